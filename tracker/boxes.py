@@ -1,0 +1,95 @@
+"""Box formats and the IoU family, batched over all pairs at once.
+
+Formats: `xyxy` (left, top, right, bottom), `tlwh` (left, top, width, height), `cxcywh` (centre, size); pixels.
+All functions keep the dtype of their input and accept empty arrays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Boxes = NDArray[Any]  # (..., 4), any float dtype
+
+
+def xyxy_to_tlwh(xyxy: Boxes) -> Boxes:
+    """(..., 4) left, top, right, bottom -> left, top, width, height."""
+    return np.concatenate([xyxy[..., :2], xyxy[..., 2:] - xyxy[..., :2]], axis=-1)
+
+
+def tlwh_to_xyxy(tlwh: Boxes) -> Boxes:
+    """(..., 4) left, top, width, height -> left, top, right, bottom."""
+    return np.concatenate([tlwh[..., :2], tlwh[..., :2] + tlwh[..., 2:]], axis=-1)
+
+
+def xyxy_to_cxcywh(xyxy: Boxes) -> Boxes:
+    """(..., 4) corners -> centre x, centre y, width, height."""
+    return np.concatenate([(xyxy[..., :2] + xyxy[..., 2:]) / 2, xyxy[..., 2:] - xyxy[..., :2]], axis=-1)
+
+
+def cxcywh_to_xyxy(cxcywh: Boxes) -> Boxes:
+    """(..., 4) centre x, centre y, width, height -> corners."""
+    half = cxcywh[..., 2:] / 2
+    return np.concatenate([cxcywh[..., :2] - half, cxcywh[..., :2] + half], axis=-1)
+
+
+def area(xyxy: Boxes) -> NDArray[Any]:
+    """(..., 4) -> (...) area in square pixels."""
+    return (xyxy[..., 2] - xyxy[..., 0]) * (xyxy[..., 3] - xyxy[..., 1])
+
+
+def intersection(a: Boxes, b: Boxes) -> NDArray[Any]:
+    """(N, 4), (M, 4) -> (N, M) overlap in square pixels."""
+    width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
+    height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
+    return np.maximum(width, 0) * np.maximum(height, 0)
+
+
+def iou(a: Boxes, b: Boxes) -> NDArray[Any]:
+    """(N, 4), (M, 4) -> (N, M) intersection over union in [0, 1]; 0 where both boxes are empty."""
+    overlap = intersection(a, b)
+    union = area(a)[:, None] + area(b)[None] - overlap
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def paired_iou(a: Boxes, b: Boxes) -> NDArray[Any]:
+    """(..., 4), (..., 4) of one shape -> (...) IoU of each pair."""
+    size = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    overlap = np.prod(np.maximum(size, 0), axis=-1)
+    union = area(a) + area(b) - overlap
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def height_overlap(a: Boxes, b: Boxes) -> NDArray[Any]:
+    """(N, 4), (M, 4) -> (N, M) overlap of the vertical extents over their union, in [0, 1].
+
+    The factor of height-modulated IoU (Hybrid-SORT, Yang et al., AAAI 2024): people who cross differ in height.
+    """
+    overlap = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
+    union = np.maximum(a[:, None, 3], b[None, :, 3]) - np.minimum(a[:, None, 1], b[None, :, 1])
+    return np.divide(np.maximum(overlap, 0), union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def expand(xyxy: Boxes, ratio: float) -> Boxes:
+    """(..., 4) boxes grown by `ratio` of their size on every side (buffered IoU, Yang et al., WACV 2023)."""
+    margin = (xyxy[..., 2:] - xyxy[..., :2]) * ratio
+    return np.concatenate([xyxy[..., :2] - margin, xyxy[..., 2:] + margin], axis=-1)
+
+
+def covered_fraction(boxes: Boxes, others: Boxes) -> NDArray[Any]:
+    """(N, 4), (M, 4) -> (N, M) share of each box that lies inside each other box, in [0, 1]."""
+    own = area(boxes)[:, None]
+    overlap = intersection(boxes, others)
+    return np.divide(overlap, own, out=np.zeros_like(overlap), where=own > 0)
+
+
+def warp(xyxy: Boxes, affine: NDArray[Any]) -> Boxes:
+    """(N, 4) boxes moved by a (2, 3) affine: centres are mapped, sizes scaled by its mean scale."""
+    linear = affine[:, :2]
+    scale = np.sqrt(np.abs(np.linalg.det(linear)))
+    box = xyxy_to_cxcywh(xyxy)
+    return cxcywh_to_xyxy(np.concatenate([box[:, :2] @ linear.T + affine[:, 2], box[:, 2:] * scale], axis=1)).astype(
+        xyxy.dtype
+    )

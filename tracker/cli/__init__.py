@@ -1,0 +1,1 @@
+"""The `track` command: one module per sub-command."""

@@ -1,0 +1,169 @@
+"""The one home of every setting: frozen dataclasses own the defaults and the bounds, YAML and flags only override.
+
+Settings are in seconds, pixels, probabilities and box sizes, never in frames, so that they mean the same at 5 and at
+60 frames/s. `Config.load("sports")` reads a preset of `configs/`, `Config.load("mine.yaml")` a file of one's own:
+only what differs from the defaults has to be in it. A key that does not exist is an error that names the nearest one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tracker.errors import ConfigError
+
+PACKAGE = Path(__file__).parent
+_PRESET_FOLDERS = (PACKAGE / "configs", PACKAGE.parent / "configs")  # installed, and in a checkout
+
+
+def setting(default: Any, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+    """A dataclass field with inclusive bounds or a list of choices."""
+    return field(default=default, metadata={"low": low, "high": high, "choices": choices})
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """What is looked for, and how."""
+
+    model: str = ""  # weights of a YOLO detector (.safetensors or .pt); empty: the embedded one
+    conf: float = setting(0.1, 0, 1)  # detections below are dropped; low ones can still extend a track
+    iou: float = setting(0.7, 0, 1)  # non-maximum suppression: of two boxes overlapping more, the weaker goes
+    imgsz: int = setting(640, 32, 4096)  # longer side the frame is scaled to; higher finds smaller objects, slower
+    classes: tuple[str, ...] = ()  # names or numbers to keep; empty: all
+    half: bool = False  # 16-bit floats on CUDA
+    max_detections: int = setting(300, 1, 10000)  # per frame
+
+
+@dataclass(frozen=True)
+class AppearanceConfig:
+    """What the CNN adds."""
+
+    enabled: bool = True
+    model: str = ""  # weights of an omni-scale network; empty: the embedded one
+    refresh_s: float = setting(0.5, 0, 60)  # a track's look is renewed at least this often; lower is slower
+
+
+@dataclass(frozen=True)
+class MotionConfig:
+    """What predicts."""
+
+    model: str = ""  # weights from `track train motion`, or `kalman`; empty: the embedded LSTM
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Camera motion compensation."""
+
+    method: str = setting("auto", choices=("auto", "none"))  # auto: sparse flow, off while the camera stands still
+    height_px: int = setting(240, 60, 2160)  # height of the grey image the flow is computed on
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a tracker; one section a part."""
+
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    device: str = "auto"  # auto, cpu, cuda or cuda:N
+    frame_rate: float = setting(30.0, 0.01, 10000)  # frames/s assumed where a frame comes without a time
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> Config:
+        """A preset by name (`crowd`, `sports`, ...) or a YAML file.
+
+        Raises:
+            ConfigError: no such preset or file, not safe YAML, an unknown key or a value out of bounds.
+        """
+        path = _find(name_or_path)
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            where = getattr(error, "problem_mark", None)
+            line = f" line {where.line + 1}" if where else ""
+            problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+            raise ConfigError(f"{path}{line} is not plain YAML ({problem}); see configs/default.yaml") from error
+        return cls().override(values or {}, str(path))
+
+    def override(self, values: Mapping[str, Any], where: str = "settings") -> Config:
+        """A copy with nested `values` on top: `config.override({"detector": {"conf": 0.3}})`.
+
+        Raises:
+            ConfigError: an unknown key (with the nearest valid one), a wrong type or a value out of bounds.
+        """
+        return typing.cast(Config, _merge(self, values, where))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists and numbers, ready for YAML or JSON."""
+        return typing.cast(dict[str, Any], _plain(dataclasses.asdict(self)))
+
+
+def presets() -> list[str]:
+    """Names of the presets that ship with the package."""
+    return sorted({path.stem for folder in _PRESET_FOLDERS if folder.is_dir() for path in folder.glob("*.yaml")})
+
+
+def _find(name_or_path: str | Path) -> Path:
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    for folder in _PRESET_FOLDERS:
+        preset = folder / f"{name_or_path}.yaml"
+        if preset.is_file():
+            return preset
+    raise ConfigError(f"no configuration {str(name_or_path)!r}; give a YAML file or one of: {', '.join(presets())}")
+
+
+def _merge(section: Any, values: Any, where: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where}: expected keys and values, found {type(values).__name__}; see configs/default.yaml")
+    fields = {f.name: f for f in dataclasses.fields(section)}
+    hints = typing.get_type_hints(type(section))
+    changes: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{where}: {key}"
+        if key not in fields:
+            near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(fields)}"
+            raise ConfigError(f"{where}: unknown key {key!r}; {hint}")
+        current = getattr(section, key)
+        if dataclasses.is_dataclass(current):
+            changes[key] = _merge(current, value, name)
+        else:
+            changes[key] = _checked(value, hints[key], fields[key].metadata, name)
+    return dataclasses.replace(section, **changes)
+
+
+def _checked(value: Any, kind: Any, bounds: Mapping[str, Any], name: str) -> Any:
+    """`value` as `kind`, within `bounds`."""
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if typing.get_origin(kind) is tuple:
+        items = [value] if isinstance(value, str | int) else value
+        if not isinstance(items, list | tuple):
+            raise ConfigError(f"{name} is {value!r}; expected a list")
+        return tuple(str(item) for item in items)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        expected = kind if isinstance(kind, types.UnionType) else kind.__name__
+        raise ConfigError(f"{name} is {value!r}; expected {expected}")
+    low, high, choices = bounds.get("low"), bounds.get("high"), bounds.get("choices")
+    if choices and value not in choices:
+        raise ConfigError(f"{name} is {value!r}; choose one of: {', '.join(choices)}")
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        raise ConfigError(f"{name} is {value}; it must be from {low} to {high}")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value

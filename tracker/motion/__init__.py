@@ -1,0 +1,1 @@
+"""Motion models with one batched-state protocol: see `predictor.py`."""

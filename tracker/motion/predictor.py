@@ -1,0 +1,73 @@
+"""What every motion model offers the tracker: the state of all tracks in fixed slots, one batched step a frame.
+
+A slot is a row of the model's state arrays. The track bank hands slots out, the model only stores and computes:
+`start` writes a slot anew, `update` steps it, and a slot nobody asks about costs nothing (elapsed time is an input, so
+a hidden object needs no steps). Arrays grow by doubling to the largest number of tracks alive at once and stay there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.boxes import cxcywh_to_xyxy
+from tracker.structures import Floats, Forecaster, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """What was seen of N tracks in one frame.
+
+    Attributes:
+        xyxy: (N, 4) float32 boxes in pixels.
+        scores: (N,) float32 detection scores.
+        time_s: time of the frame in seconds; later than that of every slot's last observation.
+        features: (N, 512) float32 unit appearance vectors, a row of NaN where there is none; None: none for all.
+        frame_size: width and height of the frame in pixels, None where unknown.
+    """
+
+    xyxy: Floats
+    scores: Floats
+    time_s: float
+    features: Floats | None = None
+    frame_size: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Where N tracks should be at one time.
+
+    Attributes:
+        cxcywh: (N, 4) float32 expected centre and size in pixels.
+        std: (N, 4) float32 standard deviations of the same in pixels.
+    """
+
+    cxcywh: Floats
+    std: Floats
+
+    @property
+    def xyxy(self) -> Floats:
+        """(N, 4) float32 expected corners in pixels."""
+        return cxcywh_to_xyxy(self.cxcywh)
+
+
+class Predictor(Protocol):
+    """The batched-state protocol. `slots` are (N,) int64 rows, each at most once in a call."""
+
+    def start(self, slots: Ints, seen: Observations) -> None:
+        """Begin a track in each slot with its first observation; whatever the slot held is forgotten."""
+
+    def predict(self, slots: Ints, time_s: float) -> Prediction:
+        """Where the tracks are at `time_s`, given all they were seen at before. Changes no state."""
+
+    def update(self, slots: Ints, seen: Observations) -> None:
+        """Step the tracks by one observation each."""
+
+    def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
+        """Move the state into a new frame's coordinates: (2, 3) camera motion, previous frame to this one."""
+
+    def snapshot(self, slots: Ints, time_s: float) -> Forecaster:
+        """A function of seconds after `time_s` that keeps its own copy: later steps do not change its answers."""

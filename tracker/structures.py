@@ -1,0 +1,282 @@
+"""What flows through the tracker: struct-of-arrays, checked once when they are made, never changed after.
+
+Letters used in shapes everywhere: N detections or tracks, H forecast steps. Boxes are `xyxy` in pixels of the frame
+(left, top, right, bottom; floats; x to the right, y down), times are seconds, scores are in [0, 1].
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tracker.errors import InputError, MissingExtraError
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Image = NDArray[np.uint8]
+
+FEATURE_SIZE = 512
+
+
+class Status(IntEnum):
+    """Where a reported track is in its life."""
+
+    TENTATIVE = 0  # seen, not yet often enough to be believed
+    CONFIRMED = 1  # believed, and matched to a detection in this frame
+    PREDICTED = 2  # believed, not detected in this frame: the box is the motion model's
+
+
+def _column(name: str, value: ArrayLike, dtype: type, tail: tuple[int, ...], rows: int | None) -> NDArray[Any]:
+    """`value` as an array (rows, *tail) of `dtype`; an error that names the field and both shapes otherwise."""
+    array = np.asarray(value)
+    expected = f"({'N' if rows is None else rows}{''.join(f', {n}' for n in tail)}{',' if not tail else ''})"
+    if array.size == 0 and (rows in (None, 0)) and array.ndim <= 1 + len(tail):
+        return np.zeros((0, *tail), dtype)
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{name} has dtype {array.dtype}; pass numbers of shape {expected}")
+    if array.ndim != 1 + len(tail) or array.shape[1:] != tail or (rows is not None and len(array) != rows):
+        raise InputError(f"{name} has shape {array.shape}; expected {expected}")
+    if np.issubdtype(dtype, np.integer) and array.dtype.kind == "f" and not np.array_equal(array, np.round(array)):
+        raise InputError(f"{name} holds fractions (dtype {array.dtype}); expected whole numbers of shape {expected}")
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """The objects found in one frame.
+
+    Attributes:
+        xyxy: (N, 4) float32 boxes in pixels, right > left and bottom > top.
+        scores: (N,) float32 in [0, 1]; ones where not given.
+        classes: (N,) int64 class numbers; zeros where not given.
+        features: (N, 512) float32 appearance vectors, scaled to unit length here; a row of NaN (or None for all rows)
+            means "no feature", which is neutral to the matching.
+
+    Raises:
+        InputError: a field with another shape or dtype, NaN or infinite boxes, reversed or empty boxes, scores
+            outside [0, 1].
+
+    >>> Detections([[10, 20, 50, 100]], scores=[0.9]).xyxy.shape
+    (1, 4)
+    >>> len(Detections.empty())
+    0
+    """
+
+    xyxy: Floats
+    scores: Floats
+    classes: Ints
+    features: Floats | None = None
+
+    def __init__(
+        self,
+        xyxy: ArrayLike,
+        scores: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        features: ArrayLike | None = None,
+    ) -> None:
+        boxes = _column("xyxy", xyxy, np.float32, (4,), None)
+        n = len(boxes)
+        score = np.ones(n, np.float32) if scores is None else _column("scores", scores, np.float32, (), n)
+        label = np.zeros(n, np.int64) if classes is None else _column("classes", classes, np.int64, (), n)
+        _check_boxes(boxes)
+        if not ((score >= 0) & (score <= 1)).all():
+            bad = int(np.flatnonzero(~((score >= 0) & (score <= 1)))[0])
+            raise InputError(f"scores[{bad}] is {score[bad]}; scores are confidences in [0, 1]")
+        look = None if features is None else _unit_rows(_column("features", features, np.float32, (FEATURE_SIZE,), n))
+        for name, value in (("xyxy", boxes), ("scores", score), ("classes", label), ("features", look)):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """No detections: arrays of length 0, never None."""
+        return cls(np.zeros((0, 4), np.float32))
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+    def __getitem__(self, keep: NDArray[Any] | slice) -> Detections:
+        """The same columns for the rows of a mask, index array or slice. Rows were checked when they came in."""
+        part = object.__new__(Detections)
+        for name in ("xyxy", "scores", "classes", "features"):
+            column = getattr(self, name)
+            object.__setattr__(part, name, None if column is None else column[keep])
+        return part
+
+    def with_features(self, features: Floats) -> Detections:
+        """The same detections with (N, 512) appearance vectors."""
+        return Detections(self.xyxy, self.scores, self.classes, features)
+
+
+def _check_boxes(xyxy: Floats) -> None:
+    finite = np.isfinite(xyxy).all(axis=1)
+    if not finite.all():
+        bad = int(np.flatnonzero(~finite)[0])
+        raise InputError(f"xyxy[{bad}] is {xyxy[bad].tolist()}; boxes must be finite numbers")
+    proper = (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])
+    if not proper.all():
+        bad = int(np.flatnonzero(~proper)[0])
+        raise InputError(
+            f"xyxy[{bad}] is {xyxy[bad].tolist()}, empty or reversed; boxes are left, top, right, bottom "
+            "with right > left and bottom > top"
+        )
+
+
+def _unit_rows(features: Floats) -> Floats:
+    """Rows scaled to length 1; rows of NaN (no feature) stay NaN; a zero or infinite row is an error."""
+    missing = np.isnan(features).all(axis=1)
+    length = np.linalg.norm(features, axis=1, keepdims=True)
+    bad = ~missing & ~((length[:, 0] > 0) & np.isfinite(length[:, 0]))
+    if bad.any():
+        raise InputError(f"features[{int(np.flatnonzero(bad)[0])}] is zero or not finite; use a row of NaN for none")
+    scaled: Floats = features / np.where(missing[:, None], np.float32(1), length)
+    return scaled
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Where tracks will be.
+
+    Attributes:
+        xyxy: (N, H, 4) float32 boxes in pixels.
+        std: (N, H, 4) float32 standard deviation of each edge in pixels.
+        seconds: (H,) float32 seconds ahead of the frame the tracks were reported in.
+    """
+
+    xyxy: Floats
+    std: Floats
+    seconds: Floats
+
+
+Forecaster = Callable[[Floats], tuple[Floats, Floats]]
+"""Seconds ahead (H,) -> boxes (N, H, 4) and standard deviations (N, H, 4) in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """The tracks of one frame, ordered by id.
+
+    Attributes:
+        ids: (N,) int64, unique in this tracker's life, never reused, counting from 1.
+        xyxy: (N, 4) float32 boxes in pixels: the detection's where there is one, else the prediction's.
+        scores: (N,) float32 score of the detection; of a predicted box, the last score.
+        classes: (N,) int64 class by score-weighted vote over the track's life.
+        raw_classes: (N,) int64 class of this frame's detection, -1 where predicted.
+        status: (N,) int64 of `Status`.
+        detection_index: (N,) int64 row of the detection given to `update`, -1 where predicted.
+        time_s: time of the frame in seconds.
+        interval_s: seconds from one frame to the next, the unit of `forecast`'s steps.
+        names: class number -> name; may be empty.
+    """
+
+    ids: Ints
+    xyxy: Floats
+    scores: Floats
+    classes: Ints
+    raw_classes: Ints
+    status: Ints
+    detection_index: Ints
+    time_s: float
+    interval_s: float
+    names: Mapping[int, str] = field(default_factory=dict)
+    forecaster: Forecaster | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, keep: NDArray[Any] | slice) -> Tracks:
+        """The same columns for the rows of a mask, index array or slice."""
+        rows = np.arange(len(self))[keep]
+        source = self.forecaster
+
+        def forecaster(seconds: Floats) -> tuple[Floats, Floats]:
+            assert source is not None
+            boxes, std = source(seconds)
+            return boxes[rows], std[rows]
+
+        return Tracks(
+            self.ids[keep],
+            self.xyxy[keep],
+            self.scores[keep],
+            self.classes[keep],
+            self.raw_classes[keep],
+            self.status[keep],
+            self.detection_index[keep],
+            self.time_s,
+            self.interval_s,
+            self.names,
+            None if source is None else forecaster,
+        )
+
+    @property
+    def confirmed(self) -> Tracks:
+        """Only what is believed: confirmed and predicted rows, no tentative ones."""
+        return self[self.status != Status.TENTATIVE]
+
+    def forecast(self, steps: int, step_s: float | None = None) -> Forecast:
+        """Boxes and their uncertainty for the next `steps` frames (or steps of `step_s` seconds).
+
+        Valid at any later time: it holds what was known when this frame was tracked.
+
+        Raises:
+            InputError: `steps` below 1 or `step_s` not positive.
+        """
+        if steps < 1 or (step_s is not None and not step_s > 0):
+            raise InputError(f"forecast(steps={steps}, step_s={step_s}): give at least 1 step of positive length")
+        seconds = (np.arange(1, steps + 1) * (step_s or self.interval_s)).astype(np.float32)
+        if self.forecaster is None or not len(self):
+            empty = np.zeros((len(self), steps, 4), np.float32)
+            return Forecast(empty + self.xyxy[:, None], empty, seconds)
+        return Forecast(*self.forecaster(seconds), seconds)
+
+    def to_mot(self, frame_number: int) -> str:
+        """Lines of MOTChallenge's format: frame,id,left,top,width,height,score,-1,-1,-1 (tentative rows left out)."""
+        rows = self.confirmed
+        left, top, right, bottom = rows.xyxy.T
+        return "".join(
+            f"{frame_number},{i},{x:.2f},{y:.2f},{w:.2f},{h:.2f},{s:.4f},-1,-1,-1\n"
+            for i, x, y, w, h, s in zip(rows.ids, left, top, right - left, bottom - top, rows.scores, strict=True)
+        )
+
+    def to_dataframe(self) -> Any:
+        """A pandas DataFrame with columns id, time_s, class, name, score, left, top, right, bottom, status."""
+        pandas = _extra("pandas")
+        return pandas.DataFrame(
+            {
+                "id": self.ids,
+                "time_s": self.time_s,
+                "class": self.classes,
+                "name": [self.names.get(int(c), str(int(c))) for c in self.classes],
+                "score": self.scores,
+                "left": self.xyxy[:, 0],
+                "top": self.xyxy[:, 1],
+                "right": self.xyxy[:, 2],
+                "bottom": self.xyxy[:, 3],
+                "status": [Status(s).name.lower() for s in self.status],
+            }
+        )
+
+    def to_supervision(self) -> Any:
+        """A `supervision.Detections` of the believed tracks with `tracker_id`, for its annotators and zones."""
+        supervision = _extra("supervision")
+        rows = self.confirmed
+        names = np.array([rows.names.get(int(c), str(int(c))) for c in rows.classes], dtype=object)
+        return supervision.Detections(
+            xyxy=rows.xyxy,
+            confidence=rows.scores,
+            class_id=rows.classes,
+            tracker_id=rows.ids,
+            data={"class_name": names.astype(str)},
+        )
+
+
+def _extra(package: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError as missing:
+        raise MissingExtraError(f"{package} is not installed; run: pip install 'tracker[{package}]'") from missing
