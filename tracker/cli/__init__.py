@@ -1,1 +1,95 @@
-"""The `track` command: one module per sub-command."""
+"""The `track` command: one thin module per sub-command, found by its file name and imported only when it is called.
+
+To add `track some-name`, add `tracker/cli/some_name.py` with
+
+- a docstring whose first line is the sub-command's line in `track --help`,
+- `command`: a function with Typer annotations (`def command(root: Annotated[list[Path], typer.Argument(help=...)])`),
+  whose docstring is its help and ends with an example, or a `typer.Typer` where the sub-command has its own
+  (`track train motion`).
+
+Nothing has to be registered. Heavy packages (torch, ultralytics, cv2, av, trackeval) are imported inside the function,
+never at the top of such a module: `track --help` answers at once. A command returns nothing, or its exit code. It
+raises the errors of `tracker/errors.py` for what is the user's to mend: they are printed as `error: ...` on stderr
+without a traceback and set the exit code. Results go to stdout, progress and remarks to stderr.
+
+`track SOURCE...` without a sub-command is `track run SOURCE...`; a sub-command's name wins over a file of that name.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+DEFAULT = "run"
+_FOLDER = Path(__file__).parent
+
+
+def commands() -> dict[str, str]:
+    """Every sub-command and its one line of help, read without importing any of them."""
+    modules = sorted(path for path in _FOLDER.glob("*.py") if not path.stem.startswith("_"))
+    return {path.stem.replace("_", "-"): _first_line(path) for path in modules}
+
+
+def _first_line(module: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n")[0].rstrip(".")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command line (that of the process by default) and leave with its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:  # the reader of our output has left (`track info | head -1`): so do we, quietly
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)
+
+
+def _run(words: list[str]) -> int:
+    import typer
+    from typer.main import get_command
+
+    from tracker.errors import TrackerError
+
+    name = DEFAULT
+    if words and words[0].replace("-", "_") in {path.stem for path in _FOLDER.glob("[!_]*.py")}:
+        name = words.pop(0)
+    if not words and name == DEFAULT:
+        words = ["--help"]
+    command = importlib.import_module(f"{__name__}.{name.replace('-', '_')}").command
+    app = command
+    if not isinstance(command, typer.Typer):
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        app.command()(command)
+    program = "track" if name == DEFAULT else f"track {name}"
+    try:
+        code = int(get_command(app).main(words, prog_name=program, standalone_mode=False) or 0)
+        if name == DEFAULT and "--help" in words:
+            _print_commands()
+        return code
+    except typer.Abort:
+        return 130
+    except (TrackerError, typer.TyperException) as error:
+        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+        print(f"error: {message}", file=sys.stderr)
+        return error.exit_code
+
+
+def _print_commands() -> None:
+    from rich.console import Console
+    from rich.panel import Panel
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for name, help_line in commands().items():
+        if name != DEFAULT:
+            table.add_row(f"[bold cyan]track {name}[/]", help_line)
+    Console().print(Panel(table, title="Other commands", title_align="left", border_style="dim"))
