@@ -1,0 +1,219 @@
+"""Sequences in MOTChallenge's layout, read as they are found in the wild.
+
+A sequence is a folder: `seqinfo.ini`, and any of `gt/gt.txt`, `det/det.txt`, `img1/`, `gmc.txt` (camera motion). The
+formats differ between benchmarks: MOT15 keeps world coordinates where later ones keep a class, SportsMOT counts ids
+from 0, KITTI marks regions to ignore with id -1. `ground_truth` gives all of them one shape.
+"""
+
+from __future__ import annotations
+
+import configparser
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.errors import DataError
+
+Table = NDArray[np.float64]
+
+FRAME, ID, LEFT, TOP, WIDTH, HEIGHT, SCORE, CLASS, VISIBILITY = range(9)  # columns; SCORE is the flag in ground truth
+FLAG = SCORE
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+
+@dataclass(frozen=True)
+class MotSequence:
+    """One sequence on disk.
+
+    Attributes:
+        folder: where it lies; its name is the sequence's name.
+        length: number of frames, counted from 1.
+        fps: frames per second.
+        size: width and height in pixels, (0, 0) where seqinfo.ini does not say.
+    """
+
+    folder: Path
+    length: int
+    fps: float
+    size: tuple[int, int]
+    image_folder: Path
+
+    @classmethod
+    def read(cls, folder: str | Path) -> MotSequence:
+        """The sequence in `folder`.
+
+        Raises:
+            DataError: no readable seqinfo.ini with seqLength and frameRate.
+        """
+        folder = Path(folder)
+        path = folder / "seqinfo.ini"
+        parser = configparser.ConfigParser()
+        try:
+            parser.read_string(path.read_text(encoding="utf-8"))
+            info = parser["Sequence"]
+            length, fps = int(info["seqLength"]), float(info["frameRate"])
+            size = (int(info.get("imWidth", "0")), int(info.get("imHeight", "0")))
+        except FileNotFoundError as missing:
+            raise DataError(f"{folder} has no seqinfo.ini; write one with seqLength and frameRate") from missing
+        except (configparser.Error, KeyError, ValueError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"{path} is not a MOTChallenge seqinfo.ini ({str(error).splitlines()[0]}); "
+                "it needs [Sequence] with seqLength and frameRate"
+            ) from error
+        if length < 0 or not fps > 0:
+            raise DataError(f"{path} has seqLength={length}, frameRate={fps:g}; give a length and a positive rate")
+        return cls(folder, length, fps, size, folder / info.get("imDir", "img1"))
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+    @property
+    def ground_truth_file(self) -> Path:
+        return self.folder / "gt" / "gt.txt"
+
+    @property
+    def detection_file(self) -> Path:
+        return self.folder / "det" / "det.txt"
+
+    @property
+    def camera_motion_file(self) -> Path:
+        return self.folder / "gmc.txt"
+
+    def images(self) -> list[Path]:
+        """Image files in order, one a frame; empty where the sequence comes without."""
+        if not self.image_folder.is_dir():
+            return []
+        return sorted(p for p in self.image_folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+
+    def ground_truth(self) -> Table:
+        """`ground_truth` of this sequence's file."""
+        return ground_truth(self.ground_truth_file)
+
+    def camera_motion(self) -> Table:
+        """(length, 2, 3) affine maps from the frame before into each frame, from gmc.txt.
+
+        Raises:
+            DataError: not seven numbers a line, or fewer lines than frames.
+        """
+        table = read_table(self.camera_motion_file)
+        if table.shape[1] != 7 or len(table) < self.length:
+            raise DataError(
+                f"{self.camera_motion_file} has {len(table)} lines of {table.shape[1]} numbers for {self.length} frames; "
+                "expected frame and six numbers of the 2x3 affine a line, a line a frame"
+            )
+        return table[: self.length, 1:].reshape(-1, 2, 3)
+
+
+def find_sequences(roots: Iterable[str | Path]) -> list[MotSequence]:
+    """The sequences in `roots`; a root is a sequence's folder or a folder of sequences, searched one level deep.
+
+    Raises:
+        DataError: a root that does not exist or holds no sequence, or two sequences of one name.
+    """
+    found: dict[str, MotSequence] = {}
+    for root in map(Path, roots):
+        if not root.is_dir():
+            raise DataError(f"{root} is not a folder; give a MOTChallenge sequence or a folder of them")
+        folders = [root] if (root / "seqinfo.ini").is_file() else sorted(f for f in root.iterdir() if f.is_dir())
+        sequences = [MotSequence.read(folder) for folder in folders if (folder / "seqinfo.ini").is_file()]
+        if not sequences:
+            raise DataError(f"{root} holds no sequence; one is a folder with seqinfo.ini and gt/, det/ or img1/")
+        for sequence in sequences:
+            if sequence.name in found and found[sequence.name].folder.resolve() != sequence.folder.resolve():
+                raise DataError(
+                    f"{sequence.folder} and {found[sequence.name].folder} have one name; results are named by "
+                    "sequence, so evaluate them one after the other"
+                )
+            found[sequence.name] = sequence
+    return list(found.values())
+
+
+def read_table(path: str | Path) -> Table:
+    """(R, C) numbers of a text file, separated by commas (spaces around them allowed) or white space.
+
+    Raises:
+        DataError: no such file, or a line that is not numbers or has another number of columns.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as missing:
+        raise DataError(f"{path} does not exist; every sequence needs its file") from missing
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as text ({error}); expected comma-separated numbers") from error
+    lines = text.replace(",", " ").splitlines()
+    rows = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
+    if not rows:
+        return np.zeros((0, 9))
+    columns = len(rows[0][1])
+    try:
+        return np.array([row for _, row in rows], dtype=np.float64)
+    except ValueError as error:
+        number = next((n for n, row in rows if len(row) != columns or not _numbers(row)), rows[0][0])
+        raise DataError(f"{path} line {number} is not {columns} numbers like the first; mend or remove it") from error
+
+
+def _numbers(row: list[str]) -> bool:
+    try:
+        [float(item) for item in row]
+    except ValueError:
+        return False
+    return True
+
+
+def ground_truth(path: str | Path) -> Table:
+    """(R, 9) frame, id, left, top, width, height, flag, class, visibility, ordered by frame and id.
+
+    Rows to ignore that stand for no object (id below 0) are left out. Where the file keeps no class (MOT15 and PETS
+    hold world coordinates there), the class is 1; where it has no flag or visibility, they are 1.
+
+    Raises:
+        DataError: as `read_table`; fewer than six columns; one id twice in a frame.
+    """
+    table = read_table(path)
+    if table.shape[1] < 6:
+        raise DataError(f"{path} has {table.shape[1]} columns; expected frame, id, left, top, width, height, ...")
+    table = table[table[:, ID] >= 0]
+    rows = np.ones((len(table), 9))
+    rows[:, : min(table.shape[1], 7)] = table[:, :7]
+    if table.shape[1] in (8, 9) and _whole(table[:, CLASS]) and (table[:, CLASS] >= 1).all():
+        rows[:, CLASS] = table[:, CLASS]
+        rows[:, VISIBILITY:] = table[:, VISIBILITY:]
+    return _ordered(rows, path)
+
+
+def results(path: str | Path) -> Table:
+    """(R, 7) frame, id, left, top, width, height, score of a tracker's result file, ordered by frame and id.
+
+    Raises:
+        DataError: as `read_table`; fewer than six columns; frames or ids that are no whole numbers; one id twice in a
+            frame.
+    """
+    table = read_table(path)
+    if table.shape[1] < 6:
+        raise DataError(f"{path} has {table.shape[1]} columns; expected frame,id,left,top,width,height,score,-1,-1,-1")
+    rows = np.ones((len(table), 7))
+    rows[:, : min(table.shape[1], 7)] = table[:, :7]
+    return _ordered(rows, path)
+
+
+def _whole(column: NDArray[Any]) -> bool:
+    return bool((column == np.round(column)).all())
+
+
+def _ordered(rows: Table, path: str | Path) -> Table:
+    if not _whole(rows[:, [FRAME, ID]]) or (len(rows) and (rows[:, FRAME].min() < 1 or rows[:, ID].min() < 0)):
+        raise DataError(f"{path} has frames or ids that are not whole numbers from 1 (frame) and 0 (id); mend them")
+    if not np.isfinite(rows[:, LEFT : HEIGHT + 1]).all():
+        raise DataError(f"{path} has boxes that are not finite numbers; remove them")
+    rows = rows[np.lexsort((rows[:, ID], rows[:, FRAME]))]
+    twice = (np.diff(rows[:, [FRAME, ID]], axis=0) == 0).all(axis=1)
+    if twice.any():
+        frame, identity = rows[int(np.flatnonzero(twice)[0]), [FRAME, ID]]
+        raise DataError(f"{path} has id {identity:.0f} twice in frame {frame:.0f}; an id can be in one place only")
+    return rows
