@@ -1,0 +1,231 @@
+"""A Kalman filter with damped velocity for all tracks at once, in closed form.
+
+Each of the four coordinates (centre x, centre y, log width, log height) is filtered on its own: position x and
+velocity v follow the Ornstein-Uhlenbeck model
+
+    dx = v dt + q dW1,    dv = -d v dt + s dW2,
+
+so that a velocity fades with time instead of running on for ever, any time step is exact and the covariance is 2x2.
+Sizes are logarithms: they stay positive, their noise is a share of the size, and a change of scale adds to them.
+Noise of the centre is in units of the box (process: heights, measurement: widths and heights), so one set of
+constants serves near and far objects. The constants are fitted on data by `tracker.train.motion`.
+
+The functions work on NumPy arrays in use and on PyTorch tensors in training: one definition of the filter.
+After Bar-Shalom, Li & Kirubarajan, "Estimation with Applications to Tracking and Navigation" (2001), ch. 6 and 8.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.boxes import cxcywh_to_xyxy
+from tracker.errors import WeightsError
+from tracker.motion.predictor import Observations, Prediction
+from tracker.structures import Floats, Forecaster, Ints
+
+Array = Any  # NDArray or torch.Tensor
+
+MEAN, VELOCITY, VARIANCE, COVARIANCE, VELOCITY_VARIANCE = range(5)
+"""Rows of a filter state (5, ..., 4): position, its rate, and the three entries of their 2x2 covariance."""
+
+
+def namespace(array: Array) -> Any:
+    """The module whose functions take this array: numpy or torch."""
+    return np if isinstance(array, np.ndarray) else importlib.import_module("torch")
+
+
+@dataclass(frozen=True, eq=False)
+class KalmanParameters:
+    """The filter's constants, (4,) each, one a coordinate.
+
+    Attributes:
+        damping: share of the velocity lost per second, 1/s.
+        velocity_noise: standard deviation of the velocity's random walk, heights (log units) per s^1.5.
+        position_noise: standard deviation of the position's random walk, heights (log units) per s^0.5.
+        measurement_noise: standard deviation of a detection, widths, heights, log units, log units.
+        start_velocity: standard deviation of a new track's velocity, heights (log units) per second.
+    """
+
+    damping: Array
+    velocity_noise: Array
+    position_noise: Array
+    measurement_noise: Array
+    start_velocity: Array
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Array]) -> KalmanParameters:
+        """Reads `kalman.damping`, ... of a weights file.
+
+        Raises:
+            WeightsError: one is missing or not four numbers.
+        """
+        values = {}
+        for field in fields(cls):
+            value = tensors.get(f"kalman.{field.name}")
+            if value is None or tuple(value.shape) != (4,):
+                raise WeightsError(f"kalman.{field.name} is missing or not (4,); make weights with: track train motion")
+            values[field.name] = np.asarray(value, np.float64)
+        return cls(**values)
+
+    def to_tensors(self) -> dict[str, Array]:
+        """The names and values that `from_tensors` reads."""
+        return {f"kalman.{field.name}": getattr(self, field.name) for field in fields(self)}
+
+
+def to_coordinates(xyxy: Array) -> Array:
+    """(..., 4) corners in pixels -> (..., 4) centre x, centre y, log width, log height."""
+    xp = namespace(xyxy)
+    size = xyxy[..., 2:] - xyxy[..., :2]
+    return xp.concatenate([(xyxy[..., 2:] + xyxy[..., :2]) / 2, xp.log(size)], -1)
+
+
+def to_cxcywh(mean: Array, std: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation (..., 4) in coordinates -> the same of centre and size in pixels."""
+    xp = namespace(mean)
+    size = xp.exp(mean[..., 2:])
+    return (
+        xp.concatenate([mean[..., :2], size], -1),
+        xp.concatenate([std[..., :2], size * std[..., 2:]], -1),
+    )
+
+
+def process_unit(coordinates: Array) -> Array:
+    """(..., 4) -> (..., 4) pixels (or log units) that one unit of process noise and velocity is: heights."""
+    xp = namespace(coordinates)
+    height = xp.exp(coordinates[..., 3:])
+    one = xp.ones_like(height)
+    return xp.concatenate([height, height, one, one], -1)
+
+
+def measurement_unit(coordinates: Array) -> Array:
+    """(..., 4) -> (..., 4) pixels (or log units) that one unit of measurement noise is: width, height."""
+    xp = namespace(coordinates)
+    size = xp.exp(coordinates[..., 2:])
+    return xp.concatenate([size, xp.ones_like(size)], -1)
+
+
+def start(observed: Array, p: KalmanParameters) -> Array:
+    """State (5, ..., 4) of tracks first seen at `observed` (..., 4)."""
+    xp = namespace(observed)
+    zero = xp.zeros_like(observed)
+    noise = (p.measurement_noise * measurement_unit(observed)) ** 2
+    return xp.stack([observed, zero, noise, zero, (p.start_velocity * process_unit(observed)) ** 2])
+
+
+def forecast(state: Array, dt: Array, p: KalmanParameters) -> tuple[Array, Array]:
+    """Mean and standard deviation (..., 4) of the position `dt` (..., 1) seconds later, in coordinates."""
+    mean, variance, *_ = _propagated_position(state, dt, p)
+    return mean, namespace(state).sqrt(variance)
+
+
+def propagate(state: Array, dt: Array, p: KalmanParameters) -> Array:
+    """State (5, ..., 4) `dt` (..., 1) seconds later."""
+    mean, variance, decay, travel, noise = _propagated_position(state, dt, p)
+    covariance = decay * (state[COVARIANCE] + travel * state[VELOCITY_VARIANCE]) + noise * travel**2 / 2
+    velocity_variance = decay**2 * state[VELOCITY_VARIANCE] + noise * (1 - decay**2) / (2 * p.damping)
+    return namespace(state).stack([mean, decay * state[VELOCITY], variance, covariance, velocity_variance])
+
+
+def _propagated_position(state: Array, dt: Array, p: KalmanParameters) -> tuple[Array, ...]:
+    """Mean, variance, decay of the velocity, way per unit of velocity and squared velocity noise."""
+    decay = namespace(state).exp(-p.damping * dt)
+    travel = (1 - decay) / p.damping
+    unit = process_unit(state[MEAN])
+    noise = (p.velocity_noise * unit) ** 2
+    variance = (
+        state[VARIANCE]
+        + travel * (2 * state[COVARIANCE] + travel * state[VELOCITY_VARIANCE])
+        + noise / p.damping**2 * (dt - 2 * travel + (1 - decay**2) / (2 * p.damping))
+        + (p.position_noise * unit) ** 2 * dt
+    )
+    return state[MEAN] + travel * state[VELOCITY], variance, decay, travel, noise
+
+
+def correct(predicted: Array, observed: Array, p: KalmanParameters) -> Array:
+    """State (5, ..., 4) after the predicted state was observed at (..., 4)."""
+    mean, velocity, variance, covariance, velocity_variance = predicted
+    total = variance + (p.measurement_noise * measurement_unit(mean)) ** 2
+    innovation = observed - mean
+    gain = variance / total
+    velocity_gain = covariance / total
+    return namespace(predicted).stack(
+        [
+            mean + gain * innovation,
+            velocity + velocity_gain * innovation,
+            (1 - gain) * variance,
+            (1 - gain) * covariance,
+            velocity_variance - velocity_gain * covariance,
+        ]
+    )
+
+
+class KalmanPredictor:
+    """The fitted filter behind the protocol of `predictor.py`."""
+
+    def __init__(self, parameters: KalmanParameters) -> None:
+        self.parameters = parameters
+        self._state = np.zeros((5, 0, 4))
+        self._time_s = np.zeros(0)
+
+    def start(self, slots: Ints, seen: Observations) -> None:
+        self._reserve(int(slots.max(initial=-1)) + 1)
+        self._state[:, slots] = start(to_coordinates(seen.xyxy.astype(np.float64)), self.parameters)
+        self._time_s[slots] = seen.time_s
+
+    def predict(self, slots: Ints, time_s: float) -> Prediction:
+        elapsed = np.maximum(time_s - self._time_s[slots], 0)
+        mean, std = to_cxcywh(*self._forecaster(slots)(elapsed[:, None]))
+        return Prediction(mean.astype(np.float32), std.astype(np.float32))
+
+    def update(self, slots: Ints, seen: Observations) -> None:
+        elapsed = seen.time_s - self._time_s[slots, None]
+        predicted = propagate(self._state[:, slots], elapsed, self.parameters)
+        observed = to_coordinates(seen.xyxy.astype(np.float64))
+        self._state[:, slots] = correct(predicted, observed, self.parameters)
+        self._time_s[slots] = seen.time_s
+
+    def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
+        linear, scale = affine[:, :2], _scale(affine)
+        state = self._state[:, slots]
+        state[MEAN, :, :2] = state[MEAN, :, :2] @ linear.T + affine[:, 2]
+        state[VELOCITY, :, :2] = state[VELOCITY, :, :2] @ linear.T
+        state[MEAN, :, 2:] += np.log(scale)
+        state[VARIANCE:, :, :2] *= scale**2  # rotation of the noise is neglected: cameras roll little between frames
+        self._state[:, slots] = state
+
+    def snapshot(self, slots: Ints, time_s: float) -> Forecaster:
+        ahead = self._forecaster(slots)
+        elapsed = np.maximum(time_s - self._time_s[slots], 0)[:, None]
+
+        def forecaster(seconds: Floats) -> tuple[Floats, Floats]:
+            steps = np.asarray(seconds, np.float64)
+            mean, std = (np.stack(part, axis=1) for part in zip(*(ahead(elapsed + s) for s in steps), strict=True))
+            box, spread = to_cxcywh(mean, std)
+            edge = np.sqrt(spread[..., :2] ** 2 + spread[..., 2:] ** 2 / 4)
+            return cxcywh_to_xyxy(box).astype(np.float32), np.concatenate([edge, edge], -1).astype(np.float32)
+
+        return forecaster
+
+    def _forecaster(self, slots: Ints) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
+        """A function of the seconds (N, 1) since each track's last observation -> mean and std (N, 4), coordinates."""
+        state = self._state[:, slots]  # indexing with an array copies
+        return lambda elapsed: forecast(state, elapsed, self.parameters)
+
+    def _reserve(self, capacity: int) -> None:
+        """Grow the arrays to at least `capacity` slots, doubling."""
+        have = len(self._time_s)
+        if capacity > have:
+            more = max(capacity, 2 * have, 16) - have
+            self._state = np.pad(self._state, ((0, 0), (0, more), (0, 0)))
+            self._time_s = np.pad(self._time_s, (0, more))
+
+
+def _scale(affine: NDArray[np.float64]) -> float:
+    """Mean scale of a (2, 3) affine."""
+    return float(np.sqrt(np.abs(np.linalg.det(affine[:, :2]))))
