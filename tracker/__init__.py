@@ -1,1 +1,41 @@
-"""Tracks of everything a video shows."""
+"""Tracks of everything a video shows: who is where in every frame, where they will be next, who is who.
+
+>>> from tracker import Tracker, Detections
+>>> tracker = Tracker()
+>>> for step in range(3):
+...     tracks = tracker.update(None, detections=Detections([[10 + step, 20, 50 + step, 100]]), time_s=step / 30)
+>>> tracks.ids.tolist()
+[1]
+
+Names are loaded when they are first used, so that `import tracker` and `track --help` cost nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tracker.config import Config
+    from tracker.structures import Detections, Forecast, Status, Tracks
+    from tracker.tracker import Tracker
+    from tracker.video import open_source
+
+__version__ = "0.1.0"
+__all__ = ["Config", "Detections", "Forecast", "Status", "Tracker", "Tracks", "__version__", "open_source"]
+
+_HOME = {
+    "Config": "tracker.config",
+    "Detections": "tracker.structures",
+    "Forecast": "tracker.structures",
+    "Status": "tracker.structures",
+    "Tracks": "tracker.structures",
+    "Tracker": "tracker.tracker",
+    "open_source": "tracker.video",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'tracker' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

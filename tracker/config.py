@@ -67,6 +67,35 @@ class CameraConfig:
 
 
 @dataclass(frozen=True)
+class AssociationConfig:
+    """Which detection continues which track. Similarities are overlaps in [0, 1], higher is more alike."""
+
+    high_score: float = setting(0.5, 0, 1)  # detections from here on are matched first; lower trusts the detector more
+    min_overlap: float = setting(0.15, 0, 1)  # confident detections: least overlap; higher splits more, swaps less
+    min_overlap_weak: float = setting(0.4, 0, 1)  # weak detections only extend tracks they overlap this much
+    min_overlap_tentative: float = setting(0.3, 0, 1)  # tracks not believed yet
+    height_power: float = setting(1.0, 0, 4)  # how much a difference in vertical extent lowers an overlap
+    spread: float = setting(0.5, 0, 4)  # boxes grow by this many predicted standard deviations before they are compared
+    spread_limit: float = setting(0.5, 0, 4)  # at most by this share of their size on each side
+    class_factor: float = setting(0.8, 0, 1)  # overlap is multiplied by this where the class differs
+    appearance_weight: float = setting(0.3, 0, 4)  # how much a likely (unlikely) look adds to (takes from) an overlap
+    return_probability: float = setting(0.8, 0, 1)  # a lost track is taken up by its look alone from here on
+    return_margin: float = setting(0.15, 0, 1)  # and only if the runner-up is this much less likely
+
+
+@dataclass(frozen=True)
+class BankConfig:
+    """A track's life."""
+
+    birth_score: float = setting(0.6, 0, 1)  # a detection this sure that nobody claims starts a track
+    birth_overlap: float = setting(0.7, 0, 1)  # unless it overlaps a live track's detection by more than this
+    confirm_hits: int = setting(2, 1, 100)  # detections before a track is believed; higher: fewer false tracks
+    lost_s: float = setting(1.5, 0, 3600)  # a track unseen for longer ends (its look is remembered apart)
+    coast_s: float = setting(0.35, 0, 60)  # a hidden track's predicted box is reported this long
+    coast_cover: float = setting(0.5, 0, 1)  # while at least this share of it is covered by a seen track
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of a tracker; one section a part."""
 
@@ -74,6 +103,8 @@ class Config:
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
+    association: AssociationConfig = field(default_factory=AssociationConfig)
+    bank: BankConfig = field(default_factory=BankConfig)
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     frame_rate: float = setting(30.0, 0.01, 10000)  # frames/s assumed where a frame comes without a time
 

@@ -1,0 +1,81 @@
+"""Laws of boxes and the IoU family."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from tracker import boxes
+
+
+@st.composite
+def xyxy(draw, rows=st.integers(0, 6)):
+    n = draw(rows)
+    corner = draw(hnp.arrays(np.float64, (n, 2), elements=st.floats(-2000, 2000)))
+    size = draw(hnp.arrays(np.float64, (n, 2), elements=st.floats(0.5, 1000)))
+    return np.concatenate([corner, corner + size], axis=1)
+
+
+@given(xyxy())
+def test_formats_go_there_and_back(box):
+    np.testing.assert_allclose(boxes.tlwh_to_xyxy(boxes.xyxy_to_tlwh(box)), box, atol=1e-9)
+    np.testing.assert_allclose(boxes.cxcywh_to_xyxy(boxes.xyxy_to_cxcywh(box)), box, atol=1e-9)
+
+
+@given(xyxy(), xyxy())
+def test_iou_is_symmetric_and_bounded(a, b):
+    value = boxes.iou(a, b)
+    assert value.shape == (len(a), len(b))
+    assert ((value >= 0) & (value <= 1 + 1e-12)).all()
+    np.testing.assert_allclose(value, boxes.iou(b, a).T)
+
+
+@given(xyxy(), st.floats(-500, 500), st.floats(0.1, 10))
+def test_iou_does_not_change_when_both_are_moved_or_scaled(box, shift, scale):
+    np.testing.assert_allclose(boxes.iou(box * scale + shift, box * scale + shift), boxes.iou(box, box), atol=1e-6)
+
+
+@given(xyxy())
+def test_a_box_is_itself(box):
+    np.testing.assert_allclose(np.diag(boxes.iou(box, box)), 1)
+    np.testing.assert_allclose(np.diag(boxes.height_overlap(box, box)), 1)
+    np.testing.assert_allclose(np.diag(boxes.covered_fraction(box, box)), 1)
+
+
+@given(xyxy(), xyxy())
+def test_paired_iou_is_the_diagonal_of_iou(a, b):
+    n = min(len(a), len(b))
+    np.testing.assert_allclose(boxes.paired_iou(a[:n], b[:n]), np.diag(boxes.iou(a[:n], b[:n])))
+
+
+TABLE = [
+    ("identical", [0, 0, 10, 10], [0, 0, 10, 10], 1.0),
+    ("touching", [0, 0, 10, 10], [10, 0, 20, 10], 0.0),
+    ("apart", [0, 0, 10, 10], [30, 30, 40, 40], 0.0),
+    ("half inside", [0, 0, 10, 10], [5, 0, 15, 10], 1 / 3),
+    ("contained", [0, 0, 10, 10], [2, 2, 7, 7], 0.25),
+    ("zero area", [5, 5, 5, 5], [0, 0, 10, 10], 0.0),
+    ("both zero area", [5, 5, 5, 5], [5, 5, 5, 5], 0.0),
+    ("huge coordinates", [1e6, 1e6, 1e6 + 10, 1e6 + 10], [1e6 + 5, 1e6, 1e6 + 15, 1e6 + 10], 1 / 3),
+]
+
+
+@pytest.mark.parametrize(("a", "b", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_iou_by_case(a, b, expected):
+    assert boxes.iou(np.array([a], float), np.array([b], float))[0, 0] == pytest.approx(expected)
+
+
+def test_empty_arrays_stay_empty():
+    none, one = np.zeros((0, 4)), np.array([[0.0, 0, 1, 1]])
+    assert boxes.iou(none, one).shape == (0, 1)
+    assert boxes.iou(one, none).shape == (1, 0)
+    assert boxes.warp(none, np.eye(2, 3)).shape == (0, 4)
+
+
+@given(xyxy(), st.floats(-3, 3), st.floats(0.5, 2), st.floats(-100, 100), st.floats(-100, 100))
+def test_a_warp_and_its_inverse_cancel(box, angle, scale, dx, dy):
+    linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    forth = np.c_[linear, [dx, dy]]
+    back = np.linalg.inv(np.vstack([forth, [0, 0, 1]]))[:2]
+    np.testing.assert_allclose(boxes.warp(boxes.warp(box, forth), back), box, atol=1e-6)

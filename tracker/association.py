@@ -1,0 +1,176 @@
+"""Which detection continues which track: costs as pure functions, gates, stages, one optimal assignment each.
+
+Similarities run from 0 (nothing in common) to 1 and above; a pair may only match above its stage's gate. The predicted
+uncertainty decides how wide a box is searched around: a track that is sure of itself is compared strictly, one that
+moves wildly, was lost for a while or is seen at a low frame rate is compared widely, without a constant per data set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import lap
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.boxes import height_overlap, iou
+from tracker.config import AssociationConfig
+from tracker.structures import Detections, Floats, Ints, Status
+
+Mask = NDArray[np.bool_]
+
+
+class Stage(IntEnum):
+    """The stage in which a track was matched."""
+
+    CONFIDENT = 1  # confident detections, believed tracks (seen or lost)
+    WEAK = 2  # weak detections extend tracks seen in the frame before (ByteTrack, Zhang et al., ECCV 2022)
+    TENTATIVE = 3  # what is left, tracks not believed yet
+    RETURN = 4  # lost tracks by their look alone, wherever they come back
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What the matching needs to know of N live tracks.
+
+    Attributes:
+        xyxy: (N, 4) predicted boxes in pixels.
+        std: (N, 4) predicted standard deviations of centre x, centre y, width, height in pixels.
+        status: (N,) of `Status`: TENTATIVE, CONFIRMED (seen in the frame before) or PREDICTED (lost).
+        classes: (N,) class numbers.
+        features: (N, 512) remembered looks, rows of NaN where there is none; None: appearance is off.
+        unseen_s: (N,) seconds since the last detection.
+    """
+
+    xyxy: Floats
+    std: Floats
+    status: Ints
+    classes: Ints
+    features: Floats | None
+    unseen_s: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """Pairs of track rows and detection rows, ordered by track; every row at most once.
+
+    Attributes:
+        tracks, detections: (K,) rows. stages: (K,) of `Stage`.
+    """
+
+    tracks: Ints
+    detections: Ints
+    stages: Ints
+
+
+def associate(tracks: Candidates, found: Detections, similarity: Floats, config: AssociationConfig) -> Matches:
+    """Match the stages one after the other, each optimally.
+
+    Args:
+        similarity: (N, M) of `motion_similarity`, with `appearance_bonus` added where there are features.
+    """
+    sure = found.scores >= config.high_score
+    believed = tracks.status != Status.TENTATIVE
+    seen = tracks.status == Status.CONFIRMED
+    free_tracks, free_found = np.ones(len(similarity), bool), np.ones(len(found), bool)
+    rows, columns, stages = [], [], []
+    for stage, these, those, gate in (
+        (Stage.CONFIDENT, believed, sure, config.min_overlap),
+        (Stage.WEAK, seen, ~sure, config.min_overlap_weak),
+        (Stage.TENTATIVE, ~believed, sure, config.min_overlap_tentative),
+    ):
+        who, what = np.flatnonzero(these & free_tracks), np.flatnonzero(those & free_found)
+        if not len(who) or not len(what):
+            continue
+        left, right = assign(similarity[who[:, None], what], gate)
+        rows.append(who[left])
+        columns.append(what[right])
+        stages.append(np.full(len(left), stage, np.int64))
+        free_tracks[rows[-1]] = False
+        free_found[columns[-1]] = False
+    return _matches(rows, columns, stages)
+
+
+def _matches(rows: list[Ints], columns: list[Ints], stages: list[Ints]) -> Matches:
+    if not rows:
+        none = np.zeros(0, np.int64)
+        return Matches(none, none, none)
+    tracks = np.concatenate(rows)
+    order = np.argsort(tracks)
+    return Matches(tracks[order], np.concatenate(columns)[order], np.concatenate(stages)[order])
+
+
+def motion_similarity(tracks: Candidates, found: Detections, config: AssociationConfig) -> Floats:
+    """(N, M) float32: overlap of boxes grown by the prediction's uncertainty, by their vertical agreement, by class."""
+    grow = spread(tracks.xyxy, tracks.std, config)
+    size = tracks.xyxy[:, 2:] - tracks.xyxy[:, :2]
+    similarity = grown_iou(tracks.xyxy, found.xyxy, grow / size)
+    if config.height_power:
+        similarity *= height_overlap(tracks.xyxy, found.xyxy) ** np.float32(config.height_power)
+    differs = tracks.classes[:, None] != found.classes
+    if differs.any():
+        similarity[differs] *= np.float32(config.class_factor)
+    return similarity
+
+
+def spread(xyxy: Floats, std: Floats, config: AssociationConfig) -> Floats:
+    """(N, 2) pixels by which a predicted box grows to each side: its centre's uncertainty, bounded by its size."""
+    size = xyxy[:, 2:] - xyxy[:, :2]
+    return np.minimum(np.float32(config.spread) * std[:, :2], np.float32(config.spread_limit) * size)
+
+
+def grown_iou(tracks: Floats, found: Floats, ratio: Floats) -> Floats:
+    """(N, M) IoU of tracks (N, 4) and detections (M, 4), both grown by the track's (N, 2) share of their own size.
+
+    Buffered IoU (Yang et al., WACV 2023) with a buffer of its own for each track.
+    """
+    if not (ratio > 1e-3).any():
+        return iou(tracks, found)
+    own = (tracks[:, 2:] - tracks[:, :2]) * ratio
+    other = (found[:, 2:] - found[:, :2])[None] * ratio[:, None]
+    low = np.maximum((tracks[:, :2] - own)[:, None], found[None, :, :2] - other)
+    high = np.minimum((tracks[:, 2:] + own)[:, None], found[None, :, 2:] + other)
+    side = np.maximum(high - low, 0)
+    overlap = side[..., 0] * side[..., 1]
+    factor = np.prod(1 + 2 * ratio, axis=1)[:, None]
+    area_tracks = np.prod(tracks[:, 2:] - tracks[:, :2], axis=1)[:, None]
+    area_found = np.prod(found[:, 2:] - found[:, :2], axis=1)[None]
+    grown: Floats = overlap / (factor * (area_tracks + area_found) - overlap)
+    return grown
+
+
+def assign(similarity: Floats, gate: float) -> tuple[Ints, Ints]:
+    """The pairs that maximise the sum of (similarity - gate), using only pairs above the gate.
+
+    Pairs that are each other's only choice need no solver; the rest goes to Jonker-Volgenant (`lap`).
+
+    Args:
+        similarity: (N, M). gate: least similarity of a pair.
+
+    Returns:
+        (K,) rows and (K,) columns, in the caller's own numbering, ordered by row.
+    """
+    allowed = similarity > gate
+    per_row, per_column = allowed.sum(axis=1), allowed.sum(axis=0)
+    rows = np.flatnonzero(per_row)
+    if not len(rows):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    first = allowed.argmax(axis=1)
+    alone = (per_row == 1) & (per_column[first] == 1)
+    easy = np.flatnonzero(alone)
+    hard = rows[~alone[rows]]
+    if not len(hard):
+        return easy, first[easy]
+    columns = np.flatnonzero(allowed[hard].any(axis=0))
+    part = similarity[hard[:, None], columns].astype(np.float64)
+    gain = np.where(part > gate, part - gate, -1.0)
+    # lap minimises with the option of leaving out a pair at `cost_limit`: cost = limit - gain keeps all gains positive
+    limit = float(gain.max()) + 1.0
+    _, chosen, _ = lap.lapjv(np.where(gain > 0, limit - gain, limit + 1.0), extend_cost=True, cost_limit=limit)
+    paired = chosen >= 0
+    left, right = hard[paired], columns[chosen[paired]]
+    legal = allowed[left, right]
+    left, right = np.concatenate([easy, left[legal]]), np.concatenate([first[easy], right[legal]])
+    order = np.argsort(left)
+    return left[order], right[order]

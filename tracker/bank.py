@@ -1,0 +1,192 @@
+"""The tracks and their lives: tentative -> confirmed -> lost -> removed, one row (slot) of every array a track.
+
+Columns are arrays over slots; `live` lists the slots in use in order of their ids. Slots are reused, ids never are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.association import Candidates, Matches
+from tracker.boxes import covered_fraction, iou, warp
+from tracker.config import BankConfig
+from tracker.motion.predictor import Observations, Predictor
+from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
+
+_LOOK_MEMORY = np.float32(0.9)  # share of the old look that a new one leaves (exponential average of unit vectors)
+
+
+class TrackBank:
+    """All tracks of one stream."""
+
+    def __init__(self, predictor: Predictor, config: BankConfig, with_features: bool) -> None:
+        self._predictor = predictor
+        self._config = config
+        self._next_id = 1
+        self._class_values = np.zeros(0, np.int64)  # class number of each column of `_votes`
+        self.live: Ints = np.zeros(0, np.int64)
+        self._free: list[int] = []
+        self._columns: dict[str, NDArray[Any]] = {
+            "id": np.zeros(0, np.int64),
+            "status": np.zeros(0, np.int64),
+            "hits": np.zeros(0, np.int64),
+            "seen_s": np.zeros(0),
+            "xyxy": np.zeros((0, 4), np.float32),
+            "predicted": np.zeros((0, 4), np.float32),
+            "score": np.zeros(0, np.float32),
+            "raw_class": np.zeros(0, np.int64),
+            "class": np.zeros(0, np.int64),
+            "votes": np.zeros((0, 0), np.float32),
+            "detection": np.zeros(0, np.int64),
+        }
+        if with_features:
+            self._columns["look"] = np.zeros((0, FEATURE_SIZE), np.float32)
+            self._columns["look_s"] = np.zeros(0)
+
+    def __len__(self) -> int:
+        return len(self.live)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """One column of the live tracks, in order of their ids."""
+        return self._columns[name][self.live]
+
+    def warp(self, affine: NDArray[np.float64]) -> None:
+        """Move every track with the camera: (2, 3) affine, previous frame to this one."""
+        self._columns["xyxy"][self.live] = warp(self.column("xyxy"), affine)
+        self._predictor.warp(self.live, affine)
+
+    def predict(self, time_s: float) -> Candidates:
+        """What the matching needs to know of the live tracks at `time_s`."""
+        prediction = self._predictor.predict(self.live, time_s)
+        boxes = prediction.xyxy
+        self._columns["predicted"][self.live] = boxes
+        return Candidates(
+            boxes,
+            prediction.std,
+            self.column("status"),
+            self.column("class"),
+            self.column("look") if "look" in self._columns else None,
+            (time_s - self.column("seen_s")).astype(np.float32),
+        )
+
+    def update(self, matches: Matches, found: Detections, time_s: float, frame_size: tuple[float, float] | None) -> None:
+        """Continue the matched tracks; the others are lost, or removed where they were not believed yet."""
+        columns = self._columns
+        columns["detection"][self.live] = -1
+        slots = self.live[matches.tracks]
+        self._predictor.update(slots, _observations(found[matches.detections], time_s, frame_size))
+        self._see(slots, matches.detections, found, time_s)
+        columns["hits"][slots] += 1
+        columns["status"][slots] = np.where(
+            columns["hits"][slots] >= self._config.confirm_hits, Status.CONFIRMED, columns["status"][slots]
+        )
+        missed = np.delete(self.live, matches.tracks)
+        tentative = columns["status"][missed] == Status.TENTATIVE
+        columns["status"][missed[~tentative]] = Status.PREDICTED
+        expired = time_s - columns["seen_s"][missed] > self._config.lost_s
+        self._remove(missed[tentative | expired])
+
+    def start(self, rows: Ints, found: Detections, time_s: float, frame_size: tuple[float, float] | None) -> None:
+        """Begin tracks with these detections, unless they are doubles of one that already belongs to a track."""
+        rows = rows[found.scores[rows] >= self._config.birth_score]
+        taken = self.column("detection")
+        double = (iou(found.xyxy[rows], found.xyxy[taken[taken >= 0]]) > self._config.birth_overlap).any(axis=1)
+        rows = rows[~double]
+        if not len(rows):
+            return
+        slots = self._take_slots(len(rows))
+        columns = self._columns
+        columns["id"][slots] = np.arange(self._next_id, self._next_id + len(rows))
+        self._next_id += len(rows)
+        columns["hits"][slots] = 1
+        columns["votes"][slots] = 0
+        columns["status"][slots] = Status.CONFIRMED if self._config.confirm_hits <= 1 else Status.TENTATIVE
+        if "look" in columns:
+            columns["look"][slots] = np.nan
+            columns["look_s"][slots] = -np.inf
+        self._predictor.start(slots, _observations(found[rows], time_s, frame_size))
+        self._see(slots, rows, found, time_s)
+        self.live = np.concatenate([self.live, slots])
+
+    def report(self, time_s: float, interval_s: float, names: Mapping[int, str]) -> Tracks:
+        """The tracks of this frame: all that were seen, and hidden ones behind (or in front of) a seen one."""
+        status, boxes = self.column("status"), self.column("xyxy")
+        seen = self.column("detection") >= 0
+        hidden = np.flatnonzero(~seen & (time_s - self.column("seen_s") <= self._config.coast_s))
+        shown = seen.copy()
+        if len(hidden) and seen.any():
+            predicted = self.column("predicted")[hidden]
+            cover = covered_fraction(predicted, boxes[seen]).max(axis=1)
+            shown[hidden[cover >= self._config.coast_cover]] = True
+        slots = self.live[shown]
+        columns = self._columns
+        detected = columns["detection"][slots] >= 0
+        return Tracks(
+            ids=columns["id"][slots],
+            xyxy=np.where(detected[:, None], columns["xyxy"][slots], columns["predicted"][slots]),
+            scores=columns["score"][slots],
+            classes=columns["class"][slots],
+            raw_classes=np.where(detected, columns["raw_class"][slots], -1),
+            status=status[shown],
+            detection_index=columns["detection"][slots],
+            time_s=time_s,
+            interval_s=interval_s,
+            names=names,
+            forecaster=self._predictor.snapshot(slots, time_s),
+        )
+
+    def _see(self, slots: Ints, rows: Ints, found: Detections, time_s: float) -> None:
+        """Write what was detected of each track."""
+        columns = self._columns
+        columns["seen_s"][slots] = time_s
+        columns["xyxy"][slots] = found.xyxy[rows]
+        columns["score"][slots] = found.scores[rows]
+        columns["raw_class"][slots] = found.classes[rows]
+        columns["detection"][slots] = rows
+        self._vote(slots, found.classes[rows], found.scores[rows])
+        if found.features is not None and "look" in columns:
+            self._look(slots, found.features[rows], time_s)
+
+    def _vote(self, slots: Ints, classes: Ints, scores: Floats) -> None:
+        """A track's class is the one with the largest sum of scores so far."""
+        columns = self._columns
+        new = np.setdiff1d(classes, self._class_values)
+        if len(new):
+            self._class_values = np.concatenate([self._class_values, new])
+            columns["votes"] = np.pad(columns["votes"], ((0, 0), (0, len(new))))
+        choice = (classes[:, None] == self._class_values).argmax(axis=1)
+        columns["votes"][slots, choice] += scores
+        columns["class"][slots] = self._class_values[columns["votes"][slots].argmax(axis=1)]
+
+    def _look(self, slots: Ints, features: Floats, time_s: float) -> None:
+        """Blend the new looks into the remembered ones; a row of NaN leaves the memory as it is."""
+        given = ~np.isnan(features[:, 0])
+        slots, features = slots[given], features[given]
+        old = self._columns["look"][slots]
+        first = np.isnan(old[:, :1])
+        blend = np.where(first, features, _LOOK_MEMORY * old + (1 - _LOOK_MEMORY) * features)
+        self._columns["look"][slots] = blend / np.linalg.norm(blend, axis=1, keepdims=True)
+        self._columns["look_s"][slots] = time_s
+
+    def _remove(self, slots: Ints) -> None:
+        if len(slots):
+            self.live = self.live[~np.isin(self.live, slots)]
+            self._free.extend(slots.tolist())
+
+    def _take_slots(self, count: int) -> Ints:
+        """`count` unused slots; the arrays double when there are too few, and keep their size from then on."""
+        if len(self._free) < count:
+            capacity = len(self._columns["id"])
+            larger = max(2 * capacity, capacity + count, 64)
+            for name, column in self._columns.items():
+                self._columns[name] = np.concatenate([column, np.zeros((larger - capacity, *column.shape[1:]), column.dtype)])
+            self._free.extend(range(larger - 1, capacity - 1, -1))
+        return np.array([self._free.pop() for _ in range(count)], np.int64)
+
+
+def _observations(found: Detections, time_s: float, frame_size: tuple[float, float] | None) -> Observations:
+    return Observations(found.xyxy, found.scores, time_s, found.features, frame_size)

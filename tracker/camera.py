@@ -1,0 +1,115 @@
+"""Camera motion compensation: how the picture moved from one frame to the next, as a (2, 3) affine.
+
+Sparse corners are followed on a small grey image (Lucas-Kanade) and a similarity transform is fitted by RANSAC, as in
+BoT-SORT (Aharon et al., 2022). Corners on tracked objects are left out: they move by themselves. While the camera
+stands still only a few frames a second are looked at, so that a fixed camera costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.config import CameraConfig
+from tracker.errors import DataError
+from tracker.structures import Floats, Image
+
+Affine = NDArray[np.float64]  # (2, 3): a point of the previous frame -> the same point of the world in this frame
+
+_CORNERS = 200
+_FEWEST_INLIERS = 12  # fewer corners that agree say nothing about the camera
+_STILL_PX = 0.15  # mean displacement on the small image that counts as "did not move"
+_STILL_AFTER_S = 1.0  # this long without motion, and the camera is taken to be fixed
+_STILL_CHECK_S = 0.25  # a fixed camera is looked at this often
+
+
+def identity() -> Affine:
+    """The affine of a camera that did not move."""
+    return np.eye(2, 3)
+
+
+def is_identity(affine: Affine) -> bool:
+    return bool((affine == np.eye(2, 3)).all())
+
+
+class CameraMotion:
+    """Estimates the camera's motion from frame to frame of one stream."""
+
+    def __init__(self, config: CameraConfig) -> None:
+        self._config = config
+        self._grey: Image | None = None
+        self._grey_s = 0.0
+        self._moved_s = 0.0
+
+    def estimate(self, frame: Image, time_s: float, objects: Floats) -> Affine:
+        """The motion from the last frame that was looked at to this one.
+
+        Args:
+            frame: (H, W, 3) uint8 BGR.
+            time_s: its time.
+            objects: (N, 4) boxes in this frame to leave out of the estimate.
+
+        Returns:
+            (2, 3) affine in pixels of the full frame; the identity at the first frame, after a change of frame size,
+            while the camera stands still and where too few corners agree.
+        """
+        if self._config.method == "none":
+            return identity()
+        still = self._grey is not None and self._grey_s - self._moved_s >= _STILL_AFTER_S
+        if still and time_s - self._grey_s < _STILL_CHECK_S:
+            return identity()
+        scale = min(1.0, self._config.height_px / frame.shape[0])
+        small = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale > 0.4 else 0)
+        grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+        before, self._grey = self._grey, grey
+        self._grey_s = time_s
+        if before is None or before.shape != grey.shape:
+            self._moved_s = time_s
+            return identity()
+        affine, displacement = _flow(before, grey, objects * scale)
+        if displacement < _STILL_PX:
+            return identity()
+        self._moved_s = time_s
+        affine[:, 2] /= scale
+        return affine
+
+
+def _flow(before: Image, after: Image, objects: Floats) -> tuple[Affine, float]:
+    """The affine from `before` to `after` and the mean displacement of the corners that agree with it, in pixels."""
+    free = np.full(before.shape, 255, np.uint8)
+    for left, top, right, bottom in np.maximum(np.round(objects), 0).astype(int):
+        free[top:bottom, left:right] = 0
+    corners = cv2.goodFeaturesToTrack(before, _CORNERS, 0.01, 5, mask=free)
+    if corners is None or len(corners) < _FEWEST_INLIERS:
+        return identity(), 0.0
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None, winSize=(15, 15), maxLevel=3)
+    kept = found[:, 0] == 1
+    if kept.sum() < _FEWEST_INLIERS:
+        return identity(), 0.0
+    start, end = corners[kept, 0], moved[kept, 0]
+    affine, inliers = cv2.estimateAffinePartial2D(start, end, method=cv2.RANSAC, ransacReprojThreshold=1.5)
+    if affine is None or inliers.sum() < _FEWEST_INLIERS:
+        return identity(), 0.0
+    agree = inliers[:, 0] == 1
+    shift = np.linalg.norm(start[agree] @ (affine[:, :2] - np.eye(2)).T + affine[:, 2], axis=1)
+    return affine, float(shift.mean())
+
+
+def read_camera_motion(path: Path) -> Iterator[Affine]:
+    """The affines of a `gmc.txt`: frame number, then the (2, 3) matrix row by row, previous frame to this one.
+
+    Raises:
+        DataError: a line that does not hold seven numbers.
+    """
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        try:
+            values = [float(x) for x in line.replace(",", " ").split()]
+        except ValueError:
+            values = []
+        if len(values) != 7:
+            raise DataError(f"{path}:{number} does not hold a frame number and six numbers; see gmc.txt in the README")
+        yield np.array(values[1:]).reshape(2, 3)

@@ -1,0 +1,53 @@
+"""The first frames of a track, reported once it is believed.
+
+A tracker needs a few detections before it believes a track. What is written to files can wait that long: frames are
+held back until each tentative track in them is decided, then its rows are reported as confirmed, or dropped.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from tracker.structures import Status, Tracks
+
+F = TypeVar("F")  # whatever the caller calls a frame
+
+
+class Confirmation(Generic[F]):
+    """Holds frames back, in order, while they show tentative tracks that later frames still show as tentative."""
+
+    def __init__(self) -> None:
+        self._held: deque[tuple[F, Tracks]] = deque()
+
+    def push(self, frame: F, tracks: Tracks) -> list[tuple[F, Tracks]]:
+        """Take the next frame; return those that are decided now, oldest first."""
+        confirmed = tracks.ids[tracks.status == Status.CONFIRMED]
+        undecided = tracks.ids[tracks.status == Status.TENTATIVE]
+        self._held = deque((f, _promote(t, confirmed)) for f, t in self._held)
+        self._held.append((frame, tracks))
+        decided = []
+        while self._held and not np.isin(_tentative(self._held[0][1]), undecided).any():
+            held_frame, held = self._held.popleft()
+            decided.append((held_frame, held.confirmed))
+        return decided
+
+    def flush(self) -> list[tuple[F, Tracks]]:
+        """The frames still held at the end of the stream; tracks that were never believed are left out."""
+        rest = [(frame, tracks.confirmed) for frame, tracks in self._held]
+        self._held.clear()
+        return rest
+
+
+def _tentative(tracks: Tracks) -> np.ndarray:
+    return tracks.ids[tracks.status == Status.TENTATIVE]
+
+
+def _promote(tracks: Tracks, confirmed: np.ndarray) -> Tracks:
+    rows = (tracks.status == Status.TENTATIVE) & np.isin(tracks.ids, confirmed)
+    if not rows.any():
+        return tracks
+    return replace(tracks, status=np.where(rows, np.int64(Status.CONFIRMED), tracks.status))

@@ -1,0 +1,198 @@
+"""The whole way of a frame, in the order it goes: detect, compensate camera, predict, embed, associate, update, start.
+
+This is the only file that knows all parts; every part knows only its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tracker.association import associate, motion_similarity
+from tracker.bank import TrackBank
+from tracker.camera import CameraMotion, identity, is_identity
+from tracker.config import Config
+from tracker.errors import InputError
+from tracker.motion import load_predictor
+from tracker.structures import Detections, Image, Ints, Tracks
+
+if TYPE_CHECKING:
+    from tracker.appearance import Embedder
+    from tracker.detect import Detector
+    from tracker.video import Frame
+
+
+class Tracker:
+    """Turns the frames of one stream into tracks.
+
+    Args:
+        config: a `Config`, the name of a preset ("sports"), a YAML file, or None for the defaults.
+        device: "auto", "cpu", "cuda" or "cuda:N"; overrides the configuration's.
+
+    The detector and the CNN are loaded when they are first needed: with your own detections and features neither is.
+    State belongs to the object: trackers in one process are independent.
+
+    >>> tracker = Tracker()
+    >>> tracks = tracker.update(None, detections=Detections([[10, 20, 50, 100]], scores=[0.9]), time_s=0.0)
+    >>> tracks.ids.tolist(), tracks.detection_index.tolist()
+    ([1], [0])
+    """
+
+    def __init__(self, config: Config | str | Path | None = None, *, device: str | None = None) -> None:
+        self.config = config if isinstance(config, Config) else Config.load(config) if config else Config()
+        if device is not None:
+            self.config = replace(self.config, device=device)
+        self.stage_seconds: dict[str, float] = {"detect": 0.0, "appearance": 0.0, "motion+association": 0.0}
+        self._detector: Detector | None = None
+        self._embedder: Embedder | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all tracks; ids start at 1 again. Networks stay loaded."""
+        self._bank = TrackBank(load_predictor(self.config.motion.model), self.config.bank, with_features=True)
+        self._camera = CameraMotion(self.config.camera)
+        self._time_s: float | None = None
+        self._interval_s = 1 / self.config.frame_rate
+
+    @property
+    def detector(self) -> Detector:
+        """The detector, loaded at first use."""
+        if self._detector is None:
+            from tracker.detect import YoloDetector
+            from tracker.device import resolve_device
+
+            self._detector = YoloDetector(self.config.detector, resolve_device(self.config.device))
+        return self._detector
+
+    @property
+    def embedder(self) -> Embedder:
+        """The CNN that turns crops into features, loaded at first use."""
+        if self._embedder is None:
+            from tracker.appearance import Embedder
+            from tracker.device import resolve_device
+
+            self._embedder = Embedder(self.config.appearance, resolve_device(self.config.device))
+        return self._embedder
+
+    def update(
+        self,
+        frame: Image | None,
+        detections: Detections | None = None,
+        camera_motion: ArrayLike | None = None,
+        time_s: float | None = None,
+    ) -> Tracks:
+        """Track one frame.
+
+        Args:
+            frame: (H, W, 3) uint8 BGR, as OpenCV gives it; None where there is no image.
+            detections: your own; None: the detector looks at `frame`. Their features, where given, are used as they
+                are; otherwise the CNN looks at `frame`, where there is one.
+            camera_motion: (2, 3) affine from the previous frame to this one; None: estimated from the images.
+            time_s: time of the frame in seconds, later than the last; None: one frame interval after it.
+
+        Returns:
+            The tracks of this frame: seen ones (tentative or confirmed) and predicted boxes of hidden ones.
+
+        Raises:
+            InputError: no frame and no detections, a frame, affine or time that cannot be one.
+        """
+        time_s = self._clock(time_s)
+        if frame is not None:
+            _check_frame(frame)
+        elif detections is None:
+            raise InputError("update got neither a frame nor detections; give at least one")
+        start = time.perf_counter()
+        names: Mapping[int, str] = {}
+        if detections is None:
+            assert frame is not None
+            detections = self.detector([frame])[0]
+            names = self.detector.names
+        start = self._took("detect", start)
+
+        # One order for equal sets of detections: the result cannot depend on how they were listed.
+        order = np.lexsort((*detections.xyxy.T[::-1], -detections.scores))
+        found = detections[order]
+        size = None if frame is None else (float(frame.shape[1]), float(frame.shape[0]))
+        if camera_motion is not None:
+            affine = _affine(camera_motion)
+        elif frame is not None:
+            affine = self._camera.estimate(frame, time_s, found.xyxy)
+        else:
+            affine = identity()
+        if not is_identity(affine):
+            self._bank.warp(affine)
+        candidates = self._bank.predict(time_s)
+        similarity = motion_similarity(candidates, found, self.config.association)
+        start = self._took("motion+association", start)
+        if frame is not None and found.features is None and self.config.appearance.enabled:
+            found = self._embed(frame, found)
+        start = self._took("appearance", start)
+
+        matches = associate(candidates, found, similarity, self.config.association)
+        self._bank.update(matches, found, time_s, size)
+        self._bank.start(_unmatched(len(found), matches.detections), found, time_s, size)
+        tracks = self._bank.report(time_s, self._interval_s, names)
+        self._took("motion+association", start)
+        index = tracks.detection_index
+        return replace(tracks, detection_index=np.where(index >= 0, order[index], -1) if len(order) else index)
+
+    def stream(self, source: Any, vid_stride: int = 1) -> Iterator[tuple[Frame, Tracks]]:
+        """Track a whole source (file, folder, glob, camera number, URL): yields frames with their tracks as they come.
+
+        Starts afresh: ids of an earlier stream do not go on. `source` may also be an iterable of `Frame`.
+        """
+        from tracker.video import open_source
+
+        self.reset()
+        with open_source(source, vid_stride) as frames:
+            for frame in frames:
+                yield frame, self.update(frame.image, time_s=frame.time_s)
+
+    def _embed(self, frame: Image, found: Detections) -> Detections:
+        return found.with_features(self.embedder(frame, found.xyxy))
+
+    def _clock(self, time_s: float | None) -> float:
+        """The time of this frame; also learns the interval between frames."""
+        before = self._time_s
+        if time_s is None:
+            time_s = 0.0 if before is None else before + 1 / self.config.frame_rate
+        elif not np.isfinite(time_s):
+            raise InputError(f"time_s is {time_s}; give seconds")
+        if before is not None:
+            if not time_s > before:
+                raise InputError(f"time_s is {time_s}, not after the last frame's {before}; times must increase")
+            self._interval_s = time_s - before
+        self._time_s = float(time_s)
+        return self._time_s
+
+    def _took(self, stage: str, start: float) -> float:
+        now = time.perf_counter()
+        self.stage_seconds[stage] += now - start
+        return now
+
+
+def _unmatched(count: int, matched: Ints) -> Ints:
+    free = np.ones(count, bool)
+    free[matched] = False
+    return np.flatnonzero(free)
+
+
+def _check_frame(frame: Any) -> None:
+    if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+        got = f"{getattr(frame, 'dtype', type(frame).__name__)} {getattr(frame, 'shape', '')}".strip()
+        raise InputError(f"frame is {got}; expected a uint8 array of shape (H, W, 3), BGR as OpenCV gives it")
+    if not frame.size:
+        raise InputError(f"frame has shape {frame.shape}, no pixels; expected (H, W, 3)")
+
+
+def _affine(value: ArrayLike) -> Any:
+    affine = np.asarray(value, np.float64)
+    if affine.shape != (2, 3) or not np.isfinite(affine).all():
+        raise InputError(f"camera_motion has shape {affine.shape}; expected a finite (2, 3) affine")
+    return affine
