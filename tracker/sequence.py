@@ -103,8 +103,8 @@ class MotSequence:
         table = read_table(self.camera_motion_file)
         if table.shape[1] != 7 or len(table) < self.length:
             raise DataError(
-                f"{self.camera_motion_file} has {len(table)} lines of {table.shape[1]} numbers for {self.length} frames; "
-                "expected frame and six numbers of the 2x3 affine a line, a line a frame"
+                f"{self.camera_motion_file} has {len(table)} lines of {table.shape[1]} numbers for {self.length} "
+                "frames; expected a line a frame: its number, then the 2x3 affine row by row"
             )
         return table[: self.length, 1:].reshape(-1, 2, 3)
 
@@ -217,3 +217,42 @@ def _ordered(rows: Table, path: str | Path) -> Table:
         frame, identity = rows[int(np.flatnonzero(twice)[0]), [FRAME, ID]]
         raise DataError(f"{path} has id {identity:.0f} twice in frame {frame:.0f}; an id can be in one place only")
     return rows
+
+
+def write_sequence(
+    folder: str | Path,
+    like: MotSequence,
+    truth: Table | None = None,
+    detections: Table | None = None,
+    motion: Table | None = None,
+) -> MotSequence:
+    """A sequence without images in `folder`, with the length, rate and frame size of `like`.
+
+    Args:
+        folder: made anew; its name becomes the sequence's.
+        like: what goes into seqinfo.ini.
+        truth: (R, 9) as `ground_truth` gives it.
+        detections: (R, 7 or more) frame, any, left, top, width, height, score.
+        motion: (length, 2, 3) camera motion.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    width, height = like.size
+    (folder / "seqinfo.ini").write_text(
+        f"[Sequence]\nname={folder.name}\nimDir=img1\nframeRate={like.fps:g}\nseqLength={like.length}\n"
+        f"imWidth={width}\nimHeight={height}\nimExt=.jpg\n",
+        encoding="utf-8",
+    )
+    sequence = MotSequence.read(folder)
+    if truth is not None:
+        sequence.ground_truth_file.parent.mkdir(exist_ok=True)
+        np.savetxt(sequence.ground_truth_file, truth, "%d,%d,%.10g,%.10g,%.10g,%.10g,%d,%d,%.5g")
+    if detections is not None:
+        sequence.detection_file.parent.mkdir(exist_ok=True)
+        np.savetxt(
+            sequence.detection_file, detections[:, [0, 2, 3, 4, 5, 6]], "%d,-1,%.2f,%.2f,%.2f,%.2f,%.4f,-1,-1,-1"
+        )
+    if motion is not None:
+        numbered = np.c_[np.arange(1, len(motion) + 1), motion.reshape(-1, 6)]
+        np.savetxt(sequence.camera_motion_file, numbered, "%d" + " %.10g" * 6)
+    return sequence
