@@ -67,11 +67,11 @@ def degrade(
     truth: Table,
     fps: float,
     rng: np.random.Generator,
-    drop: float = 0.08,
+    drop: float = 0.075,
     burst_s: float = 0.4,
-    noise: tuple[float, float, float, float] = (0.029, 0.026, 0.085, 0.047),
+    noise: tuple[float, float, float, float] = (0.02, 0.018, 0.055, 0.03),
     correlation: float = 0.85,
-    bolder: float = 1.0,
+    bolder: float = 0.9,
 ) -> Table:
     """Detections of a detector that knew the images, made like those of one that did not.
 
