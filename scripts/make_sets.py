@@ -44,10 +44,9 @@ def mot17_halves(data: Path, out: Path) -> None:
             motion = sequence.camera_motion()[first - 1 : last].copy()
             motion[0] = np.eye(3)[:2]
             write_sequence(out / native / sequence.name, half, truth, found, motion)
-            strided = dataclasses.replace(half, length=-(-half.length // STRIDE), fps=sequence.fps / STRIDE)
             write_sequence(
                 out / slow / sequence.name,
-                strided,
+                damage.stride_sequence(half, STRIDE),
                 damage.stride(truth, STRIDE),
                 damage.stride(found, STRIDE),
                 damage.stride_motion(motion, STRIDE),

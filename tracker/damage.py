@@ -7,12 +7,13 @@ All functions work on the tables of `tracker.sequence`.
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracker.boxes import cxcywh_to_xyxy, iou, tlwh_to_xyxy, xyxy_to_cxcywh, xyxy_to_tlwh
-from tracker.sequence import FLAG, FRAME, HEIGHT, ID, LEFT, SCORE, WIDTH, Table
+from tracker.sequence import FLAG, FRAME, HEIGHT, ID, LEFT, SCORE, WIDTH, MotSequence, Table
 
 Boxes = NDArray[np.float64]
 
@@ -115,6 +116,11 @@ def stride(table: Table, step: int, offset: int = 0) -> Table:
     kept = table[(table[:, FRAME] > offset) & ((table[:, FRAME] - 1 - offset) % step == 0)].copy()
     kept[:, FRAME] = (kept[:, FRAME] - 1 - offset) // step + 1
     return kept
+
+
+def stride_sequence(sequence: MotSequence, step: int) -> MotSequence:
+    """Length and rate of a sequence of which every `step`-th frame is kept."""
+    return replace(sequence, length=-(-sequence.length // step), fps=sequence.fps / step)
 
 
 def between(table: Table, first: int, last: int) -> Table:
