@@ -1,0 +1,223 @@
+"""Detectors: frames in, `Detections` out. A YOLO network (Ultralytics), or a MOTChallenge det.txt.
+
+The network is Ultralytics' own (`yolo.py`); what surrounds it is written for a frame's latency, and its results are
+those of Ultralytics' `predict` to rounding.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.boxes import tlwh_to_xyxy
+from tracker.config import PACKAGE, DetectorConfig
+from tracker.errors import DataError, UsageError, WeightsError
+from tracker.sequence import FRAME, HEIGHT, LEFT, SCORE, WIDTH, read_table
+from tracker.structures import Detections, Floats, Image
+
+EMBEDDED = PACKAGE / "assets" / "detector.safetensors"
+_PAD = 114  # grey of the letterbox, as in YOLO's training
+_YOLO_HEADS = ("Detect", "Segment", "Segment26", "Pose", "Pose26", "v10Detect")
+
+
+class Detector(Protocol):
+    """What finds the objects."""
+
+    @property
+    def names(self) -> Mapping[int, str]:
+        """Class number -> name."""
+
+    def __call__(self, frames: Sequence[Image]) -> list[Detections]:
+        """(H, W, 3) uint8 BGR frames -> the objects of each, boxes in its pixels."""
+
+
+class YoloDetector:
+    """A YOLO network of Ultralytics' architecture.
+
+    Attributes:
+        names: class number -> name.
+        weights: the file the network came from.
+
+    Raises:
+        WeightsError: weights that are missing, damaged, of another network, or would run code when read.
+        UsageError: a class that the network does not know.
+    """
+
+    def __init__(self, config: DetectorConfig, device: str = "cpu") -> None:
+        import torch
+
+        from tracker import yolo
+
+        self.weights = find_weights(config.model)
+        network, self.names = yolo.load(self.weights)
+        self._config = config
+        self._keep = class_numbers(config.classes, self.names)
+        self._device = torch.device(device)
+        self._stride = max(32, int(network.stride.max()))
+        self._dtype = torch.float16 if config.half and self._device.type == "cuda" else torch.float32
+        self._network: Any = yolo.for_inference(network, self._device, self._dtype, config.conf)
+
+    def __call__(self, frames: Sequence[Image]) -> list[Detections]:
+        """(H, W, 3) uint8 BGR frames -> the objects of each, by falling score, boxes in its pixels.
+
+        On the CPU a batch is run frame by frame (it is no slower, and a frame's result cannot depend on its
+        neighbours); on CUDA frames of one size run together.
+        """
+        if self._device.type == "cpu":
+            return [found for frame in frames for found in self._detect([frame])]
+        return [found for _, group in groupby(frames, key=np.shape) for found in self._detect(list(group))]
+
+    def _detect(self, frames: list[Image]) -> list[Detections]:
+        """Frames of one size."""
+        import torch
+
+        boxed = [letterbox(frame, self._config.imgsz, self._stride) for frame in frames]
+        pixels = torch.from_numpy(np.stack(boxed)).to(self._device)
+        with torch.inference_mode():
+            batch = pixels.permute(0, 3, 1, 2).to(self._dtype).div_(255)  # HWC in memory: channels last
+            rows = self._network(batch).cpu().numpy()
+        return [self._finish(rows[rows[:, 0] == i, 1:], frames[0].shape, boxed[0].shape) for i in range(len(frames))]
+
+    def _finish(self, rows: Floats, frame: tuple[int, ...], boxed: tuple[int, ...]) -> Detections:
+        """(N, 6) candidates (box in the letterbox, score, class) -> what is kept, in the frame's pixels."""
+        if self._keep is not None:
+            rows = rows[np.isin(rows[:, 5], self._keep)]
+        if not self._network.end2end:
+            rows = rows[suppress(rows, self._config.iou)]
+        rows = rows[: self._config.max_detections]
+        xyxy = unletterbox(rows[:, :4], frame, boxed)
+        proper = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)  # what lies in the padding has no area in the frame
+        return Detections(xyxy[proper], rows[proper, 4], rows[proper, 5].astype(np.int64))
+
+
+def letterbox(frame: Image, imgsz: int, stride: int = 32) -> Image:
+    """(H, W, 3) BGR -> RGB with a longer side of `imgsz`, centred on grey to sides that are multiples of `stride`."""
+    imgsz = -(-imgsz // stride) * stride
+    width, height = _scaled_size(frame.shape, imgsz)
+    if frame.shape[:2] != (height, width):
+        frame = cast(Image, cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR))
+    boxed = np.full((-(-height // stride) * stride, -(-width // stride) * stride, 3), _PAD, np.uint8)
+    left, top = (boxed.shape[1] - width) // 2, (boxed.shape[0] - height) // 2
+    boxed[top : top + height, left : left + width] = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+    return boxed
+
+
+def unletterbox(xyxy: Floats, frame: tuple[int, ...], boxed: tuple[int, ...]) -> Floats:
+    """(N, 4) boxes in the letterbox -> in the frame, clipped to it."""
+    width, height = _scaled_size(frame, max(boxed[:2]))
+    gain = min(boxed[0] / frame[0], boxed[1] / frame[1])
+    left, top = (boxed[1] - width) // 2, (boxed[0] - height) // 2
+    moved = (xyxy - np.array([left, top, left, top], np.float32)) / np.float32(gain)
+    inside: Floats = np.clip(moved, 0, np.array([frame[1], frame[0]] * 2, np.float32))
+    return inside
+
+
+def _scaled_size(shape: tuple[int, ...], imgsz: int) -> tuple[int, int]:
+    """Width and height of an image of `shape` (H, W, ...) scaled to a longer side of `imgsz`, at least 1 px each."""
+    gain = imgsz / max(shape[:2])
+    return max(1, round(shape[1] * gain)), max(1, round(shape[0] * gain))
+
+
+def suppress(rows: Floats, iou: float) -> list[int]:
+    """Greedy non-maximum suppression within each class of (N, 6) rows (box, score, class).
+
+    Returns the rows to keep, by falling score: of two boxes that overlap by more than `iou` the weaker goes.
+    """
+    tlwh: Any = np.concatenate([rows[:, :2], rows[:, 2:4] - rows[:, :2]], axis=1)
+    scores: Any = rows[:, 4]
+    classes: Any = rows[:, 5].astype(np.int64)
+    return list(cv2.dnn.NMSBoxesBatched(tlwh, scores, classes, 0.0, iou))
+
+
+def class_numbers(wanted: Sequence[str], names: Mapping[int, str]) -> list[int] | None:
+    """Names or numbers of classes -> numbers; None, which means all, where none is wanted.
+
+    Raises:
+        UsageError: a class that is not among `names`, with the nearest that is.
+
+    >>> class_numbers(["person", "2"], {0: "person", 2: "car"})
+    [0, 2]
+    """
+    numbers = {name.lower(): number for number, name in names.items()}
+    kept = []
+    for item in wanted:
+        name = item.strip().lower()
+        if name in numbers:
+            kept.append(numbers[name])
+        elif name.isdecimal() and int(name) in names:
+            kept.append(int(name))
+        else:
+            near = difflib.get_close_matches(name, numbers, n=1, cutoff=0.5)
+            some = ", ".join(list(numbers)[:8]) + (", ..." if len(numbers) > 8 else "")
+            raise UsageError(
+                f"the detector knows no class {item!r}; "
+                + (f"did you mean {near[0]!r}?" if near else f"its classes are: {some}")
+            )
+    return sorted(set(kept)) or None
+
+
+def find_weights(model: str) -> Path:
+    """The file of `DetectorConfig.model`, the embedded one for an empty string. Nothing is ever downloaded.
+
+    Raises:
+        WeightsError: no such file, or not a format we read.
+    """
+    if not model and not EMBEDDED.is_file():
+        raise WeightsError(
+            "this installation has no embedded detector; give weights with --model yolo11n.pt, or make one: "
+            "track train detector IMAGES --model yolo11n.pt --out DIR"
+        )
+    path = Path(model) if model else EMBEDDED
+    if not path.is_file():
+        raise WeightsError(
+            f"no detector weights at {str(path)!r} (nothing is downloaded); give the path of a YOLO .pt or "
+            ".safetensors file, or leave --model out for the embedded one"
+        )
+    if path.suffix not in (".pt", ".safetensors"):
+        raise WeightsError(
+            f"{path} is not a .pt or .safetensors file; give the weights of an Ultralytics YOLO detector"
+        )
+    return path
+
+
+class DetectionFile:
+    """Detections read from a MOTChallenge det.txt: frame, id, left, top, width, height, score, ...
+
+    Detectors that score outside [0, 1] (ACF, DPM: margins of any size) are rescaled for the whole file: its lowest
+    score becomes 0.1 and its 95 % quantile 1, linearly, so that the order of the detections is kept and none is lost.
+    Boxes without area are left out; a file without scores has scores of 1.
+
+    Raises:
+        DataError: no such file, or not numbers in at least six columns.
+    """
+
+    names: Mapping[int, str] = {}
+
+    def __init__(self, path: str | Path) -> None:
+        table = read_table(path)
+        if table.shape[1] < 6:
+            raise DataError(f"{path} has {table.shape[1]} columns; expected frame,id,left,top,width,height,score")
+        table = table[np.isfinite(table[:, :7]).all(axis=1) & (table[:, WIDTH] > 0) & (table[:, HEIGHT] > 0)]
+        table = table[np.argsort(table[:, FRAME], kind="stable")]
+        self._frames = table[:, FRAME]
+        self._xyxy = tlwh_to_xyxy(table[:, LEFT : HEIGHT + 1])
+        self._scores = _unit_scores(table[:, SCORE]) if table.shape[1] > SCORE else np.ones(len(table))
+
+    def frame(self, number: int) -> Detections:
+        """The detections of frame `number`, which counts from 1."""
+        first, last = np.searchsorted(self._frames, [number, number + 1])
+        return Detections(self._xyxy[first:last], self._scores[first:last])
+
+
+def _unit_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, high = (scores.min(), np.quantile(scores, 0.95)) if len(scores) else (0.0, 1.0)
+    if low >= 0 and scores.max(initial=0) <= 1:
+        return scores
+    return np.clip(0.1 + 0.9 * (scores - low) / max(high - low, 1e-9), 0, 1)

@@ -1,0 +1,230 @@
+"""The YOLO network: its weights read without running code, its layers laid out for speed.
+
+- On the CPU convolution, bias and SiLU are one oneDNN operation on weights laid out once (what `torch.compile` would
+  make of them, without its minute of compilation).
+- Class scores decide first: boxes are decoded only where a score passes the threshold.
+
+Ultralytics' layers and checkpoints: https://github.com/ultralytics/ultralytics (AGPL-3.0).
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tracker.errors import WeightsError
+
+_HEADS = ("Detect", "Segment", "Segment26", "Pose", "Pose26", "v10Detect")
+
+
+def ultralytics(module: str) -> Any:
+    """`ultralytics.<module>`, imported without banners, network look-ups, or settings written to the user's home.
+
+    The environment is put back afterwards; a process that has imported Ultralytics before keeps its own choice.
+    """
+    if "ultralytics" in sys.modules:
+        return importlib.import_module(f"ultralytics.{module}")
+    folder = tempfile.mkdtemp(prefix="tracker-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    quiet = {"YOLO_VERBOSE": "False", "YOLO_OFFLINE": "True", "YOLO_AUTOINSTALL": "False", "YOLO_CONFIG_DIR": folder}
+    added = {key: value for key, value in quiet.items() if key not in os.environ}
+    os.environ.update(added)
+    try:
+        return importlib.import_module(f"ultralytics.{module}")
+    finally:
+        for key in added:
+            del os.environ[key]
+
+
+def load(path: Path) -> tuple[Any, dict[int, str]]:
+    """An Ultralytics detection model (32-bit, evaluation mode, not fused) and its class names. Runs no pickled code.
+
+    `.safetensors`: a state dict whose metadata holds the architecture (`yaml`) and the `names` as JSON, as
+    `save` writes it. `.pt`: an Ultralytics checkpoint, read with `weights_only=True`.
+
+    Raises:
+        WeightsError: damaged, unsafe, or not a detector.
+    """
+    network = _from_safetensors(path) if path.suffix == ".safetensors" else _from_checkpoint(path)
+    head = network.model[-1]
+    if type(head).__name__ not in _HEADS:
+        raise WeightsError(f"{path} is a {type(head).__name__} network; give weights of a YOLO detector")
+    names = {int(number): str(name) for number, name in dict(network.names).items()}
+    return network.float().eval(), names
+
+
+def save(network: Any, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write an Ultralytics detection model as 16-bit safetensors that `load` reads, with `metadata` beside."""
+    from safetensors.torch import save_file
+
+    state = {
+        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
+        for name, value in network.state_dict().items()
+    }
+    names = {str(number): name for number, name in dict(network.names).items()}
+    own = {"yaml": json.dumps(network.yaml), "names": json.dumps(names)}
+    save_file(state, path, metadata={**metadata, **own})
+
+
+def _from_safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        architecture, names = json.loads(metadata["yaml"]), json.loads(metadata["names"])
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is not a whole safetensors file ({error}); copy or train it again") from error
+    except (KeyError, ValueError) as error:
+        raise WeightsError(
+            f"{path} holds no detector (metadata: {error}); give one made by track train detector"
+        ) from error
+    tasks = ultralytics("nn.tasks")
+    try:
+        _check_architecture(architecture)
+        network = tasks.DetectionModel(architecture, nc=len(names), verbose=False)
+        network.load_state_dict(state)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+        raise WeightsError(
+            f"{path} does not fit its own architecture ({str(error).splitlines()[0]}); train it again"
+        ) from error
+    network.names = {int(number): name for number, name in names.items()}
+    return network
+
+
+def _check_architecture(yaml: Any) -> None:
+    """Only plain network layers by name: Ultralytics evaluates what a model description says."""
+    if "activation" in yaml:
+        raise ValueError("an activation given as code")
+    for _, _, name, _ in [*yaml["backbone"], *yaml["head"]]:
+        layer = getattr(nn, name[3:], None) if name.startswith("nn.") else None
+        known = name in ultralytics("nn.modules").__all__ or name == "Concat"
+        if not known and not (isinstance(layer, type) and issubclass(layer, nn.Module)):
+            raise ValueError(f"unknown layer {name!r}")
+
+
+def _from_checkpoint(path: Path) -> Any:
+    tasks = ultralytics("nn.tasks")
+    try:
+        checkpoint, _ = tasks.torch_safe_load(str(path.resolve()), safe_only=True)
+        network = checkpoint.get("ema") or checkpoint["model"]
+    except Exception as error:  # whatever a damaged or foreign pickle makes PyTorch raise
+        raise WeightsError(
+            f"{path} is not a YOLO checkpoint that can be read without running code; "
+            "give weights saved by Ultralytics, or convert them to .safetensors"
+        ) from error
+    if not isinstance(network, tasks.DetectionModel):
+        raise WeightsError(f"{path} holds a {type(network).__name__}; give weights of a YOLO detector")
+    return network
+
+
+def for_inference(network: Any, device: torch.device, dtype: torch.dtype, conf: float) -> nn.Module:
+    """`network` fused and laid out for `device`; it is consumed.
+
+    Returns:
+        A module (B, 3, H, W) RGB in [0, 1] -> (K, 7) float32 rows of image number, box (left, top, right, bottom in
+        pixels of the input), score and class, for all scores above `conf`; its `end2end` says that they need no
+        non-maximum suppression.
+    """
+    fused: nn.Module = network.fuse(verbose=False)
+    layers: Any = fused.model
+    layers[-1] = _DenseRows(layers[-1], conf) if not layers[-1].end2end else _FinalRows(layers[-1], conf)
+    fused.end2end = layers[-1].end2end
+    fused.requires_grad_(False).to(device, dtype).to(memory_format=torch.channels_last)
+    if device.type == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        _fuse_convolutions(fused)
+    return fused
+
+
+class _Rows(nn.Module):
+    """A head in the place of Ultralytics' own."""
+
+    end2end: bool
+
+    def __init__(self, head: Any, conf: float) -> None:
+        super().__init__()
+        self.i, self.f = head.i, head.f  # number of the layer, and of the layers it reads
+        self.conf = conf
+
+
+class _FinalRows(_Rows):
+    """Heads trained to give each object once (YOLOv10, YOLO26)."""
+
+    end2end = True
+
+    def __init__(self, head: Any, conf: float) -> None:
+        super().__init__(head, conf)
+        self.head = head
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        found = self.head(features)[0][..., :6].float()
+        image, place = torch.nonzero(found[..., 4] > self.conf, as_tuple=True)
+        return torch.cat([image[:, None].float(), found[image, place]], dim=1)
+
+
+class _DenseRows(_Rows):
+    """Heads that score every cell of three grids. Only cells above the threshold are decoded."""
+
+    end2end = False
+
+    def __init__(self, head: Any, conf: float) -> None:
+        super().__init__(head, conf)
+        self.boxes, self.scores, self.bins = head.cv2, head.cv3, head.reg_max
+        self.strides = [float(s) for s in head.stride]
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        grids = zip(features, self.boxes, self.scores, self.strides, strict=True)
+        return torch.cat([self._level(*grid) for grid in grids])
+
+    def _level(self, x: Tensor, boxes: nn.Module, scores: nn.Module, stride: float) -> Tensor:
+        """One grid (B, C, h, w) -> (K, 7); the distances to the edges are means over bins (Li et al., GFL, 2020)."""
+        logits = scores(x).permute(0, 2, 3, 1)  # (B, h, w, classes)
+        image, row, column = torch.nonzero(logits.amax(-1).sigmoid() > self.conf, as_tuple=True)
+        distances = boxes(x).permute(0, 2, 3, 1)[image, row, column].float().view(len(image), 4, self.bins)
+        if self.bins > 1:
+            distances = distances.softmax(-1) @ torch.arange(self.bins, dtype=torch.float32, device=x.device)[:, None]
+        distances = distances.squeeze(-1)
+        centre = torch.stack([column, row], dim=1) + 0.5
+        xyxy = torch.cat([centre - distances[:, :2], centre + distances[:, 2:]], dim=1) * stride
+        score, label = logits[image, row, column].float().sigmoid().max(dim=1)
+        return torch.cat([image[:, None], xyxy, score[:, None], label[:, None]], dim=1)
+
+
+class _FusedConvolution(nn.Module):
+    """Convolution, bias and SiLU as one oneDNN operation, on weights in oneDNN's own layout."""
+
+    def __init__(self, convolution: nn.Conv2d, activation: str) -> None:
+        super().__init__()
+        self.geometry = (convolution.padding, convolution.stride, convolution.dilation, convolution.groups)
+        self.weight = torch.ops.mkldnn._reorder_convolution_weight(convolution.weight.data, *self.geometry)
+        self.bias = None if convolution.bias is None else convolution.bias.data
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        convolved: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, self.weight, self.bias, *self.geometry, self.activation, [], ""
+        )
+        return convolved
+
+
+def _fuse_convolutions(network: nn.Module) -> None:
+    """Replace every plain convolution, and the SiLU after it where the two form a unit (`conv`, `act`)."""
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is nn.Conv2d and child.padding_mode == "zeros" and not isinstance(child.padding, str):
+                swish = name == "conv" and type(getattr(parent, "act", None)) is nn.SiLU
+                setattr(parent, name, _FusedConvolution(child, "swish" if swish else "none"))
+                if swish:
+                    parent.act = nn.Identity()
