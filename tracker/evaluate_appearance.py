@@ -1,0 +1,147 @@
+"""How well features tell identities apart: rank-1 and mAP across gaps of time, from ground-truth crops.
+
+A query is one look at an object; its gallery is every look in the frame `gap` seconds later, of the same class. A query
+counts where its own identity is in that gallery beside at least one other. Rank-1 is how often the most similar look is
+its own; mAP, with one right answer a query, is the mean of one over the rank of that answer. Looks that another
+object's box covers are left out, in queries and galleries: what is in front of a crop belongs to somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.appearance import Embedder
+from tracker.boxes import covered_fraction, tlwh_to_xyxy
+from tracker.errors import DataError
+from tracker.sequence import CLASS, FLAG, FRAME, HEIGHT, ID, LEFT, MotSequence
+from tracker.structures import Floats, Image, Ints
+
+GAPS_S = (1.0, 5.0, 10.0, 20.0)
+MAX_COVERED = 0.1  # share of a box that another one may cover
+RESAMPLES = 200  # of the bootstrap over identities
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Every uncovered ground-truth crop of a sequence.
+
+    Attributes:
+        features: (R, 512) float32 unit rows.
+        ids, frames, classes: (R,) int64; frames ascend.
+        fps: frames per second.
+    """
+
+    features: Floats
+    ids: Ints
+    frames: Ints
+    classes: Ints
+    fps: float
+
+
+def read_image(path: Path) -> Image:
+    """The picture as (H, W, 3) uint8 BGR; DataError where it cannot be read."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise DataError(f"{path} cannot be read as an image; replace it")
+    return np.asarray(image, np.uint8)
+
+
+def looks(sequence: MotSequence, embedder: Embedder, stride: int = 1) -> Looks:
+    """Features of every `stride`-th frame's ground-truth boxes that are not covered.
+
+    Raises:
+        DataError: no images, or no ground truth.
+    """
+    images = sequence.images()
+    if not images:
+        raise DataError(f"{sequence.folder} has no images; appearance is measured on sequences with {sequence.image_folder}")
+    truth = sequence.ground_truth()
+    truth = truth[truth[:, FLAG] != 0]
+    columns: list[tuple[Floats, Ints, Ints, Ints]] = []
+    for index in range(0, len(images), stride):
+        rows = truth[truth[:, FRAME] == index + 1]
+        if not len(rows):
+            continue
+        boxes = tlwh_to_xyxy(rows[:, LEFT : HEIGHT + 1]).astype(np.float32)
+        covered = covered_fraction(boxes, boxes)
+        np.fill_diagonal(covered, 0)
+        features = embedder(read_image(images[index]), boxes)
+        keep = (covered.max(axis=1) <= MAX_COVERED) & ~np.isnan(features).any(axis=1)
+        ids, classes = rows[keep, ID].astype(np.int64), rows[keep, CLASS].astype(np.int64)
+        columns.append((features[keep], ids, np.full(len(ids), index + 1), classes))
+    if not columns:
+        raise DataError(f"{sequence.ground_truth_file} has no box in any frame that has an image; check the folder")
+    features, ids, frames, classes = (np.concatenate(column) for column in zip(*columns, strict=True))
+    return Looks(features, ids, frames, classes, sequence.fps)
+
+
+def ranks(seen: Looks, gap_s: float) -> tuple[Ints, Ints]:
+    """Rank (from 1) of the right answer for each query across `gap_s` seconds, and the query's identity."""
+    gap = max(1, round(gap_s * seen.fps))
+    found: list[tuple[Ints, Ints]] = []
+    for frame in np.unique(seen.frames):
+        queries, gallery = np.flatnonzero(seen.frames == frame), np.flatnonzero(seen.frames == frame + gap)
+        if not len(gallery):
+            continue
+        similarity = seen.features[queries] @ seen.features[gallery].T
+        rivals = seen.classes[queries, None] == seen.classes[None, gallery]
+        own = (seen.ids[queries, None] == seen.ids[None, gallery]) & rivals
+        counts = own.any(axis=1) & (rivals.sum(axis=1) > 1)
+        best = np.where(own, similarity, -np.inf).max(axis=1, keepdims=True)
+        rank = 1 + (rivals & ~own & (similarity >= best)).sum(axis=1)
+        found.append((rank[counts], seen.ids[queries][counts]))
+    if not found:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    return np.concatenate([rank for rank, _ in found]), np.concatenate([ids for _, ids in found])
+
+
+def measure(all_looks: Sequence[Looks], gaps_s: Sequence[float] = GAPS_S) -> dict[str, dict[str, float]]:
+    """For each gap in seconds: rank1, map and rank1_error in percent, queries and identities.
+
+    `rank1_error` is the standard error by resampling identities: looks of one person are not independent.
+    """
+    table: dict[str, dict[str, float]] = {}
+    for gap in gaps_s:
+        parts = [ranks(seen, gap) for seen in all_looks]
+        rank = np.concatenate([part[0] for part in parts])
+        who = np.concatenate([part[1] + 1_000_000 * index for index, part in enumerate(parts)])
+        people, member = np.unique(who, return_inverse=True)
+        row: dict[str, float] = {"queries": len(rank), "identities": len(people)}
+        if len(rank):
+            row["rank1"] = round(100 * float((rank == 1).mean()), 2)
+            row["map"] = round(100 * float((1 / rank).mean()), 2)
+            row["rank1_error"] = round(100 * _bootstrap_error(rank == 1, member, len(people)), 2)
+        table[f"{gap:g}"] = row
+    return table
+
+
+def _bootstrap_error(right: NDArray[np.bool_], member: Ints, people: int) -> float:
+    """Standard deviation of the mean of `right` when identities are drawn anew with replacement."""
+    total, hits = np.bincount(member, minlength=people), np.bincount(member, right, minlength=people)
+    drawn = np.random.default_rng(0).integers(0, people, (RESAMPLES, people))
+    return float((hits[drawn].sum(axis=1) / total[drawn].sum(axis=1)).std())
+
+
+def evaluate(
+    sequences: Sequence[MotSequence],
+    embedders: dict[str, Embedder],
+    gaps_s: Sequence[float] = GAPS_S,
+    stride: int = 1,
+) -> dict[str, Any]:
+    """One protocol for all networks: {name: {"gaps": {seconds: row}, "ms_per_crop": ..., "sequences": {...}}}."""
+    result: dict[str, Any] = {}
+    for name, embedder in embedders.items():
+        seen = {sequence.name: looks(sequence, embedder, stride) for sequence in sequences}
+        result[name] = {
+            "crop_size": list(embedder.crop_size),
+            "gaps": measure(list(seen.values()), gaps_s),
+            "sequences": {sequence: measure([part], gaps_s) for sequence, part in seen.items()},
+        }
+    return result
