@@ -140,7 +140,7 @@ def stride_motion(motion: Table, step: int) -> Table:
         for affine in square[end - step + 1 : end + 1]:
             product = affine @ product
         kept.append(product)
-    return np.stack(kept)[:, :2] if len(motion) else motion
+    return np.asarray(np.stack(kept)[:, :2] if len(motion) else motion)
 
 
 def _jittered(tlwh: Boxes, error: Boxes) -> Boxes:

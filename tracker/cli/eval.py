@@ -1,0 +1,174 @@
+"""Track MOTChallenge sequences and score the result with TrackEval."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tracker.sequence import MotSequence
+    from tracker.tracker import Tracker
+
+COLUMNS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "Frag", "FP", "FN")
+
+
+class DetectionsFrom(StrEnum):
+    det = "det"
+    yolo = "yolo"
+
+
+class CameraMotionFrom(StrEnum):
+    file = "file"
+    images = "images"
+    none = "none"
+
+
+def command(
+    roots: Annotated[list[Path], typer.Argument(metavar="ROOT...", help="A sequence, or a folder of sequences.")],
+    out: Annotated[Path, typer.Option(help="Folder for SEQUENCE.txt, metrics.json and report.html.")],
+    detections: Annotated[
+        DetectionsFrom, typer.Option(help="det: the sequence's det/det.txt; yolo: our detector, on its images.")
+    ] = DetectionsFrom.det,
+    camera_motion: Annotated[
+        CameraMotionFrom | None,
+        typer.Option(help="file: gmc.txt; images: estimated. Default: the first of file, images, none that is there."),
+    ] = None,
+    config: Annotated[str | None, typer.Option(help="Preset or YAML file.", metavar="C")] = None,
+    classes: Annotated[list[str] | None, typer.Option(help="Only these classes of the detector; repeatable.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    preproc: Annotated[
+        bool,
+        typer.Option(
+            "--preproc/--no-preproc",
+            help="MOT16/17/20's rule: class 1 counts, distractors are ignored. Off: every flagged row counts.",
+        ),
+    ] = True,
+    strict_online: Annotated[
+        bool, typer.Option("--strict-online", help="Write nothing late: no first frames of tracks confirmed later.")
+    ] = False,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="Result files of another tracker, to score beside ours; repeatable.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json's content.")] = False,
+) -> None:
+    """Track sequences in MOTChallenge's layout and score them.
+
+    A sequence is a folder with seqinfo.ini and det/det.txt (or img1/ for --detections yolo); gmc.txt (camera motion)
+    and gt/gt.txt are used where they are. Leaves OUT/SEQUENCE.txt, ready to submit, and, where there is ground truth,
+    OUT/metrics.json (HOTA, DetA, AssA, MOTA, IDF1, identity switches, ... by TrackEval) and OUT/report.html, which
+    shows each identity switch and fragmentation.
+
+    Example: track eval MOT17/train --out runs/eval
+    """
+    from rich.console import Console
+
+    from tracker.config import Config
+    from tracker.sequence import find_sequences
+    from tracker.tracker import Tracker
+
+    sequences = find_sequences(roots)
+    settings = Config.load(config) if config else Config()
+    if classes:
+        settings = settings.override({"detector": {"classes": classes}}, "--classes")
+    tracker = Tracker(settings, device=device)
+    console = Console(stderr=True, quiet=quiet)
+    fps = _track(tracker, sequences, out, detections, camera_motion, strict_online, console)
+
+    scored = [s for s in sequences if s.ground_truth_file.is_file()]
+    metrics: dict[str, Any] = {"update_fps": round(fps, 1)}
+    if scored:
+        metrics = _score(scored, out, preproc, against or []) | metrics
+        _save(scored, out, metrics, preproc, console)
+    if as_json:
+        print(json.dumps(metrics))
+    elif not quiet:
+        Console().print(_table(metrics) if scored else f"{len(sequences)} sequences tracked; no ground truth to score")
+        console.print(f"{fps:.0f} frames/s in update; results in {out}")
+
+
+def _track(
+    tracker: Tracker,
+    sequences: list[MotSequence],
+    out: Path,
+    detections: str,
+    camera_motion: str | None,
+    strict_online: bool,
+    console: Console,
+) -> float:
+    """Write OUT/SEQUENCE.txt for each sequence; return the frames/s of `Tracker.update`."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from tracker.run_sequence import track_sequence
+    from tracker.writers import writing
+
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    frames = sum(s.length for s in sequences)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=frames)
+        seconds = 0.0
+        for sequence in sequences:
+            progress.update(task, description=sequence.name)
+            seconds += track_sequence(
+                tracker,
+                sequence,
+                out / f"{sequence.name}.txt",
+                detections=detections,
+                camera_motion=camera_motion,
+                strict_online=strict_online,
+                progress=lambda: progress.advance(task),
+            )
+    return frames / seconds if seconds else 0.0
+
+
+def _score(sequences: list[MotSequence], out: Path, preproc: bool, against: list[Path]) -> dict[str, Any]:
+    from tracker.evaluate import score
+
+    folders = [s.folder for s in sequences]
+    names = [s.name for s in sequences]
+    metrics = score(folders, out, names, preproc)
+    if against:
+        metrics["against"] = {str(folder): score(folders, folder, names, preproc) for folder in against}
+    return metrics
+
+
+def _save(sequences: list[MotSequence], out: Path, metrics: dict[str, Any], preproc: bool, console: Console) -> None:
+    """Write metrics.json and report.html."""
+    from tracker.report import write_report
+    from tracker.writers import replace_text
+
+    replace_text(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    with console.status("drawing the report"):
+        write_report(sequences, out, out / "report.html", metrics, preproc=preproc)
+
+
+def _table(metrics: dict[str, Any]) -> Any:
+    """A row a sequence, one for all, and one for every other tracker."""
+    from rich.table import Table
+
+    table = Table("", *COLUMNS, box=None, header_style="bold")
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.justify = "right"
+
+    def add(name: str, scores: dict[str, float], style: str = "") -> None:
+        table.add_row(
+            name,
+            *(f"{scores[c]:.2f}" if isinstance(scores[c], float) else f"{scores[c]}" for c in COLUMNS),
+            style=style,
+        )
+
+    for name, scores in metrics["sequences"].items():
+        add(name, scores)
+    add("all", metrics["combined"], "bold green")
+    for folder, other in metrics.get("against", {}).items():
+        add(Path(folder).name, other["combined"], "cyan")
+    return table

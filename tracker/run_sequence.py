@@ -1,0 +1,103 @@
+"""Track a MOTChallenge sequence from disk into a result file, as `track eval` and `track tune` do.
+
+One frame is in memory at a time. What the tracker gets is decided here, once: detections from the file or the YOLO
+detector, camera motion from the file, the images or not at all, images only where something looks at them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracker.errors import DataError, SourceError
+from tracker.retroactive import Confirmation
+from tracker.sequence import MotSequence
+from tracker.structures import Image
+from tracker.writers import writing
+
+if TYPE_CHECKING:
+    from tracker.tracker import Tracker
+
+DETECTIONS = ("det", "yolo")
+CAMERA_MOTION = ("file", "images", "none")
+
+
+def track_sequence(
+    tracker: Tracker,
+    sequence: MotSequence,
+    out: Path,
+    *,
+    detections: str = "det",
+    camera_motion: str | None = None,
+    strict_online: bool = False,
+    progress: Callable[[], None] = lambda: None,
+) -> float:
+    """Write the sequence's tracks to `out` in MOTChallenge's format.
+
+    Args:
+        tracker: is reset first.
+        sequence: frames are timed by its frame rate.
+        out: the file.
+        detections: "det": det/det.txt; "yolo": the tracker's detector looks at the images.
+        camera_motion: "file" (gmc.txt), "images" or "none"; None: the first of these that is there.
+        strict_online: nothing is written later than the frame it belongs to: the first frames of a track, which are
+            believed only once it is confirmed, are left out.
+        progress: called after each frame.
+
+    Returns:
+        Seconds spent in `Tracker.update` with detections given, over all frames.
+
+    Raises:
+        DataError: detections, camera motion or images that are asked for and not there.
+        OutputError: `out` cannot be written.
+    """
+    from tracker.detect import DetectionFile
+
+    images = sequence.images()
+    if camera_motion is None:
+        camera_motion = "file" if sequence.camera_motion_file.is_file() else "images" if images else "none"
+    motion = sequence.camera_motion() if camera_motion == "file" else None
+    still = np.eye(2, 3)
+    looks = detections == "yolo" or camera_motion == "images"
+    if looks and len(images) < sequence.length:
+        raise DataError(
+            f"{sequence.image_folder} has {len(images)} images for {sequence.length} frames; "
+            "add them, or use --detections det and --camera-motion file or none"
+        )
+    looks = looks or (len(images) >= sequence.length and tracker.config.appearance.enabled)
+    if detections == "det":
+        file = DetectionFile(sequence.detection_file)
+
+    tracker.reset()
+    confirmation: Confirmation[int] = Confirmation(tracker.config.bank.report_delay_s)
+    seconds = 0.0
+    with writing(out), out.open("w", encoding="ascii") as lines:
+        for number in range(1, sequence.length + 1):
+            image = _read(images[number - 1]) if looks else None
+            if detections == "det":
+                found = file.frame(number)
+            else:
+                assert image is not None
+                found = tracker.detector([image])[0]
+            affine = None if camera_motion == "images" else still if motion is None else motion[number - 1]
+            start = time.perf_counter()
+            tracks = tracker.update(image, found, affine, time_s=(number - 1) / sequence.fps)
+            seconds += time.perf_counter() - start
+            decided = [(number, tracks.confirmed)] if strict_online else confirmation.push(number, tracks)
+            lines.writelines(rows.to_mot(frame) for frame, rows in decided)
+            progress()
+        lines.writelines(rows.to_mot(frame) for frame, rows in confirmation.flush())
+    return seconds
+
+
+def _read(path: Path) -> Image:
+    import cv2
+
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise SourceError(f"{path} cannot be read as an image; replace it")
+    return np.asarray(image, np.uint8)
