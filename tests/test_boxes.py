@@ -10,8 +10,8 @@ from tracker import boxes
 
 
 @st.composite
-def xyxy(draw, rows=st.integers(0, 6)):
-    n = draw(rows)
+def xyxy(draw):
+    n = draw(st.integers(0, 6))
     corner = draw(hnp.arrays(np.float64, (n, 2), elements=st.floats(-2000, 2000)))
     size = draw(hnp.arrays(np.float64, (n, 2), elements=st.floats(0.5, 1000)))
     return np.concatenate([corner, corner + size], axis=1)

@@ -47,7 +47,7 @@ BAD = [
 
 @pytest.mark.parametrize(("fields", "message"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
 def test_bad_input_is_named(fields, message):
-    with pytest.raises(InputError, match=".*") as error:
+    with pytest.raises(InputError) as error:
         Detections(**fields)
     assert message in str(error.value)
 

@@ -38,6 +38,7 @@ class TrackBank:
             "xyxy": np.zeros((0, 4), np.float32),
             "predicted": np.zeros((0, 4), np.float32),
             "score": np.zeros(0, np.float32),
+            "best_score": np.zeros(0, np.float32),
             "raw_class": np.zeros(0, np.int64),
             "class": np.zeros(0, np.int64),
             "votes": np.zeros((0, 0), np.float32),
@@ -73,7 +74,9 @@ class TrackBank:
             (time_s - self.column("seen_s")).astype(np.float32),
         )
 
-    def update(self, matches: Matches, found: Detections, time_s: float, frame_size: tuple[float, float] | None) -> None:
+    def update(
+        self, matches: Matches, found: Detections, time_s: float, frame_size: tuple[float, float] | None
+    ) -> None:
         """Continue the matched tracks; the others are lost, or removed where they were not believed yet."""
         columns = self._columns
         columns["detection"][self.live] = -1
@@ -81,9 +84,8 @@ class TrackBank:
         self._predictor.update(slots, _observations(found[matches.detections], time_s, frame_size))
         self._see(slots, matches.detections, found, time_s)
         columns["hits"][slots] += 1
-        columns["status"][slots] = np.where(
-            columns["hits"][slots] >= self._config.confirm_hits, Status.CONFIRMED, columns["status"][slots]
-        )
+        columns["best_score"][slots] = np.maximum(columns["best_score"][slots], columns["score"][slots])
+        self._confirm(slots)
         missed = np.delete(self.live, matches.tracks)
         tentative = columns["status"][missed] == Status.TENTATIVE
         columns["status"][missed[~tentative]] = Status.PREDICTED
@@ -104,12 +106,14 @@ class TrackBank:
         self._next_id += len(rows)
         columns["hits"][slots] = 1
         columns["votes"][slots] = 0
-        columns["status"][slots] = Status.CONFIRMED if self._config.confirm_hits <= 1 else Status.TENTATIVE
+        columns["status"][slots] = Status.TENTATIVE
         if "look" in columns:
             columns["look"][slots] = np.nan
             columns["look_s"][slots] = -np.inf
         self._predictor.start(slots, _observations(found[rows], time_s, frame_size))
         self._see(slots, rows, found, time_s)
+        columns["best_score"][slots] = columns["score"][slots]
+        self._confirm(slots)
         self.live = np.concatenate([self.live, slots])
 
     def report(self, time_s: float, interval_s: float, names: Mapping[int, str]) -> Tracks:
@@ -139,8 +143,16 @@ class TrackBank:
             forecaster=self._predictor.snapshot(slots, time_s),
         )
 
+    def _confirm(self, slots: Ints) -> None:
+        """Believe the tracks, just seen, that were seen often enough and once surely enough."""
+        columns, config = self._columns, self._config
+        sure = (columns["hits"][slots] >= config.confirm_hits) & (columns["best_score"][slots] >= config.confirm_score)
+        columns["status"][slots[sure | (columns["status"][slots] != Status.TENTATIVE)]] = Status.CONFIRMED
+
     def _see(self, slots: Ints, rows: Ints, found: Detections, time_s: float) -> None:
         """Write what was detected of each track."""
+        if not len(slots):
+            return
         columns = self._columns
         columns["seen_s"][slots] = time_s
         columns["xyxy"][slots] = found.xyxy[rows]
@@ -183,7 +195,9 @@ class TrackBank:
             capacity = len(self._columns["id"])
             larger = max(2 * capacity, capacity + count, 64)
             for name, column in self._columns.items():
-                self._columns[name] = np.concatenate([column, np.zeros((larger - capacity, *column.shape[1:]), column.dtype)])
+                self._columns[name] = np.concatenate(
+                    [column, np.zeros((larger - capacity, *column.shape[1:]), column.dtype)]
+                )
             self._free.extend(range(larger - 1, capacity - 1, -1))
         return np.array([self._free.pop() for _ in range(count)], np.int64)
 

@@ -87,9 +87,11 @@ class AssociationConfig:
 class BankConfig:
     """A track's life."""
 
-    birth_score: float = setting(0.6, 0, 1)  # a detection this sure that nobody claims starts a track
+    birth_score: float = setting(0.4, 0, 1)  # a detection this sure that nobody claims starts a tentative track
     birth_overlap: float = setting(0.7, 0, 1)  # unless it overlaps a live track's detection by more than this
     confirm_hits: int = setting(2, 1, 100)  # detections before a track is believed; higher: fewer false tracks
+    confirm_score: float = setting(0.7, 0, 1)  # and one of them at least this sure; higher: fewer false tracks
+    report_delay_s: float = setting(0.5, 0, 60)  # files wait this long for a tentative track's early rows to be decided
     lost_s: float = setting(1.5, 0, 3600)  # a track unseen for longer ends (its look is remembered apart)
     coast_s: float = setting(0.35, 0, 60)  # a hidden track's predicted box is reported this long
     coast_cover: float = setting(0.5, 0, 1)  # while at least this share of it is covered by a seen track
@@ -152,6 +154,14 @@ def _find(name_or_path: str | Path) -> Path:
         if preset.is_file():
             return preset
     raise ConfigError(f"no configuration {str(name_or_path)!r}; give a YAML file or one of: {', '.join(presets())}")
+
+
+Section = typing.TypeVar("Section")
+
+
+def merged(section: Section, values: Any, where: str) -> Section:
+    """A copy of any dataclass of settings (made with `setting`) with nested `values` on top; errors as `Config.load`."""
+    return typing.cast(Section, _merge(section, values, where))
 
 
 def _merge(section: Any, values: Any, where: str) -> Any:

@@ -18,9 +18,14 @@ F = TypeVar("F")  # whatever the caller calls a frame
 
 
 class Confirmation(Generic[F]):
-    """Holds frames back, in order, while they show tentative tracks that later frames still show as tentative."""
+    """Holds frames back, in order, while they show tentative tracks that later frames still show as tentative.
 
-    def __init__(self) -> None:
+    Args:
+        limit_s: no frame is held longer; rows still tentative by then are left out.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
         self._held: deque[tuple[F, Tracks]] = deque()
 
     def push(self, frame: F, tracks: Tracks) -> list[tuple[F, Tracks]]:
@@ -30,7 +35,10 @@ class Confirmation(Generic[F]):
         self._held = deque((f, _promote(t, confirmed)) for f, t in self._held)
         self._held.append((frame, tracks))
         decided = []
-        while self._held and not np.isin(_tentative(self._held[0][1]), undecided).any():
+        while self._held and not (
+            tracks.time_s - self._held[0][1].time_s < self._limit_s
+            and np.isin(_tentative(self._held[0][1]), undecided).any()
+        ):
             held_frame, held = self._held.popleft()
             decided.append((held_frame, held.confirmed))
         return decided

@@ -1,0 +1,72 @@
+"""Defaults live in one place; whatever overrides them is checked."""
+
+import dataclasses
+
+import pytest
+
+from tracker.config import Config, presets
+from tracker.errors import ConfigError
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_a_file_overrides_only_what_it_names(tmp_path):
+    config = Config.load(write(tmp_path / "c.yaml", "detector: {conf: 0.3}\nbank:\n  lost_s: 3\n"))
+    assert (config.detector.conf, config.bank.lost_s, config.detector.imgsz) == (0.3, 3.0, 640)
+
+
+def test_an_empty_file_is_the_default(tmp_path):
+    assert Config.load(write(tmp_path / "c.yaml", "")) == Config()
+
+
+BAD = [
+    ("unknown key", "detector: {confidence: 0.3}", "did you mean 'conf'?"),
+    ("unknown section", "detektor: {conf: 0.3}", "did you mean 'detector'?"),
+    ("out of bounds", "detector: {conf: 1.7}", "it must be from 0 to 1"),
+    ("wrong type", "detector: {conf: high}", "expected float"),
+    ("true is not a number", "detector: {imgsz: true}", "expected int"),
+    ("fraction for a whole number", "detector: {imgsz: 640.5}", "expected int"),
+    ("not a choice", "camera: {method: magic}", "auto, none"),
+    ("a list", "- detector", "expected keys and values"),
+    ("a value for a section", "detector: 3", "expected keys and values"),
+    ("broken YAML", "detector: {conf: 0.3", "not plain YAML"),
+    ("YAML that runs code", "detector: !!python/object/apply:os.system ['true']", "not plain YAML"),
+    ("not text", b"\xff\xfe\x00\x01", "not plain YAML"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_a_mistake_is_named_with_the_file(tmp_path, text, message):
+    path = tmp_path / "c.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as error:
+        Config.load(path)
+    assert message in str(error.value) and str(path) in str(error.value)
+
+
+def test_a_missing_file_lists_the_presets():
+    with pytest.raises(ConfigError, match="default"):
+        Config.load("no-such-preset")
+
+
+def test_every_preset_loads():
+    assert "default" in presets()
+    for name in presets():
+        Config.load(name)
+
+
+def test_the_default_file_says_what_the_code_says():
+    assert Config.load("default") == Config()
+    text = next(p for p in [__import__("pathlib").Path(__file__).parents[1] / "configs/default.yaml"]).read_text()
+    for section in dataclasses.fields(Config):
+        assert section.name in text
+
+
+def test_a_configuration_survives_writing_and_reading(tmp_path):
+    import yaml
+
+    config = Config().override({"detector": {"classes": ["person", "car"]}, "bank": {"confirm_hits": 4}})
+    assert Config.load(write(tmp_path / "c.yaml", yaml.safe_dump(config.to_dict()))) == config

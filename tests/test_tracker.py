@@ -1,0 +1,202 @@
+"""Stories over frames: what a user of `Tracker.update` sees, told one frame after the other."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tracker import Config, Detections, Status, Tracker
+from tracker.errors import ConfigError, InputError
+
+FPS = 20
+
+
+def box(x, y=100.0, width=40.0, height=100.0):
+    return [x, y, x + width, y + height]
+
+
+def run(tracker, frames, start=0):
+    """Feed lists of boxes (or Detections), a frame each; return what is reported."""
+    return [
+        tracker.update(None, f if isinstance(f, Detections) else Detections(f), time_s=(start + i) / FPS)
+        for i, f in enumerate(frames)
+    ]
+
+
+def walk(steps, x=0.0, speed=4.0, **kw):
+    return [[box(x + speed * i, **kw)] for i in range(steps)]
+
+
+def test_a_track_is_tentative_then_confirmed_and_keeps_its_id():
+    reported = run(Tracker(), walk(6))
+    assert [t.ids.tolist() for t in reported] == [[1]] * 6
+    assert reported[0].status.tolist() == [Status.TENTATIVE]
+    assert reported[-1].status.tolist() == [Status.CONFIRMED]
+    np.testing.assert_allclose(reported[-1].xyxy[0], box(20))  # the detection's own box is reported
+
+
+def test_one_flicker_is_never_believed():
+    reported = run(Tracker(), [[box(0)], [], []])
+    assert reported[0].status.tolist() == [Status.TENTATIVE]
+    assert [len(t) for t in reported[1:]] == [0, 0]
+
+
+def test_a_short_loss_keeps_the_id_and_a_long_one_ends_it():
+    tracker = Tracker(Config().override({"bank": {"lost_s": 1.0}, "appearance": {"enabled": False}}))
+    run(tracker, walk(10))
+    run(tracker, [[]] * 10, start=10)
+    assert run(tracker, walk(1, x=80), start=20)[0].ids.tolist() == [1]
+    run(tracker, [[]] * 30, start=21)
+    assert run(tracker, walk(2, x=80), start=51)[1].ids.tolist() == [2]
+
+
+def test_empty_frames_give_empty_arrays():
+    for tracks in run(Tracker(), [[], [], []]):
+        assert (tracks.ids.shape, tracks.xyxy.shape, tracks.forecast(3).xyxy.shape) == ((0,), (0, 4), (0, 3, 4))
+
+
+def test_a_hidden_track_is_predicted_while_somebody_stands_before_it():
+    tracker = Tracker(Config().override({"bank": {"coast_s": 0.5}}))
+    front = box(100, width=80, height=140)
+    behind = [box(20 + 4 * i) for i in range(20)]
+    walker = run(tracker, [[front, b] for b in behind])[-1]
+    hidden = run(tracker, [[front]], start=20)[0]
+    row = hidden.status == Status.PREDICTED
+    assert hidden.ids[row].tolist() == walker.ids[walker.detection_index == 1].tolist()
+    assert hidden.detection_index[row].tolist() == [-1]
+    assert hidden.raw_classes[row].tolist() == [-1]
+    assert abs(hidden.xyxy[row][0, 0] - 100) < 8
+    assert len(run(tracker, [[front]] * 20, start=21)[-1]) == 1
+
+
+def test_the_class_is_voted_and_a_flip_does_not_split_the_track():
+    tracker = Tracker()
+    frames = [Detections(b, [0.9], [2]) for b in walk(8)]
+    frames[4] = Detections(walk(5)[4], [0.6], [7])
+    reported = run(tracker, frames)
+    assert [t.ids.tolist() for t in reported] == [[1]] * 8
+    assert reported[4].classes.tolist() == [2] and reported[4].raw_classes.tolist() == [7]
+
+
+def test_detection_index_names_the_callers_row():
+    tracker = Tracker()
+    far, near = box(500), box(100)
+    run(tracker, [[far, near]])
+    tracks = run(tracker, [[near, far]], start=1)[0]
+    for row, index in enumerate(tracks.detection_index):
+        np.testing.assert_allclose(tracks.xyxy[row], [near, far][index])
+
+
+def test_two_trackers_do_not_share_ids():
+    one, other = Tracker(), Tracker()
+    run(one, walk(5))
+    assert run(other, walk(5))[-1].ids.tolist() == [1]
+
+
+def test_reset_starts_afresh():
+    tracker = Tracker()
+    first = run(tracker, walk(5))
+    tracker.reset()
+    again = run(tracker, walk(5))
+    assert [t.ids.tolist() for t in again] == [t.ids.tolist() for t in first]
+
+
+def test_camera_motion_moves_the_tracks_with_the_picture():
+    tracker = Tracker(Config().override({"association": {"spread": 0.0}}))
+    run(tracker, [[box(300)]] * 10)
+    pan = [[1, 0, 200], [0, 1, 0]]
+    moved = tracker.update(None, Detections([box(500)]), camera_motion=pan, time_s=10 / FPS)
+    assert moved.ids.tolist() == [1]
+
+
+def test_real_time_steps_are_used_not_frame_counts():
+    tracker = Tracker()
+    for i in range(20):
+        tracker.update(None, Detections([box(10 * i)]), time_s=i / 10)
+    tracks = tracker.update(None, Detections([box(200)]), time_s=2.0)
+    ahead = tracks.forecast(10, step_s=0.1)
+    assert 240 < ahead.xyxy[0, -1, 0] < 320  # at 100 px/s; counting frames it would be 30 times slower or faster
+    assert ahead.xyxy.shape == ahead.std.shape == (1, 10, 4)
+    assert (np.diff(ahead.std[0, :, 0]) > 0).all()
+
+
+def test_a_forecast_does_not_change_when_the_tracker_goes_on():
+    tracker = Tracker()
+    tracks = run(tracker, walk(10))[-1]
+    before = tracks.forecast(5).xyxy.copy()
+    run(tracker, walk(10, x=40, speed=-8), start=10)
+    np.testing.assert_array_equal(tracks.forecast(5).xyxy, before)
+
+
+@st.composite
+def crowds(draw):
+    """A few frames of a few boxes that move and flicker; no two boxes are equal."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    people, steps = draw(st.integers(1, 6)), draw(st.integers(2, 8))
+    start, velocity = rng.uniform(0, 400, (people, 2)), rng.normal(0, 8, (people, 2))
+    frames = []
+    for i in range(steps):
+        seen = rng.random(people) < 0.8
+        corner = start + i * velocity + rng.normal(0, 2, (people, 2))
+        frames.append((np.c_[corner, corner + [40, 90]][seen], rng.uniform(0.1, 1, people)[seen]))
+    return frames, rng
+
+
+@settings(max_examples=40, deadline=None)
+@given(crowds())
+def test_permuting_detections_permutes_the_output(crowd):
+    frames, rng = crowd
+    plain, shuffled = Tracker(), Tracker()
+    for i, (boxes, scores) in enumerate(frames):
+        order = rng.permutation(len(boxes))
+        a = plain.update(None, Detections(boxes, scores), time_s=i / FPS)
+        b = shuffled.update(None, Detections(boxes[order], scores[order]), time_s=i / FPS)
+        assert a.ids.tolist() == b.ids.tolist()
+        assert a.xyxy.tobytes() == b.xyxy.tobytes()
+        seen = a.detection_index >= 0
+        assert a.detection_index[seen].tolist() == order[b.detection_index[seen]].tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(crowds())
+def test_ids_are_unique_and_never_reused(crowd):
+    frames, _ = crowd
+    tracker = Tracker(Config().override({"bank": {"lost_s": 0.05}}))
+    alive, ended, newest = set(), set(), 0
+    for i, (boxes, scores) in enumerate(frames):
+        ids = tracker.update(None, Detections(boxes, scores), time_s=i / FPS).ids.tolist()
+        assert len(set(ids)) == len(ids)
+        assert all(new > newest for new in set(ids) - alive - ended)
+        newest = max([newest, *ids])
+        alive, ended = set(ids), ended | alive
+        used = [row for row in range(len(ids))]
+        assert len(used) == len(ids)
+
+
+BAD = [
+    ("nothing at all", {"frame": None}, "neither a frame nor detections"),
+    ("grey image", {"frame": np.zeros((4, 4), np.uint8)}, "expected a uint8 array of shape (H, W, 3)"),
+    ("float image", {"frame": np.zeros((4, 4, 3))}, "float64"),
+    ("no pixels", {"frame": np.zeros((0, 4, 3), np.uint8)}, "no pixels"),
+    ("wrong affine", {"frame": None, "detections": Detections.empty(), "camera_motion": np.eye(3)}, "(2, 3)"),
+    ("time is NaN", {"frame": None, "detections": Detections.empty(), "time_s": float("nan")}, "time_s"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_bad_input_is_named(arguments, message):
+    with pytest.raises(InputError) as error:
+        Tracker().update(**arguments)
+    assert message in str(error.value)
+
+
+def test_time_must_go_forward():
+    tracker = Tracker()
+    tracker.update(None, Detections.empty(), time_s=1.0)
+    with pytest.raises(InputError, match="must increase"):
+        tracker.update(None, Detections.empty(), time_s=1.0)
+
+
+def test_an_unknown_preset_names_those_there_are():
+    with pytest.raises(ConfigError, match="default"):
+        Tracker("spots")
