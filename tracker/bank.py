@@ -18,6 +18,7 @@ from tracker.motion.predictor import Observations, Predictor
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
 
 _LOOK_MEMORY = np.float32(0.9)  # share of the old look that a new one leaves (exponential average of unit vectors)
+FrameSize = tuple[float, float] | None  # width, height in pixels
 
 
 class TrackBank:
@@ -74,9 +75,7 @@ class TrackBank:
             (time_s - self.column("seen_s")).astype(np.float32),
         )
 
-    def update(
-        self, matches: Matches, found: Detections, time_s: float, frame_size: tuple[float, float] | None
-    ) -> None:
+    def update(self, matches: Matches, found: Detections, time_s: float, frame_size: FrameSize) -> None:
         """Continue the matched tracks; the others are lost, or removed where they were not believed yet."""
         columns = self._columns
         columns["detection"][self.live] = -1
@@ -92,7 +91,7 @@ class TrackBank:
         expired = time_s - columns["seen_s"][missed] > self._config.lost_s
         self._remove(missed[tentative | expired])
 
-    def start(self, rows: Ints, found: Detections, time_s: float, frame_size: tuple[float, float] | None) -> None:
+    def start(self, rows: Ints, found: Detections, time_s: float, frame_size: FrameSize) -> None:
         """Begin tracks with these detections, unless they are doubles of one that already belongs to a track."""
         rows = rows[found.scores[rows] >= self._config.birth_score]
         taken = self.column("detection")
@@ -202,5 +201,5 @@ class TrackBank:
         return np.array([self._free.pop() for _ in range(count)], np.int64)
 
 
-def _observations(found: Detections, time_s: float, frame_size: tuple[float, float] | None) -> Observations:
+def _observations(found: Detections, time_s: float, frame_size: FrameSize) -> Observations:
     return Observations(found.xyxy, found.scores, time_s, found.features, frame_size)
