@@ -1,0 +1,43 @@
+"""What a source is read with: one reader a kind. `tracker.video` chooses among them and reads ahead in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from threading import Event
+from typing import Protocol
+
+from tracker.structures import Image
+
+Picture = tuple[float | None, Callable[[], Image]]
+"""A frame's time stamp (seconds, any origin; None: unknown) and the call that turns it into (H, W, 3) uint8 BGR.
+
+The conversion is a call because frames that `vid_stride` skips are decoded but never converted.
+"""
+
+DEFAULT_RATE = 30.0  # frames/s where nothing says how many
+
+
+class Reader(Protocol):
+    """One opened source.
+
+    Attributes:
+        shown: what messages call it; never holds a password.
+        name: short name for files and folders made from it.
+        fps: nominal frames/s.
+        frame_count: estimate from the metadata; None where unknown.
+        live: frames come whether or not they are read, so late ones are dropped.
+    """
+
+    shown: str
+    name: str
+    fps: float
+    frame_count: int | None
+    live: bool
+
+    def pictures(self, stop: Event, /) -> Iterator[Picture]:
+        """All pictures from the start; `stop` ends waiting.
+
+        Raises:
+            SourceError: after the last picture that could be read.
+        """
+        ...

@@ -1,0 +1,47 @@
+"""A camera of this machine, by its number."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import cv2
+
+from tracker.errors import SourceError
+from tracker.readers import DEFAULT_RATE, Picture
+from tracker.readers.live import LiveReader
+from tracker.readers.opencv import quiet
+from tracker.structures import Image
+
+
+class CameraReader(LiveReader):
+    """OpenCV's camera interface, which knows every system's; stamps are the clock's at arrival."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._fresh: cv2.VideoCapture | None = self._connect()
+        rate = self._fresh.get(cv2.CAP_PROP_FPS)
+        super().__init__(f"camera {number}", f"camera{number}", rate if 0 < rate <= 1000 else DEFAULT_RATE)
+
+    def _connect(self) -> cv2.VideoCapture:
+        with quiet():
+            capture = cv2.VideoCapture(self._number)
+        if not capture.isOpened():
+            raise SourceError(
+                f"camera {self._number} cannot be opened; check its number, that it is connected and that no other "
+                "program uses it"
+            )
+        return capture
+
+    def _session(self) -> Iterator[Picture]:
+        capture, self._fresh = self._fresh or self._connect(), None
+
+        def image() -> Image:
+            return capture.retrieve()[1]  # type: ignore[return-value]
+
+        try:
+            while capture.grab():
+                yield time.monotonic(), image
+        finally:
+            capture.release()
+        raise SourceError(f"camera {self._number} gives no picture; check its cable")

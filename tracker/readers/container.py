@@ -1,0 +1,251 @@
+"""Video files and streams, decoded by libav (PyAV)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import IO, cast
+
+import av
+import av.error
+import cv2
+import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from tracker.errors import SourceError
+from tracker.readers import DEFAULT_RATE, Picture, Reader
+from tracker.readers.live import LiveReader
+from tracker.readers.truncated import is_truncated
+from tracker.readers.url import SILENCE_S, fetch, host, redacted, scheme
+from tracker.structures import Image
+
+_TEXT_ART = {"tty", "bin", "xbin", "adf", "idf"}  # libav would draw any text file as a video of letters
+_TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}  # quarters, left about
+_OVER_TCP = {"rtsp_transport": "tcp"}  # over UDP, lost packets smear the picture until the next key frame
+
+
+def url_reader(url: str) -> Reader:
+    """The reader of a URL: HTTP holds files as well as cameras, everything else is a live stream.
+
+    Raises:
+        SourceError: nothing there, no answer, no video. No message holds the URL's password, and neither does the
+            chain of exceptions, whose libav messages repeat the URL.
+    """
+    container = _open_url(url)
+    if scheme(url) in ("http", "https") and container.format.name != "mpjpeg":
+        return HttpReader(url, container)
+    return StreamReader(url, container)
+
+
+class FileReader:
+    """A video file. What can be read of a truncated or damaged one comes before the error."""
+
+    live = False
+
+    def __init__(self, path: Path) -> None:
+        self.shown = str(path)
+        self.name = path.stem
+        self._path = path
+        self._fresh: InputContainer | None = self._open()
+        self.fps, self.frame_count = _rate_and_count(self._fresh, self.shown)
+
+    def pictures(self, _: Event) -> Iterator[Picture]:
+        container, self._fresh = self._fresh or self._open(), None
+        seen, damage = 0, None
+        try:
+            for picture in _pictures(container, self.shown):
+                seen += 1
+                yield picture
+        except av.error.FFmpegError as error:
+            damage = error
+        if is_truncated(self._path):
+            raise SourceError(f"{self.shown} is truncated: {seen} frames could be read; copy or download it again")
+        if damage is not None:
+            raise SourceError(f"{self.shown} is damaged: {seen} frames could be read; get a new copy") from damage
+
+    def _open(self) -> InputContainer:
+        try:
+            return _open(str(self._path), self.shown)
+        except SourceError:
+            if is_truncated(self._path):
+                raise SourceError(
+                    f"{self.shown} is truncated and its index lost: 0 frames could be read; copy or download it again"
+                ) from None
+            raise
+
+
+class HttpReader:
+    """A video file on a web server, or an endless one that says neither its length nor its duration."""
+
+    def __init__(self, url: str, container: InputContainer) -> None:
+        self.shown = redacted(url)
+        self.name = host(url)
+        self._url = url
+        self._fresh: InputContainer | None = container
+        self.fps, self.frame_count = _rate_and_count(container, self.shown)
+        # a playlist's own length says nothing about the video it lists
+        self.live = container.duration is None and (container.size <= 0 or container.format.name == "hls")
+
+    def pictures(self, stop: Event) -> Iterator[Picture]:
+        container, self._fresh = self._fresh or _open_url(self._url), None
+        length_known = container.size > 0
+        seen = 0
+        try:
+            for picture in _pictures(container, self.shown):
+                seen += 1
+                yield picture
+            return
+        except av.error.FFmpegError as error:
+            # without a length, libav reports the end as an I/O error, and nothing tells whether it was the end
+            ended = isinstance(error, av.error.OSError) and not length_known
+        if seen == 0:
+            # an MP4 with its index at the end, on a server that cannot seek (Python's http.server): fetch it all first
+            with self._fetched(stop) as file:
+                yield from _pictures(_open(file, self.shown), self.shown)
+        elif not ended:
+            raise SourceError(f"{self.shown} broke off after {seen} frames; check the connection and try again")
+
+    def _fetched(self, stop: Event) -> IO[bytes]:
+        try:
+            return fetch(self._url, stop)
+        except OSError:
+            raise SourceError(f"{self.shown} cannot be downloaded; check the connection and try again") from None
+
+
+class StreamReader(LiveReader):
+    """A network stream (RTSP over TCP, RTMP, UDP) or an HTTP camera (multipart JPEG)."""
+
+    def __init__(self, url: str, container: InputContainer) -> None:
+        shown = redacted(url)
+        super().__init__(shown, host(url), _rate_and_count(container, shown)[0])
+        self._url = url
+        self._fresh: InputContainer | None = container
+
+    def _session(self) -> Iterator[Picture]:
+        container, self._fresh = self._fresh or _open_url(self._url), None
+        end_s = _end(container)
+        clocked = container.format.name != "mpjpeg"  # where libav has no times it counts 25 frames a second
+        last_s = 0.0
+        reason = "the server ended it"
+        try:
+            for stamp, image in _pictures(container, self.shown, live=True):
+                last_s = stamp or last_s
+                yield stamp if clocked else time.monotonic(), image
+        except av.error.FFmpegError as error:
+            reason = _reason(error)
+        if end_s is None or last_s < end_s - 1:
+            raise SourceError(f"{self.shown}: {reason}")
+
+
+def _open_url(url: str) -> InputContainer:
+    return _open(url, redacted(url), options=_OVER_TCP if scheme(url).startswith("rtsp") else {}, timeout=SILENCE_S)
+
+
+def _open(
+    source: str | IO[bytes], shown: str, options: dict[str, str] | None = None, timeout: float | None = None
+) -> InputContainer:
+    """An opened container that has a video.
+
+    Raises:
+        SourceError: it cannot be opened or holds no video.
+    """
+    try:
+        container = av.open(source, "r", options=options or {}, timeout=timeout)
+    except av.error.InvalidDataError:
+        raise SourceError(f"{shown} is no video that can be read; give a video file (.mp4, .mkv ...) or stream") from None
+    except av.error.FFmpegError as error:
+        raise SourceError(f"{shown} cannot be opened: {_reason(error)}") from None
+    if container.format.name in _TEXT_ART:
+        container.close()
+        raise SourceError(f"{shown} is text or data and no video; give a video file (.mp4, .mkv ...)")
+    _video_stream(container, shown)
+    return container
+
+
+def _reason(error: av.error.FFmpegError) -> str:
+    """What happened and what to do, without libav's own message, which repeats the URL and its password."""
+    if isinstance(error, av.error.ExitError | TimeoutError):
+        return f"no answer within {SILENCE_S:g} s; check the address and that it is on"
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there; check the address and port and that it is on"
+    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
+        return "the user or password is refused; write them as user:password@ before the host"
+    if isinstance(error, av.error.HTTPNotFoundError):
+        return "the server has no such video (404); check the path"
+    return f"{(error.strerror or type(error).__name__).lower()}; check the address and the connection"
+
+
+def _video_stream(container: InputContainer, shown: str) -> VideoStream:
+    """The video, not the cover picture of a song."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            if stream.codec_context is None:
+                raise SourceError(f"{shown} uses a video codec that libav cannot decode; convert it to H.264")
+            return stream
+    only = " (only sound)" if container.streams.audio else ""
+    container.close()
+    raise SourceError(f"{shown} has no video stream{only}; give a file with pictures")
+
+
+def _rate_and_count(container: InputContainer, shown: str) -> tuple[float, int | None]:
+    """Nominal frames/s, and the number of frames by the container's count, else by its duration."""
+    stream = _video_stream(container, shown)
+    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    rate = float(next((rate for rate in rates if rate and 0 < rate <= 1000), DEFAULT_RATE))
+    if stream.frames:
+        return rate, stream.frames
+    if stream.duration and stream.time_base:
+        return rate, round(stream.duration * stream.time_base * Fraction(rate))
+    return rate, None if container.duration is None else round(container.duration / av.time_base * rate)
+
+
+def _end(container: InputContainer) -> float | None:
+    """The time stamp a stream ends at in seconds; None for endless ones."""
+    if container.duration is None:
+        return None
+    return ((container.start_time or 0) + container.duration) / av.time_base
+
+
+def _pictures(container: InputContainer, shown: str, live: bool = False) -> Iterator[Picture]:
+    """Every frame that can be decoded; packets that cannot are passed over, as every player does.
+
+    Raises:
+        av.error.FFmpegError: reading (not decoding) failed, after the last frame.
+    """
+    with closing(container):
+        stream = _video_stream(container, shown)
+        # decoding several frames at once is fastest, but holds back as many as there are threads
+        stream.thread_type = "SLICE" if live else "AUTO"
+        failure = None
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError as error:
+                failure, packet = error, None
+            with suppress(av.error.FFmpegError):
+                for frame in stream.decode(packet):
+                    yield frame.time, partial(_bgr, frame)
+            if packet is None:
+                break
+        if failure is not None:
+            raise failure
+
+
+def _bgr(frame: VideoFrame) -> Image:
+    """Pixels as (H, W, 3) uint8 BGR, turned upright.
+
+    swscale converts with the colour matrix that the file names (measured equal, bit for bit, to OpenCV's decoding),
+    which `cv2.cvtColor` from the planes does not.
+    """
+    image = cast(Image, frame.to_ndarray(format="bgr24"))
+    turn = _TURNS.get(round(frame.rotation / 90) % 4)
+    return np.ascontiguousarray(image if turn is None else cast(Image, cv2.rotate(image, turn)))

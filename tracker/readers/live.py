@@ -1,0 +1,61 @@
+"""What a live source does when it falls silent: come back, a few times."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from threading import Event
+
+from tracker.errors import SourceError
+from tracker.readers import Picture
+
+TRIES = 3  # attempts to reconnect before the source counts as gone
+PAUSE_S = 1.0  # before each attempt: a camera that restarts needs a moment
+HEALTHY_S = 10.0  # a connection that lasted this long renews the tries
+
+
+class LiveReader(ABC):
+    """A reader whose source may drop and return, with another frame size too."""
+
+    live = True
+    frame_count: int | None = None
+
+    def __init__(self, shown: str, name: str, fps: float) -> None:
+        self.shown = shown
+        self.name = name
+        self.fps = fps
+
+    @abstractmethod
+    def _session(self) -> Iterator[Picture]:
+        """Pictures of one connection; returns where the source ended by itself.
+
+        Raises:
+            SourceError: it cannot be reached or went silent.
+        """
+
+    def pictures(self, stop: Event) -> Iterator[Picture]:
+        """Pictures of all connections; the time a reconnection took counts in the stamps."""
+        seen, tries = 0, TRIES
+        while True:
+            began, origin_s = time.monotonic(), None
+            try:
+                for stamp, image in self._session():
+                    seen += 1
+                    if origin_s is None and stamp is not None:
+                        origin_s = time.monotonic() - stamp
+                    yield None if stamp is None or origin_s is None else stamp + origin_s, image
+                return
+            except SourceError as dropped:
+                if not seen:
+                    raise
+                if time.monotonic() - began > HEALTHY_S:
+                    tries = TRIES
+                if tries == 0:
+                    raise SourceError(
+                        f"{self.shown} dropped after {seen} frames and did not come back; check that it is on and "
+                        f"reachable (last of {TRIES} tries: {dropped})"
+                    ) from None
+            tries -= 1
+            if stop.wait(PAUSE_S):
+                return

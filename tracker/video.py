@@ -1,0 +1,319 @@
+"""Sources: a video file, a folder or glob of images, a camera, an HTTP or RTSP URL, all read the same way.
+
+    with open_source("people.mp4") as source:
+        for frame in source:
+            frame.image, frame.number, frame.time_s
+
+Frames are decoded ahead in a thread, a few at most. Whatever goes wrong in it is raised where the frames are read,
+after the last frame that could be had. Live sources drop frames that nobody came for, rather than lag.
+"""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import re
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tracker.errors import SourceError, UsageError
+from tracker.readers import Reader
+from tracker.readers.camera import CameraReader
+from tracker.readers.container import FileReader, url_reader
+from tracker.readers.images import SUFFIXES, ImageReader, folder_images, is_image, natural_order
+from tracker.readers.url import SCHEMES, host, is_url, redacted, scheme
+from tracker.structures import Image
+
+AHEAD = 4  # frames decoded before they are asked for: 25 MB at 1080p, enough to hide uneven decoding
+AHEAD_LIVE = 2  # fewer means newer
+JOIN_S = 2.0  # a thread that waits for a silent network is not waited for; it ends with the network's time-out
+RESTART_S = 1.0  # a step back in time by more is a new start of the stamps, by less a wrong stamp
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        image: (H, W, 3) uint8 BGR, contiguous.
+        number: position in the source from 1, counting the frames that `vid_stride` or a live source leaves out.
+        time_s: seconds since the first frame, by the container's time stamps; always advancing.
+    """
+
+    image: Image
+    number: int
+    time_s: float
+
+
+def open_source(source: str | int | Path | Sequence[str | Path], vid_stride: int = 1) -> Source:
+    """Opens one source.
+
+    Args:
+        source: a video file, a folder of images (or a MOTChallenge sequence with `img1`), an image, a sequence of
+            images, a glob pattern, a camera number (0, "0" or "/dev/video0"), or a URL.
+        vid_stride: take every `vid_stride`-th frame.
+
+    Raises:
+        SourceError: it does not exist, may not be read, holds no pictures, does not answer.
+        UsageError: `vid_stride` below 1.
+    """
+    if vid_stride < 1:
+        raise UsageError(f"vid_stride is {vid_stride}; it must be at least 1")
+    return Source(_reader(source), vid_stride)
+
+
+def separate(sources: Iterable[str | int | Path]) -> list[str | int | Path | list[Path]]:
+    """What `open_source` takes one by one: a glob's videos each, its images and loose ones together by folder.
+
+    A shell turns `frames/*.jpg` into a thousand arguments, which are one source and not a thousand.
+    """
+    separated: list[str | int | Path | list[Path]] = []
+    folders: dict[Path, list[Path]] = {}
+    for source in chain.from_iterable(_matches(given) or (given,) for given in sources):
+        if not isinstance(source, str | Path) or not is_image(Path(source)) or not Path(source).is_file():
+            separated.append(source)
+            continue
+        path = Path(source)
+        if path.parent not in folders:
+            separated.append(folders.setdefault(path.parent, []))
+        folders[path.parent].append(path)
+    for images in folders.values():
+        images.sort(key=natural_order)
+    return separated
+
+
+class Source:
+    """An opened source; iterate it for its frames, from the start each time (a live one: from now).
+
+    Attributes:
+        name: short name for folders: `people` of people.mp4, a folder's name, `camera0`, a URL's host.
+        fps: nominal frames/s of what is delivered, so after `vid_stride`; the true times are in the frames.
+        frame_count: how many frames will be delivered, an estimate from the metadata; None where unknown or live.
+        size: (width, height) of the first frame in pixels; later ones may differ.
+        live: frames come whether or not they are read.
+    """
+
+    def __init__(self, reader: Reader, vid_stride: int = 1) -> None:
+        self._reader = reader
+        self._stride = vid_stride
+        self.name = reader.name
+        self.live = reader.live
+        self.fps = reader.fps / vid_stride
+        count = None if reader.live else reader.frame_count
+        self.frame_count = None if count is None else -(-count // vid_stride)
+        self._ahead = self._start()
+        self._unread = True
+        height, width = self._ahead.first.image.shape[:2]
+        self.size: tuple[int, int] | None = (width, height)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames; a `SourceError` after the last one where there should have been more."""
+        if not self._unread:
+            self.close()
+            self._ahead = self._start()
+        self._unread = False
+        ahead = self._ahead
+        try:
+            yield from ahead
+        finally:
+            ahead.close()
+
+    def close(self) -> None:
+        """Ends the decoding thread and closes file, device or connection."""
+        self._unread = False
+        self._ahead.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start(self) -> _Ahead:
+        frames = partial(_frames, self._reader, self._stride)  # no reference to the source, which can be collected
+        ahead = _Ahead(frames, self._reader)
+        weakref.finalize(self, ahead.close)
+        return ahead
+
+
+class _Ahead:
+    """A thread that decodes a few frames ahead of who iterates.
+
+    Attributes:
+        first: the first frame, waited for when this is made.
+    """
+
+    def __init__(self, frames: Callable[[threading.Event], Iterator[Frame]], reader: Reader) -> None:
+        self._live = reader.live
+        self._ready: deque[Frame] = deque()
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self._ended = False
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(frames,), name=f"decode {reader.name}", daemon=True)
+        self._thread.start()
+        first = self._take()
+        if first is None:
+            raise SourceError(f"{reader.shown} holds no frame that can be decoded; check it in a video player")
+        self.first = first
+
+    def __iter__(self) -> Iterator[Frame]:
+        yield self.first
+        while (frame := self._take()) is not None:
+            yield frame
+
+    def close(self) -> None:
+        with self._changed:
+            self._stop.set()
+            self._ready.clear()
+            self._changed.notify_all()
+        self._thread.join(JOIN_S)
+
+    def _run(self, frames: Callable[[threading.Event], Iterator[Frame]]) -> None:
+        try:
+            for frame in frames(self._stop):
+                if not self._give(frame):
+                    break
+        except BaseException as error:  # of any kind: it is the reader's to handle, who waits in another thread
+            self._error = error
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _give(self, frame: Frame) -> bool:
+        """Puts a frame down for the reader; False where nobody will come for it."""
+        with self._changed:
+            if self._live and len(self._ready) == AHEAD_LIVE:
+                self._ready.popleft()
+            self._changed.wait_for(lambda: len(self._ready) < AHEAD or self._stop.is_set())
+            if self._stop.is_set():
+                return False
+            self._ready.append(frame)
+            self._changed.notify_all()
+            return True
+
+    def _take(self) -> Frame | None:
+        """The next frame; None after the last. Raises what ended the thread."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ready or self._ended or self._stop.is_set())
+            if self._ready:
+                self._changed.notify_all()
+                return self._ready.popleft()
+        if self._error is not None and not self._stop.is_set():
+            raise self._error
+        return None
+
+
+def _frames(reader: Reader, stride: int, stop: threading.Event) -> Iterator[Frame]:
+    clock = _Clock(1 / reader.fps)
+    for index, (stamp, image) in enumerate(reader.pictures(stop)):
+        time_s = clock(stamp)
+        if index % stride == 0:
+            yield Frame(image(), index + 1, time_s)
+
+
+class _Clock:
+    """Seconds since the first frame, always advancing, from time stamps that may be missing, repeat or start over."""
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._origin_s: float | None = None
+        self._last_s = -interval_s
+
+    def __call__(self, stamp_s: float | None) -> float:
+        time_s = self._last_s + self._interval_s
+        if stamp_s is not None:
+            if self._origin_s is None or stamp_s - self._origin_s < self._last_s - RESTART_S:
+                self._origin_s = stamp_s - time_s
+            time_s = stamp_s - self._origin_s
+        if self._last_s >= 0:
+            time_s = max(time_s, self._last_s + self._interval_s / 2)
+        self._last_s = time_s
+        return time_s
+
+
+def _reader(source: str | int | Path | Sequence[str | Path]) -> Reader:
+    if isinstance(source, int):
+        return CameraReader(source)
+    if not isinstance(source, str | Path):
+        return _images([Path(path) for path in source], "the list of images")
+    text = str(source)
+    if not text:
+        raise SourceError("the source is an empty text; give a video, a folder of images, a camera number or a URL")
+    if is_url(text):
+        return _url(text)
+    device = re.fullmatch("(/dev/video)?([0-9]+)", text)
+    if device and (device[1] or not Path(text).exists()):
+        return CameraReader(int(device[2]))
+    return _path(Path(source))
+
+
+def _url(url: str) -> Reader:
+    if scheme(url) not in SCHEMES:
+        raise SourceError(f"{redacted(url)}: unknown protocol {scheme(url)}://; use one of: {', '.join(SCHEMES)}")
+    if not host(url):
+        raise SourceError(f"{redacted(url)} names no host; write {scheme(url)}://HOST/PATH")
+    return url_reader(url)
+
+
+def _path(path: Path) -> Reader:
+    try:
+        if path.is_dir():
+            return _images(folder_images(path), f"folder {path}")
+        if not path.exists():
+            return _pattern(path)
+        if path.is_file():
+            path.open("rb").close()
+            if path.stat().st_size == 0:
+                raise SourceError(f"{path} is empty (0 bytes); copy or download it again")
+    except PermissionError as error:
+        raise SourceError(f"no permission to read {path}; change it (chmod +r) or run as its owner") from error
+    return ImageReader([path], str(path)) if is_image(path) else FileReader(path)
+
+
+def _pattern(path: Path) -> Reader:
+    """What a glob finds; where it is none, the path is missing."""
+    found = _matches(path)
+    if found is None:
+        raise _missing(path)
+    if not found:
+        raise SourceError(f"no file matches {str(path)!r}; check the pattern and the folder it is meant for")
+    if len(found) == 1:
+        return _path(found[0])
+    return _images(found, f"pattern {str(path)!r}")
+
+
+def _images(paths: Sequence[Path], shown: str) -> Reader:
+    other = next((path for path in paths if not is_image(path)), None)
+    if other is not None:
+        raise SourceError(f"{shown} holds {other}, which is no image; give several videos as several sources")
+    if not paths:
+        raise SourceError(f"{shown} holds no images ({' '.join(sorted(SUFFIXES))}); give a folder of images or a video")
+    return ImageReader(paths, shown)
+
+
+def _matches(source: str | int | Path) -> Sequence[Path] | None:
+    """The files a glob finds, in natural order; None where the source is no pattern."""
+    text = str(source)
+    if isinstance(source, int) or not re.search("[*?[]", text) or is_url(text) or Path(text).exists():
+        return None
+    found = map(Path, glob.glob(text, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+    return sorted(filter(Path.is_file, found), key=natural_order)
+
+
+def _missing(path: Path) -> SourceError:
+    folder = path.parent
+    if not folder.is_dir():
+        return SourceError(f"no file {path}: there is no folder {folder}; check the path")
+    near = difflib.get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
+    return SourceError(f"no file {path}; " + (f"did you mean {folder / near[0]}?" if near else "check the path"))
