@@ -224,6 +224,10 @@ class SummaryWriter:
         self._names: dict[int, str] = {}
         self._save()
 
+    def __len__(self) -> int:
+        """How many tracks there are."""
+        return len(self._place)
+
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Take the frame into account."""
         seen = tracks.confirmed

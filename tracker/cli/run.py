@@ -1,9 +1,168 @@
 """Track every object in videos, image folders, cameras or streams (the default command)."""
-from typing import Annotated
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
-def command(source: Annotated[list[str], typer.Argument(help="video")], conf: Annotated[float, typer.Option(help="c")] = 0.1) -> None:
-    """Track.
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-    Example: track video.mp4
+    from tracker.config import Config
+    from tracker.run import Progress, SourceResult
+
+
+def command(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE", help="Video, folder of images, glob, camera number, RTSP or HTTP URL."),
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="YOLO weights (.pt or .safetensors) in place of the embedded ones.")
+    ] = None,
+    conf: Annotated[
+        float | None, typer.Option(help="Detections less sure than this are dropped (0 to 1).", show_default="0.1")
+    ] = None,
+    iou: Annotated[
+        float | None, typer.Option(help="Of two boxes overlapping more, the weaker goes.", show_default="0.7")
+    ] = None,
+    classes: Annotated[
+        list[str] | None, typer.Option(help="Only these, by name or number; repeat or separate by commas.")
+    ] = None,
+    imgsz: Annotated[
+        int | None, typer.Option(help="Longer side the frame is scaled to for detection.", show_default="640")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")] = None,
+    half: Annotated[bool, typer.Option("--half", help="16-bit floats on CUDA.")] = False,
+    reid: Annotated[
+        str | None, typer.Option(metavar="WEIGHTS", help="Appearance weights in place of the embedded ones.")
+    ] = None,
+    no_reid: Annotated[bool, typer.Option("--no-reid", help="Motion alone, without appearance: faster.")] = False,
+    vid_stride: Annotated[int, typer.Option(help="Look at every so manieth frame.")] = 1,
+    config: Annotated[str | None, typer.Option(help="Preset or YAML file; the options here override it.")] = None,
+    project: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs/track"),
+    name: Annotated[str | None, typer.Option(help="Folder of this run; by default the source's name.")] = None,
+    exist_ok: Annotated[bool, typer.Option("--exist-ok", help="Overwrite that folder's results.")] = False,
+    no_video: Annotated[bool, typer.Option("--no-video", help="Leave no annotated video: faster.")] = False,
+    forecast: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Draw where each object will be so far ahead.", min=0)
+    ] = 0.0,
+    show: Annotated[bool, typer.Option("--show", help="Show the frames in a window; Q ends the run.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar and no summary.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Leave tracks.jsonl too, and print the summary as JSON.")
+    ] = False,
+) -> None:
+    """Track every object in videos, image folders, cameras or streams.
+
+    Leaves in runs/track/NAME: video.mp4 (boxes, ids, trails), tracks.txt
+    (MOTChallenge), tracks.csv, summary.csv (a row per object) and run.yaml (all
+    that is needed to repeat it).
+
+    Example: track video.mp4 --classes person,car
     """
+    settings = _settings(
+        config,
+        {
+            "--model": ("detector", "model", model),
+            "--conf": ("detector", "conf", conf),
+            "--iou": ("detector", "iou", iou),
+            "--classes": ("detector", "classes", [c for item in classes or () for c in item.split(",") if c] or None),
+            "--imgsz": ("detector", "imgsz", imgsz),
+            "--half": ("detector", "half", half or None),
+            "--reid": ("appearance", "model", reid),
+            "--no-reid": ("appearance", "enabled", False if no_reid else None),
+        },
+    )
+    from tracker.run import Output, run
+    from tracker.video import separate
+
+    output = Output(project, name or "", exist_ok, not no_video, as_json, show, forecast)
+    with _progress_bar(quiet) as progress:
+        results = run(
+            separate(sources),
+            settings,
+            output,
+            device=device,
+            vid_stride=vid_stride,
+            progress=progress,
+            command=["track", *sys.argv[1:]],
+        )
+    if as_json:
+        print(json.dumps([result.to_dict() for result in results]))
+    elif not quiet:
+        for result in results:
+            _print_summary(result)
+    for result in results:
+        if result.error is not None:
+            kept = f" (the tracks of {result.frames} frames are in {result.folder})" if result.frames else ""
+            print(f"error: {result.error}{kept}", file=sys.stderr)
+    if any(result.interrupted for result in results):
+        raise typer.Exit(130)
+    if any(result.error for result in results):
+        raise typer.Exit(1)
+
+
+def _settings(config: str | None, options: dict[str, tuple[str, str, Any]]) -> Config:
+    """The configuration with what was given on the command line on top; errors name the option."""
+    from tracker.config import Config
+
+    settings = Config.load(config) if config else Config()
+    for option, (section, key, value) in options.items():
+        if value is not None:
+            settings = settings.override({section: {key: value}}, option)
+    return settings
+
+
+@contextmanager
+def _progress_bar(quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """A bar on stderr where that is a terminal: frames, frames/s, live tracks, time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda _: None
+        return
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[fps]:.1f} frames/s  {task.fields[live]} tracks"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("loading", total=None, fps=0.0, live=0)
+
+        def update(at: Progress) -> None:
+            bar.update(
+                task,
+                description=at.source,
+                completed=at.frames,
+                total=at.frame_count,
+                fps=at.frames / at.seconds,
+                live=at.live,
+            )
+
+        yield update
+
+
+def _print_summary(result: SourceResult) -> None:
+    if result.folder is None:
+        return
+    summary = result.to_dict()
+    stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in summary["ms_per_frame"].items())
+    ended = " (interrupted)" if result.interrupted else ""
+    print(
+        f"{result.source}: {result.tracks} tracks in {result.frames} frames{ended}, "
+        f"{summary['frames_per_s']:.1f} frames/s\n"
+        f"  ms a frame: {stages} (stages overlap)\n"
+        f"  results in {result.folder}"
+    )
