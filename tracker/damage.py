@@ -113,8 +113,10 @@ def degrade(
 
 def stride(table: Table, step: int, offset: int = 0) -> Table:
     """The rows of every `step`-th frame from frame 1 + `offset` on, with frames renumbered from 1."""
-    kept = table[(table[:, FRAME] > offset) & ((table[:, FRAME] - 1 - offset) % step == 0)].copy()
-    kept[:, FRAME] = (kept[:, FRAME] - 1 - offset) // step + 1
+    place = table[:, FRAME] - 1 - offset
+    rows = (place >= 0) & (place % step == 0)
+    kept: Table = table[rows].copy()
+    kept[:, FRAME] = place[rows] // step + 1
     return kept
 
 
@@ -125,7 +127,7 @@ def stride_sequence(sequence: MotSequence, step: int) -> MotSequence:
 
 def between(table: Table, first: int, last: int) -> Table:
     """The rows of frames `first` to `last`, both included, with frames renumbered from 1."""
-    kept = table[(table[:, FRAME] >= first) & (table[:, FRAME] <= last)].copy()
+    kept: Table = table[(table[:, FRAME] >= first) & (table[:, FRAME] <= last)].copy()
     kept[:, FRAME] -= first - 1
     return kept
 

@@ -18,22 +18,22 @@ from numpy.typing import NDArray
 
 from tracker.boxes import tlwh_to_xyxy
 from tracker.mistakes import Mistake, find_mistakes
-from tracker.sequence import FRAME, HEIGHT, ID, LEFT, MotSequence, Table, results
+from tracker.sequence import FLAG, FRAME, HEIGHT, ID, LEFT, WIDTH, MotSequence, Table, results
 from tracker.writers import replace_text
 
 LIMIT = 200  # pictures in a report
-PANEL_PX = 260  # size of the longer side of a picture
+PANEL_PX = (185, 260)  # greatest width and height of a picture
 _CONTEXT = 1.0  # what is shown around the object, in its larger side
 
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
-body { max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
+body { max-width: 82rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; }
 th, td { padding: .15rem .8rem; text-align: right; font-variant-numeric: tabular-nums; }
 th:first-child, td:first-child { text-align: left; }
 tbody tr:nth-child(odd) { background: #8881; }
 .all { font-weight: 600; }
-.mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(35rem, 1fr)); gap: 1rem; }
+.mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(39rem, 1fr)); gap: 1rem; }
 figure { margin: 0; padding: .6rem; border: 1px solid #8884; border-radius: .4rem; }
 figure:target { outline: 3px solid #e80; }
 .panels { display: flex; gap: .4rem; flex-wrap: wrap; }
@@ -114,8 +114,9 @@ def write_report(
 <html lang="en"><head><meta charset="utf-8"><title>What went wrong</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>
 <h1>What went wrong</h1>
-<p>{switches} identity switches and {breaks} fragmentations{more}. Solid boxes are the tracker's, coloured and numbered
-by id; the dashed black box is the true object; thin boxes are its neighbours.</p>
+<p>{switches} identity switches and {breaks} fragmentations{more}. The dashed black box is the object that
+was lost, the thick boxes are the tracks it was matched to; thin boxes are other tracks, dashed grey ones other
+objects.</p>
 {_summary(scores, cases)}
 {_index(cases_shown)}
 {chr(10).join(sections)}
@@ -159,10 +160,11 @@ def _figure(case: _Case, truth: Table, result: Table) -> str:
     images = case.sequence.images()
     panels = []
     for frame in frames:
-        picture = _panel(truth, result, mistake.truth_id, frame, window, images[frame - 1] if images else None)
+        image = images[frame - 1] if frame <= len(images) else None
+        picture = _panel(truth, result, mistake, frame, window, image)
         panels.append(f'<div class="panel">{picture}frame {frame}</div>')
     ids = f"id {mistake.id_before} → {mistake.id_after}" if mistake.switch else f"id {mistake.id_before}"
-    gap = f", {case.gap} frames not found" if case.gap else ""
+    gap = f", not found for {case.gap} frame{'s' * (case.gap > 1)}" if case.gap else ""
     return (
         f'<figure id="{html.escape(case.anchor)}" class="{"switch" if mistake.switch else "gap"}">'
         f"<figcaption><b>{case.kind}</b>: object {mistake.truth_id}, {ids}{gap}</figcaption>"
@@ -175,7 +177,7 @@ def _window(truth: Table, mistake: Mistake, frames: Sequence[int]) -> tuple[floa
     rows = truth[(truth[:, ID] == mistake.truth_id) & np.isin(truth[:, FRAME], frames)]
     boxes = tlwh_to_xyxy(rows[:, LEFT : HEIGHT + 1])
     low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-    margin = _CONTEXT * rows[:, LEFT + 2 : HEIGHT + 1].max()
+    margin = _CONTEXT * rows[:, WIDTH : HEIGHT + 1].max()
     centre, half = (low + high) / 2, (high - low) / 2 + margin / 2
     half = np.maximum(half, half.max() / 1.6)  # neither a stripe nor a column
     left, top = centre - half
@@ -185,36 +187,35 @@ def _window(truth: Table, mistake: Mistake, frames: Sequence[int]) -> tuple[floa
 def _panel(
     truth: Table,
     result: Table,
-    truth_id: int,
+    mistake: Mistake,
     frame: int,
     window: tuple[float, float, float, float],
     image: Path | None,
 ) -> str:
     left, top, width, height = window
-    scale = PANEL_PX / max(width, height)
+    scale = min(PANEL_PX[0] / width, PANEL_PX[1] / height)
     line = 1 / scale  # one pixel of the panel, in pixels of the frame
     shapes = [_crop(image, window)] if image else []
-    near = [row for row in truth[truth[:, FRAME] == frame] if row[ID] != truth_id and row[6] and _meets(row, window)]
-    shapes += [_box(row, "#777", line, dash=3 * line) for row in near]
-    for row in result[result[:, FRAME] == frame]:
-        if _meets(row, window):
-            shapes += [_box(row, _colour(int(row[ID])), 2.5 * line), _label(row, line)]
-    own = truth[(truth[:, FRAME] == frame) & (truth[:, ID] == truth_id)]
-    shapes += [_box(row, "#fff", 3 * line) + _box(row, "#000", 2 * line, dash=6 * line) for row in own]
+    objects, tracks = (_inside(table[table[:, FRAME] == frame], window) for table in (truth, result))
+    objects = objects[(objects[:, FLAG] != 0) | (objects[:, ID] == mistake.truth_id)]
+    involved = np.isin(tracks[:, ID], (mistake.id_before, mistake.id_after))
+    own = objects[:, ID] == mistake.truth_id
+    shapes += [_box(row, "#777", line, dash=3 * line) for row in objects[~own]]
+    shapes += [_box(row, _colour(row[ID]), 1.2 * line) + _label(row, line, 10) for row in tracks[~involved]]
+    shapes += [_box(row, "#fff", 3 * line) + _box(row, "#000", 2 * line, dash=6 * line) for row in objects[own]]
+    shapes += [_box(row, _colour(row[ID]), 3 * line) + _label(row, line, 14) for row in tracks[involved]]
     return (
         f'<svg width="{width * scale:.0f}" height="{height * scale:.0f}" '
         f'viewBox="{left:.1f} {top:.1f} {width:.1f} {height:.1f}">{"".join(shapes)}</svg>'
     )
 
 
-def _meets(row: NDArray[np.float64], window: tuple[float, float, float, float]) -> bool:
-    left, top, width, height = row[LEFT : HEIGHT + 1]
-    return bool(
-        left < window[0] + window[2]
-        and left + width > window[0]
-        and top < window[1] + window[3]
-        and top + height > window[1]
-    )
+def _inside(table: Table, window: tuple[float, float, float, float]) -> Table:
+    """The rows whose box meets the window."""
+    low, high = np.array(window[:2]), np.array(window[:2]) + window[2:]
+    start, end = table[:, LEFT : LEFT + 2], table[:, LEFT : LEFT + 2] + table[:, WIDTH : HEIGHT + 1]
+    meets: Table = table[((start < high) & (end > low)).all(axis=1)]
+    return meets
 
 
 def _box(row: NDArray[np.float64], colour: str, line: float, dash: float = 0) -> str:
@@ -226,15 +227,15 @@ def _box(row: NDArray[np.float64], colour: str, line: float, dash: float = 0) ->
     )
 
 
-def _label(row: NDArray[np.float64], line: float) -> str:
+def _label(row: NDArray[np.float64], line: float, size: float) -> str:
     return (
-        f'<text x="{row[LEFT] + 2 * line:.1f}" y="{row[LEFT + 1] - 3 * line:.1f}" font-size="{13 * line:.2f}" '
-        f'font-weight="700" fill="{_colour(int(row[ID]))}" stroke="#fff" stroke-width="{3 * line:.2f}" '
+        f'<text x="{row[LEFT] + 2 * line:.1f}" y="{row[LEFT + 1] - 3 * line:.1f}" font-size="{size * line:.2f}" '
+        f'font-weight="700" fill="{_colour(row[ID])}" stroke="#fff" stroke-width="{3 * line:.2f}" '
         f'paint-order="stroke">{int(row[ID])}</text>'
     )
 
 
-def _colour(identity: int) -> str:
+def _colour(identity: float) -> str:
     """Golden-angle hues: ids that follow each other look far apart."""
     return f"hsl({identity * 137.5 % 360:.0f} 85% 42%)"
 
@@ -252,7 +253,7 @@ def _crop(path: Path, window: tuple[float, float, float, float]) -> str:
     if right <= left or bottom <= top:
         return ""
     part = image[top:bottom, left:right]
-    scale = min(1.0, 1.5 * PANEL_PX / max(part.shape[:2]))
+    scale = min(1.0, 1.5 * max(PANEL_PX) / max(part.shape[:2]))
     part = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else part
     _, data = cv2.imencode(".jpg", part, [cv2.IMWRITE_JPEG_QUALITY, 70])
     code = base64.b64encode(data.tobytes()).decode()

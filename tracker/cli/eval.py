@@ -79,12 +79,13 @@ def command(
         settings = settings.override({"detector": {"classes": classes}}, "--classes")
     tracker = Tracker(settings, device=device)
     console = Console(stderr=True, quiet=quiet)
+    scored = [s for s in sequences if s.ground_truth_file.is_file()]
+    others = {str(folder): _score(scored, folder, preproc) for folder in against or []}  # first: a fault shows at once
     fps = _track(tracker, sequences, out, detections, camera_motion, strict_online, console)
 
-    scored = [s for s in sequences if s.ground_truth_file.is_file()]
     metrics: dict[str, Any] = {"update_fps": round(fps, 1)}
     if scored:
-        metrics = _score(scored, out, preproc, against or []) | metrics
+        metrics = _score(scored, out, preproc) | metrics | ({"against": others} if others else {})
         _save(scored, out, metrics, preproc, console)
     if as_json:
         print(json.dumps(metrics))
@@ -129,15 +130,10 @@ def _track(
     return frames / seconds if seconds else 0.0
 
 
-def _score(sequences: list[MotSequence], out: Path, preproc: bool, against: list[Path]) -> dict[str, Any]:
+def _score(sequences: list[MotSequence], results: Path, preproc: bool) -> dict[str, Any]:
     from tracker.evaluate import score
 
-    folders = [s.folder for s in sequences]
-    names = [s.name for s in sequences]
-    metrics = score(folders, out, names, preproc)
-    if against:
-        metrics["against"] = {str(folder): score(folders, folder, names, preproc) for folder in against}
-    return metrics
+    return score([s.folder for s in sequences], results, [s.name for s in sequences], preproc)
 
 
 def _save(sequences: list[MotSequence], out: Path, metrics: dict[str, Any], preproc: bool, console: Console) -> None:

@@ -1,0 +1,122 @@
+"""`track eval`: what it writes, what it prints, and what it says where it cannot."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.test_evaluate import LENGTH, make_sequence, perfect, write_results
+from tracker.cli import main
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two sequences with two people each, detected perfectly."""
+    for name in ("A", "B"):
+        folder = tmp_path / "data" / name
+        make_sequence(tmp_path / "data", name)
+        (folder / "det").mkdir()
+        rows = [f"{f},-1,{x},{y},{w},{h},0.9\n" for f, _, x, y, w, h in perfect()]
+        (folder / "det" / "det.txt").write_text("".join(rows))
+    return tmp_path / "data"
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of `track eval`."""
+    with pytest.raises(SystemExit) as done:
+        main(["eval", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return int(done.value.code or 0), out, err
+
+
+def test_results_metrics_and_report_are_written(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    code, table, _ = run(capsys, root, "--out", out)
+    assert code == 0
+    assert {p.name for p in out.iterdir()} == {"A.txt", "B.txt", "metrics.json", "report.html"}
+    lines = (out / "A.txt").read_text().splitlines()
+    assert len(lines) == 2 * LENGTH  # the first frames too, written once the tracks are confirmed
+    assert lines[0].split(",")[0] == "1" and len(lines[0].split(",")) == 10
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["combined"]["HOTA"] > 99 and set(metrics["sequences"]) == {"A", "B"}
+    assert metrics["update_fps"] > 0
+    assert "HOTA" in table and "all" in table
+
+
+def test_ids_start_anew_in_each_sequence(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, root, "--out", tmp_path / "out", "--quiet")
+    assert (tmp_path / "out" / "A.txt").read_bytes() == (tmp_path / "out" / "B.txt").read_bytes()
+
+
+def test_strictly_online_nothing_is_written_late(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, root / "A", "--out", tmp_path / "out", "--quiet", "--strict-online")
+    frames = [int(line.split(",")[0]) for line in (tmp_path / "out" / "A.txt").read_text().splitlines()]
+    assert frames and min(frames) > 1 and max(frames) == LENGTH
+
+
+def test_json_is_all_that_is_printed(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, root / "A", "--out", tmp_path / "out", "--json")
+    assert code == 0
+    assert json.loads(out) == json.loads((tmp_path / "out" / "metrics.json").read_text())
+
+
+def test_quiet_prints_nothing(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, root / "A", "--out", tmp_path / "out", "--quiet") == (0, "", "")
+
+
+def test_other_trackers_stand_beside(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "rival"
+    write_results(other, "A", [row for row in perfect() if row[1] == 11])
+    _, table, _ = run(capsys, root / "A", "--out", tmp_path / "out", "--against", other)
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["against"][str(other)]["combined"]["FN"] == LENGTH
+    assert "rival" in table
+
+
+def test_without_ground_truth_there_are_results_and_no_scores(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "A" / "gt" / "gt.txt").unlink()
+    code, out, _ = run(capsys, root / "A", "--out", tmp_path / "out")
+    assert code == 0 and "no ground truth" in out
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["A.txt"]
+
+
+def test_camera_motion_comes_from_the_file_unless_told_otherwise(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shift = "1 1 0 0 0 1 0\n" + "".join(f"{f} 1 0 150 0 1 0\n" for f in range(2, LENGTH + 1))
+    (root / "A" / "gmc.txt").write_text(shift)  # the camera is said to jump; the boxes do not
+    ids = {}
+    for method in ((), ("--camera-motion", "none")):
+        run(capsys, root / "A", "--out", tmp_path / "out", "--quiet", *method)
+        ids[method] = {line.split(",")[1] for line in (tmp_path / "out" / "A.txt").read_text().splitlines()}
+    assert len(ids["--camera-motion", "none"]) == 2
+    assert ids[()] != ids["--camera-motion", "none"]
+
+
+@pytest.mark.parametrize(
+    ("case", "arguments", "message"),
+    [
+        ("no such root", ["nowhere"], "is not a folder"),
+        ("images that are not there", ["data", "--detections", "yolo"], "0 images for 20 frames"),
+        ("camera motion that is not there", ["data", "--camera-motion", "file"], "gmc.txt does not exist"),
+        ("results that are not there", ["data", "--against", "nowhere"], "does not exist"),
+        ("no such preset", ["data", "--config", "nonsense"], "no configuration"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    case: str,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, *arguments, "--out", "out", "--quiet")
+    assert code in (1, 2), case
+    assert err.startswith("error: ") and message in err and len(err.splitlines()) == 1

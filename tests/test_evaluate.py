@@ -1,0 +1,142 @@
+"""Scores are TrackEval's, whatever the quirks of the files; a file that cannot be scored is said."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tracker.errors import DataError
+from tracker.evaluate import METRICS, score
+from tracker.sequence import FLAG, find_sequences
+
+SHARED = Path(__file__).parents[2] / "shared"
+LENGTH = 20
+
+
+def make_sequence(root: Path, name: str, line: str = "{f},{i},{x},20,30,60,1,1,1") -> None:
+    """Two people walking for 20 frames; `line` is the ground truth's format."""
+    (root / name / "gt").mkdir(parents=True)
+    (root / name / "seqinfo.ini").write_text(
+        f"[Sequence]\nname={name}\nframeRate=25\nseqLength={LENGTH}\nimWidth=640\nimHeight=480\n"
+    )
+    rows = [line.format(f=f, i=i, x=100 * i + 2 * f) for f in range(1, LENGTH + 1) for i in (1, 2)]
+    (root / name / "gt" / "gt.txt").write_text("\n".join(rows) + "\n")
+
+
+def write_results(folder: Path, name: str, rows: list[tuple[float, ...]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = "".join(",".join(f"{v:g}" for v in row) + ",0.9,-1,-1,-1\n" for row in rows)
+    (folder / f"{name}.txt").write_text(text)
+
+
+def perfect() -> list[tuple[float, ...]]:
+    return [(f, i + 10, 100 * i + 2 * f, 20, 30, 60) for f in range(1, LENGTH + 1) for i in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{f},{i},{x},20,30,60,1,1,1",
+        "{f}, {i}, {x}, 20, 30, 60, 1, 1, 1",
+        "{f},{i},{x},20,30,60,1,-3.1,14.2,0.5",
+        "{f},{i},{x},20,30,60,1,-1,-1,-1",
+    ],
+    ids=["MOT17", "SportsMOT", "PETS", "MOT15"],
+)
+def test_perfect_tracks_score_100(tmp_path: Path, line: str) -> None:
+    make_sequence(tmp_path / "gt", "A", line)
+    write_results(tmp_path / "out", "A", perfect())
+    scores = score(tmp_path / "gt", tmp_path / "out")
+    assert tuple(scores["combined"]) == METRICS
+    assert scores["combined"] == scores["sequences"]["A"]
+    assert [scores["combined"][m] for m in METRICS] == pytest.approx([100] * 5 + [0] * 4)
+
+
+def test_a_switched_identity_counts_once(tmp_path: Path) -> None:
+    make_sequence(tmp_path / "gt", "A")
+    rows = [(f, i + 5 * (f > 10 and i == 11), *box) for f, i, *box in perfect()]
+    write_results(tmp_path / "out", "A", rows)
+    combined = score(tmp_path / "gt", tmp_path / "out")["combined"]
+    assert combined["IDSW"] == 1
+    assert combined["MOTA"] == pytest.approx(100 * (1 - 1 / (2 * LENGTH)))
+    assert combined["IDF1"] == pytest.approx(75)  # half of one of two objects belongs to another track
+
+
+def test_no_tracks_at_all_score_0(tmp_path: Path) -> None:
+    make_sequence(tmp_path / "gt", "A")
+    write_results(tmp_path / "out", "A", [])
+    combined = score(tmp_path / "gt", tmp_path / "out")["combined"]
+    assert combined["HOTA"] == 0 and combined["FN"] == 2 * LENGTH
+
+
+def test_other_classes_count_only_without_preprocessing(tmp_path: Path) -> None:
+    make_sequence(tmp_path / "gt", "A", "{f},{i},{x},20,30,60,1,{i},1")  # a pedestrian and a person on a vehicle
+    write_results(tmp_path / "out", "A", [row for row in perfect() if row[1] == 11])
+    assert score(tmp_path / "gt", tmp_path / "out", preproc=True)["combined"]["FN"] == 0
+    assert score(tmp_path / "gt", tmp_path / "out", preproc=False)["combined"]["FN"] == LENGTH
+
+
+def test_boxes_on_distractors_are_not_held_against_the_tracker(tmp_path: Path) -> None:
+    make_sequence(tmp_path / "gt", "A", "{f},{i},{x},20,30,60,1,{i},1")
+    write_results(tmp_path / "out", "A", perfect())
+    assert score(tmp_path / "gt", tmp_path / "out")["combined"]["FP"] == 0
+
+
+def test_only_the_sequences_asked_for_are_scored(tmp_path: Path) -> None:
+    for name in ("A", "B"):
+        make_sequence(tmp_path / "gt", name)
+    write_results(tmp_path / "out", "B", perfect())
+    assert list(score(tmp_path / "gt", tmp_path / "out", ["B"])["sequences"]) == ["B"]
+
+
+def test_scoring_is_silent_and_leaves_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    make_sequence(tmp_path / "gt", "A")
+    write_results(tmp_path / "out", "A", perfect())
+    score(tmp_path / "gt", tmp_path / "out")
+    assert capfd.readouterr() == ("", "")
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["A.txt"]
+
+
+def test_what_cannot_be_scored_is_said(tmp_path: Path) -> None:
+    make_sequence(tmp_path / "gt", "A")
+    with pytest.raises(DataError, match=r"A\.txt does not exist"):
+        score(tmp_path / "gt", tmp_path / "out")
+    write_results(tmp_path / "out", "A", [*perfect(), perfect()[3]])
+    with pytest.raises(DataError, match="twice in frame 2"):
+        score(tmp_path / "gt", tmp_path / "out")
+    write_results(tmp_path / "out", "A", [(LENGTH + 1, 1, 0, 0, 9, 9)])
+    with pytest.raises(DataError, match="frame 21, but A has 20 frames"):
+        score(tmp_path / "gt", tmp_path / "out")
+    with pytest.raises(DataError, match=r"no ground truth .* for sequence Z"):
+        score(tmp_path / "gt", tmp_path / "out", ["Z"])
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no ../shared")
+def test_mot17_against_itself_is_100_and_damaged_as_the_papers_script_says(tmp_path: Path) -> None:
+    sequences = find_sequences([SHARED / "data" / "mot17"])[2:3]
+    root, names = SHARED / "data" / "mot17", [s.name for s in sequences]
+    rng = np.random.default_rng(0)
+    for sequence in sequences:
+        truth = sequence.ground_truth()
+        rows = truth[truth[:, FLAG] > 0][:, :6]
+        write_results(tmp_path / "itself", sequence.name, [tuple(r) for r in rows])
+        rows = truth[(truth[:, FLAG] > 0) | (rng.random(len(truth)) < 0.3)][:, :6]
+        rows[:, 2:4] += rng.normal(0, 6, (len(rows), 2)).round(2)
+        rows[rng.random(len(rows)) < 0.02, 1] += 1000
+        write_results(tmp_path / "damaged", sequence.name, [tuple(r) for r in rows])
+    assert score(root, tmp_path / "itself", names)["combined"]["HOTA"] == pytest.approx(100)
+
+    script = (
+        "import json, sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); import mot17_half as m;"
+        "print(json.dumps(m.evaluate(Path(sys.argv[2]), Path(sys.argv[3]), ['damaged'], sys.argv[4:])['damaged']))"
+    )
+    arguments = [str(SHARED / "bench"), str(root), str(tmp_path), *names]
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+    theirs = json.loads(done.stdout)
+    ours = score(root, tmp_path / "damaged", names)
+    assert ours["combined"] == theirs["ALL"]
+    assert ours["combined"]["IDSW"] > 0 and 0 < ours["combined"]["HOTA"] < 100
