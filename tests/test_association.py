@@ -52,8 +52,6 @@ def candidates(xyxy, status, std=0.0, classes=None):
         np.full((n, 4), std, np.float32),
         np.array(status),
         np.zeros(n, np.int64) if classes is None else np.array(classes),
-        None,
-        np.zeros(n, np.float32),
     )
 
 

@@ -39,16 +39,12 @@ class Candidates:
         std: (N, 4) predicted standard deviations of centre x, centre y, width, height in pixels.
         status: (N,) of `Status`: TENTATIVE, CONFIRMED (seen in the frame before) or PREDICTED (lost).
         classes: (N,) class numbers.
-        features: (N, 512) remembered looks, rows of NaN where there is none; None: appearance is off.
-        unseen_s: (N,) seconds since the last detection.
     """
 
     xyxy: Floats
     std: Floats
     status: Ints
     classes: Ints
-    features: Floats | None
-    unseen_s: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +65,8 @@ def associate(tracks: Candidates, found: Detections, similarity: Floats, config:
 
     Args:
         similarity: (N, M) of `motion_similarity`, with `appearance_bonus` added where there are features.
+
+    A lost track that none of these stages takes up may still return by its look: `match_returns`.
     """
     sure = found.scores >= config.high_score
     believed = tracks.status != Status.TENTATIVE
@@ -114,10 +112,63 @@ def motion_similarity(tracks: Candidates, found: Detections, config: Association
     return similarity
 
 
+def appearance_bonus(odds: Floats, config: AssociationConfig) -> Floats:
+    """(N, M) log-odds that the looks are of one identity -> what that adds to the similarity; 0 where unknown."""
+    bonus: Floats = np.float32(config.appearance_weight) * np.tanh(odds / 2)  # 2 p - 1
+    return bonus
+
+
+def ambiguous(similarity: Floats, gate: float, margin: float = 0.3) -> tuple[Mask, Ints]:
+    """Which detections motion alone cannot place.
+
+    Args:
+        similarity: (N, M) of believed tracks and detections. gate: least similarity of a pair.
+        margin: a second choice that comes this close to the first makes a pair ambiguous.
+
+    Returns:
+        (M,) True where a detection has no track, or where it or its track has a close second choice; and (M,) its
+        best track's row (meaningless where there is none).
+    """
+    n, m = similarity.shape
+    if not n or not m:
+        return np.ones(m, bool), np.zeros(m, np.int64)
+    best = similarity.argmax(axis=0)
+    value = similarity[best, np.arange(m)]
+    close = similarity > np.maximum(value - margin, gate)
+    rivals = close.sum(axis=0) > 1
+    wanted_twice = (similarity > np.maximum(similarity.max(axis=1, keepdims=True) - margin, gate)).sum(axis=1) > 1
+    return (value <= gate) | rivals | wanted_twice[best], best
+
+
+def match_returns(odds: Floats, config: AssociationConfig) -> tuple[Ints, Ints]:
+    """Lost tracks that come back, by log-odds (N, M) alone: mutual best pairs that stand clear of every runner-up.
+
+    A wrong return gives two people one id, a missed one only splits a track: so in doubt nobody returns.
+
+    Returns:
+        (K,) rows and (K,) columns.
+    """
+    n, m = odds.shape
+    if not n or not m:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    best = odds.argmax(axis=1)
+    rows = np.flatnonzero(
+        (odds[np.arange(n), best] >= config.return_odds) & (odds.argmax(axis=0)[best] == np.arange(n))
+    )
+    columns = best[rows]
+    value = odds[rows, columns]
+    others = odds.copy()
+    others[rows, columns] = -np.inf
+    runner_up = np.maximum(others[rows].max(axis=1), others[:, columns].max(axis=0))
+    clear = value - runner_up >= config.return_margin
+    return rows[clear], columns[clear]
+
+
 def spread(xyxy: Floats, std: Floats, config: AssociationConfig) -> Floats:
     """(N, 2) pixels by which a predicted box grows to each side: its centre's uncertainty, bounded by its size."""
     size = xyxy[:, 2:] - xyxy[:, :2]
-    return np.minimum(np.float32(config.spread) * std[:, :2], np.float32(config.spread_limit) * size)
+    margin: Floats = np.minimum(np.float32(config.spread) * std[:, :2], np.float32(config.spread_limit) * size)
+    return margin
 
 
 def grown_iou(tracks: Floats, found: Floats, ratio: Floats) -> Floats:

@@ -24,12 +24,13 @@ FrameSize = tuple[float, float] | None  # width, height in pixels
 class TrackBank:
     """All tracks of one stream."""
 
-    def __init__(self, predictor: Predictor, config: BankConfig, with_features: bool) -> None:
+    def __init__(self, predictor: Predictor, config: BankConfig) -> None:
         self._predictor = predictor
         self._config = config
         self._next_id = 1
         self._class_values = np.zeros(0, np.int64)  # class number of each column of `_votes`
         self.live: Ints = np.zeros(0, np.int64)
+        self.departed: Ints = np.zeros(0, np.int64)  # slots of tracks that only their look can bring back, oldest first
         self._free: list[int] = []
         self._columns: dict[str, NDArray[Any]] = {
             "id": np.zeros(0, np.int64),
@@ -44,10 +45,9 @@ class TrackBank:
             "class": np.zeros(0, np.int64),
             "votes": np.zeros((0, 0), np.float32),
             "detection": np.zeros(0, np.int64),
+            "look": np.zeros((0, FEATURE_SIZE), np.float32),  # remembered appearance; NaN where there is none
+            "look_s": np.zeros(0),  # when it was last seen
         }
-        if with_features:
-            self._columns["look"] = np.zeros((0, FEATURE_SIZE), np.float32)
-            self._columns["look_s"] = np.zeros(0)
 
     def __len__(self) -> int:
         return len(self.live)
@@ -71,8 +71,6 @@ class TrackBank:
             prediction.std,
             self.column("status"),
             self.column("class"),
-            self.column("look") if "look" in self._columns else None,
-            (time_s - self.column("seen_s")).astype(np.float32),
         )
 
     def update(self, matches: Matches, found: Detections, time_s: float, frame_size: FrameSize) -> None:
@@ -89,14 +87,29 @@ class TrackBank:
         tentative = columns["status"][missed] == Status.TENTATIVE
         columns["status"][missed[~tentative]] = Status.PREDICTED
         expired = time_s - columns["seen_s"][missed] > self._config.lost_s
-        self._remove(missed[tentative | expired])
+        self._depart(missed[expired & ~tentative], time_s)
+        self._remove(missed[tentative])
 
-    def start(self, rows: Ints, found: Detections, time_s: float, frame_size: FrameSize) -> None:
-        """Begin tracks with these detections, unless they are doubles of one that already belongs to a track."""
+    def newcomers(self, rows: Ints, found: Detections) -> Ints:
+        """Of these unclaimed detections, those that may begin a track: sure enough, and no double of a seen one."""
         rows = rows[found.scores[rows] >= self._config.birth_score]
         taken = self.column("detection")
         double = (iou(found.xyxy[rows], found.xyxy[taken[taken >= 0]]) > self._config.birth_overlap).any(axis=1)
-        rows = rows[~double]
+        fresh: Ints = rows[~double]
+        return fresh
+
+    def absent(self) -> Ints:
+        """Slots of believed tracks that are not seen in this frame and have a look to be recognised by."""
+        lost = self.live[self.column("status") == Status.PREDICTED]
+        slots: Ints = np.concatenate([lost, self.departed])
+        return slots[~np.isnan(self._columns["look"][slots, 0])]
+
+    def looks(self, slots: Ints, time_s: float) -> tuple[Floats, Floats]:
+        """Remembered looks (N, 512), rows of NaN where there is none, and seconds (N,) since they were last seen."""
+        return self._columns["look"][slots], (time_s - self._columns["look_s"][slots]).astype(np.float32)
+
+    def start(self, rows: Ints, found: Detections, time_s: float, frame_size: FrameSize) -> None:
+        """Begin tentative tracks with these detections."""
         if not len(rows):
             return
         slots = self._take_slots(len(rows))
@@ -106,9 +119,7 @@ class TrackBank:
         columns["hits"][slots] = 1
         columns["votes"][slots] = 0
         columns["status"][slots] = Status.TENTATIVE
-        if "look" in columns:
-            columns["look"][slots] = np.nan
-            columns["look_s"][slots] = -np.inf
+        columns["look"][slots] = np.nan
         self._predictor.start(slots, _observations(found[rows], time_s, frame_size))
         self._see(slots, rows, found, time_s)
         columns["best_score"][slots] = columns["score"][slots]
@@ -159,7 +170,7 @@ class TrackBank:
         columns["raw_class"][slots] = found.classes[rows]
         columns["detection"][slots] = rows
         self._vote(slots, found.classes[rows], found.scores[rows])
-        if found.features is not None and "look" in columns:
+        if found.features is not None:
             self._look(slots, found.features[rows], time_s)
 
     def _vote(self, slots: Ints, classes: Ints, scores: Floats) -> None:
@@ -176,12 +187,36 @@ class TrackBank:
     def _look(self, slots: Ints, features: Floats, time_s: float) -> None:
         """Blend the new looks into the remembered ones; a row of NaN leaves the memory as it is."""
         given = ~np.isnan(features[:, 0])
+        if not given.any():
+            return
         slots, features = slots[given], features[given]
         old = self._columns["look"][slots]
         first = np.isnan(old[:, :1])
         blend = np.where(first, features, _LOOK_MEMORY * old + (1 - _LOOK_MEMORY) * features)
         self._columns["look"][slots] = blend / np.linalg.norm(blend, axis=1, keepdims=True)
         self._columns["look_s"][slots] = time_s
+
+    def bring_back(self, slots: Ints, rows: Ints, found: Detections, time_s: float, frame_size: FrameSize) -> None:
+        """Continue lost or departed tracks with these detections, recognised by their look."""
+        if not len(slots):
+            return
+        self.departed = self.departed[~np.isin(self.departed, slots)]
+        self.live = np.union1d(self.live, slots)
+        self.live = self.live[np.argsort(self._columns["id"][self.live])]
+        self._predictor.update(slots, _observations(found[rows], time_s, frame_size))
+        self._see(slots, rows, found, time_s)
+        self._columns["status"][slots] = Status.CONFIRMED
+
+    def _depart(self, slots: Ints, time_s: float) -> None:
+        """Tracks out of motion's reach: kept for their look, within the memory's bounds, or removed."""
+        known = ~np.isnan(self._columns["look"][slots, 0])
+        self._remove(slots[~known])
+        self.live = self.live[~np.isin(self.live, slots)]
+        self.departed = np.concatenate([self.departed, slots[known]])
+        kept = time_s - self._columns["seen_s"][self.departed] <= self._config.memory_s
+        kept[: max(len(kept) - self._config.memory_size, 0)] = False  # the oldest go first
+        self._free.extend(self.departed[~kept].tolist())
+        self.departed = self.departed[kept]
 
     def _remove(self, slots: Ints) -> None:
         if len(slots):

@@ -64,7 +64,7 @@ class CameraMotion:
             return identity()
         scale = min(1.0, self._config.height_px / frame.shape[0])
         small = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale > 0.4 else 0)
-        grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+        grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
         before, self._grey = self._grey, grey
         self._grey_s = time_s
         if before is None or before.shape != grey.shape:
@@ -86,7 +86,8 @@ def _flow(before: Image, after: Image, objects: Floats) -> tuple[Affine, float]:
     corners = cv2.goodFeaturesToTrack(before, _CORNERS, 0.01, 5, mask=free)
     if corners is None or len(corners) < _FEWEST_INLIERS:
         return identity(), 0.0
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None, winSize=(15, 15), maxLevel=3)
+    guess = np.empty_like(corners)
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, guess, winSize=(15, 15), maxLevel=3)
     kept = found[:, 0] == 1
     if kept.sum() < _FEWEST_INLIERS:
         return identity(), 0.0

@@ -79,8 +79,8 @@ class AssociationConfig:
     spread_limit: float = setting(0.5, 0, 4)  # at most by this share of their size on each side
     class_factor: float = setting(0.8, 0, 1)  # overlap is multiplied by this where the class differs
     appearance_weight: float = setting(0.3, 0, 4)  # how much a likely (unlikely) look adds to (takes from) an overlap
-    return_probability: float = setting(0.8, 0, 1)  # a lost track is taken up by its look alone from here on
-    return_margin: float = setting(0.15, 0, 1)  # and only if the runner-up is this much less likely
+    return_odds: float = setting(2.0, 0, 50)  # log-odds from which a lost track is taken up by its look, wherever it is
+    return_margin: float = setting(1.0, 0, 50)  # and by which it must stand clear of every other pair
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,9 @@ class BankConfig:
     confirm_hits: int = setting(2, 1, 100)  # detections before a track is believed; higher: fewer false tracks
     confirm_score: float = setting(0.7, 0, 1)  # and one of them at least this sure; higher: fewer false tracks
     report_delay_s: float = setting(0.5, 0, 60)  # files wait this long for a tentative track's early rows to be decided
-    lost_s: float = setting(1.5, 0, 3600)  # a track unseen for longer ends (its look is remembered apart)
+    lost_s: float = setting(1.5, 0, 3600)  # a track unseen for longer is not matched by motion any more
+    memory_s: float = setting(300.0, 0, 1e6)  # but can return by its look for this long
+    memory_size: int = setting(500, 0, 100000)  # and while no more than this many have departed after it
     coast_s: float = setting(0.35, 0, 60)  # a hidden track's predicted box is reported this long
     coast_cover: float = setting(0.5, 0, 1)  # while at least this share of it is covered by a seen track
 
@@ -160,7 +162,7 @@ Section = typing.TypeVar("Section")
 
 
 def merged(section: Section, values: Any, where: str) -> Section:
-    """A copy of any dataclass of settings (made with `setting`) with nested `values` on top; errors as `Config.load`."""
+    """A copy of any dataclass of `setting`s with nested `values` on top; errors as `Config.load`."""
     return typing.cast(Section, _merge(section, values, where))
 
 

@@ -8,22 +8,30 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tracker.association import associate, motion_similarity
-from tracker.bank import TrackBank
+from tracker.association import (
+    Candidates,
+    ambiguous,
+    appearance_bonus,
+    associate,
+    match_returns,
+    motion_similarity,
+)
+from tracker.bank import FrameSize, TrackBank
 from tracker.camera import CameraMotion, identity, is_identity
 from tracker.config import Config
 from tracker.errors import InputError
 from tracker.motion import load_predictor
-from tracker.structures import Detections, Image, Ints, Tracks
+from tracker.structures import FEATURE_SIZE, Detections, Floats, Image, Ints, Status, Tracks
 
 if TYPE_CHECKING:
-    from tracker.appearance import Embedder
+    from tracker.appearance import Calibration, Embedder
     from tracker.detect import Detector
     from tracker.video import Frame
 
@@ -55,7 +63,7 @@ class Tracker:
 
     def reset(self) -> None:
         """Forget all tracks; ids start at 1 again. Networks stay loaded."""
-        self._bank = TrackBank(load_predictor(self.config.motion.model), self.config.bank, with_features=True)
+        self._bank = TrackBank(load_predictor(self.config.motion.model), self.config.bank)
         self._camera = CameraMotion(self.config.camera)
         self._time_s: float | None = None
         self._interval_s = 1 / self.config.frame_rate
@@ -79,6 +87,13 @@ class Tracker:
 
             self._embedder = Embedder(self.config.appearance, resolve_device(self.config.device))
         return self._embedder
+
+    @cached_property
+    def _calibration(self) -> Calibration:
+        """What a similarity of two looks says: the embedder's knowledge, also for features that are handed in."""
+        from tracker.appearance import load_weights
+
+        return load_weights(self.config.appearance.model).calibration
 
     def update(
         self,
@@ -131,12 +146,17 @@ class Tracker:
         similarity = motion_similarity(candidates, found, self.config.association)
         start = self._took("motion+association", start)
         if frame is not None and found.features is None and self.config.appearance.enabled:
-            found = self._embed(frame, found)
+            found = self._embed(frame, found, candidates, similarity, time_s)
         start = self._took("appearance", start)
 
+        if found.features is not None:
+            similarity += appearance_bonus(self._odds(self._bank.live, found.features, time_s), self.config.association)
         matches = associate(candidates, found, similarity, self.config.association)
         self._bank.update(matches, found, time_s, size)
-        self._bank.start(_unmatched(len(found), matches.detections), found, time_s, size)
+        rows = self._bank.newcomers(_unmatched(len(found), matches.detections), found)
+        if found.features is not None:
+            rows = self._bring_back(rows, found, time_s, size)
+        self._bank.start(rows, found, time_s, size)
         tracks = self._bank.report(time_s, self._interval_s, names)
         self._took("motion+association", start)
         index = tracks.detection_index
@@ -154,8 +174,35 @@ class Tracker:
             for frame in frames:
                 yield frame, self.update(frame.image, time_s=frame.time_s)
 
-    def _embed(self, frame: Image, found: Detections) -> Detections:
-        return found.with_features(self.embedder(frame, found.xyxy))
+    def _embed(
+        self, frame: Image, found: Detections, candidates: Candidates, similarity: Floats, time_s: float
+    ) -> Detections:
+        """Look at the crops that motion cannot place, and at those of tracks not looked at for a while."""
+        settings = self.config.association
+        believed = candidates.status != Status.TENTATIVE
+        unclear, best = ambiguous(similarity * believed[:, None], settings.min_overlap)
+        wanted = unclear & (found.scores >= settings.high_score)
+        if len(candidates.xyxy):
+            look, age = self._bank.looks(self._bank.live, time_s)
+            stale = np.isnan(look[:, 0]) | (age >= self.config.appearance.refresh_s)
+            wanted |= ~unclear & stale[best]
+        features = np.full((len(found), FEATURE_SIZE), np.nan, np.float32)
+        if wanted.any():
+            features[wanted] = self.embedder(frame, found.xyxy[wanted])
+        return found.with_features(features)
+
+    def _odds(self, slots: Ints, features: Floats, time_s: float) -> Floats:
+        """(N, M) log-odds that tracks and detections look alike because they are the same; 0 where unknown."""
+        look, age = self._bank.looks(slots, time_s)
+        return self._calibration.log_odds(look @ features.T, age[:, None])
+
+    def _bring_back(self, rows: Ints, found: Detections, time_s: float, size: FrameSize) -> Ints:
+        """Continue absent tracks that newcomers look like; return the newcomers that are new."""
+        assert found.features is not None
+        absent = self._bank.absent()
+        back, columns = match_returns(self._odds(absent, found.features[rows], time_s), self.config.association)
+        self._bank.bring_back(absent[back], rows[columns], found, time_s, size)
+        return np.delete(rows, columns)
 
     def _clock(self, time_s: float | None) -> float:
         """The time of this frame; also learns the interval between frames."""
