@@ -1,4 +1,4 @@
-"""What has to be known to repeat a run: versions, the machine, and which weights were in use."""
+"""What has to be known to repeat a run: versions, the machine, which weights were in use, and the command."""
 
 from __future__ import annotations
 
@@ -29,14 +29,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def machine(device: str) -> dict[str, Any]:
-    """Operating system, processor and, for `cuda:N`, the name of the GPU."""
-    found: dict[str, Any] = {"system": platform.platform(), "cpus": os.cpu_count(), "device": device}
-    if device.startswith("cuda"):
-        import torch
-
-        found["gpu"] = torch.cuda.get_device_name(device)
-    return found
+def machine() -> dict[str, Any]:
+    """Operating system and number of processors."""
+    return {"system": platform.platform(), "cpus": os.cpu_count()}
 
 
 def weights_files(config: Config) -> dict[str, Path]:
@@ -55,12 +50,9 @@ def weights_files(config: Config) -> dict[str, Path]:
     return files
 
 
-def hashed(files: dict[str, Path]) -> dict[str, dict[str, str]]:
-    """Each file's path and SHA-256."""
-    return {
-        name: {"file": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-        for name, path in files.items()
-    }
+def hashed(path: Path) -> dict[str, str]:
+    """A file's path and SHA-256."""
+    return {"file": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def command_line(words: Sequence[str]) -> str:

@@ -277,9 +277,12 @@ class _Job:
                 "vid_stride": self._vid_stride,
             },
             "config": tracker.config.to_dict(),
-            "weights": provenance.hashed(provenance.weights_files(tracker.config)),
+            "device": device,
+            "weights": {
+                network: provenance.hashed(path) for network, path in provenance.weights_files(tracker.config).items()
+            },
             "versions": provenance.versions(),
-            "machine": provenance.machine(device),
+            "machine": provenance.machine(),
         }
 
 
