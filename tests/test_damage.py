@@ -52,6 +52,16 @@ def test_nothing_to_detect_gives_no_detections() -> None:
     assert damage.from_truth(TRUTH[:0], 5, (640, 480), damage.generator(0, "A")).shape == (0, 7)
 
 
+def test_real_detections_can_be_made_worse_and_keep_their_scores() -> None:
+    real = detect()
+    same = damage.worsen(real, LENGTH, (1280, 720), damage.generator(1, "A"))
+    np.testing.assert_allclose(same, real)
+    worse = damage.worsen(real, LENGTH, (1280, 720), damage.generator(1, "A"), drop=0.5, false_positives=1)
+    assert len(worse) == pytest.approx(0.5 * len(real) + LENGTH, rel=0.05)
+    kept = np.isin(worse[:, 6], real[:, 6])
+    assert kept.sum() == pytest.approx(0.5 * len(real), rel=0.05)
+
+
 def test_degraded_detections_are_fewer_and_their_noise_persists() -> None:
     perfect = TRUTH[TRUTH[:, 6] > 0][:, :7].copy()
     worse = damage.degrade(perfect, TRUTH, 25, damage.generator(0, "A"), drop=0.2)

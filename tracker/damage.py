@@ -46,21 +46,48 @@ def from_truth(
     True boxes score around 0.8 (Beta(8, 2)), false ones around 0.4 (Beta(2, 3)).
     """
     objects = truth[truth[:, FLAG] > 0]
-    seen = objects[rng.random(len(objects)) >= drop]
-    found = np.full((len(seen), 7), -1.0)
-    found[:, FRAME] = seen[:, FRAME]
-    found[:, LEFT : HEIGHT + 1] = _jittered(seen[:, LEFT : HEIGHT + 1], rng.normal(0, jitter, (len(seen), 4)))
-    found[:, SCORE] = rng.beta(8, 2, len(seen))
+    found = _missed_and_moved(np.insert(objects[:, : HEIGHT + 1], SCORE, -1, axis=1), rng, drop, jitter)
+    found[:, ID] = -1
+    found[:, SCORE] = rng.beta(8, 2, len(found))
+    false = _false(objects, length, size, rng, false_positives)
+    shuffled: Table = rng.permutation(np.concatenate([found, false]))  # the order of the rows must tell nothing
+    return _by_frame(shuffled)
 
-    count = rng.poisson(false_positives, length) if len(objects) else np.zeros(length, np.int64)
+
+def worsen(
+    detections: Table,
+    length: int,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    jitter: float = 0.0,
+    drop: float = 0.0,
+    false_positives: float = 0.0,
+) -> Table:
+    """Detections (R, 7) of a real detector with further damage; arguments as in `from_truth`. Scores stay."""
+    found = _missed_and_moved(detections[:, : SCORE + 1], rng, drop, jitter)
+    return _by_frame(np.concatenate([found, _false(detections, length, size, rng, false_positives)]))
+
+
+def _missed_and_moved(detections: Table, rng: np.random.Generator, drop: float, jitter: float) -> Table:
+    kept = detections[rng.random(len(detections)) >= drop].copy()
+    kept[:, LEFT : HEIGHT + 1] = _jittered(kept[:, LEFT : HEIGHT + 1], rng.normal(0, jitter, (len(kept), 4)))
+    return kept
+
+
+def _false(objects: Table, length: int, size: tuple[int, int], rng: np.random.Generator, mean: float) -> Table:
+    """(R, 7) detections of nothing: a true object's size, anywhere in the frame."""
+    count = rng.poisson(mean, length) if len(objects) else np.zeros(length, np.int64)
     false = np.full((int(count.sum()), 7), -1.0)
     false[:, FRAME] = np.repeat(np.arange(1, length + 1), count)
     if len(false):
         false[:, WIDTH : HEIGHT + 1] = objects[rng.integers(len(objects), size=len(false)), WIDTH : HEIGHT + 1]
         false[:, LEFT : LEFT + 2] = rng.random((len(false), 2)) * size - false[:, WIDTH : HEIGHT + 1] / 2
         false[:, SCORE] = rng.beta(2, 3, len(false))
-    shuffled = rng.permutation(np.concatenate([found, false]))  # the order of the rows must tell nothing
-    return shuffled[np.argsort(shuffled[:, FRAME], kind="stable")]
+    return false
+
+
+def _by_frame(table: Table) -> Table:
+    return table[np.argsort(table[:, FRAME], kind="stable")]
 
 
 def degrade(

@@ -1,0 +1,99 @@
+"""Our tracker and the others on all association sets, as the table of docs/accuracy.md.
+
+    python scripts/make_sets.py DATA SETS
+    for s in mot17 mot17-fifth mot15;       do python scripts/peers.py SETS/$s --out PEERS/$s; done
+    for s in uadetrac sportsmot kitti;      do python scripts/peers.py SETS/$s --out PEERS/$s --no-preproc; done
+    python scripts/accuracy.py SETS --peers PEERS --out OUT [--config C]
+
+leaves OUT/accuracy.md and OUT/accuracy.json. With SETS/tune in the place of SETS it measures what may be tuned on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from tracker import Config, Tracker
+from tracker.evaluate import score
+from tracker.run_sequence import track_sequence
+from tracker.sequence import find_sequences
+
+SETS = {"mot17": True, "mot17-fifth": True, "mot15": True, "uadetrac": False, "sportsmot": False, "kitti": False}
+METRICS = ("HOTA", "AssA", "DetA", "MOTA", "IDF1", "IDSW")
+OURS = "**tracker (ours)**"
+BEST = "the best other on each set"
+
+
+def measure(tracker: Tracker, root: Path, preproc: bool, out: Path, strict_online: bool) -> dict[str, float]:
+    """Scores and frames/s of `update` of our tracker on the sequences in `root`."""
+    sequences = find_sequences([root])
+    out.mkdir(parents=True, exist_ok=True)
+    seconds = sum(track_sequence(tracker, s, out / f"{s.name}.txt", strict_online=strict_online) for s in sequences)
+    combined: dict[str, float] = score(root, out, preproc=preproc)["combined"]
+    return combined | {"update_fps": round(sum(s.length for s in sequences) / seconds, 1)}
+
+
+def _best_peer(scores: dict[str, Any]) -> dict[str, float]:
+    return {"HOTA": max(row["HOTA"] for name, row in scores.items() if name != OURS)}
+
+
+def overview(table: dict[str, dict[str, Any]]) -> str:
+    """HOTA of every tracker on every set, the best on average first; the best of each set in bold."""
+    table = {key: scores | {BEST: _best_peer(scores)} if len(scores) > 1 else scores for key, scores in table.items()}
+    names = {name for scores in table.values() for name in scores}
+    best = {key: max(row["HOTA"] for row in scores.values()) for key, scores in table.items()}
+
+    def average(name: str) -> float:
+        return sum(scores[name]["HOTA"] if name in scores else 0.0 for scores in table.values()) / len(table)
+
+    lines = ["| HOTA | " + " | ".join([*table, "average"]) + " |", "| --- |" + " ---: |" * (len(table) + 1)]
+    for name in sorted(names, key=lambda n: -average(n)):
+        cells = []
+        for key, scores in table.items():
+            value = scores[name]["HOTA"] if name in scores else None
+            bold = "**" if value == best[key] else ""
+            cells.append("" if value is None else f"{bold}{value:.2f}{bold}")
+        cells.append(f"{average(name):.2f}" if all(name in scores for scores in table.values()) else "")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def detail(scores: dict[str, Any], rows: int) -> str:
+    """All metrics of the best `rows` trackers of one set."""
+    lines = ["| | " + " | ".join([*METRICS, "frames/s"]) + " |", "| --- |" + " ---: |" * (len(METRICS) + 1)]
+    for name in sorted(scores, key=lambda n: -scores[n]["HOTA"])[:rows]:
+        values = [f"{scores[name][m]:.2f}" if m != "IDSW" else f"{scores[name][m]}" for m in METRICS]
+        lines.append(f"| {name} | " + " | ".join([*values, f"{scores[name]['update_fps']:.0f}"]) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", type=Path)
+    parser.add_argument("--peers", type=Path, help="folder with SET/peers.json of scripts/peers.py")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--config")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only", default="", help="sets, comma-separated; default: all")
+    parser.add_argument("--strict-online", action="store_true")
+    parser.add_argument("--rows", type=int, default=12, help="trackers in each set's own table")
+    arguments = parser.parse_args()
+    tracker = Tracker(Config.load(arguments.config) if arguments.config else Config(), device=arguments.device)
+    table: dict[str, dict[str, Any]] = {}
+    for key in arguments.only.split(",") if arguments.only else SETS:
+        if not (arguments.sets / key).is_dir():
+            continue
+        ours = measure(tracker, arguments.sets / key, SETS[key], arguments.out / key, arguments.strict_online)
+        print(f"{key}: HOTA {ours['HOTA']:.2f}, IDF1 {ours['IDF1']:.2f}, {ours['update_fps']:.0f} frames/s", flush=True)
+        peers = arguments.peers / key / "peers.json" if arguments.peers else None
+        table[key] = {OURS: ours} | (json.loads(peers.read_text()) if peers and peers.is_file() else {})
+    (arguments.out / "accuracy.json").write_text(json.dumps(table, indent=1) + "\n")
+    parts = [overview(table)] + [f"### {key}\n\n{detail(scores, arguments.rows)}" for key, scores in table.items()]
+    (arguments.out / "accuracy.md").write_text("\n\n".join(parts) + "\n")
+    print(overview(table))
+
+
+if __name__ == "__main__":
+    main()
