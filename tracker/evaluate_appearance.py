@@ -61,7 +61,9 @@ def looks(sequence: MotSequence, embedder: Embedder, stride: int = 1) -> Looks:
     """
     images = sequence.images()
     if not images:
-        raise DataError(f"{sequence.folder} has no images; appearance is measured on sequences with {sequence.image_folder}")
+        raise DataError(
+            f"{sequence.folder} has no images; appearance is measured on sequences with {sequence.image_folder}"
+        )
     truth = sequence.ground_truth()
     truth = truth[truth[:, FLAG] != 0]
     columns: list[tuple[Floats, Ints, Ints, Ints]] = []

@@ -34,7 +34,7 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.bn(self.conv(x))
-        return y if self.linear else F.relu(y)
+        return y if self.linear else F.relu(y, inplace=True)
 
 
 class LightConv(nn.Module):
@@ -47,7 +47,7 @@ class LightConv(nn.Module):
         self.bn = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.bn(self.conv2(self.conv1(x))))
+        return F.relu(self.bn(self.conv2(self.conv1(x))), inplace=True)
 
 
 class Gate(nn.Module):
@@ -87,7 +87,7 @@ class OmniScaleBlock(nn.Module):
         streams = (self.conv2a, self.conv2b, self.conv2c, self.conv2d)
         mixed = torch.stack([self.gate(stream(squeezed)) for stream in streams]).sum(0)
         shortcut = x if self.downsample is None else self.downsample(x)
-        return F.relu(self.conv3(mixed) + shortcut)
+        return F.relu(self.conv3(mixed) + shortcut, inplace=True)
 
 
 def _stage(inputs: int, outputs: int, halve: bool) -> nn.Sequential:

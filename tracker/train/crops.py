@@ -1,0 +1,249 @@
+"""Crops to learn appearance from: collected out of images, sequences and videos, and varied without end.
+
+Nothing here needs identities. A crop's identity can be changed (other colours, the legs of somebody else), which makes
+new people out of few, and its picture can be damaged the way a tracker meets it (box off, somebody in front, few
+pixels, blur, compression), which must not change the feature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tracker.boxes import cxcywh_to_xyxy, tlwh_to_xyxy
+from tracker.config import DetectorConfig
+from tracker.errors import DataError
+from tracker.evaluate_appearance import read_image
+from tracker.sequence import CLASS, FLAG, FRAME, HEIGHT, IMAGE_SUFFIXES, LEFT, find_sequences
+from tracker.structures import Floats, Image
+
+MARGIN = 0.15  # kept around a box on each side, of its size, so that boxes can be jittered
+TALLEST = 384  # pixels a kept crop has at most
+SMALLEST = (24, 10)  # height and width in pixels below which there is nothing to learn from
+EVERY_S = 1.0  # seconds between the frames of a video that crops are taken from
+_LEVELS = np.arange(256.0)  # of a channel
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A box with `MARGIN` around it, (H, W, 3) uint8 BGR, and whether it shows a person."""
+
+    image: Image
+    person: bool
+
+
+def collect(paths: Sequence[Path], detector: str = "") -> list[Crop]:
+    """Crops from image folders with YOLO labels, folders in MOTChallenge's layout with images, and videos.
+
+    Args:
+        paths: any mix of them.
+        detector: weights of the detector that finds the boxes in what has no labels; empty: the embedded one.
+
+    Raises:
+        DataError: nothing usable in one of `paths`.
+    """
+    crops: list[Crop] = []
+    for path in paths:
+        before = len(crops)
+        for image, xyxy, person in _labelled(path, detector):
+            crops += [
+                Crop(_with_margin(image, box), bool(who)) for box, who in zip(xyxy, person, strict=True) if _big(box)
+            ]
+        if len(crops) == before:
+            raise DataError(
+                f"{path} gave no crop of at least {SMALLEST[1]}x{SMALLEST[0]} pixels; give a video, a folder in "
+                "MOTChallenge's layout with images, or a folder with images/ and YOLO labels/"
+            )
+    return crops
+
+
+def _labelled(path: Path, detector: str) -> Iterator[tuple[Image, Floats, Floats]]:
+    """Images with their boxes (N, 4) and whether each is a person (N,)."""
+    if not path.exists():
+        raise DataError(f"{path} does not exist; give a folder or a video")
+    if path.is_file():
+        yield from _video(path, detector)
+    elif (path / "images").is_dir() and (path / "labels").is_dir():
+        yield from _yolo_folder(path)
+    else:
+        yield from _sequences(path, detector)
+
+
+def _yolo_folder(path: Path) -> Iterator[tuple[Image, Floats, Floats]]:
+    for file in sorted(f for f in (path / "images").rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES):
+        labels = path / "labels" / file.relative_to(path / "images").with_suffix(".txt")
+        if not labels.is_file() or not labels.read_text().strip():
+            continue
+        try:
+            rows = np.array([line.split()[:5] for line in labels.read_text().splitlines() if line.strip()], np.float32)
+        except ValueError as error:
+            raise DataError(f"{labels} is not YOLO's format; expected lines of: class cx cy width height") from error
+        image = read_image(file)
+        height, width = image.shape[:2]
+        yield image, cxcywh_to_xyxy(rows[:, 1:]) * np.array([width, height] * 2, np.float32), rows[:, 0] == 0
+
+
+def _sequences(path: Path, detector: str) -> Iterator[tuple[Image, Floats, Floats]]:
+    for sequence in find_sequences([path]):
+        images = sequence.images()
+        picked = images[:: max(1, round(EVERY_S * sequence.fps))]
+        if not sequence.ground_truth_file.is_file():
+            yield from _detected((read_image(file) for file in picked), detector)
+            continue
+        truth = sequence.ground_truth()
+        for file in picked:
+            rows = truth[(truth[:, FRAME] == images.index(file) + 1) & (truth[:, FLAG] != 0)]
+            yield read_image(file), tlwh_to_xyxy(rows[:, LEFT : HEIGHT + 1]).astype(np.float32), rows[:, CLASS] == 1
+
+
+def _video(path: Path, detector: str) -> Iterator[tuple[Image, Floats, Floats]]:
+    from tracker.video import open_source
+
+    def frames() -> Iterator[Image]:
+        due = 0.0
+        with open_source(path) as source:
+            for frame in source:
+                if frame.time_s >= due:
+                    due = frame.time_s + EVERY_S
+                    yield frame.image
+
+    yield from _detected(frames(), detector)
+
+
+def _detected(images: Iterator[Image], detector: str) -> Iterator[tuple[Image, Floats, Floats]]:
+    from tracker.detect import YoloDetector
+
+    find = YoloDetector(DetectorConfig(model=detector, conf=0.4))
+    people = [number for number, name in find.names.items() if name in ("person", "pedestrian")]
+    for image in images:
+        found = find([image])[0]
+        yield image, found.xyxy, np.isin(found.classes, people)
+
+
+def _big(box: Floats) -> bool:
+    return bool(box[3] - box[1] >= SMALLEST[0] and box[2] - box[0] >= SMALLEST[1])
+
+
+def _with_margin(image: Image, box: Floats) -> Image:
+    """The box with `MARGIN` around it, at most `TALLEST` high; the image's edge is repeated beyond it."""
+    width, height = box[2:] - box[:2]
+    size = (1 + 2 * MARGIN) * np.array([width, height])
+    scale = min(1.0, TALLEST / size[1])
+    out = np.maximum(np.round(size * scale), 2).astype(int)
+    shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    left, top = box[0] - MARGIN * width, box[1] - MARGIN * height
+    x0, y0, x1, y1 = (round(float(v)) for v in (left, top, left + size[0], top + size[1]))
+    h, w = image.shape[:2]
+    inside = image[max(y0, 0) : max(y1, 1), max(x0, 0) : max(x1, 1)]
+    edges = (max(-y0, 0), max(y1 - h, 0), max(-x0, 0), max(x1 - w, 0))
+    padded = cv2.copyMakeBorder(inside, *edges, cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(padded, (int(out[0]), int(out[1])), interpolation=shrink), np.uint8)
+
+
+class Variations:
+    """Random views of crops: `identity` makes somebody, `look` makes a picture of him as a tracker would take it.
+
+    Args:
+        crops: what to draw from.
+        rng: where the chance comes from.
+        people: share of people among the crops drawn, where there are both people and other things.
+    """
+
+    def __init__(self, crops: Sequence[Crop], rng: np.random.Generator, people: float = 0.75) -> None:
+        self._groups = [g for g in ([c for c in crops if c.person], [c for c in crops if not c.person]) if g]
+        self._shares = np.array([people, 1 - people]) if len(self._groups) == 2 else np.ones(1)
+        self._rng = rng
+
+    def _chance(self, probability: float) -> bool:
+        return bool(self._rng.random() < probability)
+
+    def _canvas(self, group: int, height: int = 333) -> Image:
+        """A crop with its margin, stretched to a canvas of twice its width."""
+        crop = self._groups[group][self._rng.integers(len(self._groups[group]))].image
+        return np.asarray(cv2.resize(crop, (height // 2, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+    def identity(self) -> Image:
+        """A canvas with somebody on it: a crop as it is, recoloured, or with the lower part of another one."""
+        group = int(self._rng.choice(len(self._groups), p=self._shares))
+        canvas = self._canvas(group)
+        if self._chance(0.3):
+            cut = int(canvas.shape[0] * self._rng.uniform(0.4, 0.65))
+            canvas[cut:] = self._canvas(group)[cut:]
+        if self._chance(0.5):
+            canvas = self._recoloured(canvas)
+        return np.asarray(canvas[:, ::-1], np.uint8) if self._chance(0.5) else canvas
+
+    def _recoloured(self, canvas: Image) -> Image:
+        """Other hues, saturations and brightness above and below a waist."""
+        hsv = cv2.cvtColor(canvas, cv2.COLOR_BGR2HSV)
+        waist = int(len(hsv) * self._rng.uniform(0.4, 0.6))
+        for part in (hsv[:waist], hsv[waist:]):
+            hue = (_LEVELS + self._rng.uniform(0, 180)) % 180
+            saturation, value = _LEVELS * self._rng.uniform(0.5, 1.6), _LEVELS * self._rng.uniform(0.6, 1.3)
+            part[:] = cv2.LUT(part, _table(hue, saturation, value))
+        return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR), np.uint8)
+
+    def look(self, canvas: Image, size: tuple[int, int], damaged: bool) -> Image:
+        """The canvas' inside at `size` (height, width): with a box off by up to 3 %, or `damaged` as in real life."""
+        canvas = self._behind_another(canvas) if damaged and self._chance(0.3) else canvas
+        image = self._boxed(canvas, 0.08 if damaged else 0.02)
+        if damaged:
+            image = self._relit(image) if self._chance(0.7) else image
+            image = self._low_resolution(image) if self._chance(0.6) else image
+            image = self._blurred(image) if self._chance(0.25) else image
+            image = self._compressed(image) if self._chance(0.4) else image
+        return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+
+    def _boxed(self, canvas: Image, spread: float) -> Image:
+        """Without the margin, each edge off by `spread` (standard deviation, in sizes of the box)."""
+        height, width = canvas.shape[:2]
+        share = MARGIN / (1 + 2 * MARGIN)
+        off = np.clip(self._rng.normal(0, spread, 4), -MARGIN, MARGIN) / (1 + 2 * MARGIN)
+        top, bottom = round(height * (share + off[0])), round(height * (1 - share + off[1]))
+        left, right = round(width * (share + off[2])), round(width * (1 - share + off[3]))
+        return canvas[top:bottom, left:right]
+
+    def _behind_another(self, canvas: Image) -> Image:
+        """Somebody else over one side or the lower part."""
+        other = self._canvas(int(self._rng.integers(len(self._groups))))
+        height, width = canvas.shape[:2]
+        x = round(width * self._rng.uniform(0.45, 0.75)) * (1 if self._chance(0.5) else -1)
+        y = round(height * (self._rng.uniform(0.3, 0.7) if self._chance(0.3) else self._rng.uniform(-0.2, 0.3)))
+        moved = np.float32([[1, 0, x], [0, 1, y]])
+        edge = round(height * MARGIN / (1 + 2 * MARGIN))
+        inner = other[edge:-edge, edge // 2 : -edge // 2]
+        moved[:, 2] += (edge // 2, edge)
+        mask = cv2.warpAffine(np.ones(inner.shape[:2], np.uint8), moved, (width, height))
+        return np.where(mask[..., None] > 0, cv2.warpAffine(inner, moved, (width, height)), canvas)
+
+    def _relit(self, image: Image) -> Image:
+        """Other brightness, contrast, gamma and white balance."""
+        gamma, contrast, brightness = self._rng.uniform((0.7, 0.7, 0.7), (1.4, 1.3, 1.3))
+        middle = float(image.mean()) / 255
+        levels = ((_LEVELS / 255) ** gamma - middle) * contrast + middle * brightness
+        return np.asarray(cv2.LUT(image, _table(*(255 * levels * self._rng.uniform(0.92, 1.08, (3, 1))))), np.uint8)
+
+    def _low_resolution(self, image: Image) -> Image:
+        height = int(np.exp(self._rng.uniform(np.log(28), np.log(128))))
+        return np.asarray(cv2.resize(image, (max(10, height // 2), height), interpolation=cv2.INTER_AREA), np.uint8)
+
+    def _blurred(self, image: Image) -> Image:
+        sigma = self._rng.uniform(0.005, 0.02) * image.shape[0]
+        return np.asarray(
+            cv2.GaussianBlur(image, (0, 0), sigma * self._rng.uniform(0.3, 1), sigmaY=sigma / 2), np.uint8
+        )
+
+    def _compressed(self, image: Image) -> Image:
+        quality = int(self._rng.integers(25, 90))
+        return np.asarray(
+            cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 1), np.uint8
+        )
+
+
+def _table(*channels: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Image:
+    """Three look-up tables of 256 levels as OpenCV wants them: (1, 256, 3)."""
+    return np.clip(np.stack(channels, axis=-1), 0, 255).astype(np.uint8)[None]
