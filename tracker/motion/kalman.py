@@ -17,6 +17,7 @@ After Bar-Shalom, Li & Kirubarajan, "Estimation with Applications to Tracking an
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -165,6 +166,18 @@ def correct(predicted: Array, observed: Array, p: KalmanParameters) -> Array:
     )
 
 
+def warped(coordinates: NDArray[Any], affine: NDArray[np.float64]) -> NDArray[Any]:
+    """(N, 4) coordinates moved by a (2, 3) affine: centres are mapped, sizes scaled."""
+    centre = coordinates[:, :2] @ affine[:, :2].T + affine[:, 2]
+    return np.concatenate([centre, coordinates[:, 2:] + np.log(affine_scale(affine))], axis=1)
+
+
+def affine_scale(affine: NDArray[np.float64]) -> float:
+    """Mean scale of a (2, 3) affine."""
+    (a, b, _), (c, d, _) = affine
+    return math.sqrt(abs(a * d - b * c))
+
+
 class KalmanPredictor:
     """The fitted filter behind the protocol of `predictor.py`."""
 
@@ -191,12 +204,12 @@ class KalmanPredictor:
         self._time_s[slots] = seen.time_s
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
-        linear, scale = affine[:, :2], _scale(affine)
         state = self._state[:, slots]
-        state[MEAN, :, :2] = state[MEAN, :, :2] @ linear.T + affine[:, 2]
-        state[VELOCITY, :, :2] = state[VELOCITY, :, :2] @ linear.T
-        state[MEAN, :, 2:] += np.log(scale)
-        state[VARIANCE:, :, :2] *= scale**2  # rotation of the noise is neglected: cameras roll little between frames
+        state[MEAN] = warped(state[MEAN], affine)
+        state[VELOCITY, :, :2] = state[VELOCITY, :, :2] @ affine[:, :2].T
+        state[VARIANCE:, :, :2] *= (
+            affine_scale(affine) ** 2
+        )  # rotation of the noise is neglected: cameras roll little between frames
         self._state[:, slots] = state
 
     def snapshot(self, slots: Ints, time_s: float) -> Forecaster:
@@ -224,8 +237,3 @@ class KalmanPredictor:
             more = max(capacity, 2 * have, 16) - have
             self._state = np.pad(self._state, ((0, 0), (0, more), (0, 0)))
             self._time_s = np.pad(self._time_s, (0, more))
-
-
-def _scale(affine: NDArray[np.float64]) -> float:
-    """Mean scale of a (2, 3) affine."""
-    return float(np.sqrt(np.abs(np.linalg.det(affine[:, :2]))))

@@ -1,0 +1,39 @@
+"""How the network's output corrects the filter's forecast: a short polynomial in time and a factor, both bounded.
+
+Of each coordinate the network gives five numbers, valid until the next observation and at any horizon. Zero output is
+the filter unchanged. The forecast's error is Laplace distributed: sharper in the middle and heavier in the tails than a
+normal distribution, as the errors of forecasts are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracker.motion.kalman import namespace
+
+Array = Any
+
+TERMS = 5  # three of the mean, two of the standard deviation
+OUTPUTS = 4 * TERMS
+REACH = 4.0  # the mean moves by at most this many of the filter's standard deviations
+STRETCH = 1.6  # the standard deviation changes by at most a factor e^1.6 = 5 either way
+
+
+def corrected(mean: Array, std: Array, unit: Array, output: Array, dt: Array) -> tuple[Array, Array]:
+    """The filter's forecast, corrected.
+
+    Args:
+        mean, std: (..., 4) of the filter `dt` seconds after the last observation.
+        unit: (..., 4) pixels (or log units) of one unit of output: the box's height at the last observation.
+        output: (..., 20) of the network at the last observation.
+        dt: (..., 1) seconds.
+
+    Returns:
+        mean and standard deviation (..., 4).
+    """
+    xp = namespace(mean)
+    offset, drift, bend, stretch, growth = (output[..., 4 * i : 4 * i + 4] for i in range(TERMS))
+    reach = REACH * std
+    shift = unit * (0.05 * offset + dt * drift + dt * dt / (1 + dt) * bend)
+    factor = xp.exp(STRETCH * xp.tanh((stretch + growth * xp.log(dt + 0.1)) / STRETCH))
+    return mean + reach * xp.tanh(shift / reach), std * factor

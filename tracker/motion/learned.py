@@ -1,0 +1,201 @@
+"""A trained network in use: the filter, corrected, behind the protocol of `predictor.py`.
+
+A step is: filter, geometry, network, all for all tracks at once. What the network says at an observation holds until
+the next: a forecast at any time is then the filter's closed form and a short polynomial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.motion.features import Step, geometry
+from tracker.motion.head import OUTPUTS, corrected
+from tracker.motion.kalman import (
+    MEAN,
+    KalmanParameters,
+    KalmanPredictor,
+    affine_scale,
+    correct,
+    forecast,
+    process_unit,
+    propagate,
+    start,
+    to_coordinates,
+    warped,
+)
+from tracker.motion.predictor import Observations
+from tracker.structures import Floats, Ints
+
+
+class Core(Protocol):
+    """The part between input and head: the state of every slot, one batched step."""
+
+    def reserve(self, capacity: int) -> None:
+        """Have room for at least this many slots; what they hold is kept."""
+
+    def clear(self, slots: Ints) -> None:
+        """Forget what the slots hold."""
+
+    def step(self, slots: Ints, geometry: Floats, features: Floats | None) -> Floats:
+        """(N, 47), (N, 512) with rows of NaN for none -> (N, 128); the slots' states move on."""
+
+
+class LearnedPredictor(KalmanPredictor):
+    """A fitted filter and the network that corrects it."""
+
+    def __init__(self, parameters: KalmanParameters, core: Core, head: Floats, head_bias: Floats) -> None:
+        super().__init__(parameters)
+        self.core = core
+        self._head, self._head_bias = np.ascontiguousarray(head.T), head_bias
+        self._output = np.zeros((0, OUTPUTS))
+        self._last = np.zeros((0, 4))
+        self._begin_s = np.zeros(0)
+        self._scores = np.zeros((3, 0))  # last, sum and count
+
+    def start(self, slots: Ints, seen: Observations) -> None:
+        self._reserve(int(slots.max(initial=-1)) + 1)
+        self.core.clear(slots)
+        observed = to_coordinates(seen.xyxy.astype(np.float64))
+        state = start(observed, self.parameters)
+        self._begin_s[slots] = self._time_s[slots] = seen.time_s
+        self._last[slots] = observed
+        self._scores[:, slots] = np.stack([seen.scores, seen.scores, np.ones(len(slots))])
+        self._step(slots, seen, observed, state, state)
+        self._scores[1:, slots] = np.stack([seen.scores, np.ones(len(slots))])
+
+    def update(self, slots: Ints, seen: Observations) -> None:
+        observed = to_coordinates(seen.xyxy.astype(np.float64))
+        elapsed = seen.time_s - self._time_s[slots, None]
+        predicted = propagate(self._state[:, slots], elapsed, self.parameters)
+        self._step(slots, seen, observed, predicted, correct(predicted, observed, self.parameters))
+        self._scores[1:, slots] += np.stack([seen.scores, np.ones(len(slots))])
+
+    def _step(
+        self, slots: Ints, seen: Observations, observed: NDArray[Any], predicted: NDArray[Any], filtered: NDArray[Any]
+    ) -> None:
+        features = seen.features
+        known = np.zeros(len(slots)) if features is None else ~np.isnan(features[:, 0]) * 1.0
+        last_score, total, count = self._scores[:, slots]
+        step = Step(
+            observed=observed,
+            last=self._last[slots],
+            predicted=predicted,
+            filtered=filtered,
+            dt=seen.time_s - self._time_s[slots],
+            age=seen.time_s - self._begin_s[slots],
+            score=seen.scores,
+            last_score=last_score,
+            mean_score=total / count,
+            has_feature=known,
+            frame_size=np.broadcast_to(seen.frame_size or (np.nan, np.nan), (len(slots), 2)),
+        )
+        hidden = self.core.step(slots, geometry(step, self.parameters).astype(np.float32), features)
+        self._output[slots] = hidden @ self._head + self._head_bias
+        self._state[:, slots] = filtered
+        self._last[slots], self._time_s[slots], self._scores[0, slots] = observed, seen.time_s, seen.scores
+
+    def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
+        super().warp(slots, affine)
+        self._last[slots] = warped(self._last[slots], affine)
+        turn = affine[:, :2] / affine_scale(affine)
+        output = self._output[slots].reshape(len(slots), -1, 4)
+        output[:, :3, :2] = output[:, :3, :2] @ turn.T
+        self._output[slots] = output.reshape(len(slots), -1)
+
+    def _forecaster(self, slots: Ints) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
+        state, output = self._state[:, slots], self._output[slots]
+        unit = process_unit(state[MEAN])
+
+        def ahead(elapsed: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+            mean, std = forecast(state, elapsed, self.parameters)
+            return corrected(mean, std, unit, output, elapsed)
+
+        return ahead
+
+    def _reserve(self, capacity: int) -> None:
+        super()._reserve(capacity)
+        more = len(self._time_s) - len(self._begin_s)
+        if more:
+            self._output = np.pad(self._output, ((0, more), (0, 0)))
+            self._last = np.pad(self._last, ((0, more), (0, 0)))
+            self._begin_s = np.pad(self._begin_s, (0, more))
+            self._scores = np.pad(self._scores, ((0, 0), (0, more)))
+            self.core.reserve(len(self._time_s))
+
+
+class InputMap:
+    """The input map folded into the layer behind it: W_ih (W_g g + W_a f + b), one product each of g and f.
+
+    Args:
+        tensors: the weights file's; weight: W_ih (R, 512); bias: (R,) added to the result.
+    """
+
+    def __init__(self, tensors: dict[str, NDArray[Any]], weight: Floats, bias: Floats) -> None:
+        self.geometry = np.ascontiguousarray((weight @ tensors["geometry.weight"]).T)
+        self.appearance = np.ascontiguousarray((weight @ tensors["appearance.weight"]).T)
+        self.nothing = tensors["no_feature"] @ self.appearance
+        self.bias = weight @ tensors["geometry.bias"] + bias + self.nothing
+
+    def appearance_part(self, features: Floats | None) -> tuple[NDArray[np.bool_], Floats] | None:
+        """Rows with an appearance and what they add, (M, R); None where there are none and the product is saved."""
+        if features is None:
+            return None
+        known = ~np.isnan(features[:, 0])
+        return (known, features[known] @ self.appearance - self.nothing) if known.any() else None
+
+
+class LstmCore:
+    """Two layers of LSTM, the state of all tracks in one array.
+
+    A sigmoid is a tanh of half the input, so the gates' weights are halved once and one tanh serves all four gates.
+    """
+
+    def __init__(self, tensors: dict[str, NDArray[Any]]) -> None:
+        self.hidden = tensors["recurrent.weight_hh_l0"].shape[1]
+        n = self.hidden
+        order = np.r_[0 : 2 * n, 3 * n : 4 * n, 2 * n : 3 * n]  # PyTorch's i f g o -> i f o g
+        half = np.where(np.arange(4 * n) < 3 * n, np.float32(0.5), np.float32(1))
+
+        def arranged(name: str) -> Floats:
+            value = tensors[f"recurrent.{name}"][order]
+            return np.asarray(value * (half if value.ndim == 1 else half[:, None]), np.float32)
+
+        self.map = InputMap(tensors, arranged("weight_ih_l0"), arranged("bias_ih_l0") + arranged("bias_hh_l0"))
+        self.first = np.concatenate([self.map.geometry, arranged("weight_hh_l0").T])
+        self.second = np.concatenate([arranged("weight_ih_l1").T, arranged("weight_hh_l1").T])
+        self.second_bias = arranged("bias_ih_l1") + arranged("bias_hh_l1")
+        self.state = np.zeros((2, 2, 0, n), np.float32)  # layer; hidden, cell; slot
+
+    def reserve(self, capacity: int) -> None:
+        more = capacity - self.state.shape[2]
+        self.state = np.pad(self.state, ((0, 0), (0, 0), (0, more), (0, 0)))
+
+    def clear(self, slots: Ints) -> None:
+        self.state[:, :, slots] = 0
+
+    def step(self, slots: Ints, geometry: Floats, features: Floats | None) -> Floats:
+        (h1, c1), (h2, c2) = self.state[:, :, slots]
+        gates = np.concatenate([geometry, h1], axis=1) @ self.first
+        gates += self.map.bias
+        look = self.map.appearance_part(features)
+        if look is not None:
+            gates[look[0]] += look[1]
+        h1, c1 = self._cell(gates, c1)
+        gates = np.concatenate([h1, h2], axis=1) @ self.second
+        gates += self.second_bias
+        h2, c2 = self._cell(gates, c2)
+        self.state[:, :, slots] = ((h1, c1), (h2, c2))
+        return h2
+
+    def _cell(self, gates: Floats, cell: Floats) -> tuple[Floats, Floats]:
+        n = self.hidden
+        np.tanh(gates, out=gates)
+        sigmoid = gates[:, : 3 * n]
+        sigmoid *= np.float32(0.5)
+        sigmoid += np.float32(0.5)
+        cell = gates[:, n : 2 * n] * cell + gates[:, :n] * gates[:, 3 * n :]
+        return gates[:, 2 * n : 3 * n] * np.tanh(cell), cell

@@ -1,0 +1,249 @@
+"""Ground-truth tracks of MOTChallenge-style datasets, as the motion model is trained on them.
+
+All tracks lie in flat arrays, one row for each frame from a track's first to its last, so that a batch of windows is
+one gather. What is wrong with a dataset is said once, in a sentence with file and line, before training starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.boxes import iou, tlwh_to_xyxy
+from tracker.errors import DataError
+from tracker.sequence import FLAG, FRAME, HEIGHT, ID, LEFT, SCORE, MotSequence, Table, find_sequences, read_table
+
+MATCH_IOU = 0.5  # a detection is an object's if they overlap at least this much
+SAME_VIDEO_IOU = 0.7  # two sequences whose boxes agree this well in every frame looked at are one video
+
+
+@dataclass(frozen=True, eq=False)
+class TrackTable:
+    """R tracks, laid out one after the other in M rows, one row a frame.
+
+    Attributes:
+        xyxy: (M, 4) float32 true boxes in pixels; NaN where the object has none in the frame.
+        detected: (M, 4) float32 boxes a real detector gave for it, NaN where none.
+        scores: (M,) float32 their scores.
+        first: (R,) int64 row of each track's first frame.
+        length: (R,) int64 rows of each track.
+        fps: (R,) float64 frames per second.
+        frame_size: (R, 2) float32 width and height of the frame, NaN where unknown.
+        group: (R,) int64 the dataset (root folder) a track is from, an index of `groups`.
+        sequence: (R,) int64 the sequence it is from, an index of `sequences`.
+        groups: names of the datasets.
+        sequences: names of the sequences.
+    """
+
+    xyxy: NDArray[np.float32]
+    detected: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    first: NDArray[np.int64]
+    length: NDArray[np.int64]
+    fps: NDArray[np.float64]
+    frame_size: NDArray[np.float32]
+    group: NDArray[np.int64]
+    sequence: NDArray[np.int64]
+    groups: tuple[str, ...]
+    sequences: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def subset(self, keep: NDArray[np.bool_]) -> TrackTable:
+        """The tracks of a mask (R,); the rows stay where they are."""
+        columns = {
+            name: getattr(self, name)[keep] for name in ("first", "length", "fps", "frame_size", "group", "sequence")
+        }
+        return replace(self, **columns)
+
+
+Part = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.int64], MotSequence]
+
+
+def read_tracks(
+    roots: Sequence[str | Path],
+    hold_out: Iterable[str] = (),
+    first_half: Iterable[str] = (),
+    remark: Callable[[str], None] = lambda _: None,
+) -> TrackTable:
+    """Every ground-truth track under `roots`, checked.
+
+    Args:
+        roots: sequence folders or folders of sequences; each root is one dataset, drawn from with its own weight.
+        hold_out: names (shell patterns) of sequences that are left out.
+        first_half: names of sequences of which only frames 1 to n/2 + 1 are read (MOT17's usual training half).
+        remark: called with a sentence for each thing that is wrong or was skipped.
+
+    Raises:
+        DataError: a root without sequences, a file that cannot be read, or no track at all.
+    """
+    parts: list[Part] = []
+    groups: list[int] = []
+    for number, root in enumerate(roots):
+        for sequence in find_sequences([root]):
+            if any(fnmatch(sequence.name, pattern) for pattern in hold_out):
+                remark(f"{sequence.name} is held out; it is not trained on")
+                continue
+            last = sequence.length
+            if any(fnmatch(sequence.name, pattern) for pattern in first_half):
+                last = sequence.length // 2 + 1
+            part = _read_sequence(sequence, last, remark)
+            if part is not None:
+                parts.append(part)
+                groups.append(number)
+    if not parts:
+        raise DataError(f"no ground-truth tracks in {', '.join(map(str, roots))}; give folders with gt/gt.txt")
+    for one, other in same_videos([(sequence, xyxy, frames) for xyxy, _, _, frames, sequence in map(_framed, parts)]):
+        remark(f"{one.folder} and {other.folder} are the same video; make sure that neither is used to validate")
+    return _joined(parts, groups, tuple(Path(root).resolve().name for root in roots))
+
+
+def _read_sequence(sequence: MotSequence, last: int, remark: Callable[[str], None]) -> Part | None:
+    """Rows of one sequence ordered by track, and the rows at which tracks begin."""
+    if not sequence.ground_truth_file.is_file():
+        remark(f"{sequence.folder} has no gt/gt.txt; the sequence is skipped")
+        return None
+    _check_file(sequence, remark)
+    table = sequence.ground_truth()
+    table = table[(table[:, FLAG] != 0) & (table[:, FRAME] <= last) & (table[:, LEFT + 2 : HEIGHT + 1] > 0).all(axis=1)]
+    table = table[np.lexsort((table[:, FRAME], table[:, ID]))]
+    if not len(table):
+        remark(f"{sequence.ground_truth_file} has no box that counts (flag other than 0); the sequence is skipped")
+        return None
+    begins = np.flatnonzero(np.diff(table[:, ID], prepend=np.nan) != 0)
+    ends = np.append(begins[1:], len(table)) - 1
+    length = (table[ends, FRAME] - table[begins, FRAME] + 1).astype(np.int64)
+    first = np.cumsum(length) - length
+    track = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, len(table))))
+    row = first[track] + (table[:, FRAME] - table[begins[track], FRAME]).astype(np.int64)
+    xyxy, detected = (np.full((int(length.sum()), 4), np.nan, np.float32) for _ in range(2))
+    scores = np.zeros(len(xyxy), np.float32)
+    xyxy[row] = tlwh_to_xyxy(table[:, LEFT : HEIGHT + 1])
+    if sequence.detection_file.is_file():
+        found = read_table(sequence.detection_file)
+        box, score = match_detections(table, found)
+        detected[row], scores[row] = box, score
+    layout = np.stack([first, length, table[begins, FRAME].astype(np.int64)], axis=1)
+    return xyxy, detected, scores, layout, sequence
+
+
+def match_detections(truth: Table, found: Table) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The detection of each true box: (R, 4) xyxy and (R,) scores, NaN and 0 where none overlaps by `MATCH_IOU`.
+
+    One to one in each frame, the assignment with the largest total overlap.
+    """
+    import lap
+
+    box, score = np.full((len(truth), 4), np.nan, np.float32), np.zeros(len(truth), np.float32)
+    found = found[np.argsort(found[:, FRAME], kind="stable")]
+    order = np.argsort(truth[:, FRAME], kind="stable")
+    frames, begins = np.unique(truth[order, FRAME], return_index=True)
+    low, high = np.searchsorted(found[:, FRAME], frames), np.searchsorted(found[:, FRAME], frames, side="right")
+    true_xyxy, found_xyxy = (tlwh_to_xyxy(t[:, LEFT : HEIGHT + 1]) for t in (truth, found))
+    for rows, a, b in zip(np.split(order, begins[1:]), low, high, strict=True):
+        if a == b:
+            continue
+        overlap = iou(true_xyxy[rows], found_xyxy[a:b])
+        _, match, _ = lap.lapjv(1 - overlap, extend_cost=True, cost_limit=1 - MATCH_IOU)
+        hit = np.flatnonzero(match >= 0)
+        box[rows[hit]] = found_xyxy[a + match[hit]]
+        score[rows[hit]] = np.clip(found[a + match[hit], SCORE], 0, 1)
+    return box, score
+
+
+def _check_file(sequence: MotSequence, remark: Callable[[str], None]) -> None:
+    """Remarks on rows as they stand in the file, with the first line concerned."""
+    path = sequence.ground_truth_file
+    rows = read_table(path)
+    lines = np.array([n for n, line in enumerate(path.read_text("utf-8").splitlines(), 1) if line.strip()])
+    counted = (rows[:, ID] >= 0) & (rows[:, FLAG] != 0) if rows.shape[1] > FLAG else rows[:, ID] >= 0
+    width, height = sequence.size
+
+    def say(mask: NDArray[np.bool_], what: str, then: str) -> None:
+        where = np.flatnonzero(mask & counted)
+        if len(where):
+            remark(f"{path} line {lines[where[0]]}: {what} ({len(where)} in all); {then}")
+
+    order = np.lexsort((rows[:, FRAME], rows[:, ID]))
+    same = np.diff(rows[order, ID], prepend=np.nan) == 0
+    step = np.diff(rows[order, FRAME], prepend=0)
+    backwards = np.zeros(len(rows), bool)
+    by_id = np.argsort(rows[:, ID], kind="stable")
+    backwards[by_id] = (np.diff(rows[by_id, ID], prepend=np.nan) == 0) & (np.diff(rows[by_id, FRAME], prepend=0) < 0)
+    gap = np.zeros(len(rows), bool)
+    gap[order] = same & (step > 1)
+    say(backwards, "an id goes back in time", "rows are put in order")
+    say(gap, "an id is missing for some frames before this", "they are left open, not interpolated")
+    say(rows[:, FRAME] > sequence.length, f"a frame after the last ({sequence.length})", "these boxes are skipped")
+    say((rows[:, LEFT + 2 : HEIGHT + 1] <= 0).any(axis=1), "a box without area", "these boxes are skipped")
+    if width and height:
+        box = tlwh_to_xyxy(rows[:, LEFT : HEIGHT + 1])
+        outside = (box[:, 2] <= 0) | (box[:, 3] <= 0) | (box[:, 0] >= width) | (box[:, 1] >= height)
+        say(outside, f"a box wholly outside the {width}x{height} image", "it is kept as it is; check the annotation")
+
+
+def _framed(part: Part) -> Part:
+    """The same part with the frame number of each row in place of its layout."""
+    xyxy, detected, scores, layout, sequence = part
+    first, length, frame = layout.T
+    frames = np.repeat(frame - first, length) + np.arange(len(xyxy))
+    return xyxy, detected, scores, frames, sequence
+
+
+def same_videos(
+    parts: Sequence[tuple[MotSequence, NDArray[Any], NDArray[np.int64]]], looks: int = 5
+) -> list[tuple[MotSequence, MotSequence]]:
+    """Pairs of sequences that show the same video: their boxes agree in each of `looks` frames.
+
+    Boxes are compared as shares of the frame, so a scaled copy is found too. Each part is a sequence, its boxes
+    (M, 4) and their frame numbers (M,).
+    """
+    found = []
+    shares = []
+    for sequence, xyxy, frames in parts:
+        size = np.array(sequence.size * 2, np.float64)
+        keep = np.isfinite(xyxy[:, 0])
+        shares.append((sequence, xyxy[keep] / np.where(size > 0, size, 1), frames[keep]))
+    for i, (one, boxes, frames) in enumerate(shares):
+        for other, other_boxes, other_frames in shares[i + 1 :]:
+            last = min(frames.max(), other_frames.max())
+            for frame in np.linspace(1, last, looks).astype(np.int64):
+                a, b = boxes[frames == frame], other_boxes[other_frames == frame]
+                if not len(a) or not len(b):
+                    break
+                overlap = iou(a, b) if len(a) <= len(b) else iou(b, a)
+                if overlap.max(axis=1).mean() < SAME_VIDEO_IOU:
+                    break
+            else:
+                found.append((one, other))
+    return found
+
+
+def _joined(parts: Sequence[Part], groups: Sequence[int], names: tuple[str, ...]) -> TrackTable:
+    offsets = np.cumsum([0, *(len(part[0]) for part in parts)])
+    tracks = [len(part[3]) for part in parts]
+
+    def per_track(values: Sequence[Any], dtype: Any) -> NDArray[Any]:
+        return np.repeat(np.array(values, dtype), tracks, axis=0)
+
+    sizes = [part[4].size if all(part[4].size) else (np.nan, np.nan) for part in parts]
+    return TrackTable(
+        xyxy=np.concatenate([part[0] for part in parts]),
+        detected=np.concatenate([part[1] for part in parts]),
+        scores=np.concatenate([part[2] for part in parts]),
+        first=np.concatenate([part[3][:, 0] + offset for part, offset in zip(parts, offsets[:-1], strict=True)]),
+        length=np.concatenate([part[3][:, 1] for part in parts]),
+        fps=per_track([part[4].fps for part in parts], np.float64),
+        frame_size=per_track(sizes, np.float32),
+        group=per_track(groups, np.int64),
+        sequence=per_track(range(len(parts)), np.int64),
+        groups=names,
+        sequences=tuple(part[4].name for part in parts),
+    )

@@ -1,0 +1,396 @@
+"""Training of the motion model: the filter by likelihood first, then the network that corrects it.
+
+Both see the same damaged windows (`windows.py`) and lower the same loss: the negative log-likelihood, under a Laplace
+distribution, of where the object truly is from one frame to two seconds later. Rounds of short windows take turns with
+rounds of long ones, in which the state is carried from chunk to chunk (truncated backpropagation through time, Williams
+& Peng, 1990). Every round has its own random generator, so a run that was stopped goes on bit for bit.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tracker.boxes import cxcywh_to_xyxy, paired_iou
+from tracker.config import merged, setting
+from tracker.errors import ConfigError, DataError, UsageError
+from tracker.motion.head import corrected
+from tracker.motion.kalman import KalmanParameters, correct, forecast, process_unit, propagate, start
+from tracker.motion.network import ForecastNetwork
+from tracker.motion.weights import write_weights
+from tracker.train.data import TrackTable, read_tracks
+from tracker.train.networks import NETWORKS
+from tracker.train.windows import Windows, WindowSampler, filtered
+
+LATEST = "checkpoint.pt"
+WEIGHTS = "motion.safetensors"
+CURVES = "curves.csv"
+START = {  # where the search for the filter's constants begins: a pedestrian at arm's length of the detector's noise
+    "damping": (0.6, 0.8, 2.0, 2.0),
+    "velocity_noise": (0.5, 0.25, 0.15, 0.1),
+    "position_noise": (0.02, 0.01, 0.03, 0.02),
+    "measurement_noise": (0.05, 0.03, 0.07, 0.04),
+    "start_velocity": (1.0, 0.4, 0.3, 0.2),
+}
+
+
+@dataclass(frozen=True)
+class MotionTraining:
+    """Everything that decides what comes out, but for the data itself."""
+
+    model: str = setting("lstm", choices=tuple(NETWORKS))
+    seed: int = setting(0, 0)
+    rounds: int = setting(4000, 1)  # of four optimiser steps each
+    filter_rounds: int = setting(150, 1)  # steps of the search for the filter's constants
+    learning_rate: float = setting(2e-3, 0, 1)
+    weight_decay: float = setting(0.01, 0)
+    warmup_steps: int = setting(100, 0)
+    clip: float = setting(1.0, 0)  # longest gradient
+    average: float = setting(0.999, 0, 1)  # decay of the weights' moving average, which is what is kept
+    short_windows: int = setting(96, 1)  # a step of a short round: windows x observations
+    short_steps: int = setting(20, 2)
+    long_windows: int = setting(32, 1)  # a step of a long round; four steps go on where the one before ended
+    long_steps: int = setting(60, 2)
+    real: float = setting(0.25, 0, 1)  # share of windows made of a detector's boxes where the data has them
+    looks_every: int = setting(8, 1)  # one round in so many has (simulated) appearance vectors
+    validation: float = setting(0.06, 0, 0.5)  # share of the sequences set aside to stop by
+    validate_every: int = setting(100, 1)  # rounds
+    patience: int = setting(12, 1)  # validations without a better one before the training stops
+    hold_out: tuple[str, ...] = ()  # sequences (shell patterns) never trained on
+    first_half: tuple[str, ...] = ()  # sequences of which only the first half is trained on
+    precision: str = setting("float32", choices=("float32", "bfloat16"))  # bfloat16: on CUDA, by autocast
+    licences: tuple[str, ...] = ()  # of the data, for the model card
+
+    @classmethod
+    def load(cls, path: Path | None) -> MotionTraining:
+        """The settings of a YAML file on top of the defaults.
+
+        Raises:
+            ConfigError: not a YAML mapping, an unknown key or a value out of bounds.
+        """
+        if path is None:
+            return cls()
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(
+                f"{path} is not a readable YAML file ({str(error).splitlines()[0]}); see configs/"
+            ) from error
+        return merged(cls(), values, str(path))
+
+
+def laplace_loss(mean: Any, std: Any, unit: Any, target: Any, weight: Tensor) -> Tensor:
+    """Sum over everything of the negative log-likelihood of `target` (..., 4), in units of the box; weights (...)."""
+    scale = std / math.sqrt(2)
+    loss = torch.log(2 * scale / unit) + (target - mean).abs() / scale
+    return (loss.mean(-1) * weight).sum()
+
+
+def fit_filter(sampler: WindowSampler, settings: MotionTraining) -> KalmanParameters:
+    """The constants of the Kalman filter under which the true future is most likely, by gradient descent."""
+    logs = {name: torch.tensor(values, dtype=torch.float64).log().requires_grad_() for name, values in START.items()}
+    optimizer = torch.optim.Adam(logs.values(), lr=0.06)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.filter_rounds)
+    for number in range(settings.filter_rounds):
+        rng = np.random.default_rng([settings.seed, 1, number])
+        windows = sampler.draw(rng, 256, 24, settings.real)
+        p = KalmanParameters(**{name: value.exp() for name, value in logs.items()})
+        observed, time_s = torch.from_numpy(windows.observed), torch.from_numpy(windows.time_s)
+        dt = (time_s[:, 1:] - time_s[:, :-1]).clip(0)
+        states = [start(observed[:, 0], p)]
+        for t in range(1, observed.shape[1]):
+            states.append(correct(propagate(states[-1], dt[:, t - 1, None], p), observed[:, t], p))
+        state = torch.stack(states, 2)[:, :, :, None]
+        horizon = torch.from_numpy(windows.horizon_s).double()[..., None]
+        mean, std = forecast(state, horizon, p)
+        weight = torch.from_numpy(windows.target_valid).double()
+        unit = process_unit(state[0])
+        loss = laplace_loss(mean, std, unit, torch.from_numpy(windows.target), weight) / weight.sum()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    return KalmanParameters(**{name: value.detach().exp().numpy() for name, value in logs.items()})
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """B windows of T observations as tensors: the network's input, the filter's forecasts and the truth."""
+
+    geometry: Tensor  # (B, T, 47)
+    features: Tensor | None  # (B, T, 512)
+    mean: Tensor  # (B, T, K, 4) the filter's forecast minus the target, in units
+    std: Tensor  # (B, T, K, 4) in units
+    dt: Tensor  # (B, T, K, 1) seconds
+    weight: Tensor  # (B, T, K) 1 where there is a target, else 0
+
+    @classmethod
+    def of(cls, windows: Windows, p: KalmanParameters, device: torch.device) -> Batch:
+        lesson = filtered(windows, p)
+        dt = windows.horizon_s[..., None].astype(np.float64)
+        mean, std = forecast(lesson.states[:, :, :, None], dt, p)
+        unit = lesson.unit[:, :, None]
+
+        def tensor(value: NDArray[Any]) -> Tensor:
+            return torch.from_numpy(np.asarray(value, np.float32)).to(device)
+
+        return cls(
+            geometry=tensor(lesson.geometry),
+            features=None if windows.features is None else tensor(windows.features),
+            mean=tensor((mean - windows.target) / unit),
+            std=tensor(std / unit),
+            dt=tensor(dt),
+            weight=tensor(windows.target_valid),
+        )
+
+    def part(self, tracks: slice, steps: slice) -> Batch:
+        cut = {name: value if value is None else value[tracks, steps] for name, value in vars(self).items()}
+        return Batch(**cut)
+
+    def loss(self, network: nn.Module, state: Any = None) -> tuple[Tensor, Any]:
+        """Summed loss and the state to go on with. In units of the box the target is 0 and the unit is 1."""
+        output, state = network(self.geometry, self.features, state)
+        one = torch.ones_like(self.std)
+        mean, std = corrected(self.mean, self.std, one, output[:, :, None].float(), self.dt)
+        return laplace_loss(mean, std, one, torch.zeros_like(mean), self.weight), state
+
+
+class Trainer:
+    """One training run in a folder: set up, stopped, resumed, finished."""
+
+    def __init__(
+        self,
+        roots: Sequence[str | Path],
+        folder: Path,
+        settings: MotionTraining,
+        command: str,
+        device: torch.device,
+        remark: Any = print,
+        resume: bool = False,
+    ) -> None:
+        self.folder, self.settings, self.command, self.device = folder, settings, command, device
+        self.rank, self.world = _process_group()
+        tracks = read_tracks(
+            roots, settings.hold_out, settings.first_half, remark if self.rank == 0 else lambda _: None
+        )
+        self.training, self.validation = split_by_sequence(tracks, settings.validation, settings.seed)
+        self.sampler = WindowSampler(self.training)
+        torch.manual_seed(settings.seed)
+        self.network: ForecastNetwork = NETWORKS[settings.model]().to(device)
+        self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.best = self.average
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.round, self.best_loss, self.waited = 0, math.inf, 0
+        self.rows: list[dict[str, float]] = []
+        checkpoint = folder / LATEST
+        if resume and checkpoint.is_file():
+            self._restore(checkpoint)
+        else:
+            self.filter = fit_filter(self.sampler, settings)
+        check = WindowSampler(self.validation, shortest=4).draw(np.random.default_rng(settings.seed), 512, 24, 0.25)
+        self.check = Batch.of(check, self.filter, device)
+        self.check_windows = check
+
+    @property
+    def finished(self) -> bool:
+        return self.round >= self.settings.rounds or self.waited >= self.settings.patience
+
+    def run(self) -> Iterator[dict[str, float]]:
+        """Trains to the end; yields a row of the curves at every validation, after writing the checkpoint."""
+        seconds = sum(row["seconds"] for row in self.rows[-1:])
+        began = time.perf_counter() - seconds
+        losses: list[float] = []
+        while not self.finished:
+            losses.append(self._round())
+            self.round += 1
+            if self.round % self.settings.validate_every == 0 or self.round == self.settings.rounds:
+                row = {"round": float(self.round), "loss": float(np.mean(losses)), **self.validate()}
+                row |= {"learning_rate": self._rate(4 * self.round), "seconds": time.perf_counter() - began}
+                losses.clear()
+                self._keep(row)
+                yield row
+
+    def _round(self) -> float:
+        """Four optimiser steps on freshly drawn windows."""
+        s, number = self.settings, self.round
+        rng = np.random.default_rng([s.seed, 2, number])
+        looks = number % (2 * s.looks_every) in (s.looks_every - 1, s.looks_every)  # a short and a long round
+        losses = []
+        state = None
+        if number % 2 == 0:
+            batch = self._draw(rng, 4 * s.short_windows, s.short_steps, looks)
+            parts = [(slice(i * s.short_windows, (i + 1) * s.short_windows), slice(None)) for i in range(4)]
+        else:
+            batch = self._draw(rng, s.long_windows, 4 * s.long_steps, looks)
+            parts = [(slice(None), slice(i * s.long_steps, (i + 1) * s.long_steps)) for i in range(4)]
+        for i, (tracks, steps) in enumerate(parts):
+            part = batch.part(tracks, steps)
+            count = part.weight.sum()
+            mine = part.part(slice(self.rank, None, self.world), slice(None))
+            for group in self.optimizer.param_groups:
+                group["lr"] = self._rate(4 * number + i)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=s.precision == "bfloat16"):
+                total, state = mine.loss(self.network, state if number % 2 else None)
+            state = _detached(state)
+            loss = total / count
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(float(self._shared(loss.detach())))
+            nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
+            self.optimizer.step()
+            with torch.no_grad():
+                for name, value in self.network.state_dict().items():
+                    self.average[name].lerp_(value, 1 - min(s.average, (4 * number + i + 1) / (4 * number + i + 10)))
+        return float(np.mean(losses))
+
+    def _draw(self, rng: np.random.Generator, windows: int, steps: int, looks: bool) -> Batch:
+        return Batch.of(self.sampler.draw(rng, windows, steps, self.settings.real, looks), self.filter, self.device)
+
+    def _shared(self, loss: Tensor) -> Tensor:
+        """Sums gradients and loss over the processes, of which each has a share of the windows."""
+        if self.world > 1:
+            for tensor in [p.grad for p in self.network.parameters() if p.grad is not None] + [loss]:
+                torch.distributed.all_reduce(tensor)
+        return loss
+
+    def _rate(self, step: int) -> float:
+        """Learning rate: a linear start, then half a cosine to zero."""
+        s, total = self.settings, 4 * self.settings.rounds
+        cosine = 0.5 * (1 + math.cos(math.pi * min(step / total, 1)))
+        return s.learning_rate * min(1, (step + 1) / (s.warmup_steps + 1)) * cosine
+
+    def averaged(self) -> ForecastNetwork:
+        """A network with the averaged weights."""
+        network = NETWORKS[self.settings.model]().to(self.device)
+        network.load_state_dict(self.average)
+        return network.eval()
+
+    def validate(self) -> dict[str, float]:
+        """Loss and mean IoU of the averaged weights on the windows set aside; the same for the filter alone."""
+        check, windows = self.check, self.check_windows
+        weight = check.weight.sum()
+        network = self.averaged()
+        with torch.no_grad():
+            output, _ = network(check.geometry, check.features)
+            one = torch.ones_like(check.std)
+            row = {}
+            for name, given in (("", output), ("filter_", torch.zeros_like(output))):
+                mean, std = corrected(check.mean, check.std, one, given[:, :, None], check.dt)
+                loss = laplace_loss(mean, std, one, torch.zeros_like(mean), check.weight) / weight
+                row[f"{name}validation_loss"] = float(loss)
+                row[f"{name}iou"] = _mean_iou(mean.cpu().numpy(), windows, self.filter)
+        return row
+
+    def _keep(self, row: dict[str, float]) -> None:
+        """Counts towards early stop and writes curves and checkpoint; the checkpoint last, and whole or not at all."""
+        self.rows.append(row)
+        self.waited += 1
+        if row["validation_loss"] < self.best_loss:
+            self.best_loss, self.waited = row["validation_loss"], 0
+            self.best = {name: value.clone() for name, value in self.average.items()}
+        if self.rank:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / CURVES).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(self.rows[0]))
+            writer.writeheader()
+            writer.writerows(self.rows)
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "best": self.best,
+            "optimizer": self.optimizer.state_dict(),
+            "filter": {name: torch.as_tensor(value) for name, value in self.filter.to_tensors().items()},
+            "round": self.round,
+            "best_loss": self.best_loss,
+            "waited": self.waited,
+            "rows": self.rows,
+            "settings": json.dumps(asdict(self.settings)),
+        }
+        new = self.folder / f"{LATEST}.new"
+        torch.save(state, new)
+        new.replace(self.folder / LATEST)
+
+    def _restore(self, checkpoint: Path) -> None:
+        state = torch.load(checkpoint, map_location=self.device, weights_only=True)
+        if state["settings"] != json.dumps(asdict(self.settings)):
+            raise UsageError(
+                f"{checkpoint} was made with other settings; resume with the same, or start in a new folder"
+            )
+        self.network.load_state_dict(state["network"])
+        self.average, self.best = state["average"], state["best"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.filter = KalmanParameters.from_tensors({name: value.numpy() for name, value in state["filter"].items()})
+        self.round, self.best_loss, self.waited = state["round"], state["best_loss"], state["waited"]
+        self.rows = state["rows"]
+
+    def save(self) -> Path:
+        """Writes the best averaged weights, 16 bit, with the filter's constants and what they were made with."""
+        path = self.folder / WEIGHTS
+        tensors = {name: value.cpu().numpy().astype(np.float16) for name, value in self.best.items()}
+        notes = {
+            "model": self.settings.model,
+            "command": self.command,
+            "seed": str(self.settings.seed),
+            "settings": json.dumps(asdict(self.settings)),
+            "sequences": json.dumps(sorted(self.training.sequences)),
+            "validation": json.dumps(self.rows[-1] if self.rows else {}),
+        }
+        write_weights(path, tensors | self.filter.to_tensors(), notes)
+        return path
+
+
+def _mean_iou(error: NDArray[Any], windows: Windows, p: KalmanParameters) -> float:
+    """Mean IoU of forecasts that miss the target by `error` (B, T, K, 4), in units of the box."""
+    unit = filtered(windows, p).unit[:, :, None]
+    truth = windows.target
+    boxes = [
+        cxcywh_to_xyxy(np.concatenate([c[..., :2], np.exp(c[..., 2:])], axis=-1)) for c in (truth + error * unit, truth)
+    ]
+    return float(paired_iou(*boxes)[windows.target_valid].mean())
+
+
+def _detached(state: Any) -> Any:
+    """The same state, without the graph that led to it."""
+    return tuple(map(_detached, state)) if isinstance(state, tuple) else state.detach()
+
+
+def _process_group() -> tuple[int, int]:
+    """This process' number and how many there are; started by torchrun, they find each other here."""
+    import os
+
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world > 1 and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("gloo")
+    return int(os.environ.get("RANK", "0")), world
+
+
+def split_by_sequence(tracks: TrackTable, share: float, seed: int) -> tuple[TrackTable, TrackTable]:
+    """Training and validation tracks; whole sequences go to one or the other, at least one to each where there are two.
+
+    Raises:
+        DataError: no tracks long enough to learn from.
+    """
+    names = np.unique(tracks.sequence)
+    if len(names) == 1 or share == 0:
+        return tracks, tracks
+    count = max(1, round(share * len(names)))
+    chosen = np.random.default_rng(seed).permutation(names)[:count]
+    aside = np.isin(tracks.sequence, chosen)
+    if not (~aside).any():
+        raise DataError("no tracks are left to train on; give more sequences or a smaller validation share")
+    return tracks.subset(~aside), tracks.subset(aside)
