@@ -7,7 +7,6 @@ looks while that of two people stays, so no one threshold fits; `same_identity_p
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -51,7 +50,8 @@ class Calibration:
         elapsed = np.log1p(np.asarray(seconds_apart, np.float32))
         slope = np.maximum(self.slope + self.slope_per_log_s * elapsed, 1)
         odds = slope * (np.asarray(similarity, np.float32) - self.threshold - self.threshold_per_log_s * elapsed)
-        return np.nan_to_num(odds, nan=0.0).astype(np.float32)
+        evidence: NDArray[np.float32] = np.nan_to_num(odds, nan=0.0).astype(np.float32)
+        return evidence
 
 
 def same_identity_probability(
@@ -69,7 +69,7 @@ def same_identity_probability(
     (True, True, 0.5)
     """
     odds = (calibration or Calibration()).log_odds(similarity, seconds_apart)
-    probability: NDArray[np.float32] = 1 / (1 + np.exp(-np.clip(odds, -60, 60)))
+    probability: NDArray[np.float32] = (1 / (1 + np.exp(-np.clip(odds, -60, 60)))).astype(np.float32)
     return probability
 
 
@@ -214,4 +214,5 @@ def align(frame: Tensor, corners: NDArray[np.int64], size: tuple[int, int]) -> T
 
     boxes = torch.from_numpy(corners).to(frame.device, torch.float32)
     picture = frame.permute(2, 0, 1)[None].float()
-    return roi_align(picture, [boxes], size, sampling_ratio=1, aligned=True).permute(0, 2, 3, 1)
+    crops: Tensor = roi_align(picture, [boxes], size, sampling_ratio=1, aligned=True)
+    return crops.permute(0, 2, 3, 1)

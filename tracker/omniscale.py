@@ -11,6 +11,10 @@ load as they are. `folded` gives the same function in a form that is quicker to 
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -129,6 +133,8 @@ class FoldedNet(nn.Module):
     gives (N, 512) float32 rows of length 1. Its weights are constants: it cannot be trained.
     """
 
+    mean: Tensor  # (3,) of the pixels
+
     def __init__(self, net: OmniScaleNet) -> None:
         super().__init__()
         weight, bias = _fold(net.conv1.conv, net.conv1.bn)
@@ -141,13 +147,16 @@ class FoldedNet(nn.Module):
                 if isinstance(layer, OmniScaleBlock):
                     self.stages.append(_FoldedBlock(layer))
                 else:
-                    self.stages.extend([_Conv(*_fold(layer[0].conv, layer[0].bn)), nn.AvgPool2d(2)])
+                    transition = cast(ConvNorm, cast(nn.Sequential, layer)[0])
+                    self.stages.extend([_Conv(*_fold(transition.conv, transition.bn)), nn.AvgPool2d(2)])
         self.last = _Conv(*_fold(net.conv5.conv, net.conv5.bn))
         linear, norm = net.fc[0], net.fc[1]
-        factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        assert isinstance(linear, nn.Linear) and isinstance(norm, nn.BatchNorm1d)
+        mean, variance = _statistics(norm)
+        factor = norm.weight.detach() / torch.sqrt(variance + norm.eps)
         self.head = nn.Linear(linear.in_features, linear.out_features)
-        self.head.weight.data = linear.weight.detach() * factor.detach()[:, None]
-        self.head.bias.data = ((linear.bias - norm.running_mean) * factor + norm.bias).detach()
+        self.head.weight.data = linear.weight.detach() * factor[:, None]
+        self.head.bias.data = ((linear.bias - mean) * factor + norm.bias).detach()
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     def forward(self, crops: Tensor) -> Tensor:
@@ -160,15 +169,18 @@ class FoldedNet(nn.Module):
 class _Conv(nn.Module):
     """A convolution with folded normalisation and its ReLU."""
 
+    weight: Tensor
+    bias: Tensor | None
+
     def __init__(self, weight: Tensor, bias: Tensor | None, stride: int = 1, groups: int = 1, linear: bool = False):
         super().__init__()
         self.register_buffer("weight", weight.detach().clone(), persistent=False)
         self.register_buffer("bias", None if bias is None else bias.detach().clone(), persistent=False)
-        self.options = {"stride": stride, "padding": weight.shape[2] // 2, "groups": groups}
+        self.stride, self.padding, self.groups = stride, weight.shape[2] // 2, groups
         self.linear = linear
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.conv2d(x, self.weight, self.bias, **self.options)
+        y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding, groups=self.groups)
         return y if self.linear else y.relu_()
 
 
@@ -179,7 +191,8 @@ class _FoldedBlock(nn.Module):
         super().__init__()
         self.channels = block.conv1.conv.out_channels
         self.squeeze = _Conv(*_fold(block.conv1.conv, block.conv1.bn))
-        streams = [[block.conv2a], list(block.conv2b), list(block.conv2c), list(block.conv2d)]
+        several = (list(cast(Iterable[LightConv], stream)) for stream in (block.conv2b, block.conv2c, block.conv2d))
+        streams = [[block.conv2a], *several]
         self.levels = nn.ModuleList()
         for level in range(STREAMS):
             light = [stream[level] for stream in streams[level:]]
@@ -193,24 +206,30 @@ class _FoldedBlock(nn.Module):
                     _Conv(depthwise, torch.cat(biases), groups=len(depthwise)),
                 )
             )
-        self.gate = block.gate
+        self.gate = copy.deepcopy(block.gate)
         self.expand = _Conv(*_fold(block.conv3.conv, block.conv3.bn), linear=True)
         down = block.downsample
         self.shortcut = nn.Identity() if down is None else _Conv(*_fold(down.conv, down.bn), linear=True)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.squeeze(x)
-        mixed: Tensor | None = None
+        mixed = torch.zeros((), dtype=x.dtype, device=x.device)
         for level in self.levels:
             y = level(y)
-            done, y = y[:, : self.channels], y[:, self.channels :]
-            mixed = self.gate(done) if mixed is None else torch.addcmul(mixed, done, self.gate.weights(done))
-        return (self.expand(mixed) + self.shortcut(x)).relu_()
+            done, y = y[:, : self.channels], y[:, self.channels :]  # the shortest stream ends here
+            mixed = torch.addcmul(mixed, done, self.gate.weights(done))
+        together: Tensor = self.expand(mixed) + self.shortcut(x)
+        return together.relu_()
 
 
 def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Weight and bias of one convolution that does what `conv` and then `norm` do."""
-    weight, bias = fuse_conv_bn_weights(
-        conv.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-    )
+    mean, variance = _statistics(norm)
+    weight, bias = fuse_conv_bn_weights(conv.weight, None, mean, variance, norm.eps, norm.weight, norm.bias)
     return weight.detach(), bias.detach()
+
+
+def _statistics(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Running mean and variance, which a normalisation for inference always has."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    return norm.running_mean, norm.running_var

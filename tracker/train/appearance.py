@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import copy
 import csv
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -52,6 +52,13 @@ class DistilConfig:
 Progress = Callable[[int, dict[str, float]], None]
 
 
+class Stateful(Protocol):
+    """What a checkpoint keeps: networks, optimizer, schedule."""
+
+    def state_dict(self) -> Any: ...
+    def load_state_dict(self, state_dict: Any, /) -> Any: ...
+
+
 def distil(
     crops: Sequence[Crop],
     teacher: str | Path,
@@ -81,11 +88,12 @@ def distil(
     torch.manual_seed(config.seed)
     master = load_weights(teacher)
     teach = FoldedNet(master.network()).to(device)
-    student = (load_weights(start) if start else master).network().to(device, memory_format=torch.channels_last).train()
+    student = (load_weights(start) if start else master).network().to(device).train()
+    student.to(memory_format=torch.channels_last)  # a third quicker on the CPU
     average = copy.deepcopy(student).requires_grad_(False)
     optimizer = torch.optim.AdamW(student.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
-    parts = {"student": student, "average": average, "optimizer": optimizer, "schedule": schedule}
+    parts: dict[str, Stateful] = {"student": student, "average": average, "optimizer": optimizer, "schedule": schedule}
     checkpoint = out / "checkpoint.pt"
     first = _restore(checkpoint, parts, config) if resume else 0
 
@@ -105,7 +113,7 @@ def distil(
                 pictures, views = _batch(Variations(seen, rng), master, config, device, config.batch)
                 losses = _losses(student(normalised(views)), embed(teach, pictures))
                 optimizer.zero_grad(set_to_none=True)
-                losses["loss"].backward()
+                torch.autograd.backward(losses["loss"])
                 nn.utils.clip_grad_norm_(student.parameters(), 5.0)
                 optimizer.step()
                 schedule.step()
@@ -139,7 +147,7 @@ def normalised(crops: Tensor) -> Tensor:
 @torch.inference_mode()
 def embed(network: FoldedNet, crops: Tensor, chunk: int = 32) -> Tensor:
     """(N, H, W, 3) -> (N, 512) unit rows."""
-    return torch.cat([network(part) for part in crops.split(chunk)])
+    return torch.cat([network(part) for part in torch.split(crops, chunk)])
 
 
 def _batch(
@@ -177,13 +185,13 @@ def _average(average: OmniScaleNet, student: OmniScaleNet, decay: float) -> None
             mean.lerp_(value, 1 - decay)
 
 
-def _save(path: Path, parts: dict[str, nn.Module], config: DistilConfig, step: int) -> None:
+def _save(path: Path, parts: Mapping[str, Stateful], config: DistilConfig, step: int) -> None:
     content = {name: part.state_dict() for name, part in parts.items()} | {"config": asdict(config), "step": step}
     torch.save(content, path.with_suffix(".part"))
     path.with_suffix(".part").replace(path)  # an interruption leaves the old one whole
 
 
-def _restore(path: Path, parts: dict[str, nn.Module], config: DistilConfig) -> int:
+def _restore(path: Path, parts: Mapping[str, Stateful], config: DistilConfig) -> int:
     """Load a checkpoint into `parts`; the number of steps it has done."""
     if not path.is_file():
         raise WeightsError(f"no checkpoint at {path}; start without --resume")

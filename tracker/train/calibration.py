@@ -79,8 +79,8 @@ def fit(all_looks: Sequence[Looks]) -> Calibration:
         odds = (slope + slope_slope * elapsed) * (similarity - middle - middle_slope * elapsed)
         value = F.binary_cross_entropy_with_logits(odds, same, weight, reduction="sum")
         value = value + RIDGE * (parameters - begin).square().sum()
-        value.backward()
+        torch.autograd.backward(value)
         return value
 
-    solver.step(loss)
+    solver.step(loss)  # type: ignore[no-untyped-call]
     return Calibration(*(round(float(value), 4) for value in parameters.detach() * unit))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker.boxes import cxcywh_to_xyxy, tlwh_to_xyxy
 from tracker.config import DetectorConfig
@@ -26,6 +27,9 @@ TALLEST = 384  # pixels a kept crop has at most
 SMALLEST = (24, 10)  # height and width in pixels below which there is nothing to learn from
 EVERY_S = 1.0  # seconds between the frames of a video that crops are taken from
 _LEVELS = np.arange(256.0)  # of a channel
+
+
+Labelled = tuple[Image, Floats, NDArray[np.bool_]]  # a picture, its boxes (N, 4), which of them show people (N,)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def collect(paths: Sequence[Path], detector: str = "") -> list[Crop]:
     return crops
 
 
-def _labelled(path: Path, detector: str) -> Iterator[tuple[Image, Floats, Floats]]:
+def _labelled(path: Path, detector: str) -> Iterator[Labelled]:
     """Images with their boxes (N, 4) and whether each is a person (N,)."""
     if not path.exists():
         raise DataError(f"{path} does not exist; give a folder or a video")
@@ -73,7 +77,7 @@ def _labelled(path: Path, detector: str) -> Iterator[tuple[Image, Floats, Floats
         yield from _sequences(path, detector)
 
 
-def _yolo_folder(path: Path) -> Iterator[tuple[Image, Floats, Floats]]:
+def _yolo_folder(path: Path) -> Iterator[Labelled]:
     for file in sorted(f for f in (path / "images").rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES):
         labels = path / "labels" / file.relative_to(path / "images").with_suffix(".txt")
         if not labels.is_file() or not labels.read_text().strip():
@@ -87,7 +91,7 @@ def _yolo_folder(path: Path) -> Iterator[tuple[Image, Floats, Floats]]:
         yield image, cxcywh_to_xyxy(rows[:, 1:]) * np.array([width, height] * 2, np.float32), rows[:, 0] == 0
 
 
-def _sequences(path: Path, detector: str) -> Iterator[tuple[Image, Floats, Floats]]:
+def _sequences(path: Path, detector: str) -> Iterator[Labelled]:
     for sequence in find_sequences([path]):
         images = sequence.images()
         picked = images[:: max(1, round(EVERY_S * sequence.fps))]
@@ -100,7 +104,7 @@ def _sequences(path: Path, detector: str) -> Iterator[tuple[Image, Floats, Float
             yield read_image(file), tlwh_to_xyxy(rows[:, LEFT : HEIGHT + 1]).astype(np.float32), rows[:, CLASS] == 1
 
 
-def _video(path: Path, detector: str) -> Iterator[tuple[Image, Floats, Floats]]:
+def _video(path: Path, detector: str) -> Iterator[Labelled]:
     from tracker.video import open_source
 
     def frames() -> Iterator[Image]:
@@ -114,7 +118,7 @@ def _video(path: Path, detector: str) -> Iterator[tuple[Image, Floats, Floats]]:
     yield from _detected(frames(), detector)
 
 
-def _detected(images: Iterator[Image], detector: str) -> Iterator[tuple[Image, Floats, Floats]]:
+def _detected(images: Iterator[Image], detector: str) -> Iterator[Labelled]:
     from tracker.detect import YoloDetector
 
     find = YoloDetector(DetectorConfig(model=detector, conf=0.4))
@@ -213,12 +217,12 @@ class Variations:
         height, width = canvas.shape[:2]
         x = round(width * self._rng.uniform(0.45, 0.75)) * (1 if self._chance(0.5) else -1)
         y = round(height * (self._rng.uniform(0.3, 0.7) if self._chance(0.3) else self._rng.uniform(-0.2, 0.3)))
-        moved = np.float32([[1, 0, x], [0, 1, y]])
+        moved = np.array([[1, 0, x], [0, 1, y]], np.float32)
         edge = round(height * MARGIN / (1 + 2 * MARGIN))
-        inner = other[edge:-edge, edge // 2 : -edge // 2]
+        inner = np.asarray(other[edge:-edge, edge // 2 : -edge // 2], np.uint8)
         moved[:, 2] += (edge // 2, edge)
-        mask = cv2.warpAffine(np.ones(inner.shape[:2], np.uint8), moved, (width, height))
-        return np.where(mask[..., None] > 0, cv2.warpAffine(inner, moved, (width, height)), canvas)
+        mask = np.asarray(cv2.warpAffine(np.ones_like(inner), moved, (width, height)))
+        return np.where(mask > 0, np.asarray(cv2.warpAffine(inner, moved, (width, height)), np.uint8), canvas)
 
     def _relit(self, image: Image) -> Image:
         """Other brightness, contrast, gamma and white balance."""
