@@ -34,7 +34,8 @@ FAR = np.array([[f, 99, 500, 20, 30, 60, 1] for f in range(1, 7)], float)  # a f
 def test_a_mistake_is_told_by_its_frames_and_ids(
     case: str, ids: dict[int, int], expected: list[tuple[int, int, int, int, bool]]
 ) -> None:
-    found = find_mistakes(TRUTH, np.concatenate([table(ids), FAR]))
+    tracks = np.concatenate([table(ids), FAR])
+    found = find_mistakes(TRUTH, tracks[np.argsort(tracks[:, 0], kind="stable")])
     told = [(m.before, m.after, m.id_before, m.id_after, m.fragmentation) for m in found]
     assert told == expected, case
     assert all(m.truth_id == 3 for m in found)

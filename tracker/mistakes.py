@@ -76,7 +76,7 @@ def find_mistakes(truth: Table, result: Table, preproc: bool = True) -> list[Mis
 def _frames(truth: Table, result: Table, preproc: bool) -> Iterator[tuple[int, Table, Table, NDArray[np.float64]]]:
     """Frames in which there are objects to find and tracks, without what the preprocessing takes away."""
     for frame in np.intersect1d(truth[:, FRAME], result[:, FRAME]):
-        objects, tracks = (table[table[:, FRAME] == frame] for table in (truth, result))
+        objects, tracks = (_rows(table, frame) for table in (truth, result))
         overlap = iou(*(tlwh_to_xyxy(table[:, LEFT : HEIGHT + 1]) for table in (objects, tracks)))
         wanted = objects[:, FLAG] != 0
         if preproc:
@@ -87,6 +87,12 @@ def _frames(truth: Table, result: Table, preproc: bool) -> Iterator[tuple[int, T
             wanted &= objects[:, CLASS] == 1
         if wanted.any() and len(tracks):
             yield int(frame), objects[wanted], tracks, overlap[wanted]
+
+
+def _rows(table: Table, frame: float) -> Table:
+    """The rows of one frame of a table that is ordered by frame."""
+    first, last = np.searchsorted(table[:, FRAME], [frame, frame + 1])
+    return table[first:last]
 
 
 def _assign(worth: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
