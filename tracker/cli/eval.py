@@ -30,7 +30,7 @@ class CameraMotionFrom(StrEnum):
 
 
 def command(
-    roots: Annotated[list[Path], typer.Argument(metavar="ROOT...", help="A sequence, or a folder of sequences.")],
+    roots: Annotated[list[Path], typer.Argument(metavar="ROOT", help="A sequence, or a folder of sequences.")],
     out: Annotated[Path, typer.Option(help="Folder for SEQUENCE.txt, metrics.json and report.html.")],
     detections: Annotated[
         DetectionsFrom, typer.Option(help="det: the sequence's det/det.txt; yolo: our detector, on its images.")
@@ -40,7 +40,9 @@ def command(
         typer.Option(help="file: gmc.txt; images: estimated. Default: the first of file, images, none that is there."),
     ] = None,
     config: Annotated[str | None, typer.Option(help="Preset or YAML file.", metavar="C")] = None,
-    classes: Annotated[list[str] | None, typer.Option(help="Only these classes of the detector; repeatable.")] = None,
+    classes: Annotated[
+        list[str] | None, typer.Option(help="With yolo: only these, by name or number; repeat or separate by commas.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
     preproc: Annotated[
         bool,
@@ -60,10 +62,12 @@ def command(
 ) -> None:
     """Track sequences in MOTChallenge's layout and score them.
 
-    A sequence is a folder with seqinfo.ini and det/det.txt (or img1/ for --detections yolo); gmc.txt (camera motion)
-    and gt/gt.txt are used where they are. Leaves OUT/SEQUENCE.txt, ready to submit, and, where there is ground truth,
-    OUT/metrics.json (HOTA, DetA, AssA, MOTA, IDF1, identity switches, ... by TrackEval) and OUT/report.html, which
-    shows each identity switch and fragmentation.
+    A sequence is a folder with seqinfo.ini and det/det.txt (or img1/ for
+    --detections yolo); gmc.txt (camera motion) and gt/gt.txt are used where
+    they are. Leaves OUT/SEQUENCE.txt, ready to submit, and, where there is
+    ground truth, OUT/metrics.json (HOTA, DetA, AssA, MOTA, IDF1, identity
+    switches, ... by TrackEval) and OUT/report.html, which shows each identity
+    switch and fragmentation.
 
     Example: track eval MOT17/train --out runs/eval
     """
@@ -76,7 +80,8 @@ def command(
     sequences = find_sequences(roots)
     settings = Config.load(config) if config else Config()
     if classes:
-        settings = settings.override({"detector": {"classes": classes}}, "--classes")
+        names = [name for item in classes for name in item.split(",") if name]
+        settings = settings.override({"detector": {"classes": names}}, "--classes")
     tracker = Tracker(settings, device=device)
     console = Console(stderr=True, quiet=quiet)
     scored = [s for s in sequences if s.ground_truth_file.is_file()]
