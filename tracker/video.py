@@ -236,8 +236,8 @@ class _Clock:
             if self._origin_s is None or stamp_s - self._origin_s < self._last_s - RESTART_S:
                 self._origin_s = stamp_s - time_s
             time_s = stamp_s - self._origin_s
-        if self._last_s >= 0:
-            time_s = max(time_s, self._last_s + self._interval_s / 2)
+        if time_s <= self._last_s:
+            time_s = self._last_s + self._interval_s / 2
         self._last_s = time_s
         return time_s
 

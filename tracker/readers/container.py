@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from threading import Event
 from typing import IO, cast
@@ -59,17 +60,25 @@ class FileReader:
 
     def pictures(self, _: Event) -> Iterator[Picture]:
         container, self._fresh = self._fresh or self._open(), None
-        seen, damage = 0, None
+        seen, damaged = 0, False
         try:
-            for picture in _pictures(container, self.shown):
+            for picture in _pictures(container, self.shown, frame_threads=True):
                 seen += 1
                 yield picture
-        except av.error.FFmpegError as error:
-            damage = error
-        if is_truncated(self._path):
-            raise SourceError(f"{self.shown} is truncated: {seen} frames could be read; copy or download it again")
-        if damage is not None:
-            raise SourceError(f"{self.shown} is damaged: {seen} frames could be read; get a new copy") from damage
+        except (_DamagedPacket, av.error.FFmpegError):
+            damaged = True
+        truncated = is_truncated(self._path)
+        if damaged or truncated:
+            broken = truncated
+            try:  # the rest frame by frame, so that no sound one is lost
+                for picture in islice(_pictures(self._open(), self.shown), seen, None):
+                    seen += 1
+                    yield picture
+            except av.error.FFmpegError:
+                broken = True
+            if broken:
+                how = "truncated" if truncated else "damaged"
+                raise SourceError(f"{self.shown} is {how}: {seen} frames could be read; copy or download it again")
 
     def _open(self) -> InputContainer:
         try:
@@ -136,7 +145,7 @@ class StreamReader(LiveReader):
         last_s = 0.0
         reason = "the server ended it"
         try:
-            for stamp, image in _pictures(container, self.shown, live=True):
+            for stamp, image in _pictures(container, self.shown):
                 last_s = stamp or last_s
                 yield stamp if clocked else time.monotonic(), image
         except av.error.FFmpegError as error:
@@ -159,9 +168,9 @@ def _open(
     """
     try:
         container = av.open(source, "r", options=options or {}, timeout=timeout)
-    except av.error.InvalidDataError:
-        raise SourceError(f"{shown} is no video that can be read; give a video file (.mp4, .mkv ...) or stream") from None
     except av.error.FFmpegError as error:
+        if timeout is None and isinstance(error, av.error.InvalidDataError):
+            raise SourceError(f"{shown} is no video that can be read; give a video file (.mp4, .mkv ...)") from None
         raise SourceError(f"{shown} cannot be opened: {_reason(error)}") from None
     if container.format.name in _TEXT_ART:
         container.close()
@@ -174,6 +183,8 @@ def _reason(error: av.error.FFmpegError) -> str:
     """What happened and what to do, without libav's own message, which repeats the URL and its password."""
     if isinstance(error, av.error.ExitError | TimeoutError):
         return f"no answer within {SILENCE_S:g} s; check the address and that it is on"
+    if isinstance(error, av.error.InvalidDataError):  # also where an RTSP server is silent
+        return "no video answers there; check the address and that it is on"
     if isinstance(error, ConnectionRefusedError):
         return "nothing listens there; check the address and port and that it is on"
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
@@ -214,30 +225,42 @@ def _end(container: InputContainer) -> float | None:
     return ((container.start_time or 0) + container.duration) / av.time_base
 
 
-def _pictures(container: InputContainer, shown: str, live: bool = False) -> Iterator[Picture]:
+def _pictures(container: InputContainer, shown: str, frame_threads: bool = False) -> Iterator[Picture]:
     """Every frame that can be decoded; packets that cannot are passed over, as every player does.
 
+    Args:
+        frame_threads: decode several frames at once: fastest, but late by as many frames as there are threads, and a
+            damaged packet takes sound neighbours with it.
+
     Raises:
+        _DamagedPacket: with `frame_threads` only.
         av.error.FFmpegError: reading (not decoding) failed, after the last frame.
     """
     with closing(container):
         stream = _video_stream(container, shown)
-        # decoding several frames at once is fastest, but holds back as many as there are threads
-        stream.thread_type = "SLICE" if live else "AUTO"
-        failure = None
+        stream.thread_type = "AUTO" if frame_threads else "SLICE"
         packets = container.demux(stream)
-        while True:
+        failure = None
+        while failure is None:
             try:
                 packet = next(packets, None)
             except av.error.FFmpegError as error:
-                failure, packet = error, None
-            with suppress(av.error.FFmpegError):
-                for frame in stream.decode(packet):
-                    yield frame.time, partial(_bgr, frame)
-            if packet is None:
-                break
-        if failure is not None:
-            raise failure
+                packet, failure = None, error
+            if packet is None and failure is None:
+                return
+            try:
+                frames = stream.decode(packet)
+            except av.error.FFmpegError as error:
+                if frame_threads:
+                    raise _DamagedPacket from error
+                continue
+            for frame in frames:
+                yield frame.time, partial(_bgr, frame)
+        raise failure
+
+
+class _DamagedPacket(Exception):
+    """A packet that cannot be decoded."""
 
 
 def _bgr(frame: VideoFrame) -> Image:

@@ -36,6 +36,7 @@ class LiveReader(ABC):
 
     def pictures(self, stop: Event) -> Iterator[Picture]:
         """Pictures of all connections; the time a reconnection took counts in the stamps."""
+        started = time.monotonic()
         seen, tries = 0, TRIES
         while True:
             began, origin_s = time.monotonic(), None
@@ -43,18 +44,18 @@ class LiveReader(ABC):
                 for stamp, image in self._session():
                     seen += 1
                     if origin_s is None and stamp is not None:
-                        origin_s = time.monotonic() - stamp
+                        origin_s = time.monotonic() - started - stamp
                     yield None if stamp is None or origin_s is None else stamp + origin_s, image
                 return
-            except SourceError as dropped:
+            except SourceError:
                 if not seen:
                     raise
                 if time.monotonic() - began > HEALTHY_S:
                     tries = TRIES
                 if tries == 0:
                     raise SourceError(
-                        f"{self.shown} dropped after {seen} frames and did not come back; check that it is on and "
-                        f"reachable (last of {TRIES} tries: {dropped})"
+                        f"{self.shown} dropped after {seen} frames and did not come back in {TRIES} tries; check that "
+                        "it is on and reachable"
                     ) from None
             tries -= 1
             if stop.wait(PAUSE_S):

@@ -60,7 +60,7 @@ def _credentials(url: str) -> tuple[str, str]:
     """
     rest = url.partition("://")[2]
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
-    if re.fullmatch(r"[^:@]*|\[[^]]*\]", authority):
+    if re.fullmatch(r"[^:@]*|\[[^]]*\](:[0-9]*)?", authority):
         return "", rest
     port_given = re.fullmatch(r"[^@]*:[0-9]*", authority) is not None
     credentials, at, _ = (rest.partition("?")[0] if port_given else rest).rpartition("@")

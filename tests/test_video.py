@@ -1,0 +1,839 @@
+"""Sources: what every kind delivers, and what a user reads when it cannot be had. All files and servers are real."""
+
+from __future__ import annotations
+
+import base64
+import gc
+import http.server
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import wave
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tracker import video
+from tracker.errors import SourceError, UsageError
+from tracker.readers import live
+from tracker.readers.truncated import is_truncated
+from tracker.readers.url import host, redacted
+from tracker.structures import Image
+from tracker.video import Frame, Source, open_source, separate
+
+CLIPS = Path(__file__).parents[2] / "shared" / "data" / "clips"
+FASTSTART = {"movflags": "faststart"}  # the index before the pictures
+
+
+# What the tests are made of
+
+
+def grey(index: int) -> int:
+    return 32 + 5 * index
+
+
+def picture(index: int, width: int = 64, height: int = 48) -> Image:
+    """A grey whose level tells the index (up to 40), with noise at the left so that a file has some size."""
+    image = np.full((height, width, 3), grey(index), np.uint8)
+    noise = np.random.default_rng(index).integers(0, 255, (height, width // 2, 3), np.uint8)
+    image[:, : width // 2] = noise
+    return image
+
+
+def index_of(frame: Frame) -> int:
+    """Which `picture` a frame shows."""
+    return round(float(frame.image[:, frame.image.shape[1] * 3 // 4 :].mean() - 30) / 5)  # swscale rounds down
+
+
+def write_video(
+    path: Path,
+    pictures: Sequence[Image],
+    times_s: Sequence[float] | None = None,
+    codec: str = "libx264",
+    rotation: int = 0,
+    options: dict[str, str] | None = None,
+    rate: int = 10,
+) -> Path:
+    """A video at `rate` frames/s, or with the given times."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.bit_rate = 4_000_000  # enough to keep every level
+        if rotation:
+            stream.set_display_rotation(rotation)
+        if times_s is not None:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        for index, image in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            if times_s is not None:
+                frame.pts, frame.time_base = round(times_s[index] * 1000), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def write_images(folder: Path, names: Sequence[str]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, name in enumerate(names):
+        cv2.imwrite(str(folder / name), np.full((48, 64, 3), grey(index), np.uint8))
+    return folder
+
+
+def readable_frames(path: Path) -> int:
+    """How many frames libav gets out of a file, one packet at a time and without threads."""
+    count = 0
+    with av.open(str(path)) as container:
+        container.streams.video[0].thread_type = "NONE"
+        for packet in container.demux(video=0):
+            with suppress(av.error.InvalidDataError):
+                count += len(packet.decode())
+    return count
+
+
+def until_error(source: Source) -> tuple[list[Frame], str]:
+    """All frames before the error that ends the source, and its message."""
+    frames = []
+    with pytest.raises(SourceError) as error, source:
+        for frame in source:
+            frames.append(frame)  # noqa: PERF402 - what came before the error is wanted
+    return frames, str(error.value)
+
+
+def decode_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+@pytest.fixture(autouse=True)
+def tidy(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """No test leaves a thread behind, and no source prints: libav and OpenCV write straight to stderr."""
+    yield
+    gc.collect()
+    assert decode_threads() == []
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "clip.mp4", [picture(i) for i in range(40)])
+
+
+# A video file
+
+
+def test_a_video_gives_every_frame_in_order(clip: Path) -> None:
+    with open_source(clip) as source:
+        frames = list(source)
+    assert (source.name, source.fps, source.frame_count, source.size, source.live) == ("clip", 10, 40, (64, 48), False)
+    assert [frame.number for frame in frames] == list(range(1, 41))
+    assert [index_of(frame) for frame in frames] == list(range(40))
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 10 for i in range(40)])
+
+
+@pytest.mark.parametrize("size", [(64, 48), (322, 242), (318, 198)], ids=["aligned", "odd rows", "padded rows"])
+def test_frames_are_those_of_an_independent_decoder(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = write_video(tmp_path / "clip.mp4", [picture(i, *size) for i in range(5)])
+    capture = cv2.VideoCapture(str(path))
+    for frame in open_source(path):
+        assert frame.image.dtype == np.uint8
+        assert frame.image.flags.c_contiguous
+        np.testing.assert_array_equal(frame.image, capture.read()[1])
+    assert not capture.grab()
+
+
+def test_colours_are_blue_green_red(tmp_path: Path) -> None:
+    colours = [(250, 10, 20), (20, 240, 30), (10, 30, 230)]
+    path = write_video(tmp_path / "c.mp4", [np.full((48, 64, 3), colour, np.uint8) for colour in colours])
+    for frame, colour in zip(open_source(path), colours, strict=True):
+        assert np.abs(frame.image.reshape(-1, 3).mean(0) - colour).max() < 6
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_time_is_the_containers_and_starts_at_zero(tmp_path: Path, suffix: str) -> None:
+    times_s = [0, 0.04, 0.08, 0.3, 1.0, 1.01, 2.5]  # a phone in the dark: the frame rate varies
+    path = write_video(tmp_path / f"c{suffix}", [picture(i) for i in range(7)], [5 + time_s for time_s in times_s])
+    assert [frame.time_s for frame in open_source(path)] == pytest.approx(times_s, abs=1e-3)
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, -90])
+def test_rotation_metadata_turns_the_frames(tmp_path: Path, rotation: int) -> None:
+    image = np.zeros((48, 96, 3), np.uint8)
+    image[:20, :40] = (0, 0, 255)
+    path = write_video(tmp_path / "c.mp4", [image] * 3, rotation=rotation)
+    expected = np.rot90(image, rotation // 90)  # both count to the left
+    with open_source(path) as source:
+        assert source.size == expected.shape[1::-1]
+        for frame in source:
+            assert frame.image.flags.c_contiguous
+            np.testing.assert_allclose(frame.image, expected, atol=40)  # H.264 at an edge
+            np.testing.assert_allclose(frame.image[::47, ::47], expected[::47, ::47], atol=10)
+
+
+def test_stride_takes_every_kth_frame_with_its_own_number_and_time(clip: Path) -> None:
+    with open_source(clip, vid_stride=3) as source:
+        frames = list(source)
+    assert source.fps == pytest.approx(10 / 3)
+    assert source.frame_count == len(frames) == 14
+    assert [frame.number for frame in frames] == list(range(1, 41, 3))
+    assert [index_of(frame) for frame in frames] == list(range(0, 40, 3))
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 10 for i in range(0, 40, 3)])
+
+
+def test_stride_below_one_is_a_usage_error(clip: Path) -> None:
+    with pytest.raises(UsageError, match="vid_stride is 0; it must be at least 1"):
+        open_source(clip, vid_stride=0)
+
+
+def test_a_source_can_be_read_again(clip: Path) -> None:
+    with open_source(str(clip)) as source:
+        assert [len([*source]), len([*source])] == [40, 40]
+
+
+def test_sound_beside_the_video_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "talk.mp4"
+    with av.open(str(path), "w") as container:
+        video_stream = container.add_stream("libx264", rate=10)
+        video_stream.width, video_stream.height, video_stream.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("aac", rate=8000)
+        for index in range(10):
+            container.mux(video_stream.encode(av.VideoFrame.from_ndarray(picture(index), format="bgr24")))
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.float32), format="fltp", layout="mono")
+            silence.sample_rate, silence.pts = 8000, index * 800
+            container.mux(sound.encode(silence))
+        container.mux(video_stream.encode())
+        container.mux(sound.encode())
+    assert [index_of(frame) for frame in open_source(path)] == list(range(10))
+
+
+# The decoding thread
+
+
+def test_a_consumer_that_stops_early_leaves_no_thread(clip: Path) -> None:
+    for frame in open_source(clip):
+        if frame.number == 3:
+            break
+    assert decode_threads() == []
+
+
+def test_an_exception_in_the_consumer_leaves_no_thread(clip: Path) -> None:
+    with pytest.raises(ZeroDivisionError), open_source(clip) as source:
+        for frame in source:
+            frame.number // 0
+    assert decode_threads() == []
+
+
+def test_a_source_never_read_leaves_no_thread(clip: Path) -> None:
+    source = open_source(clip)
+    assert len(decode_threads()) == 1
+    source.close()
+    assert decode_threads() == []
+    source = open_source(clip)
+    del source
+    gc.collect()
+    assert decode_threads() == []
+
+
+def test_closing_in_another_thread_ends_the_iteration(clip: Path) -> None:
+    source = open_source(clip)
+    frames = iter(source)
+    next(frames)
+    source.close()
+    assert len(list(frames)) == 0
+
+
+def test_few_frames_are_decoded_ahead_and_an_error_comes_in_its_turn(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "frames", [f"{i}.png" for i in range(30)])
+    source = open_source(folder)
+    time.sleep(0.2)  # long enough to read all thirty, if it did
+    (folder / "20.png").unlink()
+    frames, message = until_error(source)
+    assert [frame.number for frame in frames] == list(range(1, 21))
+    assert "20.png" in message
+
+
+def test_the_clock_always_advances() -> None:
+    clock = video._Clock(interval_s=0.1)
+    stamps = [None, 7.0, 7.1, 7.1, 7.2, None, 7.5, 0.0, 0.1]  # missing, repeated, started over
+    assert [clock(stamp) for stamp in stamps] == pytest.approx([0, 0.1, 0.2, 0.25, 0.3, 0.4, 0.6, 0.7, 0.8])
+
+
+# Files that are not what they should be
+
+CUT = {  # container: codec, options
+    ".mp4": ("libx264", FASTSTART),
+    ".mov": ("mpeg4", FASTSTART),
+    ".mkv": ("libx264", {}),
+    ".webm": ("libvpx", {}),
+    ".avi": ("mpeg4", {}),
+}
+
+
+@pytest.mark.parametrize("suffix", CUT)
+def test_a_truncated_file_gives_what_can_be_read_then_says_how_much(tmp_path: Path, suffix: str) -> None:
+    codec, options = CUT[suffix]
+    whole = write_video(tmp_path / f"whole{suffix}", [picture(i) for i in range(40)], codec=codec, options=options)
+    assert len(list(open_source(whole))) == 40  # and no error
+    cut = tmp_path / f"cut{suffix}"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    readable = readable_frames(cut)
+    frames, message = until_error(open_source(cut))
+    assert 15 < len(frames) == readable < 35
+    assert f"{cut} is truncated: {readable} frames could be read; copy or download it again" == message
+
+
+def test_a_truncated_file_is_reported_under_a_stride_too(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "a.mp4", [picture(i) for i in range(40)], options=FASTSTART)
+    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    frames, message = until_error(open_source(whole, vid_stride=2))
+    assert f"{2 * len(frames)} frames could be read" in message or f"{2 * len(frames) - 1} frames" in message
+
+
+def test_a_truncated_file_whose_index_was_at_its_end_is_lost(clip: Path) -> None:
+    clip.write_bytes(clip.read_bytes()[:3000])
+    with pytest.raises(SourceError, match=r"clip\.mp4 is truncated and its index lost: 0 frames could be read"):
+        open_source(clip)
+
+
+@pytest.mark.parametrize(
+    "suffix, options", [(".mp4", {"movflags": "frag_keyframe+empty_moov"}), (".mkv", {"live": "1"})]
+)
+def test_a_recording_without_length_is_whole(tmp_path: Path, suffix: str, options: dict[str, str]) -> None:
+    path = write_video(tmp_path / f"recording{suffix}", [picture(i) for i in range(20)], options=options)
+    assert len(list(open_source(path))) == 20
+
+
+def test_rubbish_after_the_last_box_is_not_missing_data(clip: Path) -> None:
+    clip.write_bytes(clip.read_bytes() + b"\xff" * 100)
+    assert not is_truncated(clip)
+    assert len(list(open_source(clip))) == 40
+
+
+def test_damage_in_the_middle_costs_only_what_it_hit(clip: Path) -> None:
+    data = bytearray(clip.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 200] = bytes(200)
+    clip.write_bytes(data)
+    frames = list(open_source(clip))
+    assert 30 < len(frames) == readable_frames(clip)
+    assert [index_of(frame) for frame in frames[:15]] == list(range(15))
+
+
+def bad_inputs(folder: Path) -> dict[str, tuple[str | int | Path, str]]:
+    """Case -> what the user gave, and what he must read."""
+    clip = write_video(folder / "people.mp4", [picture(0)])
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("this is no video\n" * 100)
+    (folder / "notes.txt").write_text("this is no video\n" * 100)
+    (folder / "random.mp4").write_bytes(np.random.default_rng(0).bytes(50_000))
+    (folder / "image.jpg").write_text("no image")
+    (folder / "bare").mkdir()
+    (folder / "clips").mkdir()
+    clip.rename(folder / "clips" / "a.mp4")
+    (folder / "people.mp4").write_bytes((folder / "clips" / "a.mp4").read_bytes())
+    (folder / "clips" / "b.mp4").write_bytes((folder / "clips" / "a.mp4").read_bytes())
+    with wave.open(str(folder / "sound.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(16000))
+    return {
+        "missing": (folder / "peeple.mp4", f"did you mean {folder / 'people.mp4'}?"),
+        "missing, nothing near": (folder / "zzz.mp4", "check the path"),
+        "missing folder": (folder / "nowhere" / "a.mp4", f"there is no folder {folder / 'nowhere'}"),
+        "impossible name": ("a\0b.mp4", "no file"),
+        "nothing": ("", "empty text"),
+        "empty": (folder / "empty.mp4", "is empty (0 bytes); copy or download it again"),
+        "text named .mp4": (folder / "text.mp4", "is no video that can be read; give a video file"),
+        "text": (folder / "notes.txt", "is text or data and no video"),
+        "random bytes": (folder / "random.mp4", "is no video that can be read; give a video file"),
+        "sound": (folder / "sound.wav", "has no video stream (only sound)"),
+        "text named .jpg": (folder / "image.jpg", "is damaged or no image"),
+        "folder without images": (folder / "bare", "holds no images (.bmp"),
+        "folder of videos": (folder / "clips", "holds no images"),
+        "glob of nothing": (str(folder / "*.xyz"), "no file matches"),
+        "glob of videos": (str(folder / "clips" / "*.mp4"), "give several videos as several sources"),
+        "camera": (97, "camera 97 cannot be opened; check its number"),
+        "camera as text": ("98", "camera 98 cannot be opened"),
+        "device": ("/dev/video99", "camera 99 cannot be opened"),
+        "unknown protocol": ("gopher://bob:hunter2@host/a.mp4", "gopher://bob:***@host/a.mp4: unknown protocol"),
+        "no host": ("rtsp:///live", "names no host"),
+    }
+
+
+def test_bad_input_is_one_sentence_that_says_what_to_do(tmp_path: Path) -> None:
+    for case, (source, expected) in bad_inputs(tmp_path).items():
+        with pytest.raises(SourceError) as error:
+            open_source(source)
+        message = str(error.value)
+        assert expected in message, case
+        assert "\n" not in message, case
+        assert ";" in message or "?" in message or "there is no folder" in message, case
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no POSIX permissions here")
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_no_permission_is_said(kind: str) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folder is closed to others already
+        folder = Path(name)
+        path = folder / "secret.mp4" if kind == "file" else write_images(folder / "secret", ["1.png"])
+        if kind == "file":
+            write_video(path, [picture(0)])
+        folder.chmod(0o755)
+        path.chmod(0)
+        root = os.geteuid() == 0
+        if root:  # who may read everything
+            os.seteuid(65534)
+        try:
+            with pytest.raises(SourceError, match=f"no permission to read .*{path.name}; change it"):
+                open_source(path)
+        finally:
+            if root:
+                os.seteuid(0)
+            path.chmod(0o700)
+
+
+# Images
+
+
+def test_images_come_in_natural_order_whatever_their_kind(tmp_path: Path) -> None:
+    names = ["1.jpg", "2.png", "03.bmp", "10.webp", "a2.tif", "a10.jpeg"]
+    folder = write_images(tmp_path / "holiday", names)
+    (folder / "notes.txt").write_text("not an image")
+    (folder / "._1.jpg").write_text("what macOS leaves")
+    with open_source(folder) as source:
+        frames = list(source)
+    assert (source.name, source.fps, source.frame_count, source.size) == ("holiday", 30, 6, (64, 48))
+    assert [index_of(frame) for frame in frames] == list(range(6))
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 30 for i in range(6)])
+
+
+def test_images_may_differ_in_size(tmp_path: Path) -> None:
+    for index, shape in enumerate([(48, 64), (100, 30), (20, 200)]):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), np.zeros((*shape, 3), np.uint8))
+    with open_source(tmp_path) as source:
+        assert [frame.image.shape for frame in source] == [(48, 64, 3), (100, 30, 3), (20, 200, 3)]
+        assert source.size == (64, 48)
+
+
+def test_grey_and_transparent_and_16_bit_images_become_bgr(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "1.png"), np.full((48, 64), 100, np.uint8))
+    cv2.imwrite(str(tmp_path / "2.png"), np.full((48, 64, 4), 100, np.uint8))
+    cv2.imwrite(str(tmp_path / "3.png"), np.full((48, 64, 3), 100 * 257, np.uint16))
+    for frame in open_source(tmp_path):
+        np.testing.assert_array_equal(frame.image, np.full((48, 64, 3), 100, np.uint8))
+
+
+@pytest.mark.parametrize("given", ["NAME", "NAME/img1", "NAME/img1/*.jpg"])
+def test_a_mot_sequence_has_its_name_and_frame_rate(tmp_path: Path, given: str) -> None:
+    write_images(tmp_path / "ETH-07" / "img1", [f"{i:06}.jpg" for i in range(1, 4)])
+    (tmp_path / "ETH-07" / "seqinfo.ini").write_text("[Sequence]\nname=ETH-07\nframeRate=14\nseqLength=3\n")
+    with open_source(str(tmp_path / given.replace("NAME", "ETH-07"))) as source:
+        assert (source.name, source.fps, source.frame_count) == ("ETH-07", 14, 3)
+        assert [frame.time_s for frame in source] == pytest.approx([0, 1 / 14, 2 / 14])
+
+
+@pytest.mark.parametrize("text", ["[Sequence]\nframeRate=fast\n", "frameRate=25\n", "[Sequence]\nframeRate=0\n"])
+def test_a_broken_seqinfo_is_named(tmp_path: Path, text: str) -> None:
+    folder = write_images(tmp_path / "S" / "img1", ["1.jpg"])
+    (tmp_path / "S" / "seqinfo.ini").write_text(text)
+    with pytest.raises(SourceError, match=r"seqinfo\.ini"):
+        open_source(folder)
+
+
+@pytest.mark.parametrize("damage", ["text", "cut", "empty"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_an_unreadable_image_is_named_after_those_before_it(tmp_path: Path, damage: str, suffix: str) -> None:
+    write_images(tmp_path, [f"{i}{suffix}" for i in range(5)])
+    bad = tmp_path / f"3{suffix}"
+    cv2.imwrite(str(bad), picture(3))
+    data = bad.read_bytes()
+    bad.write_bytes({"text": b"no image at all", "cut": data[: len(data) // 2], "empty": b""}[damage])
+    frames, message = until_error(open_source(tmp_path))
+    assert [index_of(frame) for frame in frames] == [0, 1, 2]
+    assert message == f"cannot read image {bad}: it is damaged or no image; replace or remove it"
+
+
+def test_a_list_of_images_and_a_single_image_are_sources(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "f", ["a.jpg", "b.jpg"])
+    assert [index_of(frame) for frame in open_source([folder / "b.jpg", folder / "a.jpg"])] == [1, 0]
+    with open_source(folder / "b.jpg") as source:
+        assert [index_of(frame) for frame in source] == [1]
+        assert source.frame_count == 1
+
+
+def test_a_folder_named_like_a_camera_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_images(tmp_path / "0001", ["1.jpg"])
+    monkeypatch.chdir(tmp_path)
+    with open_source("0001") as source:
+        assert source.name == "0001"
+
+
+def test_arguments_are_separated_into_sources(tmp_path: Path, clip: Path) -> None:
+    a = write_images(tmp_path / "a", ["2.jpg", "10.jpg"])
+    b = write_images(tmp_path / "b", ["1.jpg"])
+    loose = sorted(a.glob("*.jpg")) + sorted(b.glob("*.jpg"))  # as a shell expands */*.jpg
+    assert separate([*loose, clip, 0, "rtsp://h/x", a]) == [
+        [a / "2.jpg", a / "10.jpg"],
+        [b / "1.jpg"],
+        clip,
+        0,
+        "rtsp://h/x",
+        a,
+    ]
+    assert separate([str(tmp_path / "*.mp4"), str(a / "*.jpg"), "none*.mp4"]) == [
+        clip,
+        [a / "2.jpg", a / "10.jpg"],
+        "none*.mp4",
+    ]
+
+
+# Cameras: none is attached here, so OpenCV's real capture reads a file in its place
+
+
+def test_a_camera_is_live_and_its_loss_is_an_error(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    capture = cv2.VideoCapture
+    opened: list[int] = []
+
+    def on_file(number: int) -> cv2.VideoCapture:
+        opened.append(number)
+        return capture(str(clip))
+
+    monkeypatch.setattr(cv2, "VideoCapture", on_file)
+    monkeypatch.setattr(live, "PAUSE_S", 0.01)
+    source = open_source("0")
+    assert (source.name, source.fps, source.frame_count, source.live) == ("camera0", 10, None, True)
+    frames, message = until_error(source)
+    assert opened == [0] * (1 + live.TRIES)
+    assert (frames[0].number, frames[0].time_s) == (1, 0)
+    assert np.all(np.diff([frame.time_s for frame in frames]) > 0)
+    assert (
+        message
+        == "camera 0 dropped after 160 frames and did not come back in 3 tries; check that it is on and reachable"
+    )
+
+
+# HTTP: Python's own server, which cannot seek, and servers that misbehave
+
+Handler = type[http.server.BaseHTTPRequestHandler] | Callable[..., http.server.BaseHTTPRequestHandler]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class Misbehaving(http.server.BaseHTTPRequestHandler):
+    """`/broken` sends half of what it promised, `/endless` promises nothing, `/camera` sends JPEGs and hangs up."""
+
+    data: bytes = b""
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        if self.path.startswith("/broken"):
+            self.send_header("Content-Length", str(len(self.data)))
+        if self.path.startswith("/camera"):
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        if self.path.startswith("/camera"):
+            for index in range(20):
+                jpeg = cv2.imencode(".jpg", picture(index))[1].tobytes()
+                self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg))
+                self.wfile.write(jpeg + b"\r\n")
+                time.sleep(0.02)
+        else:
+            self.wfile.write(self.data[: len(self.data) // 2] if self.path.startswith("/broken") else self.data)
+
+
+class Locked(Quiet):
+    """Answers only those who know bob's password."""
+
+    def do_GET(self) -> None:
+        if self.headers.get("Authorization") == f"Basic {base64.b64encode(b'bob:hunter2').decode()}":
+            super().do_GET()
+        else:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="cameras"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Handler], str]]:
+    servers: list[http.server.ThreadingHTTPServer] = []
+
+    def start(handler: Handler) -> str:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [("end.mp4", {}), ("start.mp4", FASTSTART), ("a.mkv", {}), ("a.ts", {}), ("a.mpg", {})],
+    ids=["index at the end", "index first", "Matroska", "MPEG-TS", "MPEG-PS"],
+)
+def test_a_video_on_a_web_server_is_read_whole(
+    tmp_path: Path, serve: Callable[[Handler], str], name: str, options: dict[str, str]
+) -> None:
+    codec, rate = ("mpeg2video", 25) if name.endswith("mpg") else ("libx264", 10)
+    write_video(tmp_path / name, [picture(i) for i in range(40)], codec=codec, options=options, rate=rate)
+    with open_source(f"{serve(partial(Quiet, directory=tmp_path))}/{name}") as source:
+        frames = list(source)
+    assert (source.name, source.live) == ("127.0.0.1", False)
+    assert [index_of(frame) for frame in frames] == list(range(40))
+
+
+def test_a_web_server_may_ask_for_a_password(tmp_path: Path, clip: Path, serve: Callable[[Handler], str]) -> None:
+    address = serve(partial(Locked, directory=tmp_path)).replace("http://", "http://bob:hunter2@")
+    assert len(list(open_source(f"{address}/clip.mp4"))) == 40
+    with pytest.raises(SourceError) as error:
+        open_source(f"{address.replace('hunter2', 'letmein')}/clip.mp4")
+    assert "the user or password is refused; write them as user:password@" in str(error.value)
+    assert "letmein" not in str(error.value)
+
+
+def test_a_video_missing_on_a_web_server_is_said(tmp_path: Path, serve: Callable[[Handler], str]) -> None:
+    with pytest.raises(SourceError, match=r"the server has no such video \(404\); check the path"):
+        open_source(f"{serve(partial(Quiet, directory=tmp_path))}/nothing.mp4")
+
+
+def test_a_download_that_breaks_off_says_so_after_its_frames(
+    tmp_path: Path, serve: Callable[[Handler], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(tmp_path / "a.mp4", [picture(i) for i in range(40)], options=FASTSTART)
+    monkeypatch.setattr(Misbehaving, "data", path.read_bytes())
+    frames, message = until_error(open_source(f"{serve(Misbehaving)}/broken.mp4"))
+    assert 10 < len(frames) < 30
+    assert f"/broken.mp4 broke off after {len(frames)} frames" in message
+
+
+def test_a_stream_without_length_ends_where_it_ends(
+    tmp_path: Path, serve: Callable[[Handler], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(tmp_path / "a.ts", [picture(i) for i in range(40)])
+    monkeypatch.setattr(Misbehaving, "data", path.read_bytes())
+    with open_source(f"{serve(Misbehaving)}/endless.ts") as source:
+        assert (source.live, source.frame_count) == (True, None)
+        frames = list(source)
+    assert index_of(frames[0]) == 0
+    assert 35 < frames[-1].number <= 40
+
+
+def test_an_http_camera_has_the_clocks_time_and_its_loss_is_an_error(
+    serve: Callable[[Handler], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "PAUSE_S", 0.01)
+    address = serve(Misbehaving)
+    started = time.monotonic()
+    source = open_source(f"{address}/camera?user=bob&pwd=hunter2")
+    assert source.live
+    frames, message = until_error(source)
+    elapsed_s = time.monotonic() - started
+    assert len(frames) > 20  # it was reconnected to
+    assert frames[-1].time_s == pytest.approx(elapsed_s, abs=0.5)
+    assert message.startswith(f"{address}/camera?... dropped after 8")
+    assert "hunter2" not in message
+
+
+# RTSP: GStreamer's server, in a process of its own
+
+SYSTEM_PYTHON = Path("/usr/bin/python3")
+FIND_SERVER = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+
+
+def has_rtsp_server() -> bool:
+    if not SYSTEM_PYTHON.exists():
+        return False
+    return subprocess.run([SYSTEM_PYTHON, "-c", FIND_SERVER], capture_output=True, check=False).returncode == 0
+
+
+needs_rtsp = pytest.mark.skipif(
+    not has_rtsp_server(), reason="no GStreamer RTSP server (Debian: gir1.2-gst-rtsp-server-1.0 python3-gi)"
+)
+
+
+def camera(width: int = 320, height: int = 240) -> str:
+    """A GStreamer pipeline that looks like an IP camera of 25 frames/s."""
+    return (
+        f"( videotestsrc is-live=true ! video/x-raw,width={width},height={height},framerate=25/1 ! x264enc "
+        "tune=zerolatency speed-preset=ultrafast key-int-max=25 ! rtph264pay name=pay0 pt=96 )"
+    )
+
+
+class RtspServer:
+    def __init__(self, launch: str, port: int = 0, login: Sequence[str] = ()) -> None:
+        script = Path(__file__).with_name("rtsp_server.py")
+        command = [str(SYSTEM_PYTHON), str(script), str(port), launch, *login]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.port = int(self.process.stdout.readline())
+        self.url = f"rtsp://127.0.0.1:{self.port}/live"
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def __enter__(self) -> RtspServer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
+
+
+@needs_rtsp
+def test_a_camera_stream_is_read_in_its_own_time() -> None:
+    with RtspServer(camera()) as server, open_source(server.url) as source:
+        assert (source.name, source.fps, source.frame_count, source.size) == ("127.0.0.1", 25, None, (320, 240))
+        assert source.live
+        frames = [frame for frame, _ in zip(source, range(50), strict=False)]
+    assert (frames[0].number, frames[0].time_s) == (1, 0)
+    assert [frame.time_s * 25 + 1 for frame in frames] == pytest.approx([frame.number for frame in frames], abs=0.1)
+
+
+@needs_rtsp
+def test_a_slow_consumer_of_a_stream_misses_frames_and_does_not_lag() -> None:
+    with RtspServer(camera()) as server, open_source(server.url) as source:
+        frames = iter(source)
+        next(frames)
+        time.sleep(1.5)
+        late = [next(frames) for _ in range(3)]
+    assert late[0].number > 25  # of about 37 that came meanwhile
+    assert late[2].number - late[0].number < 5
+
+
+@needs_rtsp
+def test_a_stream_that_drops_delivers_its_frames_then_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "PAUSE_S", 0.1)
+    frames: list[Frame] = []
+    with RtspServer(camera(), login=("bob", "hunter2")) as server:
+        url = server.url.replace("rtsp://", "rtsp://bob:hunter2@")
+        with pytest.raises(SourceError) as error, open_source(url) as source:
+            for frame in source:
+                frames.append(frame)
+                if len(frames) == 20:
+                    server.kill()
+    message = str(error.value)
+    assert len(frames) >= 20
+    assert f"dropped after {frames[-1].number} frames and did not come back in 3 tries" in message
+    assert message.startswith(f"rtsp://bob:***@127.0.0.1:{server.port}/live")
+    assert "hunter2" not in message + source.name
+
+
+@needs_rtsp
+def test_a_stream_that_comes_back_goes_on_even_with_another_size() -> None:
+    server = RtspServer(camera())
+    with open_source(server.url) as source:
+        for frame in source:
+            if frame.number == 10:
+                break_s = frame.time_s
+                server.kill()
+                server = RtspServer(camera(640, 480), server.port)
+            if frame.image.shape == (480, 640, 3):
+                assert break_s + 0.5 < frame.time_s < break_s + 8  # the gap counts
+                break
+    server.kill()
+
+
+@needs_rtsp
+def test_a_video_served_by_rtsp_ends_without_error(clip: Path) -> None:
+    launch = f"( filesrc location={clip} ! qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 )"
+    with RtspServer(launch) as server, open_source(server.url) as source:
+        assert [index_of(frame) for frame in source] == list(range(40))
+
+
+@needs_rtsp
+def test_a_wrong_stream_password_is_refused_and_not_shown() -> None:
+    with RtspServer(camera(), login=("bob", "hunter2")) as server, pytest.raises(SourceError) as error:
+        open_source(server.url.replace("rtsp://", "rtsp://bob:letmein@"))
+    assert "the user or password is refused" in str(error.value)
+    assert "letmein" not in str(error.value)
+
+
+@pytest.mark.parametrize("password", ["hunter2", "hun/ter2", "hun@ter2", "hun?ter2"])
+def test_a_dead_stream_fails_fast_without_its_password(password: str) -> None:
+    with pytest.raises(SourceError) as error:
+        open_source(f"rtsp://bob:{password}@127.0.0.1:9/live")
+    shown: BaseException | None = error.value
+    assert "rtsp://bob:***@127.0.0.1:9/live" in str(shown)
+    assert "ter2" not in str(shown)
+    assert shown.__cause__ is None and shown.__suppress_context__  # libav's message, which has it, is not printed
+
+
+def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracker.readers.container.SILENCE_S", 0.5)
+    listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)  # accepts, and is never run
+    started = time.monotonic()
+    with pytest.raises(SourceError, match="no video answers there; check the address and that it is on"):
+        open_source(f"rtsp://127.0.0.1:{listener.server_port}/live")
+    assert time.monotonic() - started < 3
+    listener.server_close()
+
+
+@pytest.mark.parametrize(
+    "url, shown, name",
+    [
+        ("rtsp://10.0.0.7/live", "rtsp://10.0.0.7/live", "10.0.0.7"),
+        ("rtsp://bob:pw@cam.home:554/live", "rtsp://bob:***@cam.home:554/live", "cam.home"),
+        ("RTSP://bob@cam/live", "rtsp://bob@cam/live", "cam"),
+        ("rtsp://bob:p@w@cam/live", "rtsp://bob:***@cam/live", "cam"),
+        ("rtsp://bob:1/2@cam/live", "rtsp://bob:***@cam/live", "cam"),
+        ("http://cam:80/v.cgi?user=bob&pwd=pw", "http://cam:80/v.cgi?...", "cam"),
+        ("rtsp://cam/user=bob&password=pw&channel=1", "rtsp://cam/user=bob&password=***&channel=1", "cam"),
+        ("http://[::1]:80/a@b.mp4", "http://[::1]:80/a@b.mp4", "::1"),
+        ("http://cam/@home/a.mp4", "http://cam/@home/a.mp4", "cam"),
+    ],
+)
+def test_what_is_shown_of_a_url(url: str, shown: str, name: str) -> None:
+    assert (redacted(url), host(url)) == (shown, name)
+
+
+# Real clips
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not CLIPS.exists(), reason="no ../shared/data/clips")
+@pytest.mark.parametrize(
+    "name, fps, count, size",
+    [
+        ("people", 30, 302, (1920, 1080)),
+        ("traffic", 30000 / 1001, 335, (1280, 720)),
+        ("intel-car-detection", 12.5, 377, (768, 432)),
+        ("intel-one-by-one-person", 10, 1394, (768, 432)),
+    ],
+)
+def test_real_clips_are_read_whole_and_as_opencv_reads_them(
+    name: str, fps: float, count: int, size: tuple[int, int]
+) -> None:
+    capture = cv2.VideoCapture(str(CLIPS / f"{name}.mp4"))
+    with open_source(CLIPS / f"{name}.mp4") as source:
+        assert (source.name, source.frame_count, source.size) == (name, count, size)
+        assert source.fps == pytest.approx(fps)
+        for frame in source:
+            if frame.number <= 40:
+                np.testing.assert_allclose(frame.image, capture.read()[1], atol=1)
+    assert frame.number == count
+    assert frame.time_s == pytest.approx((count - 1) / fps, abs=0.01)
+
+
+@pytest.mark.parametrize("module", ["tracker.video"])
+def test_import_changes_nothing(module: str) -> None:
+    code = f"import cv2, av; a = (cv2.utils.logging.getLogLevel(), av.logging.get_level()); import {module}; " + (
+        "assert a == (cv2.utils.logging.getLogLevel(), av.logging.get_level())"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
