@@ -1,0 +1,226 @@
+"""Teaching the appearance network: crops, their variations, distillation, calibration."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from tracker.appearance import Calibration, Embedder, load_weights, same_identity_probability
+from tracker.cli import main
+from tracker.config import AppearanceConfig
+from tracker.errors import DataError, WeightsError
+from tracker.evaluate_appearance import Looks
+from tracker.train.appearance import DistilConfig, distil
+from tracker.train.calibration import fit, pairs
+from tracker.train.crops import Crop, Variations, collect
+
+SHORT = DistilConfig(steps=4, batch=4, height=64, checkpoint_every=2)
+
+
+def picture(seed: int, size: tuple[int, int] = (120, 60)) -> np.ndarray:
+    small = np.random.default_rng(seed).integers(0, 256, (8, 4, 3), dtype=np.uint8)
+    return np.asarray(cv2.resize(small, size[::-1], interpolation=cv2.INTER_CUBIC))
+
+
+@pytest.fixture
+def crops() -> list[Crop]:
+    return [Crop(picture(seed), person=seed % 2 == 0) for seed in range(40)]
+
+
+@pytest.fixture
+def yolo_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "dataset"
+    for part in ("images/train", "labels/train"):
+        (folder / part).mkdir(parents=True)
+    for number in range(3):
+        cv2.imwrite(str(folder / f"images/train/{number}.png"), picture(number, (100, 200)))
+        (folder / f"labels/train/{number}.txt").write_text(
+            "0 0.25 0.5 0.3 0.8\n7 0.75 0.5 0.3 0.8\n0 0.5 0.5 0.01 0.01\n"
+        )
+    return folder
+
+
+# Crops
+
+
+def test_labelled_images_give_a_crop_for_each_box_that_is_big_enough(yolo_folder: Path) -> None:
+    found = collect([yolo_folder])
+    assert [crop.person for crop in found] == [True, False] * 3
+    assert found[0].image.shape == (104, 78, 3)  # 80 x 60 pixels with 15 % on each side
+
+
+def test_a_box_at_the_edge_keeps_its_place_in_its_crop(tmp_path: Path, yolo_folder: Path) -> None:
+    image = np.zeros((100, 200, 3), np.uint8)
+    image[:, :40] = 255
+    cv2.imwrite(str(yolo_folder / "images/train/0.png"), image)
+    (yolo_folder / "labels/train/0.txt").write_text("0 0.1 0.5 0.2 1.0\n")  # the white part
+    crop = collect([yolo_folder])[0].image
+    inside = crop[:, : round(crop.shape[1] * 1.15 / 1.3)]
+    assert (inside > 250).all() and (crop[:, -4:] < 5).all()
+
+
+def test_a_sequence_gives_crops_of_its_ground_truth_once_a_second(tmp_path: Path) -> None:
+    for part in ("img1", "gt"):
+        (tmp_path / part).mkdir()
+    for frame in range(1, 21):
+        cv2.imwrite(str(tmp_path / f"img1/{frame:06d}.png"), picture(frame, (100, 100)))
+    (tmp_path / "gt/gt.txt").write_text("".join(f"{frame},1,10,10,30,60,1,1,1\n" for frame in range(1, 21)))
+    (tmp_path / "seqinfo.ini").write_text("[Sequence]\nseqLength=20\nframeRate=10\n")
+    assert [crop.person for crop in collect([tmp_path])] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "does not exist"),
+        (lambda path: path.mkdir(), "no sequence"),
+        (lambda path: [(path / part).mkdir(parents=True) for part in ("images", "labels")], "gave no crop"),
+    ],
+    ids=["missing", "empty folder", "no labels"],
+)
+def test_useless_data_is_named(make: Callable[[Path], object], message: str, tmp_path: Path) -> None:
+    make(tmp_path / "data")
+    with pytest.raises(DataError, match=message):
+        collect([tmp_path / "data"])
+
+
+# Variations
+
+
+def test_variations_repeat_with_their_seed_and_only_with_it(crops: list[Crop]) -> None:
+    def looks(seed: int) -> np.ndarray:
+        variations = Variations(crops, np.random.default_rng(seed))
+        return np.stack([variations.look(variations.identity(), (128, 64), damaged=True) for _ in range(8)])
+
+    np.testing.assert_array_equal(looks(1), looks(1))
+    assert not np.array_equal(looks(1), looks(2))
+
+
+def test_damage_changes_a_look_more_than_the_jitter_of_a_box(crops: list[Crop]) -> None:
+    variations = Variations(crops, np.random.default_rng(0))
+    far = {True: 0.0, False: 0.0}
+    for _ in range(30):
+        identity = variations.identity()
+        for damaged in far:
+            a, b = (variations.look(identity, (128, 64), damaged).astype(float) for _ in range(2))
+            far[damaged] += np.abs(a - b).mean()
+    assert 0 < far[False] < 0.5 * far[True]
+
+
+def test_either_people_or_things_alone_will_do(crops: list[Crop]) -> None:
+    for person in (True, False):
+        some = [crop for crop in crops if crop.person == person]
+        assert Variations(some, np.random.default_rng(0)).identity().shape == (333, 166, 3)
+
+
+# Distillation
+
+
+def test_a_damaged_student_comes_back_to_its_teacher(crops: list[Crop], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    teacher = load_weights()
+    state = {name: value.clone() for name, value in teacher.state.items()}
+    state["fc.0.weight"] += torch.randn_like(state["fc.0.weight"]) * state["fc.0.weight"].std()
+    replace(teacher, state=state).write(tmp_path / "student.safetensors")
+    cosine: list[float] = []
+    config = DistilConfig(steps=25, batch=16, height=64, learning_rate=5e-3)
+    distil(
+        crops,
+        "",
+        tmp_path / "out",
+        config,
+        start=tmp_path / "student.safetensors",
+        progress=lambda step, losses: cosine.append(losses["cosine"]),
+    )
+    assert len(cosine) == 25
+    assert np.mean(cosine[-5:]) < 0.8 * np.mean(cosine[:5])
+
+
+def test_the_result_is_ready_for_use(crops: list[Crop], tmp_path: Path) -> None:
+    distil(crops, "", tmp_path, SHORT)
+    embedder = Embedder(AppearanceConfig(model=str(tmp_path / "appearance.safetensors")))
+    assert embedder.crop_size == (64, 32)
+    assert embedder(picture(1), [[0, 0, 50, 100]]).shape == (1, 512)
+
+
+def test_a_resumed_training_ends_where_an_uninterrupted_one_does(crops: list[Crop], tmp_path: Path) -> None:
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(step: int, losses: dict[str, float]) -> None:
+        if step == 3:
+            raise Interrupted
+
+    whole = distil(crops, "", tmp_path / "whole", SHORT)
+    with pytest.raises(Interrupted):
+        distil(crops, "", tmp_path / "parts", SHORT, progress=interrupt)
+    parts = distil(crops, "", tmp_path / "parts", SHORT, resume=True)
+    for name, value in whole.state.items():
+        torch.testing.assert_close(parts.state[name], value, rtol=0, atol=1e-5)
+    assert (tmp_path / "whole" / "curves.csv").read_text() == (tmp_path / "parts" / "curves.csv").read_text()
+
+
+def test_a_checkpoint_of_other_settings_or_none_is_refused(crops: list[Crop], tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no checkpoint"):
+        distil(crops, "", tmp_path, SHORT, resume=True)
+    distil(crops, "", tmp_path, SHORT)
+    with pytest.raises(WeightsError, match="other settings"):
+        distil(crops, "", tmp_path, replace(SHORT, seed=1), resume=True)
+    (tmp_path / "checkpoint.pt").write_bytes(b"damaged")
+    with pytest.raises(WeightsError, match="not a checkpoint"):
+        distil(crops, "", tmp_path, SHORT, resume=True)
+
+
+def test_the_command_leaves_weights_card_and_curves(yolo_folder: Path, tmp_path: Path) -> None:
+    load_weights().write(tmp_path / "teacher.safetensors")
+    words = ["train", "appearance", str(yolo_folder), "--teacher", str(tmp_path / "teacher.safetensors")]
+    words += ["--out", str(tmp_path / "out"), "--steps", "2", "--batch", "2", "--height", "64", "--device", "cpu"]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--quiet"])
+    assert ended.value.code == 0
+    assert {"appearance.safetensors", "appearance.md", "curves.csv"} <= {p.name for p in (tmp_path / "out").iterdir()}
+    assert "6 crops (3 of people) from dataset" in (tmp_path / "out" / "appearance.md").read_text()
+
+
+# Calibration
+
+
+def walk(identities: int, drift: float, frames: int = 60, seed: int = 0) -> Looks:
+    """People whose unit features wander: similarity to oneself falls with time, that to others stays."""
+    rng = np.random.default_rng(seed)
+    feature = rng.normal(size=(identities, 512))
+    rows = []
+    for _ in range(frames):
+        feature = np.sqrt(1 - drift) * feature + np.sqrt(drift) * rng.normal(size=feature.shape)
+        rows.append(feature / np.linalg.norm(feature, axis=1, keepdims=True))
+    ids = np.tile(np.arange(identities), frames)
+    when = np.repeat(np.arange(frames), identities)
+    return Looks(np.concatenate(rows).astype(np.float32), ids, when, np.ones_like(ids), fps=1.0)
+
+
+def test_the_fitted_probability_is_right_at_every_gap() -> None:
+    seen = walk(identities=12, drift=0.02)
+    calibration = fit([seen])
+    assert calibration.threshold_per_log_s < 0
+    for gap in (1, 5, 20):
+        similarity, same = pairs(seen, gap)
+        sure = same_identity_probability(similarity, gap, calibration)
+        assert sure[same].mean() > 0.9 and sure[~same].mean() < 0.1
+
+
+def test_two_numbers_that_never_met_are_not_called_two_people() -> None:
+    seen = walk(identities=2, drift=0.01)
+    split = replace(seen, ids=seen.ids + 10 * (seen.frames >= 30))  # both got a new number halfway
+    _, same = pairs(split, 40)
+    assert len(same) == 0
+    assert pairs(seen, 40)[1].any()
+
+
+def test_too_little_to_calibrate_on_is_said() -> None:
+    with pytest.raises(DataError, match="give longer ones"):
+        fit([walk(identities=1, drift=0.01)])
+    assert Calibration().threshold > 0
