@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from tracker.errors import WeightsError
 from tracker.motion.kalman import KalmanParameters, KalmanPredictor
-from tracker.motion.learned import LearnedPredictor, LstmCore
+from tracker.motion.learned import Core, LearnedPredictor, LstmCore
 from tracker.motion.predictor import Predictor
 from tracker.motion.weights import COMMAND, EMBEDDED, read_weights
 
 __all__ = ["load_predictor"]
-
-_CORES = {"lstm": LstmCore}
 
 
 def load_predictor(model: str = "") -> Predictor:
@@ -26,11 +27,20 @@ def load_predictor(model: str = "") -> Predictor:
     parameters = KalmanParameters.from_tensors(weights.tensors)
     if model == "kalman":
         return KalmanPredictor(parameters)
-    core = _CORES.get(weights.notes.get("model", ""))
-    if core is None:
-        raise WeightsError(f"{path} holds no motion network; make one with: {COMMAND}")
     try:
         tensors = dict(weights.tensors)
-        return LearnedPredictor(parameters, core(tensors), tensors["head.weight"], tensors["head.bias"])
-    except (KeyError, ValueError) as error:
-        raise WeightsError(f"{path} does not fit its network ({error}); make one with: {COMMAND}") from error
+        core = _core(weights.notes.get("model", ""), tensors)
+        return LearnedPredictor(parameters, core, tensors["head.weight"], tensors["head.bias"])
+    except (KeyError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise WeightsError(f"{path} holds no motion network ({reason}); make one with: {COMMAND}") from error
+
+
+def _core(name: str, tensors: dict[str, NDArray[Any]]) -> Core:
+    """The LSTM by NumPy; the networks it is compared with by PyTorch, imported only then."""
+    if name == LstmCore.name:
+        return LstmCore(tensors)
+    from tracker.motion.network import TorchCore
+    from tracker.motion.networks import NETWORKS
+
+    return TorchCore(NETWORKS[name](), tensors)

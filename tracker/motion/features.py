@@ -3,12 +3,15 @@
 Everything is relative and bounded: offsets and speeds in box heights, the filter's surprise in its own standard
 deviations, times in seconds, borders in heights. Nothing depends on where in the frame or how large in pixels an
 object is, except through the nearness of a border and the share of the frame's height it takes.
-The function takes NumPy arrays or PyTorch tensors of any leading shape.
+The function takes arrays of any leading shape: all windows of a batch in training, all tracks of a frame in use.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tracker.motion.kalman import (
     MEAN,
@@ -17,11 +20,10 @@ from tracker.motion.kalman import (
     VELOCITY_VARIANCE,
     KalmanParameters,
     measurement_unit,
-    namespace,
     process_unit,
 )
 
-Array = Any
+Array = NDArray[Any]
 
 GEOMETRY_SIZE = 47
 FAR = 2.0  # heights: a border further away than this does not matter
@@ -57,58 +59,65 @@ class Step(NamedTuple):
     frame_size: Array
 
 
-def geometry(step: Step, p: KalmanParameters) -> Array:
+def geometry(step: Step, p: KalmanParameters) -> NDArray[np.float32]:
     """(..., 47) inputs of the network."""
-    xp = namespace(step.observed)
     mean = step.filtered[MEAN]
     unit = process_unit(mean)
     dt = step.dt[..., None]
+    noise = (measurement_unit(mean) * p.measurement_noise) ** 2
+    g = np.empty((*mean.shape[:-1], GEOMETRY_SIZE), np.float32)
     innovation = step.observed - step.predicted[MEAN]
-    noise = measurement_unit(mean) * p.measurement_noise
-    surprise = innovation / xp.sqrt(step.predicted[VARIANCE] + noise**2)
     move = (step.observed - step.last) / unit
-    score = step.score[..., None]
-    first = xp.where(dt > 0, xp.zeros_like(dt), xp.ones_like(dt))
-    return xp.concatenate(
-        [
-            xp.clip(surprise / 2, -3, 3),
-            xp.clip(innovation / unit, -3, 3),
-            xp.clip(move, -3, 3),
-            _squashed(move / (dt + 1e-3)),
-            _squashed(step.filtered[VELOCITY] / unit),
-            2 * xp.clip((step.observed - mean) / unit, -1, 1),
-            xp.log(step.filtered[VARIANCE] / unit**2) / 4 + 1.5,
-            xp.log(step.filtered[VELOCITY_VARIANCE] / unit**2) / 4 + 0.5,
-            xp.log(xp.clip(dt, 0.01, 100)) / 2 + 1,
-            dt / (1 + dt),
-            xp.log(1 + step.age[..., None]),
-            first,
-            2 * (score - 0.7),
-            score - step.last_score[..., None],
-            score - step.mean_score[..., None],
-            step.has_feature[..., None],
-            mean[..., 2:3] - mean[..., 3:],
-            _place(mean, step.frame_size, unit),
-        ],
-        -1,
-    )
+    g[..., 0:4] = innovation / np.sqrt(step.predicted[VARIANCE] + noise)
+    g[..., 4:8] = innovation / unit
+    g[..., 8:12] = move
+    g[..., 12:16] = move / (dt + 1e-3)
+    g[..., 16:20] = step.filtered[VELOCITY] / unit
+    g[..., 12:20] /= 1 + np.abs(g[..., 12:20]) / 8  # speeds to 4 heights/s nearly as they are, faster ones below 8
+    g[..., 20:24] = (step.observed - mean) / unit
+    g[..., 24:28] = step.filtered[VARIANCE] / unit**2
+    g[..., 28:32] = step.filtered[VELOCITY_VARIANCE] / unit**2
+    g[..., 32:33] = np.maximum(dt, 0.01)
+    np.log(g[..., 24:33], out=g[..., 24:33])
+    g[..., 33:34] = dt / (1 + dt)
+    g[..., 34] = np.log1p(step.age)
+    g[..., 35:36] = dt == 0
+    g[..., 36] = step.score
+    g[..., 37] = step.score - step.last_score
+    g[..., 38] = step.score - step.mean_score
+    g[..., 39] = step.has_feature
+    g[..., 40] = mean[..., 2] - mean[..., 3]
+    _place(g[..., 41:], mean, step.frame_size, unit)
+    g *= _SCALE
+    g += _SHIFT
+    np.maximum(g, _LOW, out=g)
+    return np.minimum(g, _HIGH, out=g)
 
 
-def _squashed(speed: Array) -> Array:
-    """Speeds up to about 4 heights a second nearly as they are, faster ones towards a bound of 8."""
-    return speed / (1 + abs(speed) / 8)
-
-
-def _place(mean: Array, frame_size: Array, unit: Array) -> Array:
-    """(..., 6): distance of each edge to the frame's border in heights, is the frame known, share of its height.
+def _place(out: NDArray[np.float32], mean: Array, frame_size: Array, unit: Array) -> None:
+    """Distance of the four edges to the frame's border, is the frame known, and the share of its height taken.
 
     Of an unknown frame every border is far and the share is neutral.
     """
-    xp = namespace(mean)
-    half = xp.exp(mean[..., 2:]) / 2
-    low, high = mean[..., :2] - half, frame_size - mean[..., :2] - half
-    margins = xp.concatenate([low, high], -1) / unit[..., 1:2]
-    known = frame_size[..., 1:] > 0  # False for NaN
-    margins = xp.where(known, xp.clip(margins, -1, FAR), xp.full_like(margins, FAR))
-    share = xp.log(unit[..., 1:2] / xp.where(known, frame_size[..., 1:], 8 * unit[..., 1:2])) / 2 + 1
-    return xp.concatenate([margins, xp.where(known, xp.ones_like(share), xp.zeros_like(share)), share], -1)
+    half = np.exp(mean[..., 2:]) / 2
+    known = np.isfinite(frame_size[..., 1:])
+    height = unit[..., 1:2]
+    out[..., 0:2] = (mean[..., :2] - half) / height
+    out[..., 2:4] = (frame_size - mean[..., :2] - half) / height
+    np.copyto(out[..., :4], np.float32(FAR), where=~known)
+    out[..., 4:5] = known
+    out[..., 5:6] = np.log(np.where(known, height / frame_size[..., 1:], 1 / 8))
+
+
+def _columns(*parts: tuple[int, float]) -> NDArray[np.float32]:
+    """(47,) numbers from (count, value) pairs."""
+    counts, values = zip(*parts, strict=True)
+    return np.repeat(np.array(values, np.float32), counts)
+
+
+# The columns of `geometry` in order, as (how many, value): surprise, innovation, move, two speeds, filtered offset,
+# two log variances, log time step, time step, log age, first, score and its two trends, has a feature, aspect; place.
+_SCALE = _columns((4, 0.5), (16, 1), (4, 2), (8, 0.25), (1, 0.5), (3, 1), (1, 2), (9, 1), (1, 0.5))
+_SHIFT = _columns((24, 0), (4, 1.5), (4, 0.5), (1, 1), (3, 0), (1, -1.4), (9, 0), (1, 1))
+_LOW = _columns((12, -3), (8, -8), (4, -2), (17, -10), (4, -1), (2, -10))
+_HIGH = _columns((12, 3), (8, 8), (4, 2), (17, 10), (4, FAR), (2, 10))

@@ -36,6 +36,10 @@ MEAN, VELOCITY, VARIANCE, COVARIANCE, VELOCITY_VARIANCE = range(5)
 """Rows of a filter state (5, ..., 4): position, its rate, and the three entries of their 2x2 covariance."""
 
 
+LARGEST_CHANGE = (np.inf, np.inf, 3.0, 3.0)
+"""No forecast changes a size by more than a factor e^3 = 20: a logarithm's error must not become a box of any size."""
+
+
 def namespace(array: Array) -> Any:
     """The module whose functions take this array: numpy or torch."""
     return np if isinstance(array, np.ndarray) else importlib.import_module("torch")
@@ -135,7 +139,8 @@ def propagate(state: Array, dt: Array, p: KalmanParameters) -> Array:
 
 def _propagated_position(state: Array, dt: Array, p: KalmanParameters) -> tuple[Array, ...]:
     """Mean, variance, decay of the velocity, way per unit of velocity and squared velocity noise."""
-    decay = namespace(state).exp(-p.damping * dt)
+    xp = namespace(state)
+    decay = xp.exp(-p.damping * dt)
     travel = (1 - decay) / p.damping
     unit = process_unit(state[MEAN])
     noise = (p.velocity_noise * unit) ** 2
@@ -145,7 +150,9 @@ def _propagated_position(state: Array, dt: Array, p: KalmanParameters) -> tuple[
         + noise / p.damping**2 * (dt - 2 * travel + (1 - decay**2) / (2 * p.damping))
         + (p.position_noise * unit) ** 2 * dt
     )
-    return state[MEAN] + travel * state[VELOCITY], variance, decay, travel, noise
+    limit = xp.asarray(LARGEST_CHANGE, dtype=state.dtype, device=state.device)
+    way = xp.minimum(xp.maximum(travel * state[VELOCITY], -limit), limit)
+    return state[MEAN] + way, variance, decay, travel, noise
 
 
 def correct(predicted: Array, observed: Array, p: KalmanParameters) -> Array:
@@ -194,7 +201,7 @@ class KalmanPredictor:
     def predict(self, slots: Ints, time_s: float) -> Prediction:
         elapsed = np.maximum(time_s - self._time_s[slots], 0)
         mean, std = to_cxcywh(*self._forecaster(slots)(elapsed[:, None]))
-        return Prediction(mean.astype(np.float32), std.astype(np.float32))
+        return Prediction(mean[:, 0].astype(np.float32), std[:, 0].astype(np.float32))
 
     def update(self, slots: Ints, seen: Observations) -> None:
         elapsed = seen.time_s - self._time_s[slots, None]
@@ -217,18 +224,16 @@ class KalmanPredictor:
         elapsed = np.maximum(time_s - self._time_s[slots], 0)[:, None]
 
         def forecaster(seconds: Floats) -> tuple[Floats, Floats]:
-            steps = np.asarray(seconds, np.float64)
-            mean, std = (np.stack(part, axis=1) for part in zip(*(ahead(elapsed + s) for s in steps), strict=True))
-            box, spread = to_cxcywh(mean, std)
+            box, spread = to_cxcywh(*ahead(elapsed + np.asarray(seconds, np.float64)))
             edge = np.sqrt(spread[..., :2] ** 2 + spread[..., 2:] ** 2 / 4)
             return cxcywh_to_xyxy(box).astype(np.float32), np.concatenate([edge, edge], -1).astype(np.float32)
 
         return forecaster
 
     def _forecaster(self, slots: Ints) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
-        """A function of the seconds (N, 1) since each track's last observation -> mean and std (N, 4), coordinates."""
-        state = self._state[:, slots]  # indexing with an array copies
-        return lambda elapsed: forecast(state, elapsed, self.parameters)
+        """A function of seconds (N, H) since each track's last observation -> mean and std (N, H, 4), coordinates."""
+        state = self._state[:, slots, None]  # indexing with an array copies
+        return lambda elapsed: forecast(state, elapsed[..., None], self.parameters)
 
     def _reserve(self, capacity: int) -> None:
         """Grow the arrays to at least `capacity` slots, doubling."""

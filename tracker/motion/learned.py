@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.motion.features import Step, geometry
-from tracker.motion.head import OUTPUTS, corrected
+from tracker.motion.head import OUTPUTS, TERMS, corrected
 from tracker.motion.kalman import (
     MEAN,
     KalmanParameters,
@@ -102,17 +102,18 @@ class LearnedPredictor(KalmanPredictor):
         super().warp(slots, affine)
         self._last[slots] = warped(self._last[slots], affine)
         turn = affine[:, :2] / affine_scale(affine)
-        output = self._output[slots].reshape(len(slots), -1, 4)
+        output = self._output[slots].reshape(len(slots), TERMS, 4)
         output[:, :3, :2] = output[:, :3, :2] @ turn.T
-        self._output[slots] = output.reshape(len(slots), -1)
+        self._output[slots] = output.reshape(len(slots), OUTPUTS)
 
     def _forecaster(self, slots: Ints) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
-        state, output = self._state[:, slots], self._output[slots]
+        state, output = self._state[:, slots, None], self._output[slots, None]
         unit = process_unit(state[MEAN])
 
         def ahead(elapsed: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-            mean, std = forecast(state, elapsed, self.parameters)
-            return corrected(mean, std, unit, output, elapsed)
+            dt = elapsed[..., None]
+            mean, std = forecast(state, dt, self.parameters)
+            return corrected(mean, std, unit, output, dt)
 
         return ahead
 
@@ -154,6 +155,8 @@ class LstmCore:
     A sigmoid is a tanh of half the input, so the gates' weights are halved once and one tanh serves all four gates.
     """
 
+    name = "lstm"
+
     def __init__(self, tensors: dict[str, NDArray[Any]]) -> None:
         self.hidden = tensors["recurrent.weight_hh_l0"].shape[1]
         n = self.hidden
@@ -166,7 +169,7 @@ class LstmCore:
 
         self.map = InputMap(tensors, arranged("weight_ih_l0"), arranged("bias_ih_l0") + arranged("bias_hh_l0"))
         self.first = np.concatenate([self.map.geometry, arranged("weight_hh_l0").T])
-        self.second = np.concatenate([arranged("weight_ih_l1").T, arranged("weight_hh_l1").T])
+        self.second = np.concatenate([arranged("weight_ih_l1"), arranged("weight_hh_l1")], axis=1).T.copy()
         self.second_bias = arranged("bias_ih_l1") + arranged("bias_hh_l1")
         self.state = np.zeros((2, 2, 0, n), np.float32)  # layer; hidden, cell; slot
 

@@ -5,21 +5,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tracker.motion.network import HIDDEN_SIZE, INPUT_SIZE, RecurrentNetwork, State
+from tracker.motion.network import INPUT_SIZE, ForecastNetwork, RecurrentNetwork, State
+
+HIDDEN_SIZE = 128
 
 
 class MotionNetwork(RecurrentNetwork):
-    """The network that `LearnedPredictor` runs, for training. State: (hidden, cell), (2, B, 128) each."""
+    """`nn.LSTM(512, 128, num_layers=2, batch_first=True)`, for training; in use it is `learned.LstmCore`.
+
+    State: hidden and cell, (2, B, 128) each.
+    """
 
     name = "lstm"
 
     def __init__(self) -> None:
-        super().__init__()
+        ForecastNetwork.__init__(self, HIDDEN_SIZE)
         self.recurrent = nn.LSTM(INPUT_SIZE, HIDDEN_SIZE, num_layers=2, batch_first=True)
 
-    def start_state(self, tracks: int, like: Tensor) -> State:
-        zero = like.new_zeros(2, tracks, HIDDEN_SIZE)
-        return zero, zero
+    def start_state(self, tracks: int) -> State:
+        zero = self.no_feature.new_zeros(2, tracks, HIDDEN_SIZE)
+        return zero, zero.clone()
 
     def run(self, inputs: Tensor, state: State, weights: list[Tensor]) -> tuple[Tensor, State]:
         hidden, h, c = torch.lstm(inputs, state, weights, True, 2, 0.0, self.training, False, True)

@@ -1,26 +1,27 @@
-"""The networks behind the filter, for training: input map, a recurrent (or attention) core, head.
+"""The networks behind the filter: input map, a recurrent (or attention) core, head.
 
     x = W_a f + W_g g + b    in R^512, f the appearance vector (or a learned "none"), g the geometry of `features.py`
-    y = core(x)              in R^128
-    output = W_o y           the correction of `head.py`; W_o starts at zero, so training starts from the filter
+    y = core(x)              in R^hidden
+    output = W_o y + c       the correction of `head.py`; W_o and c start at zero, so training starts from the filter
 
-Letters in shapes: B tracks, T observations in order.
+Letters in shapes: B tracks, T observations in order. A state is a tuple of tensors whose second axis is the track.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tracker.motion.features import GEOMETRY_SIZE
 from tracker.motion.head import OUTPUTS
-from tracker.structures import FEATURE_SIZE
+from tracker.structures import FEATURE_SIZE, Floats, Ints
 
 INPUT_SIZE = 512
-HIDDEN_SIZE = 128
-State = Any  # what a core carries from one call to the next; None: nothing yet
+State = tuple[Tensor, ...]
 
 
 class ForecastNetwork(nn.Module):
@@ -28,72 +29,102 @@ class ForecastNetwork(nn.Module):
 
     name: ClassVar[str]
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: int) -> None:
         super().__init__()
         self.geometry = nn.Linear(GEOMETRY_SIZE, INPUT_SIZE)
         self.appearance = nn.Linear(FEATURE_SIZE, INPUT_SIZE, bias=False)
         self.no_feature = nn.Parameter(torch.zeros(FEATURE_SIZE))
-        self.head = nn.Linear(HIDDEN_SIZE, OUTPUTS)
+        self.head = nn.Linear(hidden, OUTPUTS)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, geometry: Tensor, features: Tensor | None = None, state: State = None) -> tuple[Tensor, State]:
+    def forward(
+        self, geometry: Tensor, features: Tensor | None = None, state: State | None = None
+    ) -> tuple[Tensor, State]:
         """(B, T, 47) geometry, (B, T, 512) features with NaN rows for none -> (B, T, 20) corrections and the state."""
-        hidden, state = self.core(self.input_map(geometry, features), state)
-        return self.head(hidden), state
+        hidden, state = self.hidden(geometry, features, state or self.start_state(len(geometry)))
+        output: Tensor = self.head(hidden)
+        return output, state
+
+    def hidden(self, geometry: Tensor, features: Tensor | None, state: State) -> tuple[Tensor, State]:
+        """(B, T, hidden) and the state to go on with."""
+        return self.core(self.input_map(geometry, features), state)
 
     def input_map(self, geometry: Tensor, features: Tensor | None = None) -> Tensor:
         """(B, T, 47), (B, T, 512) -> (B, T, 512)."""
-        mapped: Tensor = self.geometry(geometry)
-        return mapped + self.appearance(self.filled(features))
+        mapped: Tensor = self.geometry(geometry) + self.appearance(self.filled(features))
+        return mapped
 
     def filled(self, features: Tensor | None) -> Tensor:
         """(..., 512) features with the learned vector where there is none."""
-        if features is None:
-            return self.no_feature
-        return torch.where(torch.isnan(features), self.no_feature, features)
+        return self.no_feature if features is None else torch.where(torch.isnan(features), self.no_feature, features)
 
-    def core(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """(B, T, 512) -> (B, T, 128) and the state to go on with."""
+    def core(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, T, 512) -> (B, T, hidden) and the state to go on with."""
+        raise NotImplementedError
+
+    def start_state(self, tracks: int) -> State:
+        """The state before a first observation, all zero."""
         raise NotImplementedError
 
 
 class RecurrentNetwork(ForecastNetwork):
-    """Base of the networks whose core is one of PyTorch's recurrent layers."""
+    """Base of the networks whose core is one of PyTorch's recurrent layers, two of them on top of each other."""
 
-    recurrent: nn.RNNBase
+    def __init__(self, kind: type[nn.RNNBase], hidden: int) -> None:
+        super().__init__(hidden)
+        self.recurrent = kind(INPUT_SIZE, hidden, num_layers=2, batch_first=True)  # type: ignore[call-arg]
 
-    def core(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
-        return self.recurrent(x, state)  # type: ignore[no-any-return]
+    def core(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        layer = self.recurrent
+        return self.run(x, state, [w for weights in layer.all_weights for w in weights])
 
-    def forward(self, geometry: Tensor, features: Tensor | None = None, state: State = None) -> tuple[Tensor, State]:
+    def start_state(self, tracks: int) -> State:
+        return (self.no_feature.new_zeros(2, tracks, self.recurrent.hidden_size),)
+
+    def hidden(self, geometry: Tensor, features: Tensor | None, state: State) -> tuple[Tensor, State]:
         """As the base's, with the input map folded into the first layer: the same numbers in half the time.
 
         Both are linear with nothing in between, so W_ih (W_g g + W_a f + b) = (W_ih W_g) g + W_ih (W_a f + b).
         """
-        layer = self.recurrent
-        first = torch.addmv(layer.bias_ih_l0, layer.weight_ih_l0, self.geometry.bias)
-        weight = layer.weight_ih_l0 @ self.geometry.weight
-        inputs = geometry
+        (weight, recurrent, bias, recurrent_bias), second = self.recurrent.all_weights
+        bias = torch.addmv(bias, weight, self.geometry.bias)
+        folded = weight @ self.geometry.weight
         if features is None:
-            first = first + layer.weight_ih_l0 @ self.appearance(self.no_feature)
+            bias = bias + weight @ self.appearance(self.no_feature)
+            inputs = geometry
         else:
+            folded = torch.cat([folded, weight @ self.appearance.weight], 1)
             inputs = torch.cat([geometry, self.filled(features)], -1)
-            weight = torch.cat([weight, layer.weight_ih_l0 @ self.appearance.weight], 1)
-        weights = [weight, layer.weight_hh_l0, first, layer.bias_hh_l0]
-        for number in range(1, layer.num_layers):
-            weights += [
-                getattr(layer, f"{part}_l{number}") for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-            ]
-        if state is None:
-            state = self.start_state(len(geometry), geometry)
-        hidden, state = self.run(inputs, state, weights)
-        return self.head(hidden), state
-
-    def start_state(self, tracks: int, like: Tensor) -> State:
-        """The state before a first observation, all zero."""
-        return like.new_zeros(self.recurrent.num_layers, tracks, HIDDEN_SIZE)
+        return self.run(inputs, state, [folded, recurrent, bias, recurrent_bias, *second])
 
     def run(self, inputs: Tensor, state: State, weights: list[Tensor]) -> tuple[Tensor, State]:
-        """The recurrent layers with given weights: (B, T, any) -> (B, T, 128) and the state."""
+        """The recurrent layers with given weights: (B, T, any) -> (B, T, hidden) and the state."""
         raise NotImplementedError
+
+
+class TorchCore:
+    """Any of the networks in use, by PyTorch: what the LSTM is compared with needs no code of its own for this."""
+
+    def __init__(self, network: ForecastNetwork, tensors: dict[str, NDArray[Any]]) -> None:
+        weights = {name: torch.from_numpy(value) for name, value in tensors.items() if not name.startswith("kalman.")}
+        network.load_state_dict(weights)
+        self.network = network.eval()
+        self.state = network.start_state(0)
+
+    def reserve(self, capacity: int) -> None:
+        more = self.network.start_state(capacity - self.state[0].shape[1])
+        self.state = tuple(torch.cat(pair, 1) for pair in zip(self.state, more, strict=True))
+
+    def clear(self, slots: Ints) -> None:
+        for part in self.state:
+            part[:, slots] = 0
+
+    @torch.inference_mode()
+    def step(self, slots: Ints, geometry: Floats, features: Floats | None) -> Floats:
+        state = tuple(part[:, slots] for part in self.state)
+        look = None if features is None or np.isnan(features).all() else torch.from_numpy(features)[:, None]
+        hidden, state = self.network.hidden(torch.from_numpy(geometry)[:, None], look, state)
+        for part, new in zip(self.state, state, strict=True):
+            part[:, slots] = new
+        return np.asarray(hidden[:, 0].numpy())

@@ -31,7 +31,7 @@ from tracker.motion.kalman import KalmanParameters, correct, forecast, process_u
 from tracker.motion.network import ForecastNetwork
 from tracker.motion.weights import write_weights
 from tracker.train.data import TrackTable, read_tracks
-from tracker.train.networks import NETWORKS
+from tracker.motion.networks import NETWORKS
 from tracker.train.windows import Windows, WindowSampler, filtered
 
 LATEST = "checkpoint.pt"
@@ -366,7 +366,7 @@ def _mean_iou(error: NDArray[Any], windows: Windows, p: KalmanParameters) -> flo
 
 def _detached(state: Any) -> Any:
     """The same state, without the graph that led to it."""
-    return tuple(map(_detached, state)) if isinstance(state, tuple) else state.detach()
+    return tuple(part.detach() for part in state)
 
 
 def _process_group() -> tuple[int, int]:

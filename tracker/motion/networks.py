@@ -1,0 +1,13 @@
+"""The motion networks by name."""
+
+from __future__ import annotations
+
+from tracker.motion.gru import GruNetwork
+from tracker.motion.lstm import MotionNetwork
+from tracker.motion.network import ForecastNetwork
+from tracker.motion.rnn import RnnNetwork
+from tracker.motion.transformer import TransformerNetwork
+
+NETWORKS: dict[str, type[ForecastNetwork]] = {
+    network.name: network for network in (MotionNetwork, RnnNetwork, GruNetwork, TransformerNetwork)
+}
