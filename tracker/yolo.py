@@ -115,17 +115,26 @@ def _check_architecture(yaml: Any) -> None:
             raise ValueError(f"unknown layer {name!r}")
 
 
-def _from_checkpoint(path: Path) -> Any:
-    tasks = ultralytics("nn.tasks")
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """An Ultralytics checkpoint, read with `weights_only=True`: known layers and numbers, no code.
+
+    Raises:
+        WeightsError: damaged, or holds anything else.
+    """
     try:
-        checkpoint, _ = tasks.torch_safe_load(str(path.resolve()), safe_only=True)
-        network = checkpoint.get("ema") or checkpoint["model"]
+        checkpoint, _ = ultralytics("nn.tasks").torch_safe_load(str(path.resolve()), safe_only=True)
     except Exception as error:  # whatever a damaged or foreign pickle makes PyTorch raise
         raise WeightsError(
             f"{path} is not a YOLO checkpoint that can be read without running code; "
             "give weights saved by Ultralytics, or convert them to .safetensors"
         ) from error
-    if not isinstance(network, tasks.DetectionModel):
+    return dict(checkpoint)
+
+
+def _from_checkpoint(path: Path) -> Any:
+    checkpoint = read_checkpoint(path)
+    network = checkpoint.get("ema") or checkpoint.get("model")
+    if not isinstance(network, ultralytics("nn.tasks").DetectionModel):
         raise WeightsError(f"{path} holds a {type(network).__name__}; give weights of a YOLO detector")
     return network
 

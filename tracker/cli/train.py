@@ -74,3 +74,60 @@ def appearance(
         distil(crops, teacher, out, config, start=start, device=place, resume=resume, progress=show)
     write_card(out, data, teacher, config, crops)
     console.print(f"wrote {out / 'appearance.safetensors'}")
+
+
+@command.command()
+def detector(
+    data: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DATA...",
+            help="Folders with images/ and YOLO labels/, folders in MOTChallenge's layout with images, videos without "
+            "labels. At least one with labels.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the weights, their card, the dataset and checkpoints.")],
+    model: Annotated[str, typer.Option(help="YOLO weights to begin with. Default: the embedded ones.")] = "",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 3,
+    batch: Annotated[int, typer.Option(min=1, help="Images a step.")] = 16,
+    imgsz: Annotated[int, typer.Option(min=32, help="Size of the images in pixels.")] = 640,
+    lr: Annotated[float, typer.Option(min=0.0, help="Learning rate; higher learns and forgets more.")] = 5e-5,
+    mix: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of the trained weights in the result; the rest is the start.")
+    ] = 0.5,
+    held_out: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of labelled images to measure on.")] = 0.2,
+    every: Annotated[float, typer.Option(min=0.01, help="Seconds between the frames taken from videos.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Where all chance comes from.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT's last checkpoint.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no scores.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+) -> None:
+    """Fine-tune the YOLO detector on labelled images and unlabelled videos.
+
+    Leaves OUT/detector.safetensors (for `track video.mp4 --model FILE`) and detector.md with the scores before and
+    after on images held out.
+
+    Example: track train detector my-images my-video.mp4 --out runs/detector
+    """
+    import json
+
+    from rich.console import Console
+
+    from tracker.device import resolve_device
+    from tracker.train.detection_data import DataConfig
+    from tracker.train.detector import FineTuneConfig, fine_tune
+
+    console = Console(stderr=True, quiet=quiet)
+    chosen = DataConfig(imgsz=imgsz, held_out=held_out, every_s=every, seed=seed)
+    config = FineTuneConfig(epochs=epochs, batch=batch, imgsz=imgsz, lr=lr, mix=mix, data=chosen, seed=seed)
+    with console.status("starting") as status:
+        scores = fine_tune(
+            data, out, config, model=model, device=resolve_device(device), resume=resume, progress=status.update
+        )
+    if as_json:
+        print(json.dumps(scores, indent=2))
+    elif not quiet:
+        for name, values in scores.items():
+            print(f"{name:6s} " + "  ".join(f"{metric} {value:.2f}" for metric, value in values.items()))
+    console.print(f"wrote {out / 'detector.safetensors'}")

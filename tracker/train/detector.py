@@ -1,0 +1,234 @@
+"""Fine-tune a YOLO detector with Ultralytics' own trainer, gently: it must stay as good as it was elsewhere.
+
+Low learning rate, the statistics of batch normalisation frozen, and the result averaged with the start in weight space
+(Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022): on images like the new ones most of the gain
+stays, on others nearly nothing is lost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from tracker import yolo
+from tracker.detect import find_weights
+from tracker.errors import DataError
+from tracker.train.detection_data import DataConfig, Dataset, build
+
+_engine: Any = yolo.ultralytics("models.yolo.detect")
+_LICENCE = "AGPL-3.0"
+
+
+@dataclass(frozen=True)
+class FineTuneConfig:
+    """How a detector is fine-tuned.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch: images a step.
+        imgsz: size of the images.
+        lr: learning rate at the start (AdamW, falling linearly to a tenth).
+        mix: share of the trained weights in the result, the rest is the start; 1 forgets most, 0 learns nothing.
+        data: how the dataset is made.
+        seed: where all chance comes from.
+    """
+
+    epochs: int = 3
+    batch: int = 16
+    imgsz: int = 640
+    lr: float = 5e-5
+    mix: float = 0.5
+    data: DataConfig = field(default_factory=DataConfig)
+    seed: int = 0
+
+
+class _FineTuner(_engine.DetectionTrainer):  # type: ignore[misc]
+    """Ultralytics' trainer, begun from a given network instead of a file that would have to be unpickled."""
+
+    def __init__(self, start: Any, overrides: dict[str, Any]) -> None:
+        self._start = start
+        super().__init__(overrides=overrides)
+
+    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:  # noqa: ARG002
+        names = self.data["names"]
+        if weights is None and dict(names) == dict(self._start.names):
+            return self._start.float()
+        network = _engine.DetectionTrainer.get_model(self, self._start.yaml, weights or self._start, verbose=False)
+        return network.float()
+
+    def setup_model(self) -> Any:
+        """The start network; on resuming, the checkpoint's, and the checkpoint."""
+        if not self.resume:
+            self.model = self.get_model()
+            return None
+        checkpoint = yolo.read_checkpoint(Path(self.args.model))
+        self.model = self.get_model(weights=checkpoint.get("ema") or checkpoint["model"])
+        return checkpoint
+
+    def _model_train(self) -> None:
+        self.model.train()
+        for module in self.model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()  # few images would bend the statistics of many
+
+    def final_eval(self) -> None:
+        """Nothing: what is kept is the average with the start, which is measured after."""
+
+
+def fine_tune(
+    data: Sequence[Path],
+    out: Path,
+    config: FineTuneConfig,
+    *,
+    model: str = "",
+    device: str = "cpu",
+    resume: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, dict[str, float]]:
+    """Fine-tune the detector `model` (empty: the embedded one) on `data`; leaves `detector.safetensors` and its card.
+
+    Args:
+        data: folders in YOLO's or MOTChallenge's layout with images, and videos; see `detection_data`.
+        out: folder for the result, the dataset and the checkpoints.
+        resume: go on from `out`'s last checkpoint.
+        progress: told in words what is going on.
+
+    Returns:
+        {"start": scores, "result": scores} on the held-out images: mAP50-95 and mAP50 in percent over all classes, and
+        `person` where there is that class.
+    """
+    start_file = find_weights(model)
+    out.mkdir(parents=True, exist_ok=True)
+    last = out / "run" / "weights" / "last.pt"
+    if resume and not last.is_file():
+        raise DataError(f"{out} has no checkpoint to go on from; leave --resume out")
+    if resume:
+        dataset = Dataset.load(out / "dataset")
+    else:
+        progress("collecting images and labels")
+        dataset = build(data, out / "dataset", start_file, config.data, device)
+    progress(f"{dataset.train} images to learn from ({dataset.made} labelled by the start), {dataset.val} held out")
+    start, _ = yolo.load(start_file)
+    tuner = _FineTuner(start, _overrides(dataset, out, config, device, last if resume else None))
+    tuner.add_callback("on_train_batch_end", lambda t: progress(_state(t)))
+    tuner.train()
+    trained = (tuner.ema.ema if tuner.ema else tuner.model).float().cpu()
+    result, start = _averaged(trained, yolo.load(start_file)[0], config.mix)
+    weights = out / "detector.safetensors"
+    yolo.save(
+        result, weights, {"licence": _LICENCE, "start": start_file.name, "fine-tuning": json.dumps(asdict(config))}
+    )
+    progress("measuring on the held-out images")
+    scores = {"result": evaluate(weights, dataset.file, config.imgsz, device)}
+    if dict(start.names) == dataset.names:
+        scores = {"start": evaluate(start_file, dataset.file, config.imgsz, device), **scores}
+    _write_card(out / "detector.md", data, start_file, dataset, config, scores)
+    return scores
+
+
+def _overrides(
+    dataset: Dataset, out: Path, config: FineTuneConfig, device: str, checkpoint: Path | None
+) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "task": "detect",
+        "model": str(checkpoint or "start"),
+        "data": str(dataset.file),
+        "project": str(out.resolve()),
+        "name": "run",
+        "exist_ok": True,
+        "epochs": config.epochs,
+        "batch": config.batch,
+        "nbs": config.batch,
+        "imgsz": config.imgsz,
+        "optimizer": "AdamW",
+        "lr0": config.lr,
+        "lrf": 0.1,
+        "warmup_epochs": 0.3,
+        "warmup_bias_lr": 0.0,
+        "mosaic": 0.0,
+        "scale": 0.3,
+        "seed": config.seed,
+        "device": device.removeprefix("cuda:"),
+        "workers": 0,
+        "amp": device != "cpu",
+        "val": False,
+        "plots": False,
+        "verbose": False,
+        "resume": str(checkpoint) if checkpoint else False,
+    }
+    return settings
+
+
+def _state(tuner: Any) -> str:
+    losses = " ".join(f"{name} {float(value):.3f}" for name, value in tuner.tloss.items())
+    return f"epoch {tuner.epoch + 1} of {tuner.epochs}: {losses}"
+
+
+def _averaged(trained: Any, start: Any, mix: float) -> tuple[Any, Any]:
+    """Trained and start weights averaged where they have the same shape; the start's where `mix` is 0."""
+    before = start.state_dict()
+    mixed = {
+        name: torch.lerp(before[name].float(), value.float(), mix)
+        if name in before and before[name].shape == value.shape and value.is_floating_point()
+        else value
+        for name, value in trained.state_dict().items()
+    }
+    trained.load_state_dict(mixed)
+    return trained, start
+
+
+def evaluate(weights: Path, data: Path, imgsz: int, device: str = "cpu") -> dict[str, float]:
+    """mAP50-95 and mAP50 in percent of a detector on the `val` images of a `data.yaml`, by Ultralytics' validator."""
+    network, names = yolo.load(weights)
+    network.names = names
+    arguments = {
+        "task": "detect",
+        "data": str(data),
+        "imgsz": imgsz,
+        "batch": 8,
+        "workers": 0,
+        "plots": False,
+        "verbose": False,
+        "device": device.removeprefix("cuda:"),
+        "project": str(data.parent),
+        "name": "validation",
+        "exist_ok": True,
+    }
+    validator = _engine.DetectionValidator(args=arguments)
+    validator(model=network.fuse(verbose=False))
+    box = validator.metrics.box
+    scores = {"mAP50-95": 100 * float(box.map), "mAP50": 100 * float(box.map50)}
+    by_class = {names[int(number)]: 100 * float(box.maps[int(number)]) for number in box.ap_class_index}
+    return scores | {"person": by_class["person"]} if "person" in by_class else scores
+
+
+def _write_card(
+    path: Path,
+    data: Sequence[Path],
+    start: Path,
+    dataset: Dataset,
+    config: FineTuneConfig,
+    scores: dict[str, dict[str, float]],
+) -> None:
+    names = " ".join(item.name for item in data)
+    lines = [
+        "# Detector",
+        "",
+        f"{start.name}, fine-tuned with `track train detector {names}`. Licence: {_LICENCE}, as the start's.",
+        "",
+        f"- Data: {dataset.train} training images, {dataset.made} of them labelled by the start itself (where two",
+        f"  sizes, the mirror image and neighbouring frames agree); {dataset.val} labelled images held out.",
+        f"- Settings: {config.epochs} epochs in batches of {config.batch} at {config.imgsz} px, AdamW {config.lr:g},",
+        f"  batch normalisation frozen, result {config.mix:g} trained + {1 - config.mix:g} start, seed {config.seed}.",
+        "",
+        "| held-out images | " + " | ".join(scores["result"]) + " |",
+        "| --- |" + " --- |" * len(scores["result"]),
+        *(f"| {name} | " + " | ".join(f"{v:.2f}" for v in values.values()) + " |" for name, values in scores.items()),
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
