@@ -34,8 +34,13 @@ def brief(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def tracker():
+    return Tracker(CONFIG)
+
+
+@pytest.fixture(scope="module")
 def sequential(clip):
-    """`tracks.txt` by a plain loop: one frame, one stage at a time."""
+    """`tracks.txt` by a plain loop: one frame, one stage at a time, with a tracker of its own."""
     tracker = Tracker(CONFIG)
     confirmation = Confirmation(CONFIG.bank.report_delay_s)
     decided = []
@@ -54,10 +59,10 @@ def output(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def result(clip, tmp_path_factory):
+def result(tracker, clip, tmp_path_factory):
     """A run with all files."""
     output = Output(project=tmp_path_factory.mktemp("runs"), json=True, forecast_s=0.5)
-    return run([clip], CONFIG, output, command=["track", "rtsp://bob:secret@host/x", str(clip)])[0]
+    return run([clip], tracker, output, command=["track", "rtsp://bob:secret@host/x", str(clip)])[0]
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -67,9 +72,9 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 class TestSameAsOneAfterTheOther:
     @pytest.mark.parametrize("workers", [1, 2, 4])
-    def test_any_number_of_frames_looked_at_at_once(self, clip, sequential, output, monkeypatch, workers):
+    def test_any_number_of_frames_looked_at_at_once(self, tracker, clip, sequential, output, monkeypatch, workers):
         monkeypatch.setattr(pipeline, "_CPU_WORKERS", workers)
-        (result,) = run([clip], CONFIG, output)
+        (result,) = run([clip], tracker, output)
         assert (result.folder / "tracks.txt").read_text() == sequential
 
     @pytest.mark.parametrize("size", [1, 7, 24, 100])
@@ -81,9 +86,9 @@ class TestSameAsOneAfterTheOther:
         assert all(len(batch) == size for batch in batches[:-1])
         assert seconds["decode"] > 0
 
-    def test_torch_gets_its_threads_back(self, brief, output):
+    def test_torch_gets_its_threads_back(self, tracker, brief, output):
         before = torch.get_num_threads()
-        run([brief], CONFIG, output)
+        run([brief], tracker, output)
         assert torch.get_num_threads() == before
 
 
@@ -126,30 +131,30 @@ class TestWhatIsLeft:
 
 
 class TestFolders:
-    def test_a_second_run_gets_a_folder_of_its_own(self, brief, output):
-        assert [run([brief], CONFIG, output)[0].folder.name for _ in range(3)] == ["pan", "pan-2", "pan-3"]
+    def test_a_second_run_gets_a_folder_of_its_own(self, tracker, brief, output):
+        assert [run([brief], tracker, output)[0].folder.name for _ in range(3)] == ["pan", "pan-2", "pan-3"]
 
-    def test_exist_ok_leaves_nothing_of_the_earlier_run(self, brief, tmp_path):
-        (first,) = run([brief], CONFIG, Output(tmp_path, "x", json=True))
+    def test_exist_ok_leaves_nothing_of_the_earlier_run(self, tracker, brief, tmp_path):
+        (first,) = run([brief], tracker, Output(tmp_path, "x", json=True))
         (first.folder / "mine.txt").write_text("keep")
-        (second,) = run([brief], CONFIG, Output(tmp_path, "x", exist_ok=True, video=False))
+        (second,) = run([brief], tracker, Output(tmp_path, "x", exist_ok=True, video=False))
         assert second.folder == first.folder
         assert sorted(path.name for path in second.folder.iterdir()) == sorted(
             {*pipeline.FILES, "mine.txt"} - {"video.mp4", "tracks.jsonl"}
         )
 
-    def test_several_sources_are_independent(self, clip, output, sequential):
-        results = run([clip, clip], CONFIG, output)
+    def test_several_sources_are_independent(self, tracker, clip, output, sequential):
+        results = run([clip, clip], tracker, output)
         assert [result.folder.name for result in results] == ["pan", "pan-2"]
         assert {(result.folder / "tracks.txt").read_text() for result in results} == {sequential}
 
-    def test_a_name_for_several_sources_is_a_folder_of_folders(self, brief, tmp_path):
-        results = run([brief, brief], CONFIG, Output(tmp_path, "both", video=False))
+    def test_a_name_for_several_sources_is_a_folder_of_folders(self, tracker, brief, tmp_path):
+        results = run([brief, brief], tracker, Output(tmp_path, "both", video=False))
         assert [result.folder.relative_to(tmp_path).as_posix() for result in results] == ["both/pan", "both/pan-2"]
 
 
 class TestWhenSomethingGoesWrong:
-    def test_a_truncated_video_keeps_what_could_be_read(self, clip, brief, tmp_path, output):
+    def test_a_truncated_video_keeps_what_could_be_read(self, tracker, clip, brief, tmp_path, output):
         mkv = tmp_path / "cut.mkv"
         with av.open(str(clip)) as source, av.open(str(mkv), "w") as copy:
             stream = copy.add_stream_from_template(source.streams.video[0])
@@ -159,15 +164,15 @@ class TestWhenSomethingGoesWrong:
                     copy.mux(packet)
         whole = mkv.read_bytes()
         mkv.write_bytes(whole[: len(whole) // 2])
-        cut, next_one = run([mkv, brief], CONFIG, output)
+        cut, next_one = run([mkv, brief], tracker, output)
         assert isinstance(cut.error, SourceError)
         assert 0 < cut.frames < FRAMES
         assert f"{cut.frames} frames" in str(cut.error)
         assert int(rows(cut.folder / "tracks.csv")[-1]["frame"]) == cut.frames
         assert next_one.frames == 3, "and the next source is tracked all the same"
 
-    def test_what_cannot_be_opened_leaves_nothing(self, tmp_path, output):
-        (result,) = run([tmp_path / "missing.mp4"], CONFIG, output)
+    def test_what_cannot_be_opened_leaves_nothing(self, tracker, tmp_path, output):
+        (result,) = run([tmp_path / "missing.mp4"], tracker, output)
         assert isinstance(result.error, SourceError)
         assert result.folder is None
         assert not output.project.exists()
@@ -182,12 +187,12 @@ class TestWhenSomethingGoesWrong:
             run([clip], CONFIG.override(wrong), output)
         assert not output.project.exists()
 
-    def test_an_interruption_keeps_all_frames_until_then(self, clip, output, sequential):
+    def test_an_interruption_keeps_all_frames_until_then(self, tracker, clip, output, sequential):
         def stop(at):
             if at.frames == 10:
                 raise KeyboardInterrupt
 
-        first, *rest = run([clip, clip], CONFIG, output, progress=stop)
+        first, *rest = run([clip, clip], tracker, output, progress=stop)
         assert first.interrupted
         assert not rest
         assert first.frames == 10
@@ -196,38 +201,38 @@ class TestWhenSomethingGoesWrong:
         assert lines[-1].startswith("10,")
         assert yaml.safe_load((first.folder / "run.yaml").read_text())["result"]["interrupted"]
 
-    def test_a_full_disk_ends_the_run_and_keeps_whole_lines(self, clip, tmp_path):
+    def test_a_full_disk_ends_the_run_and_keeps_whole_lines(self, tracker, clip, tmp_path):
         disk = tmp_path / "disk"
         disk.mkdir()
         if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=False).returncode:
             pytest.skip("mounting a small disk needs root")
         try:
             with pytest.raises(OutputError, match="no space left"):
-                run([clip], CONFIG, Output(project=disk))
+                run([clip], tracker, Output(project=disk))
             lines = (disk / "pan" / "tracks.txt").read_text().splitlines(keepends=True)
             assert all(line.endswith("-1,-1,-1\n") for line in lines)
         finally:
             subprocess.run(["umount", str(disk)], check=True)
 
-    def test_a_bug_in_the_callers_code_is_not_hidden(self, brief, output):
+    def test_a_bug_in_the_callers_code_is_not_hidden(self, tracker, brief, output):
         def broken(at):
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            run([brief], CONFIG, output, progress=broken)
+            run([brief], tracker, output, progress=broken)
         assert (output.project / "pan" / "summary.csv").exists()
 
 
-def test_the_progress_counts_frames(clip, output):
+def test_the_progress_counts_frames(tracker, clip, output):
     seen = []
-    run([clip], CONFIG, output, progress=seen.append, vid_stride=2)
+    run([clip], tracker, output, progress=seen.append, vid_stride=2)
     assert [at.frames for at in seen] == list(range(1, FRAMES // 2 + 1))
     assert {at.frame_count for at in seen} == {FRAMES // 2}
     assert max(at.live for at in seen) >= 2
 
 
-def test_a_stride_keeps_the_source_frame_numbers_and_real_times(clip, output):
-    (result,) = run([clip], CONFIG, output, vid_stride=3)
+def test_a_stride_keeps_the_source_frame_numbers_and_real_times(tracker, clip, output):
+    (result,) = run([clip], tracker, output, vid_stride=3)
     table = rows(result.folder / "tracks.csv")
     assert {int(row["frame"]) for row in table} == set(range(1, FRAMES + 1, 3))
     assert all(float(row["time_s"]) == pytest.approx((int(row["frame"]) - 1) / 12, abs=1e-3) for row in table)

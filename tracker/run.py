@@ -17,21 +17,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import torch
 import yaml
 
-from tracker import provenance
 from tracker.config import Config
-from tracker.detect import Detector
-from tracker.device import resolve_device
 from tracker.draw import Annotator
 from tracker.errors import SourceError
 from tracker.readers.url import is_url, redacted
 from tracker.retroactive import Confirmation
 from tracker.structures import Detections, Image, Tracks
-from tracker.tracker import Tracker
 from tracker.video import Frame, Source, open_source
 from tracker.window import Window
 from tracker.writers import (
@@ -44,6 +39,10 @@ from tracker.writers import (
     replace_text,
     writing,
 )
+
+if TYPE_CHECKING:
+    from tracker.detect import Detector
+    from tracker.tracker import Tracker
 
 STAGES = ("decode", "detect", "appearance", "motion+association", "write")
 FILES = ("tracks.txt", "tracks.csv", "summary.csv", "tracks.jsonl", "video.mp4", "run.yaml")
@@ -129,7 +128,7 @@ class SourceResult:
 
 def run(
     sources: Sequence[Any],
-    config: Config | str | Path | None = None,
+    config: Config | str | Path | Tracker | None = None,
     output: Output | None = None,
     *,
     device: str | None = None,
@@ -141,7 +140,7 @@ def run(
 
     Args:
         sources: what `open_source` takes, each: file, folder, glob, camera number, URL, list of images.
-        config: as for `Tracker`.
+        config: as for `Tracker`; or a tracker, whose networks are loaded already.
         output: what to leave and where; `Output()` by default.
         device: as for `Tracker`.
         vid_stride: look at every so manieth frame.
@@ -181,7 +180,7 @@ class _Job:
 
     def __init__(
         self,
-        config: Config | str | Path | None,
+        config: Config | str | Path | Tracker | None,
         device: str | None,
         output: Output,
         vid_stride: int,
@@ -190,21 +189,26 @@ class _Job:
         *,
         alone: bool,
     ) -> None:
-        self._config = config
-        self._device = device
+        self._tracker: Tracker | None = None
+        self._settings: tuple[Config | str | Path | None, str | None] = None, device
+        if config is None or isinstance(config, Config | str | Path):
+            self._settings = config, device
+        else:
+            self._tracker = config
         self._output = output
         self._vid_stride = vid_stride
         self._progress = progress
         self._command = command
         self._alone = alone
-        self._tracker: Tracker | None = None
 
     def track(self, source: Source) -> SourceResult:
         """Track one source to its end, its first error, or the user's interruption."""
-        if self._tracker is None:
-            self._tracker = Tracker(self._config, device=self._device)
-        tracker = self._tracker
-        detector = tracker.detector  # loaded before anything is written: its errors leave nothing behind
+        from tracker.device import resolve_device
+
+        tracker = self._loaded()
+        detector = tracker.detector  # loaded before anything is written: errors leave nothing behind
+        if tracker.config.appearance.enabled:
+            tracker.embedder  # noqa: B018 - the same
         device = resolve_device(tracker.config.device)
         tracker.reset()
         tracker.stage_seconds.update(dict.fromkeys(tracker.stage_seconds, 0.0))
@@ -242,6 +246,15 @@ class _Job:
         replace_text(result.folder / "run.yaml", _yaml({**record, "result": result.to_dict()}))
         return result
 
+    def _loaded(self) -> Tracker:
+        """The tracker, made when the first source has been opened: what is wrong with that is told at once."""
+        from tracker.tracker import Tracker
+
+        if self._tracker is None:
+            config, device = self._settings
+            self._tracker = Tracker(config, device=device)
+        return self._tracker
+
     def _folder(self, name: str) -> Path:
         """A new folder for the results, or the existing one, emptied of an earlier run's results."""
         wanted = self._output.name or name
@@ -266,6 +279,8 @@ class _Job:
 
     def _record(self, source: Source, tracker: Tracker, device: str) -> dict[str, Any]:
         """What `run.yaml` says: enough to repeat the run."""
+        from tracker import provenance
+
         return {
             "command": provenance.command_line(self._command),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -380,6 +395,8 @@ def _detected(
     Raises:
         SourceError: the source's own, after the last frame that could be read.
     """
+    import torch
+
     cores = torch.get_num_threads()
     workers = 1 if source.live or device != "cpu" else min(_CPU_WORKERS, cores)
     batch = 1 if source.live or device == "cpu" else _CUDA_BATCH
@@ -440,6 +457,8 @@ def _batches(source: Source, size: int, stage_seconds: dict[str, float]) -> Iter
 @contextmanager
 def _torch_threads(count: int) -> Iterator[None]:
     """Let PyTorch use `count` threads in this thread, and give it back its own number afterwards."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -1,0 +1,5 @@
+"""`python -m tracker` is the `track` command."""
+
+from tracker.cli import main
+
+main()
