@@ -13,7 +13,7 @@ import threading
 import time
 import wave
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -23,9 +23,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tracker import video
 from tracker.errors import SourceError, UsageError
 from tracker.readers import live
+from tracker.readers.clock import Clock
 from tracker.readers.truncated import is_truncated
 from tracker.readers.url import host, redacted
 from tracker.structures import Image
@@ -118,7 +118,6 @@ def decode_threads() -> list[str]:
 def tidy(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     """No test leaves a thread behind, and no source prints: libav and OpenCV write straight to stderr."""
     yield
-    gc.collect()
     assert decode_threads() == []
     assert capfd.readouterr() == ("", "")
 
@@ -194,6 +193,13 @@ def test_stride_below_one_is_a_usage_error(clip: Path) -> None:
         open_source(clip, vid_stride=0)
 
 
+@pytest.mark.parametrize("name", ["cam:1.mp4", "größe 100%.mp4", "a[1].mp4", "-.mp4"])
+def test_file_names_are_only_names(clip: Path, name: str) -> None:
+    path = clip.rename(clip.with_name(name))
+    with open_source(str(path)) as source:
+        assert (source.name, len(list(source))) == (name.removesuffix(".mp4"), 40)
+
+
 def test_a_source_can_be_read_again(clip: Path) -> None:
     with open_source(str(clip)) as source:
         assert [len([*source]), len([*source])] == [40, 40]
@@ -262,7 +268,7 @@ def test_few_frames_are_decoded_ahead_and_an_error_comes_in_its_turn(tmp_path: P
 
 
 def test_the_clock_always_advances() -> None:
-    clock = video._Clock(interval_s=0.1)
+    clock = Clock(interval_s=0.1)
     stamps = [None, 7.0, 7.1, 7.1, 7.2, None, 7.5, 0.0, 0.1]  # missing, repeated, started over
     assert [clock(stamp) for stamp in stamps] == pytest.approx([0, 0.1, 0.2, 0.25, 0.3, 0.4, 0.6, 0.7, 0.8])
 
@@ -646,7 +652,7 @@ def test_an_http_camera_has_the_clocks_time_and_its_loss_is_an_error(
     frames, message = until_error(source)
     elapsed_s = time.monotonic() - started
     assert len(frames) > 20  # it was reconnected to
-    assert frames[-1].time_s == pytest.approx(elapsed_s, abs=0.5)
+    assert elapsed_s / 2 < frames[-1].time_s < elapsed_s  # 25 frames/s, as libav counts, would be twice as much
     assert message.startswith(f"{address}/camera?... dropped after 8")
     assert "hunter2" not in message
 
@@ -713,8 +719,8 @@ def test_a_slow_consumer_of_a_stream_misses_frames_and_does_not_lag() -> None:
         next(frames)
         time.sleep(1.5)
         late = [next(frames) for _ in range(3)]
-    assert late[0].number > 25  # of about 37 that came meanwhile
-    assert late[2].number - late[0].number < 5
+    assert late[0].number > 15  # of about 37 that came meanwhile
+    assert late[2].number - late[0].number < 10
 
 
 @needs_rtsp
@@ -737,17 +743,21 @@ def test_a_stream_that_drops_delivers_its_frames_then_says_so(monkeypatch: pytes
 
 @needs_rtsp
 def test_a_stream_that_comes_back_goes_on_even_with_another_size() -> None:
-    server = RtspServer(camera())
-    with open_source(server.url) as source:
+    with ExitStack() as stack:
+        server = stack.enter_context(RtspServer(camera()))
+        source = stack.enter_context(open_source(server.url))
+        before, after = [], []
         for frame in source:
-            if frame.number == 10:
-                break_s = frame.time_s
+            (before if frame.image.shape == (240, 320, 3) else after).append(frame)
+            if len(before) == 10 and not after:
                 server.kill()
-                server = RtspServer(camera(640, 480), server.port)
-            if frame.image.shape == (480, 640, 3):
-                assert break_s + 0.5 < frame.time_s < break_s + 8  # the gap counts
+                stack.enter_context(RtspServer(camera(640, 480), server.port))
+            if len(after) == 5:
                 break
-    server.kill()
+    assert after[0].image.shape == (480, 640, 3)
+    assert after[0].number > before[-1].number
+    assert 0.5 < after[0].time_s - before[-1].time_s < 10  # the gap counts
+    assert after[4].time_s - after[0].time_s < 2
 
 
 @needs_rtsp

@@ -27,6 +27,7 @@ from typing import Self
 from tracker.errors import SourceError, UsageError
 from tracker.readers import Reader
 from tracker.readers.camera import CameraReader
+from tracker.readers.clock import Clock
 from tracker.readers.container import FileReader, url_reader
 from tracker.readers.images import SUFFIXES, ImageReader, folder_images, is_image, natural_order
 from tracker.readers.url import SCHEMES, host, is_url, redacted, scheme
@@ -35,7 +36,6 @@ from tracker.structures import Image
 AHEAD = 4  # frames decoded before they are asked for: 25 MB at 1080p, enough to hide uneven decoding
 AHEAD_LIVE = 2  # fewer means newer
 JOIN_S = 2.0  # a thread that waits for a silent network is not waited for; it ends with the network's time-out
-RESTART_S = 1.0  # a step back in time by more is a new start of the stamps, by less a wrong stamp
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +101,8 @@ class Source:
         live: frames come whether or not they are read.
     """
 
+    _unread: bool  # whether the running thread still waits for its iteration
+
     def __init__(self, reader: Reader, vid_stride: int = 1) -> None:
         self._reader = reader
         self._stride = vid_stride
@@ -109,8 +111,7 @@ class Source:
         self.fps = reader.fps / vid_stride
         count = None if reader.live else reader.frame_count
         self.frame_count = None if count is None else -(-count // vid_stride)
-        self._ahead = self._start()
-        self._unread = True
+        self._start()
         height, width = self._ahead.first.image.shape[:2]
         self.size: tuple[int, int] | None = (width, height)
 
@@ -118,18 +119,18 @@ class Source:
         """The frames; a `SourceError` after the last one where there should have been more."""
         if not self._unread:
             self.close()
-            self._ahead = self._start()
+            self._start()
         self._unread = False
-        ahead = self._ahead
+        ahead, end = self._ahead, self._end
         try:
             yield from ahead
         finally:
-            ahead.close()
+            end()
 
     def close(self) -> None:
         """Ends the decoding thread and closes file, device or connection."""
         self._unread = False
-        self._ahead.close()
+        self._end()
 
     def __enter__(self) -> Self:
         return self
@@ -139,11 +140,11 @@ class Source:
     ) -> None:
         self.close()
 
-    def _start(self) -> _Ahead:
+    def _start(self) -> None:
         frames = partial(_frames, self._reader, self._stride)  # no reference to the source, which can be collected
-        ahead = _Ahead(frames, self._reader)
-        weakref.finalize(self, ahead.close)
-        return ahead
+        self._ahead = _Ahead(frames, self._reader)
+        self._end = weakref.finalize(self, self._ahead.close)
+        self._unread = True
 
 
 class _Ahead:
@@ -215,31 +216,11 @@ class _Ahead:
 
 
 def _frames(reader: Reader, stride: int, stop: threading.Event) -> Iterator[Frame]:
-    clock = _Clock(1 / reader.fps)
+    clock = Clock(1 / reader.fps)
     for index, (stamp, image) in enumerate(reader.pictures(stop)):
         time_s = clock(stamp)
         if index % stride == 0:
             yield Frame(image(), index + 1, time_s)
-
-
-class _Clock:
-    """Seconds since the first frame, always advancing, from time stamps that may be missing, repeat or start over."""
-
-    def __init__(self, interval_s: float) -> None:
-        self._interval_s = interval_s
-        self._origin_s: float | None = None
-        self._last_s = -interval_s
-
-    def __call__(self, stamp_s: float | None) -> float:
-        time_s = self._last_s + self._interval_s
-        if stamp_s is not None:
-            if self._origin_s is None or stamp_s - self._origin_s < self._last_s - RESTART_S:
-                self._origin_s = stamp_s - time_s
-            time_s = stamp_s - self._origin_s
-        if time_s <= self._last_s:
-            time_s = self._last_s + self._interval_s / 2
-        self._last_s = time_s
-        return time_s
 
 
 def _reader(source: str | int | Path | Sequence[str | Path]) -> Reader:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import cv2
+import numpy as np
 
 from tracker.errors import SourceError
 from tracker.readers import DEFAULT_RATE, Picture
 from tracker.readers.live import LiveReader
 from tracker.readers.opencv import quiet
-from tracker.structures import Image
 
 
 class CameraReader(LiveReader):
@@ -35,13 +36,9 @@ class CameraReader(LiveReader):
 
     def _session(self) -> Iterator[Picture]:
         capture, self._fresh = self._fresh or self._connect(), None
-
-        def image() -> Image:
-            return capture.retrieve()[1]  # type: ignore[return-value]
-
         try:
-            while capture.grab():
-                yield time.monotonic(), image
+            while (read := capture.read())[0]:
+                yield time.monotonic(), partial(np.asarray, read[1], np.uint8)
         finally:
             capture.release()
         raise SourceError(f"camera {self._number} gives no picture; check its cable")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from fractions import Fraction
 from functools import partial
+from http.client import HTTPException
 from itertools import islice
 from pathlib import Path
 from threading import Event
@@ -55,6 +56,7 @@ class FileReader:
         self.shown = str(path)
         self.name = path.stem
         self._path = path
+        self._truncated = is_truncated(path)
         self._fresh: InputContainer | None = self._open()
         self.fps, self.frame_count = _rate_and_count(self._fresh, self.shown)
 
@@ -67,9 +69,8 @@ class FileReader:
                 yield picture
         except (_DamagedPacket, av.error.FFmpegError):
             damaged = True
-        truncated = is_truncated(self._path)
-        if damaged or truncated:
-            broken = truncated
+        if damaged or self._truncated:
+            broken = self._truncated
             try:  # the rest frame by frame, so that no sound one is lost
                 for picture in islice(_pictures(self._open(), self.shown), seen, None):
                     seen += 1
@@ -77,14 +78,16 @@ class FileReader:
             except av.error.FFmpegError:
                 broken = True
             if broken:
-                how = "truncated" if truncated else "damaged"
+                how = "truncated" if self._truncated else "damaged"
                 raise SourceError(f"{self.shown} is {how}: {seen} frames could be read; copy or download it again")
 
     def _open(self) -> InputContainer:
         try:
-            return _open(str(self._path), self.shown)
+            return _open(
+                f"file:{self._path}", self.shown
+            )  # without "file:", libav takes the "a" of "a:b.mp4" for a protocol
         except SourceError:
-            if is_truncated(self._path):
+            if self._truncated:
                 raise SourceError(
                     f"{self.shown} is truncated and its index lost: 0 frames could be read; copy or download it again"
                 ) from None
@@ -105,7 +108,7 @@ class HttpReader:
 
     def pictures(self, stop: Event) -> Iterator[Picture]:
         container, self._fresh = self._fresh or _open_url(self._url), None
-        length_known = container.size > 0
+        length_known, is_mp4 = container.size > 0, container.format.name.startswith("mov")
         seen = 0
         try:
             for picture in _pictures(container, self.shown):
@@ -115,17 +118,16 @@ class HttpReader:
         except av.error.FFmpegError as error:
             # without a length, libav reports the end as an I/O error, and nothing tells whether it was the end
             ended = isinstance(error, av.error.OSError) and not length_known
-        if seen == 0:
-            # an MP4 with its index at the end, on a server that cannot seek (Python's http.server): fetch it all first
+        if is_mp4 and seen == 0:  # its index is at the end and the server cannot seek (Python's http.server)
             with self._fetched(stop) as file:
                 yield from _pictures(_open(file, self.shown), self.shown)
-        elif not ended:
+        elif not (ended and seen):
             raise SourceError(f"{self.shown} broke off after {seen} frames; check the connection and try again")
 
     def _fetched(self, stop: Event) -> IO[bytes]:
         try:
             return fetch(self._url, stop)
-        except OSError:
+        except (OSError, HTTPException):
             raise SourceError(f"{self.shown} cannot be downloaded; check the connection and try again") from None
 
 

@@ -9,6 +9,7 @@ from threading import Event
 
 from tracker.errors import SourceError
 from tracker.readers import Picture
+from tracker.readers.clock import Clock
 
 TRIES = 3  # attempts to reconnect before the source counts as gone
 PAUSE_S = 1.0  # before each attempt: a camera that restarts needs a moment
@@ -39,18 +40,18 @@ class LiveReader(ABC):
         started = time.monotonic()
         seen, tries = 0, TRIES
         while True:
-            began, origin_s = time.monotonic(), None
+            clock, first_s = Clock(1 / self.fps), None
             try:
                 for stamp, image in self._session():
                     seen += 1
-                    if origin_s is None and stamp is not None:
-                        origin_s = time.monotonic() - started - stamp
-                    yield None if stamp is None or origin_s is None else stamp + origin_s, image
+                    if first_s is None:
+                        first_s = time.monotonic() - started
+                    yield first_s + clock(stamp), image
                 return
             except SourceError:
                 if not seen:
                     raise
-                if time.monotonic() - began > HEALTHY_S:
+                if first_s is not None and time.monotonic() - started - first_s > HEALTHY_S:
                     tries = TRIES
                 if tries == 0:
                     raise SourceError(
