@@ -24,25 +24,36 @@ def appearance(
         list[Path],
         typer.Argument(
             metavar="DATA...",
-            help="Videos, folders in MOTChallenge's layout with images, folders with images/ and YOLO labels/.",
+            help="With --teacher: videos, folders in MOTChallenge's layout with images, folders with images/ and YOLO "
+            "labels/. Without: ReID folders (names as in Market-1501 or MSMT17), MOTChallenge folders with gt/.",
         ),
     ],
-    teacher: Annotated[Path, typer.Option(help="OSNet x0.25 weights whose features are reproduced.")],
     out: Annotated[Path, typer.Option(help="Folder for the weights, their card, curves and checkpoint.")],
-    start: Annotated[Path | None, typer.Option(help="Weights to begin with. Default: the teacher's.")] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="OSNet x0.25 weights to reproduce. Without: learn from identities.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Weights to begin with. Default: the teacher's, or the embedded ones.")
+    ] = None,
+    calibrate: Annotated[
+        list[Path] | None,
+        typer.Option(help="Sequences with images and gt/ to fit what a similarity means after some time; repeatable."),
+    ] = None,
     detector: Annotated[str, typer.Option(help="Detector for what has no labels. Default: the embedded one.")] = "",
     steps: Annotated[int, typer.Option(min=1, help="Batches to learn from.")] = 3000,
     batch: Annotated[int, typer.Option(min=2, help="Crops in a batch.")] = 64,
+    learning_rate: Annotated[float, typer.Option(min=0, help="At its highest; falls to 0 by a cosine.")] = 5e-4,
     height: Annotated[int, typer.Option(min=32, help="Height of the crops in pixels; the width is half of it.")] = 128,
     seed: Annotated[int, typer.Option(min=0, help="Where all chance comes from.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT/checkpoint.pt.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Teach the appearance network to reproduce a teacher's features of better pictures.
+    """Teach the appearance network, from a teacher or from identities.
 
-    No identities are needed. Leaves OUT/appearance.safetensors (for `track video.mp4 --reid FILE`), appearance.md,
-    curves.csv and checkpoint.pt.
+    With --teacher the network learns to reproduce the teacher's features of better pictures, and needs no identities;
+    without, it learns to tell the identities in DATA apart. Leaves OUT/appearance.safetensors (for `track video.mp4
+    --reid FILE`), appearance.md, curves.csv, curves.png and checkpoint.pt.
 
     Example: track train appearance people.mp4 --teacher osnet_x0_25_msmt17.safetensors --out runs/appearance
     """
@@ -50,29 +61,54 @@ def appearance(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from tracker.device import resolve_device
-    from tracker.train.appearance import DistilConfig, distil, write_card
-    from tracker.train.crops import collect
+    from tracker.sequence import find_sequences
+    from tracker.train import appearance as training
+    from tracker.train.appearance import Task
 
     console = Console(stderr=True, quiet=quiet)
-    config = DistilConfig(steps=steps, batch=batch, height=height, seed=seed)
-    place = resolve_device(device)
-    with console.status("collecting crops"):
-        crops = collect(data, detector)
-    console.print(f"{len(crops)} crops, {sum(crop.person for crop in crops)} of them people")
-    columns = (
-        TextColumn("step {task.completed}/{task.total}"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+    config = training.TrainConfig(
+        steps=steps,
+        batch=batch,
+        learning_rate=learning_rate,
+        height=height,
+        seed=seed,
+        checkpoint_every=min(250, steps),
     )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("", total=steps)
+    place = resolve_device(device)
+    identified = find_sequences(calibrate) if calibrate else []
+    task: Task
+    with console.status("collecting crops"):
+        if teacher:
+            from tracker.train.crops import collect
+            from tracker.train.distillation import Distillation
+
+            crops = collect(data, detector)
+            made_from = f"{len(crops)} crops ({sum(crop.person for crop in crops)} of people)"
+            task = Distillation(crops, teacher, config, start, place)
+        else:
+            from tracker.train.identities import MetricLearning, collect_identities
+
+            identities = collect_identities(data)
+            made_from = f"{sum(len(who.crops) for who in identities)} crops of {len(identities)} identities"
+            task = MetricLearning(identities, config, start or "", place)
+    names = " ".join(path.name for path in data)
+    console.print(f"{made_from} from {names}")
+    columns = ("step {task.completed}/{task.total}", "{task.description}")
+    with Progress(TextColumn(columns[0]), BarColumn(), TimeRemainingColumn(), columns[1], console=console) as bar:
+        row = bar.add_task("", total=steps)
 
         def show(step: int, losses: dict[str, float]) -> None:
-            bar.update(task, completed=step, description=" ".join(f"{k} {v:.3f}" for k, v in losses.items()))
+            bar.update(row, completed=step, description=" ".join(f"{k} {v:.3f}" for k, v in losses.items()))
 
-        distil(crops, teacher, out, config, start=start, device=place, resume=resume, progress=show)
-    write_card(out, data, teacher, config, crops)
+        training.train(task, out, config, resume=resume, progress=show)
+    if identified:
+        with console.status("calibrating"):
+            training.calibrate(out / "appearance.safetensors", identified, place)
+    words = [f"track train appearance {names} --steps {steps} --batch {batch} --learning-rate {learning_rate:g}"]
+    words += [f"--height {height} --seed {seed}", *(f"--calibrate {sequence.name}" for sequence in identified)]
+    words += [f"--{option} {path.name}" for option, path in (("teacher", teacher), ("start", start)) if path]
+    training.write_card(out, f"{made_from} from {names}", " ".join(words), config)
+    training.plot_curves(out)
     console.print(f"wrote {out / 'appearance.safetensors'}")
 
 

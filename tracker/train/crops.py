@@ -19,10 +19,11 @@ from tracker.boxes import cxcywh_to_xyxy, tlwh_to_xyxy
 from tracker.config import DetectorConfig
 from tracker.errors import DataError
 from tracker.evaluate_appearance import read_image
-from tracker.sequence import CLASS, FLAG, FRAME, HEIGHT, IMAGE_SUFFIXES, LEFT, find_sequences
+from tracker.sequence import CLASS, FLAG, FRAME, HEIGHT, IMAGE_SUFFIXES, LEFT, MotSequence, Table, find_sequences
 from tracker.structures import Floats, Image
 
 MARGIN = 0.15  # kept around a box on each side, of its size, so that boxes can be jittered
+CANVAS = 333  # height in pixels of what looks are taken from: 256 with the margin
 TALLEST = 384  # pixels a kept crop has at most
 SMALLEST = (24, 10)  # height and width in pixels below which there is nothing to learn from
 EVERY_S = 1.0  # seconds between the frames of a video that crops are taken from
@@ -55,7 +56,7 @@ def collect(paths: Sequence[Path], detector: str = "") -> list[Crop]:
         before = len(crops)
         for image, xyxy, person in _labelled(path, detector):
             crops += [
-                Crop(_with_margin(image, box), bool(who)) for box, who in zip(xyxy, person, strict=True) if _big(box)
+                Crop(with_margin(image, box), bool(who)) for box, who in zip(xyxy, person, strict=True) if is_big(box)
             ]
         if len(crops) == before:
             raise DataError(
@@ -92,16 +93,26 @@ def _yolo_folder(path: Path) -> Iterator[Labelled]:
 
 
 def _sequences(path: Path, detector: str) -> Iterator[Labelled]:
+    if all(sequence.ground_truth_file.is_file() for sequence in find_sequences([path])):
+        for _, image, rows, boxes in true_boxes(path):
+            yield image, boxes, rows[:, CLASS] == 1
+        return
     for sequence in find_sequences([path]):
-        images = sequence.images()
-        picked = images[:: max(1, round(EVERY_S * sequence.fps))]
-        if not sequence.ground_truth_file.is_file():
-            yield from _detected((read_image(file) for file in picked), detector)
-            continue
+        yield from _detected((read_image(file) for _, file in _spaced(sequence)), detector)
+
+
+def true_boxes(path: Path) -> Iterator[tuple[MotSequence, Image, Table, Floats]]:
+    """Images `EVERY_S` apart with their ground truth, as rows and as boxes (N, 4), of every sequence in `path`."""
+    for sequence in find_sequences([path]):
         truth = sequence.ground_truth()
-        for file in picked:
-            rows = truth[(truth[:, FRAME] == images.index(file) + 1) & (truth[:, FLAG] != 0)]
-            yield read_image(file), tlwh_to_xyxy(rows[:, LEFT : HEIGHT + 1]).astype(np.float32), rows[:, CLASS] == 1
+        for number, file in _spaced(sequence):
+            rows = truth[(truth[:, FRAME] == number) & (truth[:, FLAG] != 0)]
+            yield sequence, read_image(file), rows, tlwh_to_xyxy(rows[:, LEFT : HEIGHT + 1]).astype(np.float32)
+
+
+def _spaced(sequence: MotSequence) -> list[tuple[int, Path]]:
+    """Numbers and files of the images used."""
+    return list(enumerate(sequence.images(), 1))[:: max(1, round(EVERY_S * sequence.fps))]
 
 
 def _video(path: Path, detector: str) -> Iterator[Labelled]:
@@ -128,11 +139,11 @@ def _detected(images: Iterator[Image], detector: str) -> Iterator[Labelled]:
         yield image, found.xyxy, np.isin(found.classes, people)
 
 
-def _big(box: Floats) -> bool:
+def is_big(box: Floats) -> bool:
     return bool(box[3] - box[1] >= SMALLEST[0] and box[2] - box[0] >= SMALLEST[1])
 
 
-def _with_margin(image: Image, box: Floats) -> Image:
+def with_margin(image: Image, box: Floats) -> Image:
     """The box with `MARGIN` around it, at most `TALLEST` high; the image's edge is repeated beyond it."""
     width, height = box[2:] - box[:2]
     size = (1 + 2 * MARGIN) * np.array([width, height])
@@ -162,24 +173,34 @@ class Variations:
         self._shares = np.array([people, 1 - people]) if len(self._groups) == 2 else np.ones(1)
         self._rng = rng
 
-    def _chance(self, probability: float) -> bool:
+    def chance(self, probability: float) -> bool:
+        """True so often."""
         return bool(self._rng.random() < probability)
 
-    def _canvas(self, group: int, height: int = 333) -> Image:
+    def choose(self, crops: Sequence[Crop], count: int, repeat: bool) -> list[Crop]:
+        """`count` of `crops`, or all of them where there are fewer and none may `repeat`."""
+        few = repeat and len(crops) < count
+        picked = self._rng.choice(len(crops), count if repeat else min(count, len(crops)), replace=few)
+        return [crops[i] for i in picked]
+
+    def canvas(self, crop: Crop) -> Image:
         """A crop with its margin, stretched to a canvas of twice its width."""
-        crop = self._groups[group][self._rng.integers(len(self._groups[group]))].image
-        return np.asarray(cv2.resize(crop, (height // 2, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+        return np.asarray(cv2.resize(crop.image, (CANVAS // 2, CANVAS), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+    def _any(self, group: int) -> Image:
+        """The canvas of any crop of people, or of any of other things."""
+        return self.canvas(self._groups[group][self._rng.integers(len(self._groups[group]))])
 
     def identity(self) -> Image:
         """A canvas with somebody on it: a crop as it is, recoloured, or with the lower part of another one."""
         group = int(self._rng.choice(len(self._groups), p=self._shares))
-        canvas = self._canvas(group)
-        if self._chance(0.3):
+        canvas = self._any(group)
+        if self.chance(0.3):
             cut = int(canvas.shape[0] * self._rng.uniform(0.4, 0.65))
-            canvas[cut:] = self._canvas(group)[cut:]
-        if self._chance(0.5):
+            canvas[cut:] = self._any(group)[cut:]
+        if self.chance(0.5):
             canvas = self._recoloured(canvas)
-        return np.asarray(canvas[:, ::-1], np.uint8) if self._chance(0.5) else canvas
+        return np.asarray(canvas[:, ::-1], np.uint8) if self.chance(0.5) else canvas
 
     def _recoloured(self, canvas: Image) -> Image:
         """Other hues, saturations and brightness above and below a waist."""
@@ -193,13 +214,13 @@ class Variations:
 
     def look(self, canvas: Image, size: tuple[int, int], damaged: bool) -> Image:
         """The canvas' inside at `size` (height, width): with a box off by up to 3 %, or `damaged` as in real life."""
-        canvas = self._behind_another(canvas) if damaged and self._chance(0.3) else canvas
+        canvas = self._behind_another(canvas) if damaged and self.chance(0.3) else canvas
         image = self._boxed(canvas, 0.08 if damaged else 0.02)
         if damaged:
-            image = self._relit(image) if self._chance(0.7) else image
-            image = self._low_resolution(image) if self._chance(0.6) else image
-            image = self._blurred(image) if self._chance(0.25) else image
-            image = self._compressed(image) if self._chance(0.4) else image
+            image = self._relit(image) if self.chance(0.7) else image
+            image = self._low_resolution(image) if self.chance(0.6) else image
+            image = self._blurred(image) if self.chance(0.25) else image
+            image = self._compressed(image) if self.chance(0.4) else image
         return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
 
     def _boxed(self, canvas: Image, spread: float) -> Image:
@@ -213,10 +234,10 @@ class Variations:
 
     def _behind_another(self, canvas: Image) -> Image:
         """Somebody else over one side or the lower part."""
-        other = self._canvas(int(self._rng.integers(len(self._groups))))
+        other = self._any(int(self._rng.integers(len(self._groups))))
         height, width = canvas.shape[:2]
-        x = round(width * self._rng.uniform(0.45, 0.75)) * (1 if self._chance(0.5) else -1)
-        y = round(height * (self._rng.uniform(0.3, 0.7) if self._chance(0.3) else self._rng.uniform(-0.2, 0.3)))
+        x = round(width * self._rng.uniform(0.45, 0.75)) * (1 if self.chance(0.5) else -1)
+        y = round(height * (self._rng.uniform(0.3, 0.7) if self.chance(0.3) else self._rng.uniform(-0.2, 0.3)))
         moved = np.array([[1, 0, x], [0, 1, y]], np.float32)
         edge = round(height * MARGIN / (1 + 2 * MARGIN))
         inner = np.asarray(other[edge:-edge, edge // 2 : -edge // 2], np.uint8)
