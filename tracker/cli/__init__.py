@@ -21,6 +21,7 @@ import ast
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def _first_line(module: Path) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command line (that of the process by default) and leave with its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what libraries have to say to programmers
     try:
         code = _run(words)
         sys.stdout.flush()

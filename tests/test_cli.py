@@ -1,0 +1,406 @@
+"""The command: what it leaves, what it says when something is wrong, and how it ends when it is ended."""
+
+import csv
+import json
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import yaml
+from clips import pan
+
+import tracker
+from tracker.cli import commands, main
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(tracker.__file__).parents[1])}  # also where it is not installed
+FAST = ["--imgsz", "320", "--device", "cpu"]
+FRAMES = 12
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return pan(tmp_path_factory.mktemp("clip") / "pan.mp4", FRAMES)
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory):
+    return pan(tmp_path_factory.mktemp("clip") / "long.mp4", 600)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def track(*words, **options) -> subprocess.CompletedProcess[str]:
+    """The real command in a process of its own."""
+    command = [sys.executable, "-m", "tracker", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=ENVIRONMENT, **options)
+
+
+def start(*words, cwd) -> subprocess.Popen[str]:
+    """The same, not waited for; in a group of its own, as a shell would."""
+    command = [sys.executable, "-m", "tracker", *map(str, words)]
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=ENVIRONMENT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def whole_lines(path: Path) -> list[str]:
+    text = path.read_text()
+    assert not text or text.endswith("\n")
+    return text.splitlines()
+
+
+def refused(capsys, *words) -> tuple[int, str]:
+    """Exit code and the one sentence on stderr of a command line that cannot be obeyed, run in this process."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1, err
+    return ended.value.code, err.removeprefix("error: ").rstrip("\n")
+
+
+class TestTheMainJob:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def runs(cls, clip, tmp_path_factory):
+        """The same command line twice, in one folder."""
+        folder = tmp_path_factory.mktemp("here")
+        return folder, [track(clip, *FAST, cwd=folder) for _ in range(2)]
+
+    def test_it_leaves_what_it_says(self, runs, clip):
+        folder, (first, second) = runs
+        assert (first.returncode, second.returncode) == (0, 0), first.stderr
+        left = folder / "runs" / "track" / "pan"
+        assert sorted(path.name for path in left.iterdir()) == [
+            "run.yaml",
+            "summary.csv",
+            "tracks.csv",
+            "tracks.txt",
+            "video.mp4",
+        ]
+        assert sorted(path.name for path in folder.iterdir()) == ["runs"]
+        with av.open(str(left / "video.mp4")) as container:
+            stream = container.streams.video[0]
+            assert (stream.codec_context.name, stream.width, stream.height, stream.frames) == ("h264", 320, 240, FRAMES)
+        assert len({row["id"] for row in rows(left / "tracks.csv")}) == len(rows(left / "summary.csv")) >= 2
+        assert yaml.safe_load((left / "run.yaml").read_text())["config"]["detector"]["imgsz"] == 320
+
+    def test_the_same_command_gives_the_same_bytes(self, runs):
+        folder, _ = runs
+        for name in ("tracks.txt", "tracks.csv", "summary.csv", "video.mp4"):
+            first, second = ((folder / "runs" / "track" / run / name).read_bytes() for run in ("pan", "pan-2"))
+            assert first == second, name
+
+    def test_it_says_what_it_did(self, runs):
+        _, (first, _) = runs
+        assert "2 tracks in 12 frames" in first.stdout
+        assert "runs/track/pan" in first.stdout
+        for stage in ("decode", "detect", "appearance", "motion+association", "write"):
+            assert stage in first.stdout
+        assert first.stderr == "", "no progress bar where nobody looks, no banner of a library"
+
+    def test_json_is_for_machines(self, clip, here, capsys):
+        with pytest.raises(SystemExit) as ended:
+            main([str(clip), *FAST, "--json", "--no-video", "--classes", "person", "--classes", "5,bicycle"])
+        assert ended.value.code == 0
+        (result,) = json.loads(capsys.readouterr().out)
+        assert (result["frames"], result["folder"]) == (FRAMES, "runs/track/pan")
+        assert len((here / "runs/track/pan/tracks.jsonl").read_text().splitlines()) == FRAMES
+        assert not (here / "runs/track/pan/video.mp4").exists()
+
+    def test_quiet_says_nothing(self, clip, here, capfd):
+        with pytest.raises(SystemExit) as ended:
+            main(["run", str(clip), *FAST, "--quiet", "--no-video", "--project", "out", "--name", "x", "--no-reid"])
+        assert ended.value.code == 0
+        assert capfd.readouterr() == ("", "")
+        assert (here / "out" / "x" / "tracks.txt").exists()
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("name", "content", "says"),
+        [
+            ("empty.mp4", b"", "is empty"),
+            ("text.mp4", b"this is no video\n" * 100, "give a video file"),
+            ("random.mp4", np.random.default_rng(0).bytes(100_000), "give a video file"),
+        ],
+    )
+    def test_files_that_are_no_video(self, here, capsys, name, content, says):
+        (here / name).write_bytes(content)
+        code, sentence = refused(capsys, name)
+        assert code == 1
+        assert name in sentence
+        assert says in sentence
+        assert [path.name for path in here.iterdir()] == [name], "nothing is left behind"
+
+    def test_a_missing_file(self, here, capsys):
+        (here / "video.mp4").touch()
+        code, sentence = refused(capsys, "vidoe.mp4")
+        assert (code, sentence) == (1, "no file vidoe.mp4; did you mean video.mp4?")
+
+    def test_a_folder_without_images(self, here, capsys):
+        (here / "empty").mkdir()
+        code, sentence = refused(capsys, "empty")
+        assert code == 1
+        assert "holds no images" in sentence
+
+    def test_a_truncated_video_keeps_what_could_be_read(self, here, clip, capsys):
+        Path("cut.mp4").write_bytes(fragmented(clip)[:-6000])
+        code, sentence = refused(capsys, "cut.mp4", *FAST, "--quiet")
+        frames = int(sentence.split("truncated: ")[1].split()[0])
+        assert code == 1
+        assert 0 < frames < FRAMES
+        assert f"(the tracks of {frames} frames are in runs/track/cut)" in sentence
+        assert rows(Path("runs/track/cut/tracks.csv"))[-1]["frame"] == str(frames)
+
+    def test_a_dead_camera_whose_password_stays_secret(self, here, capsys):
+        code, sentence = refused(capsys, "rtsp://bob:secret@127.0.0.1:9/stream?token=geheim")
+        assert code == 1
+        assert "rtsp://bob:***@127.0.0.1:9/stream" in sentence
+        assert "secret" not in sentence
+        assert "geheim" not in sentence
+
+    @pytest.mark.parametrize(
+        ("option", "value", "says"),
+        [
+            ("--conf", "1.7", "--conf: detector: conf is 1.7; it must be from 0 to 1"),
+            ("--conf", "nan", "it must be from 0 to 1"),
+            ("--imgsz", "0", "it must be from 32 to 4096"),
+            ("--device", "cuda:7", "device 'cuda:7' is not available here; choose one of: auto, cpu"),
+            ("--classes", "person,bycicle", "no class 'bycicle'; did you mean 'bicycle'?"),
+            ("--vid-stride", "0", "vid_stride is 0; it must be at least 1"),
+            ("--forecast", "-1", "--forecast"),
+            ("--config", "crowdd", "no configuration 'crowdd'"),
+            ("--nonsense", "1", "No such option: --nonsense"),
+            ("--conf", "high", "--conf"),
+        ],
+    )
+    def test_options_that_cannot_be_meant(self, here, clip, capsys, option, value, says):
+        code, sentence = refused(capsys, clip, option, value)
+        assert code == 2
+        assert says in sentence
+        assert not Path("runs").exists()
+
+    def test_an_unknown_key_in_a_yaml(self, here, clip, capsys):
+        Path("mine.yaml").write_text("detector:\n  confidence: 0.3\n")
+        code, sentence = refused(capsys, clip, "--config", "mine.yaml")
+        assert code == 2
+        assert "unknown key 'confidence'; did you mean 'conf'?" in sentence
+
+    def test_a_yaml_that_tries_to_execute_code(self, here, clip, capsys):
+        Path("evil.yaml").write_text("device: !!python/object/apply:os.system ['touch hacked']\n")
+        code, sentence = refused(capsys, clip, "--config", "evil.yaml")
+        assert code == 2
+        assert "is not plain YAML" in sentence
+        assert not Path("hacked").exists()
+
+    @pytest.mark.parametrize("option", ["--model", "--reid"])
+    @pytest.mark.parametrize("kind", ["missing", "random", "code"])
+    def test_weights_that_are_none(self, here, clip, capsys, option, kind):
+        path = Path(f"{kind}.pt")
+        if kind == "random":
+            path.write_bytes(np.random.default_rng(0).bytes(1000))
+        if kind == "code":
+            path.write_bytes(pickle.dumps(_TouchesAFile()))
+        code, sentence = refused(capsys, clip, *FAST, option, path)
+        assert code == 1
+        assert str(path) in sentence
+        assert not Path("hacked").exists()
+        assert not Path("runs").exists()
+
+    def test_no_display(self, here, clip, capsys, monkeypatch):
+        monkeypatch.delenv("DISPLAY", raising=False)
+        monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+        code, sentence = refused(capsys, clip, *FAST, "--show")
+        assert code == 2
+        assert "leave out --show" in sentence
+
+
+class _TouchesAFile:
+    def __reduce__(self):
+        return os.system, ("touch hacked",)
+
+
+def fragmented(clip: Path) -> bytes:
+    """The clip as an MP4 of fragments, which can be read up to where it is cut."""
+    path = clip.with_name("fragmented.mp4")
+    with av.open(str(clip)) as source, av.open(str(path), "w", options={"movflags": "frag_every_frame"}) as copy:
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                copy.mux(packet)
+    return path.read_bytes()
+
+
+class TestOutputThatCannotBeWritten:
+    def test_a_file_in_the_way(self, here, clip, capsys):
+        Path("runs").write_text("")
+        code, sentence = refused(capsys, clip, *FAST)
+        assert code == 1
+        assert "a file stands where a folder is needed" in sentence
+
+    def test_no_permission(self, here, clip):
+        folder = here / "locked"
+        folder.mkdir(mode=0o555)
+        if os.access(folder, os.W_OK):  # root may write anywhere but on a read-only file system
+            mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(folder)], check=False)
+            if mounted.returncode:
+                pytest.skip("this user may write everywhere and mount nothing")
+        try:
+            done = track(clip, *FAST, "--project", folder / "runs", cwd=here)
+        finally:
+            subprocess.run(["umount", str(folder)], check=False, stderr=subprocess.DEVNULL)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: cannot write ")
+        assert "choose another folder with --project" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+    def test_no_more_space(self, here, long_clip):
+        """A limit on the size of files stands for a full disk: the system answers in the same place."""
+
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+
+        done = track(long_clip, *FAST, "--no-reid", cwd=here, preexec_fn=limit)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: no space left to write ")
+        assert done.stderr.count("\n") == 1
+        left = here / "runs" / "track" / "long"
+        assert whole_lines(left / "tracks.txt")
+        assert whole_lines(left / "tracks.csv")
+        with av.open(str(left / "video.mp4")) as container:
+            assert sum(1 for _ in container.decode(video=0)) >= 12
+
+
+class TestWhenItIsEnded:
+    @staticmethod
+    def running(long_clip, here):
+        """A run that has written some frames."""
+        process = start(long_clip, *FAST, "--no-reid", "--json", cwd=here)
+        left = here / "runs" / "track" / "long"
+        deadline = time.monotonic() + 120
+        while not (left / "tracks.txt").exists() or len(whole_lines(left / "tracks.txt")) < 40:
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return process, left
+
+    def test_ctrl_c_closes_every_file_and_exits_with_130(self, here, long_clip):
+        process, left = self.running(long_clip, here)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "Traceback" not in err
+        (result,) = json.loads(out)
+        assert result["interrupted"]
+        table = rows(left / "tracks.csv")
+        assert int(table[-1]["frame"]) == result["frames"] < 600
+        assert len(whole_lines(left / "tracks.txt")) == len(table)
+        assert len(whole_lines(left / "tracks.jsonl")) == result["frames"]
+        assert sum(int(row["frames"]) for row in rows(left / "summary.csv")) == len(table)
+        with av.open(str(left / "video.mp4")) as container:
+            assert container.streams.video[0].frames == result["frames"]
+
+    def test_kill_leaves_whole_lines_and_a_video_that_plays(self, here, long_clip):
+        process, left = self.running(long_clip, here)
+        process.kill()
+        process.communicate(timeout=60)
+        lines = whole_lines(left / "tracks.txt")
+        assert all(line.endswith(",-1,-1,-1") for line in lines)
+        assert all(len(row) == 11 and row["status"] for row in rows(left / "tracks.csv"))
+        last = json.loads(whole_lines(left / "tracks.jsonl")[-1])["frame"]
+        assert int(lines[-1].split(",")[0]) <= last
+        assert yaml.safe_load((left / "run.yaml").read_text())["config"]
+        with av.open(str(left / "video.mp4")) as container:
+            assert sum(1 for _ in container.decode(video=0)) >= last - 12 - 12, "all but the last second"
+
+
+class TestTheCommandItself:
+    def test_help_answers_at_once(self):
+        times = []
+        for _ in range(3):
+            before = time.perf_counter()
+            done = track("--help")
+            times.append(time.perf_counter() - before)
+            assert done.returncode == 0
+        assert "Example: track video.mp4" in done.stdout
+        for name in commands():
+            assert name == "run" or f"track {name}" in done.stdout
+        loaded = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "tracker", "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=ENVIRONMENT,
+        ).stderr
+        names = {line.rpartition("|")[2].strip() for line in loaded.splitlines()}
+        assert "typer" in names
+        assert not names & {"numpy", "torch", "cv2", "av", "ultralytics", "yaml", "tracker.config"}
+        assert min(times) < 1.5, "about 0.15 s; the bound leaves room for a busy machine"
+
+    @pytest.mark.parametrize("name", sorted(set(commands()) - {"run"}))
+    def test_each_sub_command_has_help_with_an_example(self, name, capsys):
+        with pytest.raises(SystemExit) as ended:
+            main([name, "--help"])
+        assert ended.value.code == 0
+        out = capsys.readouterr().out
+        assert f"track {name}" in out
+        assert "Example" in out
+        assert commands()[name], "and a line for `track --help`"
+
+    def test_without_arguments_it_explains_itself(self, capsys):
+        with pytest.raises(SystemExit) as ended:
+            main([])
+        assert ended.value.code == 0
+        assert "SOURCE" in capsys.readouterr().out
+
+    def test_a_sub_command_wins_over_a_file_of_its_name(self, here, capsys):
+        Path("info").write_text("not a video")
+        with pytest.raises(SystemExit) as ended:
+            main(["info", "--json"])
+        assert ended.value.code == 0
+        facts = json.loads(capsys.readouterr().out)
+        assert facts["versions"]["tracker"]
+        assert "cpu" in facts["devices"]
+        code, sentence = refused(capsys, "run", "info")
+        assert code == 1
+        assert "info" in sentence
+
+    def test_a_reader_that_leaves_early_is_no_error_of_ours(self, here):
+        pipe = subprocess.run(
+            f"{sys.executable} -m tracker info --json | head -1",
+            shell=True,
+            capture_output=True,
+            text=True,
+            check=True,
+            env=ENVIRONMENT,
+        )
+        assert pipe.stdout == "{\n"
+        assert pipe.stderr == ""
