@@ -64,9 +64,11 @@ def command(
     if as_json:
         print(text)
     elif not quiet:
-        table = Table("model", "gap s", "rank-1 %", "±", "mAP %", "queries", "identities")
+        table = Table("model", "ms a crop", "gap s", "rank-1 %", "±", "mAP %", "queries", "identities")
         for name, model in result.items():
             for gap, row in model["gaps"].items():
                 scores = [f"{row[key]:.1f}" if key in row else "-" for key in ("rank1", "rank1_error", "map")]
-                table.add_row(name, gap, *scores, str(row["queries"]), str(row["identities"]))
+                table.add_row(
+                    name, f"{model['ms_per_crop']:.2f}", gap, *scores, str(row["queries"]), str(row["identities"])
+                )
         Console().print(table)
