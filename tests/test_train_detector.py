@@ -119,11 +119,12 @@ class TestData:
             build([video(tmp_path / "pan.mp4")], tmp_path / "out", EMBEDDED, SMALL)
 
 
-class TestFineTuning:
-    @pytest.fixture(scope="class")
-    def street(self, tmp_path_factory):
-        return yolo_folder(tmp_path_factory.mktemp("data") / "street")
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    return yolo_folder(tmp_path_factory.mktemp("data") / "street")
 
+
+class TestFineTuning:
     def test_one_epoch_leaves_a_detector_and_its_card(self, street, tmp_path):
         scores = fine_tune([street], tmp_path, QUICK)
         assert set(scores) == {"start", "result"} and set(scores["start"]) >= {"mAP50-95", "mAP50", "person"}
@@ -170,9 +171,10 @@ class TestFineTuning:
 
     def test_the_command_with_classes_of_ones_own(self, tmp_path, capsys):
         street = yolo_folder(tmp_path / "street", ("minibus", "person"))
-        words = f"train detector {street} --out {tmp_path / 'out'} --epochs 1 --batch 2 --imgsz 64 --device cpu --json --quiet"
+        options = {"--epochs": 1, "--batch": 2, "--imgsz": 64, "--held-out": 0.4, "--device": "cpu"}
+        words = [str(word) for option in options.items() for word in option]
         with pytest.raises(SystemExit) as left:
-            main([*words.split(), "--held-out", "0.4"])
+            main(["train", "detector", str(street), "--out", str(tmp_path / "out"), *words, "--json", "--quiet"])
         assert left.value.code == 0
         assert set(json.loads(capsys.readouterr().out)) == {"result"}  # there is no start to compare with
         assert yolo.load(tmp_path / "out" / "detector.safetensors")[1] == {0: "minibus", 1: "person"}

@@ -84,7 +84,8 @@ def _from_safetensors(path: Path) -> Any:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        architecture, names = json.loads(metadata["yaml"]), json.loads(metadata["names"])
+        architecture = json.loads(metadata["yaml"])
+        names = {int(number): str(name) for number, name in json.loads(metadata["names"]).items()}
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is not a whole safetensors file ({error}); copy or train it again") from error
     except (KeyError, ValueError) as error:
@@ -94,13 +95,33 @@ def _from_safetensors(path: Path) -> Any:
     tasks = ultralytics("nn.tasks")
     try:
         _check_architecture(architecture)
-        network = tasks.DetectionModel(architecture, nc=len(names), verbose=False)
+        network = tasks.DetectionModel(architecture, verbose=False)
+        if len(names) != network.model[-1].nc:
+            with_classes(network, names)
+        network.names = names
         network.load_state_dict(state)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
         raise WeightsError(
             f"{path} does not fit its own architecture ({str(error).splitlines()[0]}); train it again"
         ) from error
-    network.names = {int(number): name for number, name in names.items()}
+    return network
+
+
+def with_classes(network: Any, names: Mapping[int, str]) -> Any:
+    """`network` with its last layer made anew for `names`; classes that it knows keep their weights."""
+    head = network.model[-1]
+    old = {name: number for number, name in dict(network.names).items()}
+    known = [(new, old[name]) for new, name in names.items() if name in old]
+    for branch in [*head.cv3, *(getattr(head, "one2one_cv3", None) or [])]:
+        last = branch[-1]
+        layer = nn.Conv2d(last.in_channels, len(names), 1)
+        for old_values, values in ((last.weight.data, layer.weight.data), (last.bias.data, layer.bias.data)):  # type: ignore[union-attr]
+            values[:] = old_values.mean(dim=0, keepdim=True)
+            for new, number in known:
+                values[new] = old_values[number]
+        branch[-1] = layer
+    head.nc, head.no = len(names), len(names) + 4 * head.reg_max
+    network.nc, network.names = len(names), dict(names)
     return network
 
 

@@ -7,8 +7,10 @@ stays, on others nearly nothing is lost.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,20 +57,13 @@ class _FineTuner(_engine.DetectionTrainer):  # type: ignore[misc]
         self._start = start
         super().__init__(overrides=overrides)
 
-    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:  # noqa: ARG002
-        names = self.data["names"]
-        if weights is None and dict(names) == dict(self._start.names):
-            return self._start.float()
-        network = _engine.DetectionTrainer.get_model(self, self._start.yaml, weights or self._start, verbose=False)
-        return network.float()
-
     def setup_model(self) -> Any:
         """The start network; on resuming, the checkpoint's, and the checkpoint."""
+        self.model = self._start
         if not self.resume:
-            self.model = self.get_model()
             return None
         checkpoint = yolo.read_checkpoint(Path(self.args.model))
-        self.model = self.get_model(weights=checkpoint.get("ema") or checkpoint["model"])
+        self.model = (checkpoint.get("ema") or checkpoint["model"]).float()
         return checkpoint
 
     def _model_train(self) -> None:
@@ -114,22 +109,37 @@ def fine_tune(
         progress("collecting images and labels")
         dataset = build(data, out / "dataset", start_file, config.data, device)
     progress(f"{dataset.train} images to learn from ({dataset.made} labelled by the start), {dataset.val} held out")
-    start, _ = yolo.load(start_file)
-    tuner = _FineTuner(start, _overrides(dataset, out, config, device, last if resume else None))
-    tuner.add_callback("on_train_batch_end", lambda t: progress(_state(t)))
-    tuner.train()
+
+    def start() -> Any:
+        network, names = yolo.load(start_file)
+        return network if names == dataset.names else yolo.with_classes(network, dataset.names)
+
+    with _quiet():
+        tuner = _FineTuner(start(), _overrides(dataset, out, config, device, last if resume else None))
+        tuner.add_callback("on_train_batch_end", lambda t: progress(_state(t)))
+        tuner.train()
     trained = (tuner.ema.ema if tuner.ema else tuner.model).float().cpu()
-    result, start = _averaged(trained, yolo.load(start_file)[0], config.mix)
     weights = out / "detector.safetensors"
-    yolo.save(
-        result, weights, {"licence": _LICENCE, "start": start_file.name, "fine-tuning": json.dumps(asdict(config))}
-    )
+    notes = {"licence": _LICENCE, "start": start_file.name, "fine-tuning": json.dumps(asdict(config))}
+    yolo.save(_averaged(trained, start(), config.mix), weights, notes)
     progress("measuring on the held-out images")
     scores = {"result": evaluate(weights, dataset.file, config.imgsz, device)}
-    if dict(start.names) == dataset.names:
+    if yolo.load(start_file)[1] == dataset.names:
         scores = {"start": evaluate(start_file, dataset.file, config.imgsz, device), **scores}
     _write_card(out / "detector.md", data, start_file, dataset, config, scores)
     return scores
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Ultralytics' own progress and tables; its warnings stay."""
+    logger = yolo.ultralytics("utils").LOGGER
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _overrides(
@@ -170,17 +180,16 @@ def _state(tuner: Any) -> str:
     return f"epoch {tuner.epoch + 1} of {tuner.epochs}: {losses}"
 
 
-def _averaged(trained: Any, start: Any, mix: float) -> tuple[Any, Any]:
-    """Trained and start weights averaged where they have the same shape; the start's where `mix` is 0."""
+def _averaged(trained: Any, start: Any, mix: float) -> Any:
+    """`trained` with its weights averaged with those of `start`."""
     before = start.state_dict()
-    mixed = {
-        name: torch.lerp(before[name].float(), value.float(), mix)
-        if name in before and before[name].shape == value.shape and value.is_floating_point()
-        else value
-        for name, value in trained.state_dict().items()
-    }
-    trained.load_state_dict(mixed)
-    return trained, start
+    trained.load_state_dict(
+        {
+            name: torch.lerp(before[name].float(), value.float(), mix) if value.is_floating_point() else value
+            for name, value in trained.state_dict().items()
+        }
+    )
+    return trained
 
 
 def evaluate(weights: Path, data: Path, imgsz: int, device: str = "cpu") -> dict[str, float]:
@@ -200,8 +209,9 @@ def evaluate(weights: Path, data: Path, imgsz: int, device: str = "cpu") -> dict
         "name": "validation",
         "exist_ok": True,
     }
-    validator = _engine.DetectionValidator(args=arguments)
-    validator(model=network.fuse(verbose=False))
+    with _quiet():
+        validator = _engine.DetectionValidator(args=arguments)
+        validator(model=network.fuse(verbose=False))
     box = validator.metrics.box
     scores = {"mAP50-95": 100 * float(box.map), "mAP50": 100 * float(box.map50)}
     by_class = {names[int(number)]: 100 * float(box.maps[int(number)]) for number in box.ap_class_index}
