@@ -57,7 +57,7 @@ def candidates(xyxy, status, std=0.0, classes=None):
 
 def match(tracks, found, **settings):
     config = AssociationConfig(**settings)
-    result = associate(tracks, found, motion_similarity(tracks, found, config), config)
+    result = associate(tracks.status, found.scores, motion_similarity(tracks, found, config), config)
     return [
         (int(t), int(d), Stage(int(s))) for t, d, s in zip(result.tracks, result.detections, result.stages, strict=True)
     ]

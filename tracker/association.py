@@ -60,18 +60,19 @@ class Matches:
     stages: Ints
 
 
-def associate(tracks: Candidates, found: Detections, similarity: Floats, config: AssociationConfig) -> Matches:
+def associate(status: Ints, trust: Floats, similarity: Floats, config: AssociationConfig) -> Matches:
     """Match the stages one after the other, each optimally.
 
     Args:
+        status: (N,) of the tracks. trust: (M,) stretched scores of the detections.
         similarity: (N, M) of `motion_similarity`, with `appearance_bonus` added where there are features.
 
     A lost track that none of these stages takes up may still return by its look: `match_returns`.
     """
-    sure = found.scores >= config.high_score
-    believed = tracks.status != Status.TENTATIVE
-    seen = tracks.status == Status.CONFIRMED
-    free_tracks, free_found = np.ones(len(similarity), bool), np.ones(len(found), bool)
+    sure = trust >= config.high_score
+    believed = status != Status.TENTATIVE
+    seen = status == Status.CONFIRMED
+    free_tracks, free_found = np.ones(len(status), bool), np.ones(len(trust), bool)
     rows, columns, stages = [], [], []
     for stage, these, those, gate in (
         (Stage.CONFIDENT, believed, sure, config.min_overlap),

@@ -40,7 +40,7 @@ class TrackBank:
             "xyxy": np.zeros((0, 4), np.float32),
             "predicted": np.zeros((0, 4), np.float32),
             "score": np.zeros(0, np.float32),
-            "best_score": np.zeros(0, np.float32),
+            "best_trust": np.zeros(0, np.float32),
             "raw_class": np.zeros(0, np.int64),
             "class": np.zeros(0, np.int64),
             "votes": np.zeros((0, 0), np.float32),
@@ -73,7 +73,7 @@ class TrackBank:
             self.column("class"),
         )
 
-    def update(self, matches: Matches, found: Detections, time_s: float, frame_size: FrameSize) -> None:
+    def update(self, matches: Matches, found: Detections, trust: Floats, time_s: float, frame_size: FrameSize) -> None:
         """Continue the matched tracks; the others are lost, or removed where they were not believed yet."""
         columns = self._columns
         columns["detection"][self.live] = -1
@@ -81,7 +81,7 @@ class TrackBank:
         self._predictor.update(slots, _observations(found[matches.detections], time_s, frame_size))
         self._see(slots, matches.detections, found, time_s)
         columns["hits"][slots] += 1
-        columns["best_score"][slots] = np.maximum(columns["best_score"][slots], columns["score"][slots])
+        columns["best_trust"][slots] = np.maximum(columns["best_trust"][slots], trust[matches.detections])
         self._confirm(slots)
         missed = np.delete(self.live, matches.tracks)
         tentative = columns["status"][missed] == Status.TENTATIVE
@@ -90,9 +90,9 @@ class TrackBank:
         self._depart(missed[expired & ~tentative], time_s)
         self._remove(missed[tentative])
 
-    def newcomers(self, rows: Ints, found: Detections) -> Ints:
+    def newcomers(self, rows: Ints, found: Detections, trust: Floats) -> Ints:
         """Of these unclaimed detections, those that may begin a track: sure enough, and no double of a seen one."""
-        rows = rows[found.scores[rows] >= self._config.birth_score]
+        rows = rows[trust[rows] >= self._config.birth_score]
         taken = self.column("detection")
         double = (iou(found.xyxy[rows], found.xyxy[taken[taken >= 0]]) > self._config.birth_overlap).any(axis=1)
         fresh: Ints = rows[~double]
@@ -108,7 +108,7 @@ class TrackBank:
         """Remembered looks (N, 512), rows of NaN where there is none, and seconds (N,) since they were last seen."""
         return self._columns["look"][slots], (time_s - self._columns["look_s"][slots]).astype(np.float32)
 
-    def start(self, rows: Ints, found: Detections, time_s: float, frame_size: FrameSize) -> None:
+    def start(self, rows: Ints, found: Detections, trust: Floats, time_s: float, frame_size: FrameSize) -> None:
         """Begin tentative tracks with these detections."""
         if not len(rows):
             return
@@ -122,7 +122,7 @@ class TrackBank:
         columns["look"][slots] = np.nan
         self._predictor.start(slots, _observations(found[rows], time_s, frame_size))
         self._see(slots, rows, found, time_s)
-        columns["best_score"][slots] = columns["score"][slots]
+        columns["best_trust"][slots] = trust[rows]
         self._confirm(slots)
         self.live = np.concatenate([self.live, slots])
 
@@ -156,7 +156,7 @@ class TrackBank:
     def _confirm(self, slots: Ints) -> None:
         """Believe the tracks, just seen, that were seen often enough and once surely enough."""
         columns, config = self._columns, self._config
-        sure = (columns["hits"][slots] >= config.confirm_hits) & (columns["best_score"][slots] >= config.confirm_score)
+        sure = (columns["hits"][slots] >= config.confirm_hits) & (columns["best_trust"][slots] >= config.confirm_score)
         columns["status"][slots[sure | (columns["status"][slots] != Status.TENTATIVE)]] = Status.CONFIRMED
 
     def _see(self, slots: Ints, rows: Ints, found: Detections, time_s: float) -> None:

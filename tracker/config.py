@@ -70,7 +70,8 @@ class CameraConfig:
 class AssociationConfig:
     """Which detection continues which track. Similarities are overlaps in [0, 1], higher is more alike."""
 
-    high_score: float = setting(0.5, 0, 1)  # detections from here on are matched first; lower trusts the detector more
+    stretch_scores: bool = True  # thresholds on scores count for stretched ones: 0.5 is as likely true as false
+    high_score: float = setting(0.55, 0, 1)  # detections from here on are matched first; lower trusts the detector more
     min_overlap: float = setting(0.15, 0, 1)  # confident detections: least overlap; higher splits more, swaps less
     min_overlap_weak: float = setting(0.4, 0, 1)  # weak detections only extend tracks they overlap this much
     min_overlap_tentative: float = setting(0.3, 0, 1)  # tracks not believed yet
@@ -87,10 +88,10 @@ class AssociationConfig:
 class BankConfig:
     """A track's life."""
 
-    birth_score: float = setting(0.4, 0, 1)  # a detection this sure that nobody claims starts a tentative track
+    birth_score: float = setting(0.5, 0, 1)  # a detection this sure that nobody claims starts a tentative track
     birth_overlap: float = setting(0.7, 0, 1)  # unless it overlaps a live track's detection by more than this
     confirm_hits: int = setting(2, 1, 100)  # detections before a track is believed; higher: fewer false tracks
-    confirm_score: float = setting(0.7, 0, 1)  # and one of them at least this sure; higher: fewer false tracks
+    confirm_score: float = setting(0.8, 0, 1)  # and one of them at least this sure; higher: fewer false tracks
     report_delay_s: float = setting(0.5, 0, 60)  # files wait this long for a tentative track's early rows to be decided
     lost_s: float = setting(1.5, 0, 3600)  # a track unseen for longer is not matched by motion any more
     memory_s: float = setting(300.0, 0, 1e6)  # but can return by its look for this long

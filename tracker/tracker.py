@@ -28,6 +28,7 @@ from tracker.camera import CameraMotion, identity, is_identity
 from tracker.config import Config
 from tracker.errors import InputError
 from tracker.motion import load_predictor
+from tracker.scores import ScoreScale
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Image, Ints, Status, Tracks
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Tracker:
         """Forget all tracks; ids start at 1 again. Networks stay loaded."""
         self._bank = TrackBank(load_predictor(self.config.motion.model), self.config.bank)
         self._camera = CameraMotion(self.config.camera)
+        self._scale = ScoreScale() if self.config.association.stretch_scores else None
         self._time_s: float | None = None
         self._interval_s = 1 / self.config.frame_rate
 
@@ -133,6 +135,7 @@ class Tracker:
         # One order for equal sets of detections: the result cannot depend on how they were listed.
         order = np.lexsort((*detections.xyxy.T[::-1], -detections.scores))
         found = detections[order]
+        trust = self._scale(found.scores) if self._scale else found.scores
         size = None if frame is None else (float(frame.shape[1]), float(frame.shape[0]))
         if camera_motion is not None:
             affine = _affine(camera_motion)
@@ -146,17 +149,17 @@ class Tracker:
         similarity = motion_similarity(candidates, found, self.config.association)
         start = self._took("motion+association", start)
         if frame is not None and found.features is None and self.config.appearance.enabled:
-            found = self._embed(frame, found, candidates, similarity, time_s)
+            found = self._embed(frame, found, trust, candidates, similarity, time_s)
         start = self._took("appearance", start)
 
         if found.features is not None:
             similarity += appearance_bonus(self._odds(self._bank.live, found.features, time_s), self.config.association)
-        matches = associate(candidates, found, similarity, self.config.association)
-        self._bank.update(matches, found, time_s, size)
-        rows = self._bank.newcomers(_unmatched(len(found), matches.detections), found)
+        matches = associate(candidates.status, trust, similarity, self.config.association)
+        self._bank.update(matches, found, trust, time_s, size)
+        rows = self._bank.newcomers(_unmatched(len(found), matches.detections), found, trust)
         if found.features is not None:
             rows = self._bring_back(rows, found, time_s, size)
-        self._bank.start(rows, found, time_s, size)
+        self._bank.start(rows, found, trust, time_s, size)
         tracks = self._bank.report(time_s, self._interval_s, names)
         self._took("motion+association", start)
         index = tracks.detection_index
@@ -175,13 +178,19 @@ class Tracker:
                 yield frame, self.update(frame.image, time_s=frame.time_s)
 
     def _embed(
-        self, frame: Image, found: Detections, candidates: Candidates, similarity: Floats, time_s: float
+        self,
+        frame: Image,
+        found: Detections,
+        trust: Floats,
+        candidates: Candidates,
+        similarity: Floats,
+        time_s: float,
     ) -> Detections:
         """Look at the crops that motion cannot place, and at those of tracks not looked at for a while."""
         settings = self.config.association
         believed = candidates.status != Status.TENTATIVE
         unclear, best = ambiguous(similarity * believed[:, None], settings.min_overlap)
-        wanted = unclear & (found.scores >= settings.high_score)
+        wanted = unclear & (trust >= settings.high_score)
         if len(candidates.xyxy):
             look, age = self._bank.looks(self._bank.live, time_s)
             stale = np.isnan(look[:, 0]) | (age >= self.config.appearance.refresh_s)

@@ -1,0 +1,55 @@
+"""What a detection score means in this stream: detectors differ in how sure they say they are.
+
+A detector's scores come in two heaps, false alarms low and objects high, and the sparsest place between them is where
+a detection is as likely true as false. Where that place is differs from detector to detector and from scene to scene
+(0.4 here, 0.65 there), so no constant fits: it is found in the stream itself, from a histogram of all scores so far,
+and scores are stretched so that it comes to lie at 0.5 and the objects' heap at 0.9.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tracker.structures import Floats
+
+_BINS = 50
+_KERNEL = np.exp(-0.5 * (np.arange(-6, 7) / 2.0) ** 2)  # smoothing with a standard deviation of two bins
+_CENTRES = (np.arange(_BINS) + 0.5) / _BINS
+_RISE = 1.1  # walking down from the objects' heap, the density has turned when it rises by this factor
+_PRIOR = (0.5, 0.85)  # valley and peak believed before anything was seen ...
+_PRIOR_WEIGHT = 300.0  # ... which counts as much as this many detections
+_BOUNDS = (0.3, 0.75)  # a valley outside of these is not believed
+
+
+class ScoreScale:
+    """Stretches the scores of one stream; learns from every frame it sees."""
+
+    def __init__(self) -> None:
+        self._histogram = np.zeros(_BINS)
+        self._seen = 0
+        self._next_fit = 0
+        self._valley, self._peak = _PRIOR
+
+    def __call__(self, scores: Floats) -> Floats:
+        """(N,) raw scores of the next frame -> (N,) stretched ones, monotonously: 0.5 is as likely true as false."""
+        self._histogram += np.bincount((scores * _BINS).astype(int).clip(0, _BINS - 1), minlength=_BINS)
+        self._seen += len(scores)
+        if self._seen >= self._next_fit:  # ever more rarely: the estimate settles
+            self._fit()
+            self._next_fit = int(1.05 * self._seen) + 20
+        knots = [0.0, self._valley, self._peak, 1.0]
+        return np.interp(scores, knots, [0.0, 0.5, 0.9, 1.0]).astype(np.float32)
+
+    def _fit(self) -> None:
+        density = np.convolve(self._histogram, _KERNEL, "same")
+        peak = int((density * _CENTRES).argmax())
+        valley = peak
+        for i in range(peak, -1, -1):
+            if density[i] <= density[valley]:
+                valley = i
+            elif density[i] > _RISE * density[valley]:
+                break
+        share = self._seen / (self._seen + _PRIOR_WEIGHT)
+        low = float(np.clip(_CENTRES[valley], *_BOUNDS))
+        self._valley = share * low + (1 - share) * _PRIOR[0]
+        self._peak = max(share * float(_CENTRES[peak]) + (1 - share) * _PRIOR[1], self._valley + 0.05)
