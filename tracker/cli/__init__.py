@@ -43,6 +43,9 @@ def _first_line(module: Path) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command line (that of the process by default) and leave with its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # Matrices of a few dozen tracks are multiplied in less time than a second thread of OpenBLAS takes to wake up, and
+    # while it waits for work it takes the core from the detector. Read by NumPy when it is loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # what libraries have to say to programmers
     try:
