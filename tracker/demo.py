@@ -149,8 +149,8 @@ class _Scene:
             _Actor(black, ((0.3, -100, 885), (5.6, 850, 880), (7.0, 850, 875), (10, 480, 880))),
             _Actor(_recoloured(beige, 0.62, 0, 122, 138), ((1.8, 840, 775), (10, 130, 780))),
             _Actor(_recoloured(black, 2.4, 50, 130, 140), ((0, 380, 757), (10, 720, 752))),
-            _Actor(_close_up(stadium, outlines["suit"]), ((4.4, -220, 1306), (8.2, 1000, 1306))),
-            _Actor(_recoloured(beige, 0.5, 0, 158, 146), ((5.5, 850, 900), (10, 190, 902))),
+            _Actor(_close_up(stadium, outlines["suit"]), ((2.0, -230, 1306), (5.0, 1000, 1306))),
+            _Actor(_recoloured(beige, 0.5, 0, 158, 146), ((5.9, 860, 900), (10, 230, 902))),
         )
         people = [outlines["beige coat"], outlines["black coat"], *outlines["passers-by"]]
         self.street = _without(street, people)
