@@ -69,9 +69,10 @@ class _Actor:
         times, xs, ys = np.array(self.path).T
         x, y = np.interp(time_s, times, xs), np.interp(time_s, times, ys)
         leg = int(np.clip(np.searchsorted(times, time_s) - 1, 0, len(times) - 2))
-        moving = [i for i in range(len(times) - 1) if xs[i + 1] != xs[i] and i <= max(leg, 0)] or [0]
-        walked = np.abs(np.diff(xs))[:leg].sum() + abs(x - xs[leg])
-        return float(x), float(y), float(walked), float(np.sign(xs[moving[-1] + 1] - xs[moving[-1]]))
+        steps = np.diff(xs)
+        walked = np.abs(steps[:leg]).sum() + abs(x - xs[leg])
+        direction = np.sign(steps[: leg + 1][np.flatnonzero(steps[: leg + 1])[-1]])  # who waits looks where he went
+        return float(x), float(y), float(walked), float(direction)
 
 
 def make_clip(folder: Path) -> Path:
@@ -121,6 +122,8 @@ def track_clip(
     (result,) = run(
         [folder / f"{NAME}.mp4"], config, Output(folder, "tracked", exist_ok=True), device=device, progress=progress
     )
+    if result.interrupted:
+        raise KeyboardInterrupt
     if result.error is not None or result.folder is None:
         raise result.error or OutputError(f"{folder} holds no result; give another folder with --out")
     with tempfile.TemporaryDirectory(prefix="tracker-demo-") as results:
