@@ -115,7 +115,8 @@ def test_no_network_sees_the_future(kind, inputs):
     assert not torch.allclose(before[:, 30:], after[:, 30:])
 
 
-def test_zero_output_is_the_filter_and_any_output_is_bounded(rng=np.random.default_rng(0)):
+def test_zero_output_is_the_filter_and_any_output_is_bounded():
+    rng = np.random.default_rng(0)
     mean, std = rng.normal(0, 50, (100, 4)), rng.uniform(0.1, 20, (100, 4))
     unit, dt = np.full((100, 4), 80.0), rng.uniform(0, 30, (100, 1))
     same_mean, same_std = corrected(mean, std, unit, np.zeros((100, OUTPUTS)), dt)
@@ -165,7 +166,7 @@ def test_the_embedded_weights_are_a_trained_lstm_of_under_3_5_megabytes():
     weights = read_weights(EMBEDDED)
     assert weights.notes["model"] == "lstm" and weights.notes["command"]
     assert np.abs(weights.tensors["head.weight"]).max() > 0
-    assert type(load_predictor()) is LearnedPredictor and not type(load_predictor()) is KalmanPredictor
+    assert type(load_predictor()) is LearnedPredictor and type(load_predictor("kalman")) is KalmanPredictor
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tracker.motion.network import INPUT_SIZE, ForecastNetwork, RecurrentNetwork, State
+from tracker.motion.network import INPUT_SIZE, RecurrentNetwork, State
 
 HIDDEN_SIZE = 128
 
@@ -16,11 +16,8 @@ class MotionNetwork(RecurrentNetwork):
     State: hidden and cell, (2, B, 128) each.
     """
 
-    name = "lstm"
-
     def __init__(self) -> None:
-        ForecastNetwork.__init__(self, HIDDEN_SIZE)
-        self.recurrent = nn.LSTM(INPUT_SIZE, HIDDEN_SIZE, num_layers=2, batch_first=True)
+        super().__init__(nn.LSTM(INPUT_SIZE, HIDDEN_SIZE, num_layers=2, batch_first=True))
 
     def start_state(self, tracks: int) -> State:
         zero = self.no_feature.new_zeros(2, tracks, HIDDEN_SIZE)

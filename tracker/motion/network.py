@@ -9,7 +9,7 @@ Letters in shapes: B tracks, T observations in order. A state is a tuple of tens
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +26,6 @@ State = tuple[Tensor, ...]
 
 class ForecastNetwork(nn.Module):
     """Base of all motion networks: everything but the core."""
-
-    name: ClassVar[str]
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -71,9 +69,9 @@ class ForecastNetwork(nn.Module):
 class RecurrentNetwork(ForecastNetwork):
     """Base of the networks whose core is one of PyTorch's recurrent layers, two of them on top of each other."""
 
-    def __init__(self, kind: type[nn.RNNBase], hidden: int) -> None:
-        super().__init__(hidden)
-        self.recurrent = kind(INPUT_SIZE, hidden, num_layers=2, batch_first=True)  # type: ignore[call-arg]
+    def __init__(self, recurrent: nn.RNNBase) -> None:
+        super().__init__(recurrent.hidden_size)
+        self.recurrent = recurrent
 
     def core(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         layer = self.recurrent
@@ -87,8 +85,8 @@ class RecurrentNetwork(ForecastNetwork):
 
         Both are linear with nothing in between, so W_ih (W_g g + W_a f + b) = (W_ih W_g) g + W_ih (W_a f + b).
         """
-        (weight, recurrent, bias, recurrent_bias), second = self.recurrent.all_weights
-        bias = torch.addmv(bias, weight, self.geometry.bias)
+        (weight, recurrent, own_bias, recurrent_bias), second = self.recurrent.all_weights
+        bias = torch.addmv(own_bias, weight, self.geometry.bias)
         folded = weight @ self.geometry.weight
         if features is None:
             bias = bias + weight @ self.appearance(self.no_feature)

@@ -27,12 +27,12 @@ class Layer(nn.Module):
         self.inner = nn.Sequential(nn.Linear(WIDTH, INNER), nn.GELU(), nn.Linear(INNER, WIDTH))
 
     def forward(self, x: Tensor, past: Tensor, bias: Tensor) -> Tensor:
-        """(B, T, 128), (B, 31, 128) inputs of the steps before, (B, 4, T, 31 + T) added to the scores -> (B, T, 128)."""
+        """(B, T, 128), inputs of the steps before (B, 31, 128), (B, 4, T, 31 + T) added to scores -> (B, T, 128)."""
         normal = self.before_attention(torch.cat([past, x], 1))
         query = self.query(normal[:, past.shape[1] :])
         key, value = self.key_value(normal).chunk(2, -1)
-        heads = [part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in (query, key, value)]
-        mixed = functional.scaled_dot_product_attention(*heads, attn_mask=bias)
+        query, key, value = (part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in (query, key, value))
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         x = x + self.out(mixed.transpose(1, 2).flatten(2))
         grown: Tensor = x + self.inner(self.before_inner(x))
         return grown
@@ -40,8 +40,6 @@ class Layer(nn.Module):
 
 class TransformerNetwork(ForecastNetwork):
     """State: the layers' inputs of the last 31 steps (2, B, 31, 128) and how many there were (1, B)."""
-
-    name = "transformer"
 
     def __init__(self) -> None:
         super().__init__(WIDTH)
@@ -63,7 +61,7 @@ class TransformerNetwork(ForecastNetwork):
         return x, (torch.stack(kept), (count + x.shape[1]).clamp(max=WINDOW - 1))
 
     def _bias(self, steps: int, count: Tensor) -> Tensor:
-        """(B, 4, T, 31 + T): minus infinity for what is later, too long ago or not there, else minus slope x distance."""
+        """(B, 4, T, 31 + T): minus infinity for what is later, too long ago or missing, else minus slope x distance."""
         place = torch.arange(WINDOW - 1 + steps, device=count.device)
         distance = place[WINDOW - 1 :, None] - place
         slope = 2.0 ** -torch.arange(1, HEADS + 1, device=count.device)

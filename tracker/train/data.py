@@ -37,6 +37,7 @@ class TrackTable:
         frame_size: (R, 2) float32 width and height of the frame, NaN where unknown.
         group: (R,) int64 the dataset (root folder) a track is from, an index of `groups`.
         sequence: (R,) int64 the sequence it is from, an index of `sequences`.
+        familiar: (R,) bool the detector was trained on these very images, so its boxes are better than elsewhere.
         groups: names of the datasets.
         sequences: names of the sequences.
     """
@@ -50,6 +51,7 @@ class TrackTable:
     frame_size: NDArray[np.float32]
     group: NDArray[np.int64]
     sequence: NDArray[np.int64]
+    familiar: NDArray[np.bool_]
     groups: tuple[str, ...]
     sequences: tuple[str, ...]
 
@@ -59,7 +61,8 @@ class TrackTable:
     def subset(self, keep: NDArray[np.bool_]) -> TrackTable:
         """The tracks of a mask (R,); the rows stay where they are."""
         columns = {
-            name: getattr(self, name)[keep] for name in ("first", "length", "fps", "frame_size", "group", "sequence")
+            name: getattr(self, name)[keep]
+            for name in ("first", "length", "fps", "frame_size", "group", "sequence", "familiar")
         }
         return replace(self, **columns)
 
@@ -71,6 +74,7 @@ def read_tracks(
     roots: Sequence[str | Path],
     hold_out: Iterable[str] = (),
     first_half: Iterable[str] = (),
+    familiar: Iterable[str] = (),
     remark: Callable[[str], None] = lambda _: None,
 ) -> TrackTable:
     """Every ground-truth track under `roots`, checked.
@@ -79,6 +83,7 @@ def read_tracks(
         roots: sequence folders or folders of sequences; each root is one dataset, drawn from with its own weight.
         hold_out: names (shell patterns) of sequences that are left out.
         first_half: names of sequences of which only frames 1 to n/2 + 1 are read (MOT17's usual training half).
+        familiar: names of sequences whose det/det.txt is of a detector that was trained on their images.
         remark: called with a sentence for each thing that is wrong or was skipped.
 
     Raises:
@@ -102,7 +107,8 @@ def read_tracks(
         raise DataError(f"no ground-truth tracks in {', '.join(map(str, roots))}; give folders with gt/gt.txt")
     for one, other in same_videos([(sequence, xyxy, frames) for xyxy, _, _, frames, sequence in map(_framed, parts)]):
         remark(f"{one.folder} and {other.folder} are the same video; make sure that neither is used to validate")
-    return _joined(parts, groups, tuple(Path(root).resolve().name for root in roots))
+    known = [any(fnmatch(part[4].name, pattern) for pattern in familiar) for part in parts]
+    return _joined(parts, groups, known, tuple(Path(root).resolve().name for root in roots))
 
 
 def _read_sequence(sequence: MotSequence, last: int, remark: Callable[[str], None]) -> Part | None:
@@ -166,7 +172,7 @@ def _check_file(sequence: MotSequence, remark: Callable[[str], None]) -> None:
     counted = (rows[:, ID] >= 0) & (rows[:, FLAG] != 0) if rows.shape[1] > FLAG else rows[:, ID] >= 0
     width, height = sequence.size
 
-    def say(mask: NDArray[np.bool_], what: str, then: str) -> None:
+    def say(mask: NDArray[Any], what: str, then: str) -> None:
         where = np.flatnonzero(mask & counted)
         if len(where):
             remark(f"{path} line {lines[where[0]]}: {what} ({len(where)} in all); {then}")
@@ -181,7 +187,11 @@ def _check_file(sequence: MotSequence, remark: Callable[[str], None]) -> None:
     gap[order] = same & (step > 1)
     say(backwards, "an id goes back in time", "rows are put in order")
     say(gap, "an id is missing for some frames before this", "they are left open, not interpolated")
-    say(rows[:, FRAME] > sequence.length, f"a frame after the last ({sequence.length})", "these boxes are skipped")
+    say(
+        np.greater(rows[:, FRAME], sequence.length),
+        f"a frame after the last ({sequence.length})",
+        "these boxes are skipped",
+    )
     say((rows[:, LEFT + 2 : HEIGHT + 1] <= 0).any(axis=1), "a box without area", "these boxes are skipped")
     if width and height:
         box = tlwh_to_xyxy(rows[:, LEFT : HEIGHT + 1])
@@ -200,33 +210,38 @@ def _framed(part: Part) -> Part:
 def same_videos(
     parts: Sequence[tuple[MotSequence, NDArray[Any], NDArray[np.int64]]], looks: int = 5
 ) -> list[tuple[MotSequence, MotSequence]]:
-    """Pairs of sequences that show the same video: their boxes agree in each of `looks` frames.
+    """Pairs of sequences that show the same video: their boxes agree in each of `looks` frames both have boxes in.
 
     Boxes are compared as shares of the frame, so a scaled copy is found too. Each part is a sequence, its boxes
     (M, 4) and their frame numbers (M,).
     """
     found = []
-    shares = []
+    shares: list[tuple[MotSequence, dict[int, NDArray[Any]]]] = []
     for sequence, xyxy, frames in parts:
         size = np.array(sequence.size * 2, np.float64)
-        keep = np.isfinite(xyxy[:, 0])
-        shares.append((sequence, xyxy[keep] / np.where(size > 0, size, 1), frames[keep]))
-    for i, (one, boxes, frames) in enumerate(shares):
-        for other, other_boxes, other_frames in shares[i + 1 :]:
-            last = min(frames.max(), other_frames.max())
-            for frame in np.linspace(1, last, looks).astype(np.int64):
-                a, b = boxes[frames == frame], other_boxes[other_frames == frame]
-                if not len(a) or not len(b):
-                    break
-                overlap = iou(a, b) if len(a) <= len(b) else iou(b, a)
-                if overlap.max(axis=1).mean() < SAME_VIDEO_IOU:
-                    break
-            else:
+        keep = np.flatnonzero(np.isfinite(xyxy[:, 0]))
+        keep = keep[np.argsort(frames[keep], kind="stable")]
+        numbers, begins = np.unique(frames[keep], return_index=True)
+        boxes = np.split(xyxy[keep] / np.where(size > 0, size, 1), begins[1:])
+        shares.append((sequence, dict(zip(numbers.tolist(), boxes, strict=True))))
+    for i, (one, boxes_of) in enumerate(shares):
+        for other, other_boxes_of in shares[i + 1 :]:
+            common = sorted(boxes_of.keys() & other_boxes_of.keys())
+            chosen = common[:: max(1, (len(common) - 1) // (looks - 1))][:looks]
+            if len(chosen) == looks and all(_agree(boxes_of[f], other_boxes_of[f]) for f in chosen):
                 found.append((one, other))
     return found
 
 
-def _joined(parts: Sequence[Part], groups: Sequence[int], names: tuple[str, ...]) -> TrackTable:
+def _agree(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Whether the boxes of the frame with fewer have each their like in the other."""
+    overlap = iou(a, b) if len(a) <= len(b) else iou(b, a)
+    return bool(overlap.max(axis=1).mean() >= SAME_VIDEO_IOU)
+
+
+def _joined(
+    parts: Sequence[Part], groups: Sequence[int], familiar: Sequence[bool], names: tuple[str, ...]
+) -> TrackTable:
     offsets = np.cumsum([0, *(len(part[0]) for part in parts)])
     tracks = [len(part[3]) for part in parts]
 
@@ -244,6 +259,7 @@ def _joined(parts: Sequence[Part], groups: Sequence[int], names: tuple[str, ...]
         frame_size=per_track(sizes, np.float32),
         group=per_track(groups, np.int64),
         sequence=per_track(range(len(parts)), np.int64),
+        familiar=per_track(familiar, np.bool_),
         groups=names,
         sequences=tuple(part[4].name for part in parts),
     )

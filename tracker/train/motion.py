@@ -29,9 +29,9 @@ from tracker.errors import ConfigError, DataError, UsageError
 from tracker.motion.head import corrected
 from tracker.motion.kalman import KalmanParameters, correct, forecast, process_unit, propagate, start
 from tracker.motion.network import ForecastNetwork
+from tracker.motion.networks import NETWORKS
 from tracker.motion.weights import write_weights
 from tracker.train.data import TrackTable, read_tracks
-from tracker.motion.networks import NETWORKS
 from tracker.train.windows import Windows, WindowSampler, filtered
 
 LATEST = "checkpoint.pt"
@@ -53,7 +53,7 @@ class MotionTraining:
     model: str = setting("lstm", choices=tuple(NETWORKS))
     seed: int = setting(0, 0)
     rounds: int = setting(4000, 1)  # of four optimiser steps each
-    filter_rounds: int = setting(150, 1)  # steps of the search for the filter's constants
+    filter_rounds: int = setting(200, 1)  # steps of the search for the filter's constants
     learning_rate: float = setting(2e-3, 0, 1)
     weight_decay: float = setting(0.01, 0)
     warmup_steps: int = setting(100, 0)
@@ -70,6 +70,7 @@ class MotionTraining:
     patience: int = setting(12, 1)  # validations without a better one before the training stops
     hold_out: tuple[str, ...] = ()  # sequences (shell patterns) never trained on
     first_half: tuple[str, ...] = ()  # sequences of which only the first half is trained on
+    familiar: tuple[str, ...] = ()  # sequences whose detections come from a detector that was trained on their images
     precision: str = setting("float32", choices=("float32", "bfloat16"))  # bfloat16: on CUDA, by autocast
     licences: tuple[str, ...] = ()  # of the data, for the model card
 
@@ -94,7 +95,7 @@ class MotionTraining:
 def laplace_loss(mean: Any, std: Any, unit: Any, target: Any, weight: Tensor) -> Tensor:
     """Sum over everything of the negative log-likelihood of `target` (..., 4), in units of the box; weights (...)."""
     scale = std / math.sqrt(2)
-    loss = torch.log(2 * scale / unit) + (target - mean).abs() / scale
+    loss: Tensor = torch.log(2 * scale / unit) + (target - mean).abs() / scale
     return (loss.mean(-1) * weight).sum()
 
 
@@ -156,8 +157,10 @@ class Batch:
         )
 
     def part(self, tracks: slice, steps: slice) -> Batch:
-        cut = {name: value if value is None else value[tracks, steps] for name, value in vars(self).items()}
-        return Batch(**cut)
+        features = None if self.features is None else self.features[tracks, steps]
+        others = (self.geometry, self.mean, self.std, self.dt, self.weight)
+        geometry, *rest = (value[tracks, steps] for value in others)
+        return Batch(geometry, features, *rest)
 
     def loss(self, network: nn.Module, state: Any = None) -> tuple[Tensor, Any]:
         """Summed loss and the state to go on with. In units of the box the target is 0 and the unit is 1."""
@@ -182,9 +185,8 @@ class Trainer:
     ) -> None:
         self.folder, self.settings, self.command, self.device = folder, settings, command, device
         self.rank, self.world = _process_group()
-        tracks = read_tracks(
-            roots, settings.hold_out, settings.first_half, remark if self.rank == 0 else lambda _: None
-        )
+        say = remark if self.rank == 0 else lambda _: None
+        tracks = read_tracks(roots, settings.hold_out, settings.first_half, settings.familiar, say)
         self.training, self.validation = split_by_sequence(tracks, settings.validation, settings.seed)
         self.sampler = WindowSampler(self.training)
         torch.manual_seed(settings.seed)

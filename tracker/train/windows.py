@@ -32,6 +32,8 @@ HORIZONS = 4  # targets drawn a step
 LONGEST_FRAMES = 60
 DETECTOR_NOISE = np.array([0.046, 0.018, 0.086, 0.032])  # sd of a real detector: of width, of height, log units
 DETECTOR_CORRELATION = (0.82, 0.98)  # from frame to frame at 30 frames/s
+UNFAMILIAR_BIAS = np.array([0.035, 0.027, 0.087, 0.050])  # what its error has more of on images it was not trained on
+UNFAMILIAR_CORRELATION = (0.97, 0.995)
 SAME_SIMILARITY, OTHER_SIMILARITY = 0.74, 0.48  # cosine of an object's features, and of two objects'
 
 
@@ -114,11 +116,11 @@ class WindowSampler:
         target_valid &= np.isfinite(target[..., 0]) & valid[..., None]
         observed, truth = (np.where(known[..., None], x, self._coordinates[row[:, :1]]) for x in (observed, truth))
         target = np.where(target_valid[..., None], target, truth[:, :, None])
-        noise, scores = _noise(rng, time_s, ~is_real)
+        noise, scores = _noise(rng, time_s, ~is_real, is_real & self.tracks.familiar[base])
         observed = observed + noise * measurement_unit(observed)
         scores = np.where(is_real[:, None], self.tracks.scores[row], scores)
         frame_size = self.tracks.frame_size[base].copy()
-        frame_size[rng.random(windows) < 0.15] = np.nan
+        frame_size[rng.random((windows,)) < 0.15] = np.nan
         moved = self._camera(rng, time_s, horizon_s, observed, truth, target)
         frame_size[moved] = np.nan  # where the border is cannot be told from a simulated path
         _mirror(rng, frame_size, observed, truth, target)
@@ -152,12 +154,12 @@ class WindowSampler:
         stride = np.minimum(stride, np.maximum(count // max(8, steps // 2), 1))
         missed = rng.choice([0.0, 0.1, 0.1, 0.3], windows)
         jump = stride[:, None] * rng.geometric(1 - missed[:, None], (windows, steps))
-        burst = rng.random((windows, steps)) < (rng.random(windows) < 0.3)[:, None] * 0.03
+        burst = rng.random((windows, steps)) < (rng.random((windows,)) < 0.3)[:, None] * 0.03
         jump = jump + burst * (rng.geometric(0.08, (windows, steps)) * np.sqrt(stride[:, None])).astype(np.int64)
         way = np.cumsum(jump, axis=1) - jump[:, :1]
         slack = np.maximum(count - 1 - way[:, -1], np.minimum(count // 2, 2 * stride))
-        begin = (rng.random(windows) * (slack + 1)).astype(np.int64)
-        direction = np.where(rng.random(windows) < 0.4, -1, 1)
+        begin = (rng.random((windows,)) * (slack + 1)).astype(np.int64)
+        direction = np.where(rng.random((windows,)) < 0.4, -1, 1)
         forward = begin[:, None] + way
         return np.where(direction[:, None] > 0, forward, count[:, None] - 1 - forward), direction, stride
 
@@ -189,63 +191,80 @@ class WindowSampler:
         truth: NDArray[Any],
         target: NDArray[Any],
     ) -> NDArray[np.bool_]:
-        """Pan and zoom a fifth of the windows, in place: slow sine waves, so any time has its place."""
+        """Pan and zoom a fifth of the windows, in place: slow sine waves, so any time has its place.
+
+        A zoom (or a camera that drives on) scales sizes and distances from a point somewhere near the track.
+        """
         windows = len(time_s)
-        moved = rng.random(windows) < 0.2
+        moved = rng.random((windows,)) < 0.2
         unit = np.exp(truth[:, :1, 3:])  # heights at the start
         waves = 3
         shape = (windows, 1, waves)
         rate = 2 * np.pi * np.exp(rng.uniform(np.log(0.05), np.log(1.5), shape))
         phase = rng.uniform(0, 2 * np.pi, shape)
         strength = np.exp(rng.normal(-1.2, 1, (windows, 1))) * moved[:, None]  # heights per second
-        amplitude = rng.normal(0, 1, (4, *shape)) * np.array([1, 0.3, 0.05, 0])[:, None, None, None]
+        amplitude = rng.normal(0, 1, (3, *shape)) * np.array([1, 0.3, 0.15])[:, None, None, None]
         amplitude = amplitude * (strength[:, :, None] / rate)
-        amplitude[3] = amplitude[2]  # zoom is the same for both sizes
+        centre = truth[:, :1, :2] + unit * rng.normal(0, 3, (windows, 1, 2))
 
-        def path(at: NDArray[Any]) -> NDArray[Any]:
-            """(B, ...) seconds -> (B, ..., 4) offsets."""
-            flat = at.reshape(windows, -1)
-            wave = np.sin(rate * flat[..., None] + phase)
-            offset = np.stack([(wave * a).sum(-1) for a in amplitude], axis=-1)
-            offset[..., :2] *= unit
-            return np.asarray(offset.reshape(*at.shape, 4))
+        def move(boxes: NDArray[Any], at: NDArray[Any]) -> None:
+            """Boxes (B, n, 4) at times (B, n), in place."""
+            wave = np.sin(rate * at[..., None] + phase)
+            right, down, zoom = ((wave * a).sum(-1, keepdims=True) for a in amplitude)
+            zoom = np.clip(zoom, -1.5, 1.5)
+            boxes[..., :2] = (
+                centre + (boxes[..., :2] - centre) * np.exp(zoom) + unit * np.concatenate([right, down], -1)
+            )
+            boxes[..., 2:] += zoom
 
-        offset = path(time_s)
-        observed += offset
-        truth += offset
-        target += path(time_s[..., None] + horizon_s)
+        move(observed, time_s)
+        move(truth, time_s)
+        move(target.reshape(windows, -1, 4), (time_s[..., None] + horizon_s).reshape(windows, -1))
         return moved
 
 
-def _noise(rng: np.random.Generator, time_s: NDArray[Any], damaged: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """(B, T, 4) box noise in widths, heights and log units, and (B, T) scores that suffer a little with it."""
+def _noise(
+    rng: np.random.Generator, time_s: NDArray[Any], damaged: NDArray[Any], biased: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """(B, T, 4) box noise in widths, heights and log units, and (B, T) scores that suffer a little with it.
+
+    `damaged` (B,) windows are of true boxes, half of them with white and half with correlated noise. The others are a
+    detector's own boxes and need little; those of images that it was trained on, `biased` (B,), lack the slow part of
+    the error that it makes elsewhere.
+    """
     windows, steps = time_s.shape
     dt = np.abs(np.diff(time_s, axis=1, prepend=time_s[:, :1]))
-    correlation = rng.uniform(*DETECTOR_CORRELATION, (windows, 1)) ** (30 * dt)
-    shock = rng.standard_t(4, (windows, steps, 4)) / np.sqrt(2)  # variance 1, heavy tails
-    slow = np.empty_like(shock)
-    slow[:, 0] = shock[:, 0]
-    for t in range(1, steps):
-        a = correlation[:, t, None]
-        slow[:, t] = a * slow[:, t - 1] + np.sqrt(1 - a**2) * shock[:, t]
-    strength = np.exp(rng.uniform(np.log(0.3), np.log(1.5), windows)) * (rng.random(windows) < 0.6)
+    slow = _correlated(rng, dt, DETECTOR_CORRELATION)
+    strength = np.exp(rng.uniform(np.log(0.3), np.log(1.5), windows)) * (rng.random((windows,)) < 0.5)
     level = rng.choice([0.02, 0.05, 0.05, 0.10], windows)
     level = np.where(strength > 0, 0.3 * level, level)
-    # A detector's own boxes need less, but not none: it has seen the training images, and does better there.
-    strength = np.where(damaged, strength, 0.6 * strength)
+    strength = np.where(damaged, strength, 0.3 * strength)
     level = np.where(damaged, level, rng.choice([0, 0.01, 0.02], windows))
-    white = rng.normal(0, 1, shock.shape) * level[:, None, None]
-    noise = white + slow * (strength[:, None] * DETECTOR_NOISE)[:, None]
+    white = rng.normal(0, 1, slow.shape) * level[:, None, None]
+    bias = _correlated(rng, dt, UNFAMILIAR_CORRELATION) * (rng.uniform(0.5, 1.5, windows) * biased)[:, None, None]
+    noise = white + slow * (strength[:, None] * DETECTOR_NOISE)[:, None] + bias * UNFAMILIAR_BIAS
     outlier = (rng.random((windows, steps, 1)) < 0.01) & damaged[:, None, None]
     noise = np.clip(np.where(outlier, 3 * noise, noise), -0.5, 0.5)
-    scores = rng.uniform(0.5, 0.95, windows)[:, None] + 0.08 * slow[..., 0] - np.abs(noise).mean(-1)
-    scores = np.where((rng.random(windows) < 0.5)[:, None], 1.0, np.clip(scores, 0.1, 1))
-    return noise, scores
+    scores = np.asarray(rng.uniform(0.5, 0.95, (windows, 1)) + 0.08 * slow[..., 0] - np.abs(noise).mean(-1))
+    return noise, np.where((rng.random((windows,)) < 0.5)[:, None], 1.0, np.clip(scores, 0.1, 1))
+
+
+def _correlated(rng: np.random.Generator, dt: NDArray[Any], correlation: tuple[float, float]) -> NDArray[Any]:
+    """(B, T, 4) first-order autoregressive noise of variance 1 with heavy tails (Student's t, 4 degrees of freedom).
+
+    Each window draws its `correlation` from one frame to the next at 30 frames/s; `dt` (B, T) seconds since the last.
+    """
+    kept = rng.uniform(*correlation, (len(dt), 1)) ** (30 * dt)
+    fresh = np.sqrt(1 - kept**2)
+    noise = rng.standard_t(4, (*dt.shape, 4)) / np.sqrt(2)
+    for t in range(1, dt.shape[1]):
+        noise[:, t] = kept[:, t, None] * noise[:, t - 1] + fresh[:, t, None] * noise[:, t]
+    return np.asarray(noise)
 
 
 def _mirror(rng: np.random.Generator, frame_size: NDArray[Any], *boxes: NDArray[Any]) -> None:
     """Left and right exchanged in half of the windows, in place."""
-    sign = np.where(rng.random(len(frame_size)) < 0.5, -1.0, 1.0)
+    sign = np.where(rng.random((len(frame_size),)) < 0.5, -1.0, 1.0)
     width = np.nan_to_num(frame_size[:, 0].astype(np.float64))
     for box in boxes:
         shape = (-1, *[1] * (box.ndim - 2))
@@ -258,7 +277,7 @@ def _swap(
     """Some windows jump to a neighbour, in place, as a track does after an identity switch; (B, T) where they have."""
     windows, steps, _ = truth.shape
     at = rng.integers(1, max(steps, 2), windows)
-    swapped = (np.arange(steps) >= at[:, None]) & (rng.random(windows) < 0.03)[:, None]
+    swapped: NDArray[np.bool_] = (np.arange(steps) >= at[:, None]) & (rng.random((windows,)) < 0.03)[:, None]
     jump = rng.normal(0, 1, (windows, 1, 4)) * np.array([0.5, 0.15, 0.1, 0.1])
     offset = np.where(swapped[..., None], jump * process_unit(truth[:, :1]), 0)
     observed += offset
@@ -272,7 +291,7 @@ def _simulated_features(rng: np.random.Generator, swapped: NDArray[Any]) -> NDAr
     windows, steps = swapped.shape
 
     def directions(*shape: int) -> NDArray[Any]:
-        return rng.standard_normal((*shape, FEATURE_SIZE), np.float32) / np.sqrt(np.float32(FEATURE_SIZE))
+        return np.asarray(rng.standard_normal((*shape, FEATURE_SIZE), np.float32) / np.sqrt(np.float32(FEATURE_SIZE)))
 
     own, other = directions(2, windows, 1)
     identity = np.where(swapped[..., None], other, own)
