@@ -28,6 +28,10 @@ from pathlib import Path
 DEFAULT = "run"
 _FOLDER = Path(__file__).parent
 
+# Read by the libraries when they are loaded. Idle threads of OpenMP and OpenBLAS wait for work in a busy loop, which
+# takes the core from the other stages; and matrices of a few dozen tracks are multiplied before a second thread wakes.
+_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
+
 
 def commands() -> dict[str, str]:
     """Every sub-command and its one line of help, read without importing any of them."""
@@ -43,9 +47,8 @@ def _first_line(module: Path) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command line (that of the process by default) and leave with its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # Matrices of a few dozen tracks are multiplied in less time than a second thread of OpenBLAS takes to wake up, and
-    # while it waits for work it takes the core from the detector. Read by NumPy when it is loaded.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for variable, value in _THREADS.items():
+        os.environ.setdefault(variable, value)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # what libraries have to say to programmers
     try:
