@@ -78,6 +78,12 @@ class TestData:
         assert all(rows[:, 0].tolist() == [5, 0, 0, 0] for rows in labels(dataset, "train") + labels(dataset, "val"))
         assert Dataset.load(tmp_path / "out") == dataset
 
+    def test_a_folder_of_its_own_to_measure_on(self, tmp_path):
+        data = [yolo_folder(tmp_path / "street")]
+        dataset = build(data, tmp_path / "out", EMBEDDED, SMALL, held_out=[yolo_folder(tmp_path / "other", count=2)])
+        assert (dataset.train, dataset.val) == (6, 2)
+        assert all(p.name.startswith("other") for p in (tmp_path / "out" / "images" / "val").iterdir())
+
     def test_new_classes_replace_the_networks(self, tmp_path):
         dataset = build([yolo_folder(tmp_path / "street", ("minibus", "person"))], tmp_path / "out", EMBEDDED, SMALL)
         assert dataset.names == {0: "minibus", 1: "person"}

@@ -132,6 +132,9 @@ def detector(
         float, typer.Option(min=0.0, max=1.0, help="Share of the trained weights in the result; the rest is the start.")
     ] = 0.5,
     held_out: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of labelled images to measure on.")] = 0.2,
+    val: Annotated[
+        list[Path] | None, typer.Option(help="Labelled folder to measure on instead of that share; repeatable.")
+    ] = None,
     every: Annotated[float, typer.Option(min=0.01, help="Seconds between the frames taken from videos.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Where all chance comes from.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
@@ -159,7 +162,14 @@ def detector(
     config = FineTuneConfig(epochs=epochs, batch=batch, imgsz=imgsz, lr=lr, mix=mix, data=chosen, seed=seed)
     with console.status("starting") as status:
         scores = fine_tune(
-            data, out, config, model=model, device=resolve_device(device), resume=resume, progress=status.update
+            data,
+            out,
+            config,
+            model=model,
+            held_out=val or [],
+            device=resolve_device(device),
+            resume=resume,
+            progress=status.update,
         )
     if as_json:
         print(json.dumps(scores, indent=2))

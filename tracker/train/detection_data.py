@@ -98,26 +98,37 @@ class _Example:
     made: bool = False
 
 
-def build(data: Sequence[Path], folder: Path, start: Path, config: DataConfig, device: str = "cpu") -> Dataset:
+def build(
+    data: Sequence[Path],
+    folder: Path,
+    start: Path,
+    config: DataConfig,
+    device: str = "cpu",
+    held_out: Sequence[Path] = (),
+) -> Dataset:
     """Make the dataset `folder` of everything in `data`; `start` are the weights of the network to be trained.
+
+    Where folders are `held_out`, they alone are validated on, and all of `data` is trained on.
 
     Raises:
         DataError: something that is neither a dataset nor a video, classes that contradict each other, or no images.
     """
     labeller = _SelfLabeller(start, config, device)
-    folders = [path for path in data if path.is_dir()]
+    folders = [path for path in [*data, *held_out] if path.is_dir()]
     named = {path: _names(path) for path in folders if not _is_mot(path)}
     known = dict(labeller.names)
     foreign = {name for names in named.values() for name in (names or {}).values()} - set(known.values())
     if foreign:  # the network gets the data's own classes
         known = dict(enumerate(sorted({name for names in named.values() for name in (names or known).values()})))
     shutil.rmtree(folder, ignore_errors=True)
-    held_out = random.Random(config.seed)
+    chance = random.Random(config.seed)
+    share = 0.0 if held_out else config.held_out
     counts = {"train": 0, "val": 0}
     made = 0
-    for path in data:
+    for path in [*data, *held_out]:
         for example in _examples(path, named.get(path), known, labeller, config):
-            part = "val" if not example.made and held_out.random() < config.held_out else "train"
+            chosen = path in held_out or (not example.made and chance.random() < share)
+            part = "val" if chosen else "train"
             _save(example, folder, part)
             counts[part] += 1
             made += example.made

@@ -82,6 +82,7 @@ def fine_tune(
     config: FineTuneConfig,
     *,
     model: str = "",
+    held_out: Sequence[Path] = (),
     device: str = "cpu",
     resume: bool = False,
     progress: Callable[[str], None] = lambda _: None,
@@ -91,6 +92,7 @@ def fine_tune(
     Args:
         data: folders in YOLO's or MOTChallenge's layout with images, and videos; see `detection_data`.
         out: folder for the result, the dataset and the checkpoints.
+        held_out: labelled folders to measure on; by default a share of the labelled images in `data`.
         resume: go on from `out`'s last checkpoint.
         progress: told in words what is going on.
 
@@ -107,7 +109,7 @@ def fine_tune(
         dataset = Dataset.load(out / "dataset")
     else:
         progress("collecting images and labels")
-        dataset = build(data, out / "dataset", start_file, config.data, device)
+        dataset = build(data, out / "dataset", start_file, config.data, device, held_out)
     progress(f"{dataset.train} images to learn from ({dataset.made} labelled by the start), {dataset.val} held out")
 
     def start() -> Any:
