@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from walkers import LENGTH, make_sequence, perfect, write_results
 
-from tests.test_evaluate import LENGTH, make_sequence, perfect, write_results
 from tracker.cli import main
 
 
