@@ -136,7 +136,9 @@ def load_weights(path: str | Path = "") -> Weights:
 def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if file.suffix == ".safetensors":
         with safe_open(file, "pt") as reader:
-            return {key: reader.get_tensor(key) for key in reader.keys()}, reader.metadata() or {}  # noqa: SIM118
+            # clones: the reader's tensors are the file itself, which may be replaced by the very result
+            state = {key: reader.get_tensor(key).clone() for key in reader.keys()}  # noqa: SIM118
+            return state, reader.metadata() or {}
     content: Any = torch.load(file, map_location="cpu", weights_only=True)
     return dict(content.get("state_dict", content)), {}
 
