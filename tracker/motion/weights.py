@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from tracker.errors import WeightsError
 
 EMBEDDED = Path(__file__).parent.parent / "assets" / "motion.safetensors"
+_NOTES = "motion"
 COMMAND = "track train motion DATA... --out runs/motion"
 
 
@@ -35,12 +37,12 @@ def read_weights(path: Path) -> Weights:
         raise WeightsError(f"no motion weights at {path}; make them with: {COMMAND}")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            notes = file.metadata() or {}
+            notes = json.loads((file.metadata() or {}).get(_NOTES, "{}"))
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
-    except (safetensors.SafetensorError, OSError) as error:
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path} is not a readable safetensors file ({error}); make it with: {COMMAND}") from error
-    if notes.get("kind") != "motion":
+    if not notes:
         raise WeightsError(f"{path} holds no motion model; make one with: {COMMAND}")
     return Weights({name: _widened(value) for name, value in tensors.items()}, notes)
 
@@ -50,7 +52,8 @@ def write_weights(path: Path, tensors: Mapping[str, NDArray[Any]], notes: Mappin
     from safetensors.numpy import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, path, {"kind": "motion", **notes})
+    metadata = {_NOTES: json.dumps(dict(notes), sort_keys=True)}  # one entry: the order of several is left to chance
+    save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, path, metadata)
 
 
 def _widened(value: NDArray[Any]) -> NDArray[Any]:

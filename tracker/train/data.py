@@ -108,7 +108,7 @@ def read_tracks(
     for one, other in same_videos([(sequence, xyxy, frames) for xyxy, _, _, frames, sequence in map(_framed, parts)]):
         remark(f"{one.folder} and {other.folder} are the same video; make sure that neither is used to validate")
     known = [any(fnmatch(part[4].name, pattern) for pattern in familiar) for part in parts]
-    return _joined(parts, groups, known, tuple(Path(root).resolve().name for root in roots))
+    return _joined(parts, groups, known, tuple(map(str, roots)))
 
 
 def _read_sequence(sequence: MotSequence, last: int, remark: Callable[[str], None]) -> Part | None:
@@ -188,7 +188,7 @@ def _check_file(sequence: MotSequence, remark: Callable[[str], None]) -> None:
     say(backwards, "an id goes back in time", "rows are put in order")
     say(gap, "an id is missing for some frames before this", "they are left open, not interpolated")
     say(
-        np.greater(rows[:, FRAME], sequence.length),
+        np.asarray(rows[:, FRAME] > sequence.length),
         f"a frame after the last ({sequence.length})",
         "these boxes are skipped",
     )

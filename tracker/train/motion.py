@@ -12,7 +12,7 @@ import csv
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -180,7 +180,7 @@ class Trainer:
         settings: MotionTraining,
         command: str,
         device: torch.device,
-        remark: Any = print,
+        remark: Callable[[str], None] = print,
         resume: bool = False,
     ) -> None:
         self.folder, self.settings, self.command, self.device = folder, settings, command, device
@@ -208,17 +208,26 @@ class Trainer:
         self.check_windows = check
 
     @property
+    def set_aside(self) -> list[str]:
+        """Names of the sequences that the training is stopped by."""
+        return sorted(self.validation.sequences[i] for i in np.unique(self.validation.sequence))
+
+    @property
     def finished(self) -> bool:
         return self.round >= self.settings.rounds or self.waited >= self.settings.patience
 
-    def run(self) -> Iterator[dict[str, float]]:
-        """Trains to the end; yields a row of the curves at every validation, after writing the checkpoint."""
+    def run(self, progress: Callable[[int], None] = lambda _: None) -> Iterator[dict[str, float]]:
+        """Trains to the end; yields a row of the curves at every validation, after writing the checkpoint.
+
+        `progress` is called with the number of rounds done after each.
+        """
         seconds = sum(row["seconds"] for row in self.rows[-1:])
         began = time.perf_counter() - seconds
         losses: list[float] = []
         while not self.finished:
             losses.append(self._round())
             self.round += 1
+            progress(self.round)
             if self.round % self.settings.validate_every == 0 or self.round == self.settings.rounds:
                 row = {"round": float(self.round), "loss": float(np.mean(losses)), **self.validate()}
                 row |= {"learning_rate": self._rate(4 * self.round), "seconds": time.perf_counter() - began}
@@ -241,7 +250,7 @@ class Trainer:
             parts = [(slice(None), slice(i * s.long_steps, (i + 1) * s.long_steps)) for i in range(4)]
         for i, (tracks, steps) in enumerate(parts):
             part = batch.part(tracks, steps)
-            count = part.weight.sum()
+            count = part.weight.sum().clamp(min=1)  # the end of a long round may find every track over
             mine = part.part(slice(self.rank, None, self.world), slice(None))
             for group in self.optimizer.param_groups:
                 group["lr"] = self._rate(4 * number + i)
@@ -275,10 +284,10 @@ class Trainer:
         cosine = 0.5 * (1 + math.cos(math.pi * min(step / total, 1)))
         return s.learning_rate * min(1, (step + 1) / (s.warmup_steps + 1)) * cosine
 
-    def averaged(self) -> ForecastNetwork:
-        """A network with the averaged weights."""
+    def averaged(self, best: bool = False) -> ForecastNetwork:
+        """A network with the averaged weights, those of now or of the best validation."""
         network = NETWORKS[self.settings.model]().to(self.device)
-        network.load_state_dict(self.average)
+        network.load_state_dict(self.best if best else self.average)
         return network.eval()
 
     def validate(self) -> dict[str, float]:
@@ -349,8 +358,9 @@ class Trainer:
             "command": self.command,
             "seed": str(self.settings.seed),
             "settings": json.dumps(asdict(self.settings)),
-            "sequences": json.dumps(sorted(self.training.sequences)),
-            "validation": json.dumps(self.rows[-1] if self.rows else {}),
+            "set_aside": json.dumps(self.set_aside),
+            "sequences": json.dumps(sorted(self.training.sequences[i] for i in np.unique(self.training.sequence))),
+            "validation": json.dumps({k: v for row in self.rows[-1:] for k, v in row.items() if k != "seconds"}),
         }
         write_weights(path, tensors | self.filter.to_tensors(), notes)
         return path

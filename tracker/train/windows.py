@@ -191,12 +191,12 @@ class WindowSampler:
         truth: NDArray[Any],
         target: NDArray[Any],
     ) -> NDArray[np.bool_]:
-        """Pan and zoom a fifth of the windows, in place: slow sine waves, so any time has its place.
+        """Pan and zoom a quarter of the windows, in place: slow sine waves, so any time has its place.
 
         A zoom (or a camera that drives on) scales sizes and distances from a point somewhere near the track.
         """
         windows = len(time_s)
-        moved = rng.random((windows,)) < 0.2
+        moved = rng.random((windows,)) < 0.25
         unit = np.exp(truth[:, :1, 3:])  # heights at the start
         waves = 3
         shape = (windows, 1, waves)

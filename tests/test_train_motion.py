@@ -1,0 +1,221 @@
+"""Training of the motion model on a tiny dataset: it learns, it can be stopped, it can be shared."""
+
+import csv
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from motion_data import write_sequence  # noqa: E402
+
+from tracker.cli import main  # noqa: E402
+from tracker.errors import ConfigError, UsageError  # noqa: E402
+from tracker.motion import load_predictor  # noqa: E402
+from tracker.motion.kalman import COVARIANCE  # noqa: E402
+from tracker.motion.learned import LearnedPredictor  # noqa: E402
+from tracker.motion.predictor import Observations  # noqa: E402
+from tracker.motion.weights import read_weights  # noqa: E402
+from tracker.train.data import read_tracks  # noqa: E402
+from tracker.train.motion import MotionTraining, Trainer, split_by_sequence  # noqa: E402
+from tracker.train.windows import WindowSampler, filtered  # noqa: E402
+
+SMALL = MotionTraining(
+    rounds=13, filter_rounds=5, short_windows=24, short_steps=10, long_windows=8, long_steps=12, validate_every=6,
+    learning_rate=5e-3, warmup_steps=5, average=0.9, looks_every=2, validation=0.3,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    for number in range(4):
+        write_sequence(root / "one", f"SEQ-{number}", seed=number, detections=number == 1)
+    write_sequence(root / "two", "FAST", seed=9, fps=10)
+    return [root / "one", root / "two"]
+
+
+@pytest.fixture(scope="module")
+def sampler(data):
+    return WindowSampler(read_tracks(data))
+
+
+def trainer(data, folder, settings=SMALL, **options):
+    return Trainer(data, folder, settings, "track train motion", torch.device("cpu"), lambda _: None, **options)
+
+
+def test_fifty_steps_lower_the_loss_and_leave_weights_that_predict(data, tmp_path):
+    run = trainer(data, tmp_path, replace(SMALL, validation=0.0, filter_rounds=1))
+    untrained = run.validate()
+    rows = list(run.run())
+    assert untrained["validation_loss"] == pytest.approx(untrained["filter_validation_loss"], abs=1e-5)
+    assert rows[-1]["validation_loss"] < untrained["validation_loss"] - 0.005
+    with (tmp_path / "curves.csv").open() as file:
+        assert [float(row["round"]) for row in csv.DictReader(file)] == [6, 12, 13]
+    path = run.save()
+    assert isinstance(load_predictor(str(path)), LearnedPredictor)
+    notes = read_weights(path).notes
+    assert (
+        notes["seed"] == "0"
+        and notes["command"] == "track train motion"
+        and "SEQ-2" in notes["sequences"] + notes["set_aside"]
+    )
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(data, tmp_path):
+    whole = trainer(data, tmp_path / "whole")
+    list(whole.run())
+    stopped = trainer(data, tmp_path / "stopped")
+    next(iter(stopped.run()))
+    resumed = trainer(data, tmp_path / "stopped", resume=True)
+    assert resumed.round == 6
+    list(resumed.run())
+    for name, value in whole.best.items():
+        assert torch.equal(value, resumed.best[name]), name
+    assert [row["loss"] for row in whole.rows] == [row["loss"] for row in resumed.rows]
+    assert whole.save().read_bytes() == resumed.save().read_bytes()
+
+
+def test_resuming_with_other_settings_is_refused(data, tmp_path):
+    next(iter(trainer(data, tmp_path).run()))
+    with pytest.raises(UsageError, match="other settings"):
+        trainer(data, tmp_path, replace(SMALL, seed=1), resume=True)
+
+
+WORKER = """
+import sys, dataclasses, json, torch
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from test_train_motion import SMALL, trainer
+torch.set_num_threads(1)
+settings = dataclasses.replace(SMALL, rounds=6, validate_every=1)
+run = trainer([Path(p) for p in sys.argv[4:]], Path(sys.argv[2]), settings)
+rows = list(run.run())
+if run.rank == 0:
+    Path(sys.argv[1]).write_text(json.dumps([row["loss"] for row in rows]))
+torch.distributed.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_with_the_same_global_batch_have_the_same_loss_curve(data, tmp_path):
+    here = Path(__file__).parent
+    (tmp_path / "worker.py").write_text(WORKER)
+    words = ["--nproc-per-node=2", "--master-port=29517", str(tmp_path / "worker.py"), str(tmp_path / "loss.json")]
+    words += [str(tmp_path / "two"), str(here), *map(str, data)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(here.parent)}
+    subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *words], check=True, env=environment, capture_output=True
+    )
+    alone = [row["loss"] for row in trainer(data, tmp_path / "alone", replace(SMALL, rounds=6, validate_every=1)).run()]
+    np.testing.assert_allclose(json.loads((tmp_path / "loss.json").read_text()), alone, atol=1e-3)
+
+
+def test_the_command_leaves_weights_card_curves_and_pictures(data, tmp_path, capsys):
+    settings = tmp_path / "small.yaml"
+    settings.write_text(
+        "rounds: 3\nfilter_rounds: 2\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\nvalidate_every: 1\n"
+        'licences: ["made up: free"]\n'
+    )
+    words = ["train", "motion", *map(str, data), "--out", str(tmp_path / "run"), "--config", str(settings)]
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--model", "gru", "--hold-out", "SEQ-0", "--device", "cpu"])
+    assert left.value.code == 0, capsys.readouterr().err
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"motion.safetensors", "motion.md", "config.yaml", "curves.csv", "checkpoint.pt"} <= names
+    card = (tmp_path / "run" / "motion.md").read_text()
+    for word in ("track train motion", "--model gru", "SEQ-0", "made up: free", "one | ", "two | "):
+        assert word in card, word
+    if importlib.util.find_spec("matplotlib"):
+        assert {"curves.png", "error_by_horizon.png", "reliability.png", "forecasts.png"} <= names
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("round: 3", "did you mean 'rounds'"), ("learning_rate: -1", "from 0"), ("model: mamba", "lstm")],
+)
+def test_a_wrong_setting_is_named(tmp_path, text, message):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        MotionTraining.load(path)
+
+
+def test_sequences_are_split_whole(data):
+    tracks = read_tracks(data)
+    training, aside = split_by_sequence(tracks, 0.3, seed=0)
+    assert set(training.sequence).isdisjoint(aside.sequence)
+    assert len(training) + len(aside) == len(tracks) and len(aside) > 0
+
+
+def test_the_same_generator_draws_the_same_windows_and_another_others(sampler):
+    one, again, other = (sampler.draw(np.random.default_rng(seed), 20, 15, looks=True) for seed in (1, 1, 2))
+    for name, value in vars(one).items():
+        np.testing.assert_array_equal(value, getattr(again, name))
+    assert not np.array_equal(one.observed, other.observed)
+
+
+def test_windows_are_what_a_tracker_would_see(sampler):
+    windows = sampler.draw(np.random.default_rng(0), 400, 20, real=0.3, looks=True)
+    assert windows.valid[:, 0].all()
+    steps = np.diff(windows.time_s, axis=1)[windows.valid[:, 1:]]
+    assert (steps > 0).all(), "time runs forward, also where a track is played backwards"
+    assert steps.max() > 5 * np.median(steps), "there are gaps"
+    assert (windows.horizon_s > 0).all()
+    assert np.isfinite(windows.observed).all() and np.isfinite(windows.target).all()
+    size = np.exp(windows.truth[..., 2:])[windows.valid]
+    error = ((windows.observed - windows.truth)[..., :2])[windows.valid] / size
+    assert 0.02 < error.std() < 0.12, "boxes are off by a few percent of their size"
+    lengths = np.linalg.norm(windows.features, axis=-1)
+    np.testing.assert_allclose(lengths[np.isfinite(lengths)], 1, atol=1e-5)
+
+
+def test_the_truth_at_a_horizon_is_where_the_object_is_seen_that_much_later(sampler):
+    """Played forwards, backwards or mirrored, under a moving camera: targets lie on the path of the truth."""
+    windows = sampler.draw(np.random.default_rng(3), 300, 30, real=0)
+    agree = []
+    for track in range(300):
+        times = windows.time_s[track]
+        ahead = times[:, None] + windows.horizon_s[track]
+        for step, k in zip(*np.nonzero(windows.target_valid[track]), strict=True):
+            same = np.flatnonzero((np.abs(times - ahead[step, k]) < 1e-4) & windows.valid[track])
+            if len(same):
+                error = windows.target[track, step, k] - windows.truth[track, same[0]]
+                agree.append(np.abs(error).max() < 0.01)
+    assert len(agree) > 500
+    assert 0.95 < np.mean(agree) < 1, "all but those of windows that jump to another object in between"
+
+
+def test_the_filter_of_training_is_the_filter_in_use(sampler):
+    """The inputs that training makes in one go are those that the predictor makes step by step."""
+    predictor = load_predictor()
+    windows = sampler.draw(np.random.default_rng(5), 30, 12, real=0.5, looks=True)
+    lesson = filtered(windows, predictor.parameters)
+    seen = []
+    core_step = predictor.core.step
+    predictor.core.step = lambda slots, geometry, features: (
+        seen.append(geometry),
+        core_step(slots, geometry, features),
+    )[1]
+    track = int(np.flatnonzero(windows.valid.all(axis=1))[0])
+    size = windows.frame_size[track]
+    for step in range(12):
+        centre, box = windows.observed[track, step, :2], np.exp(windows.observed[track, step, 2:])
+        observations = Observations(
+            np.concatenate([centre - box / 2, centre + box / 2])[None],
+            windows.scores[track, step, None],
+            float(windows.time_s[track, step]),
+            windows.features[track, step, None],
+            None if np.isnan(size).any() else tuple(size),
+        )
+        (predictor.update if step else predictor.start)(np.array([0]), observations)
+    np.testing.assert_allclose(np.concatenate(seen), lesson.geometry[track], atol=2e-3)
+    np.testing.assert_allclose(predictor._state[:, 0], lesson.states[:, track, -1], rtol=1e-6, atol=1e-9)
+    assert lesson.states[COVARIANCE].any()
