@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from tracker.cli._train_motion import motion
+
 command = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+command.command()(motion)
 
 
 @command.callback()
