@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.motion.blas import one_thread
 from tracker.motion.features import Step, geometry
 from tracker.motion.head import OUTPUTS, TERMS, corrected
 from tracker.motion.kalman import (
@@ -93,8 +94,9 @@ class LearnedPredictor(KalmanPredictor):
             has_feature=known,
             frame_size=np.broadcast_to(seen.frame_size or (np.nan, np.nan), (len(slots), 2)),
         )
-        hidden = self.core.step(slots, geometry(step, self.parameters).astype(np.float32), features)
-        self._output[slots] = hidden @ self._head + self._head_bias
+        inputs = geometry(step, self.parameters)
+        with one_thread():
+            self._output[slots] = self.core.step(slots, inputs, features) @ self._head + self._head_bias
         self._state[:, slots] = filtered
         self._last[slots], self._time_s[slots], self._scores[0, slots] = observed, seen.time_s, seen.scores
 
