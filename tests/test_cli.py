@@ -346,9 +346,10 @@ class TestTheCommandItself:
     def test_help_answers_at_once(self):
         times = []
         for _ in range(3):
-            before = time.perf_counter()
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             done = track("--help")
-            times.append(time.perf_counter() - before)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
             assert done.returncode == 0
         assert "Example: track video.mp4" in done.stdout
         for name in commands():
@@ -363,7 +364,7 @@ class TestTheCommandItself:
         names = {line.rpartition("|")[2].strip() for line in loaded.splitlines()}
         assert "typer" in names
         assert not names & {"numpy", "torch", "cv2", "av", "ultralytics", "yaml", "tracker.config"}
-        assert min(times) < 1.5, "about 0.15 s; the bound leaves room for a busy machine"
+        assert min(times) < 0.3, "seconds of the processor, which other work on the machine does not change"
 
     @pytest.mark.parametrize("name", sorted(set(commands()) - {"run"}))
     def test_each_sub_command_has_help_with_an_example(self, name, capsys):

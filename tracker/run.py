@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -154,7 +155,16 @@ def run(
     Raises:
         TrackerError: settings, device, weights or output that cannot be used; files are closed and valid.
     """
-    job = _Job(config, device, output or Output(), vid_stride, progress, command, alone=len(sources) == 1)
+
+    @cache
+    def tracker() -> Tracker:
+        from tracker.tracker import Tracker
+
+        if config is None or isinstance(config, Config | str | Path):
+            return Tracker(config, device=device)
+        return config
+
+    job = _Job(tracker, output or Output(), vid_stride, progress, command, alone=len(sources) == 1)
     results: list[SourceResult] = []
     for source in sources:
         try:
@@ -163,7 +173,7 @@ def run(
             results.append(SourceResult(_shown(source), error=error))
             continue
         with opened:
-            results.append(job.track(opened))
+            results.append(job.track(opened, _shown(source)))
         if results[-1].interrupted:
             break
     return results
@@ -175,37 +185,22 @@ def _shown(source: Any) -> str:
     return f"{len(source)} images"
 
 
+@dataclass(frozen=True)
 class _Job:
-    """What the sources of one run share; the networks are loaded when the first source has been opened."""
+    """What the sources of one run share. The tracker is made when the first source has been opened."""
 
-    def __init__(
-        self,
-        config: Config | str | Path | Tracker | None,
-        device: str | None,
-        output: Output,
-        vid_stride: int,
-        progress: Callable[[Progress], None],
-        command: Sequence[str],
-        *,
-        alone: bool,
-    ) -> None:
-        self._tracker: Tracker | None = None
-        self._settings: tuple[Config | str | Path | None, str | None] = None, device
-        if config is None or isinstance(config, Config | str | Path):
-            self._settings = config, device
-        else:
-            self._tracker = config
-        self._output = output
-        self._vid_stride = vid_stride
-        self._progress = progress
-        self._command = command
-        self._alone = alone
+    tracker: Callable[[], Tracker]
+    output: Output
+    vid_stride: int
+    progress: Callable[[Progress], None]
+    command: Sequence[str]
+    alone: bool
 
-    def track(self, source: Source) -> SourceResult:
-        """Track one source to its end, its first error, or the user's interruption."""
+    def track(self, source: Source, shown: str) -> SourceResult:
+        """Track one source, given as `shown`, to its end, its first error, or the user's interruption."""
         from tracker.device import resolve_device
 
-        tracker = self._loaded()
+        tracker = self.tracker()
         detector = tracker.detector  # loaded before anything is written: errors leave nothing behind
         if tracker.config.appearance.enabled:
             tracker.embedder  # noqa: B018 - the same
@@ -215,21 +210,22 @@ class _Job:
         result = SourceResult(source.name)
         start = time.perf_counter()
         result.folder = self._folder(source.name)
-        record = self._record(source, tracker, device)
+        record = self._record(source, shown, tracker, device)
         replace_text(result.folder / "run.yaml", _yaml(record))
         confirmation: Confirmation[Frame] = Confirmation(tracker.config.bank.report_delay_s)
-        with _Files(result.folder, source, self._output) as files:
+        decided: deque[tuple[Frame, Tracks]] = deque()
+        with _Files(result.folder, source, self.output) as files:
             try:
                 with closing(_detected(source, detector, device, result.stage_seconds)) as frames:
                     for frame, found in frames:
                         tracks = tracker.update(frame.image, found, time_s=frame.time_s)
-                        tracks = replace(tracks, names=detector.names)
-                        for item in confirmation.push(frame, tracks):
-                            files.put(*item)
                         result.frames += 1
+                        tracks = replace(tracks, names=detector.names)
+                        decided.extend(confirmation.push(frame, tracks))
+                        files.take(decided)
                         live = len(tracks.confirmed)
                         seconds = time.perf_counter() - start
-                        self._progress(Progress(source.name, result.frames, source.frame_count, live, seconds))
+                        self.progress(Progress(source.name, result.frames, source.frame_count, live, seconds))
                         if files.window_closed:
                             result.interrupted = True
                             break
@@ -237,8 +233,8 @@ class _Job:
                 result.error = error
             except KeyboardInterrupt:
                 result.interrupted = True
-            for item in confirmation.flush():
-                files.put(*item)
+            decided.extend(confirmation.flush())
+            files.take(decided)
         result.tracks = files.tracks
         result.seconds = time.perf_counter() - start
         own = {stage: s for stage, s in tracker.stage_seconds.items() if stage != "detect"}
@@ -246,24 +242,15 @@ class _Job:
         replace_text(result.folder / "run.yaml", _yaml({**record, "result": result.to_dict()}))
         return result
 
-    def _loaded(self) -> Tracker:
-        """The tracker, made when the first source has been opened: what is wrong with that is told at once."""
-        from tracker.tracker import Tracker
-
-        if self._tracker is None:
-            config, device = self._settings
-            self._tracker = Tracker(config, device=device)
-        return self._tracker
-
     def _folder(self, name: str) -> Path:
         """A new folder for the results, or the existing one, emptied of an earlier run's results."""
-        wanted = self._output.name or name
-        path = self._output.project / wanted
-        if self._output.name and not self._alone:
+        wanted = self.output.name or name
+        path = self.output.project / wanted
+        if self.output.name and not self.alone:
             path /= name
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            if self._output.exist_ok:
+            if self.output.exist_ok:
                 path.mkdir(exist_ok=True)
                 for file in FILES:
                     (path / file).unlink(missing_ok=True)
@@ -277,19 +264,19 @@ class _Job:
                 except FileExistsError:
                     count += 1
 
-    def _record(self, source: Source, tracker: Tracker, device: str) -> dict[str, Any]:
+    def _record(self, source: Source, shown: str, tracker: Tracker, device: str) -> dict[str, Any]:
         """What `run.yaml` says: enough to repeat the run."""
         from tracker import provenance
 
         return {
-            "command": provenance.command_line(self._command),
+            "command": provenance.command_line(self.command),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "source": {
-                "name": source.name,
+                "given": shown,
                 "size": list(source.size or ()),
                 "frames_per_s": round(source.fps, 4),
                 "frame_count": source.frame_count,
-                "vid_stride": self._vid_stride,
+                "vid_stride": self.vid_stride,
             },
             "config": tracker.config.to_dict(),
             "device": device,
@@ -304,7 +291,7 @@ class _Job:
 class _Files:
     """The files of one source, written in order by a thread of their own.
 
-    The first error ends the writing, of all files, and is raised by the next `put` or at the end.
+    The first error ends the writing, of all files, and is raised by the next `take` or at the end.
 
     Attributes:
         seconds: time spent drawing and writing.
@@ -348,15 +335,20 @@ class _Files:
         """The user has closed the window: the run is to end."""
         return self._window is not None and self._window.closed
 
-    def put(self, frame: Frame, tracks: Tracks) -> None:
-        """Hand over the next frame; waits where too many wait already.
+    def take(self, decided: deque[tuple[Frame, Tracks]]) -> None:
+        """Take frames from the left until none is left; waits where too many wait already.
+
+        What an interruption finds not yet taken is still in `decided`.
 
         Raises:
             OutputError: an earlier frame could not be written.
         """
-        self._jobs.append(self._pool.submit(self._write, frame, tracks))
-        while len(self._jobs) > _WRITE_AHEAD or (self._jobs and self._jobs[0].done()):
-            self._jobs.popleft().result()
+        while decided:
+            while len(self._jobs) >= _WRITE_AHEAD or (self._jobs and self._jobs[0].done()):
+                self._jobs[0].result()
+                self._jobs.popleft()
+            self._jobs.append(self._pool.submit(self._write, *decided[0]))
+            decided.popleft()
 
     def _write(self, frame: Frame, tracks: Tracks) -> None:
         if self._failed:
