@@ -15,6 +15,7 @@ from tracker.association import Candidates, Matches
 from tracker.boxes import covered_fraction, iou, warp
 from tracker.config import BankConfig
 from tracker.motion.predictor import Observations, Predictor
+from tracker.noise import DetectorNoise
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
 
 _LOOK_MEMORY = np.float32(0.9)  # share of the old look that a new one leaves (exponential average of unit vectors)
@@ -27,6 +28,7 @@ class TrackBank:
     def __init__(self, predictor: Predictor, config: BankConfig) -> None:
         self._predictor = predictor
         self._config = config
+        self._noise = DetectorNoise(config.smoothing)
         self._next_id = 1
         self._class_values = np.zeros(0, np.int64)  # class number of each column of `_votes`
         self.live: Ints = np.zeros(0, np.int64)
@@ -39,6 +41,8 @@ class TrackBank:
             "seen_s": np.zeros(0),
             "xyxy": np.zeros((0, 4), np.float32),
             "predicted": np.zeros((0, 4), np.float32),
+            "std": np.zeros((0, 4), np.float32),  # of the predicted centre and size
+            "reported": np.zeros((0, 4), np.float32),
             "score": np.zeros(0, np.float32),
             "best_trust": np.zeros(0, np.float32),
             "raw_class": np.zeros(0, np.int64),
@@ -66,6 +70,7 @@ class TrackBank:
         prediction = self._predictor.predict(self.live, time_s)
         boxes = prediction.xyxy
         self._columns["predicted"][self.live] = boxes
+        self._columns["std"][self.live] = prediction.std
         return Candidates(
             boxes,
             prediction.std,
@@ -80,6 +85,9 @@ class TrackBank:
         slots = self.live[matches.tracks]
         self._predictor.update(slots, _observations(found[matches.detections], time_s, frame_size))
         self._see(slots, matches.detections, found, time_s)
+        columns["reported"][slots] = self._noise.settle(
+            found.xyxy[matches.detections], columns["predicted"][slots], columns["std"][slots]
+        )
         columns["hits"][slots] += 1
         columns["best_trust"][slots] = np.maximum(columns["best_trust"][slots], trust[matches.detections])
         self._confirm(slots)
@@ -141,7 +149,7 @@ class TrackBank:
         detected = columns["detection"][slots] >= 0
         return Tracks(
             ids=columns["id"][slots],
-            xyxy=np.where(detected[:, None], columns["xyxy"][slots], columns["predicted"][slots]),
+            xyxy=np.where(detected[:, None], columns["reported"][slots], columns["predicted"][slots]),
             scores=columns["score"][slots],
             classes=columns["class"][slots],
             raw_classes=np.where(detected, columns["raw_class"][slots], -1),
@@ -165,7 +173,7 @@ class TrackBank:
             return
         columns = self._columns
         columns["seen_s"][slots] = time_s
-        columns["xyxy"][slots] = found.xyxy[rows]
+        columns["xyxy"][slots] = columns["reported"][slots] = found.xyxy[rows]
         columns["score"][slots] = found.scores[rows]
         columns["raw_class"][slots] = found.classes[rows]
         columns["detection"][slots] = rows
