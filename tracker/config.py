@@ -96,8 +96,19 @@ class BankConfig:
     lost_s: float = setting(1.5, 0, 3600)  # a track unseen for longer is not matched by motion any more
     memory_s: float = setting(300.0, 0, 1e6)  # but can return by its look for this long
     memory_size: int = setting(500, 0, 100000)  # and while no more than this many have departed after it
+    smoothing: float = setting(2.0, 0, 100)  # reported boxes: factor on the detector's noise; 0: as they were detected
     coast_s: float = setting(0.35, 0, 60)  # a hidden track's predicted box is reported this long
     coast_cover: float = setting(0.5, 0, 1)  # while at least this share of it is covered by a seen track
+
+
+@dataclass(frozen=True)
+class OfflineConfig:
+    """The second look at a finished video (`--offline`)."""
+
+    link_s: float = setting(2.0, 0, 3600)  # longest gap over which two tracks are joined
+    link_odds: float = setting(0.0, -50, 50)  # least log-odds that they are one object; higher: fewer joined
+    fill_s: float = setting(1.0, 0, 3600)  # gaps up to this long are filled with interpolated boxes
+    smooth_s: float = setting(0.13, 0, 10)  # standard deviation of the Gaussian that smooths boxes; 0: not
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,7 @@ class Config:
     camera: CameraConfig = field(default_factory=CameraConfig)
     association: AssociationConfig = field(default_factory=AssociationConfig)
     bank: BankConfig = field(default_factory=BankConfig)
+    offline: OfflineConfig = field(default_factory=OfflineConfig)
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     frame_rate: float = setting(30.0, 0.01, 10000)  # frames/s assumed where a frame comes without a time
 
