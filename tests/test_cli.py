@@ -192,7 +192,7 @@ class TestBadInput:
             ("--conf", "nan", "it must be from 0 to 1"),
             ("--imgsz", "0", "it must be from 32 to 4096"),
             ("--device", "cuda:7", "device 'cuda:7' is not available here; choose one of: auto, cpu"),
-            ("--classes", "person,bycicle", "no class 'bycicle'; did you mean 'bicycle'?"),
+            ("--classes", "bus,persn", "no class 'persn'; did you mean 'person'?"),
             ("--vid-stride", "0", "vid_stride is 0; it must be at least 1"),
             ("--forecast", "-1", "--forecast"),
             ("--config", "crowdd", "no configuration 'crowdd'"),
