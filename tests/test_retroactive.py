@@ -1,5 +1,7 @@
 """Frames wait until their tentative tracks are decided; then early rows are reported or dropped."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tracker import Status, Tracks
@@ -63,6 +65,14 @@ def test_the_end_of_the_stream_releases_what_was_held():
     wait.push("a", tracks(t1=C, t2=T))
     assert out(wait.flush()) == [("a", [1], [C])]
     assert wait.flush() == []
+
+
+def test_a_track_that_was_recognised_gets_its_id_in_the_frames_that_wait():
+    wait = Confirmation(1.0)
+    wait.push("a", tracks(t1=C, t2=Status.PREDICTED, t7=T))
+    recognised = replace(tracks(t1=C, t2=T), renamed={7: 2})
+    wait.push("b", recognised)
+    assert out(wait.push("c", tracks(t1=C, t2=C))) == [(f, [1, 2], [C, C]) for f in "abc"]
 
 
 def test_no_frame_waits_longer_than_the_limit():

@@ -31,6 +31,7 @@ class TrackBank:
         self._noise = DetectorNoise(config.smoothing)
         self._next_id = 1
         self._class_values = np.zeros(0, np.int64)  # class number of each column of `_votes`
+        self._renamed: dict[int, int] = {}  # of this frame
         self.live: Ints = np.zeros(0, np.int64)
         self.departed: Ints = np.zeros(0, np.int64)  # slots of tracks that only their look can bring back, oldest first
         self._free: list[int] = []
@@ -38,7 +39,9 @@ class TrackBank:
             "id": np.zeros(0, np.int64),
             "status": np.zeros(0, np.int64),
             "hits": np.zeros(0, np.int64),
+            "born_s": np.zeros(0),
             "seen_s": np.zeros(0),
+            "waits": np.zeros(0, bool),  # may be a track that returns: not believed before that is clear
             "xyxy": np.zeros((0, 4), np.float32),
             "predicted": np.zeros((0, 4), np.float32),
             "std": np.zeros((0, 4), np.float32),  # of the predicted centre and size
@@ -82,6 +85,7 @@ class TrackBank:
         """Continue the matched tracks; the others are lost, or removed where they were not believed yet."""
         columns = self._columns
         columns["detection"][self.live] = -1
+        self._renamed = {}
         slots = self.live[matches.tracks]
         self._predictor.update(slots, _observations(found[matches.detections], time_s, frame_size))
         self._see(slots, matches.detections, found, time_s)
@@ -125,6 +129,8 @@ class TrackBank:
         columns["id"][slots] = np.arange(self._next_id, self._next_id + len(rows))
         self._next_id += len(rows)
         columns["hits"][slots] = 1
+        columns["born_s"][slots] = time_s
+        columns["waits"][slots] = False
         columns["votes"][slots] = 0
         columns["status"][slots] = Status.TENTATIVE
         columns["look"][slots] = np.nan
@@ -158,6 +164,7 @@ class TrackBank:
             time_s=time_s,
             interval_s=interval_s,
             names=names,
+            renamed=self._renamed,
             forecaster=self._predictor.snapshot(slots, time_s),
         )
 
@@ -165,6 +172,8 @@ class TrackBank:
         """Believe the tracks, just seen, that were seen often enough and once surely enough."""
         columns, config = self._columns, self._config
         sure = (columns["hits"][slots] >= config.confirm_hits) & (columns["best_trust"][slots] >= config.confirm_score)
+        age = columns["seen_s"][slots] - columns["born_s"][slots]
+        sure &= ~columns["waits"][slots] | (age >= config.report_delay_s)
         columns["status"][slots[sure | (columns["status"][slots] != Status.TENTATIVE)]] = Status.CONFIRMED
 
     def _see(self, slots: Ints, rows: Ints, found: Detections, time_s: float) -> None:
@@ -204,16 +213,32 @@ class TrackBank:
         self._columns["look"][slots] = blend / np.linalg.norm(blend, axis=1, keepdims=True)
         self._columns["look_s"][slots] = time_s
 
-    def bring_back(self, slots: Ints, rows: Ints, found: Detections, time_s: float, frame_size: FrameSize) -> None:
-        """Continue lost or departed tracks with these detections, recognised by their look."""
+    def newly_seen(self, time_s: float) -> Ints:
+        """Slots of young tracks whose look was taken in this frame: those that may yet be recognised."""
+        columns = self._columns
+        young = time_s - columns["born_s"][self.live] <= self._config.recognise_s
+        fresh = (columns["look_s"][self.live] == time_s) & ~np.isnan(columns["look"][self.live, 0])
+        return self.live[young & fresh]
+
+    def recognise(self, slots: Ints, known: Ints) -> None:
+        """Young tracks are these absent ones, come back: they take over the id, the votes and the look."""
         if not len(slots):
             return
-        self.departed = self.departed[~np.isin(self.departed, slots)]
-        self.live = np.union1d(self.live, slots)
-        self.live = self.live[np.argsort(self._columns["id"][self.live])]
-        self._predictor.update(slots, _observations(found[rows], time_s, frame_size))
-        self._see(slots, rows, found, time_s)
-        self._columns["status"][slots] = Status.CONFIRMED
+        columns = self._columns
+        self._renamed = dict(zip(columns["id"][slots].tolist(), columns["id"][known].tolist(), strict=True))
+        columns["id"][slots] = columns["id"][known]
+        columns["born_s"][slots] = columns["born_s"][known]
+        columns["votes"][slots] += columns["votes"][known]
+        blend = columns["look"][slots] + columns["look"][known]
+        columns["look"][slots] = blend / np.linalg.norm(blend, axis=1, keepdims=True)
+        self.departed = self.departed[~np.isin(self.departed, known)]
+        self.live = self.live[~np.isin(self.live, known)]
+        self.live = self.live[np.argsort(columns["id"][self.live])]
+        self._free.extend(known.tolist())
+
+    def wait(self, slots: Ints, doubtful: NDArray[np.bool_]) -> None:
+        """Say of young tracks whether they may be ones that return: those are believed later, under the right id."""
+        self._columns["waits"][slots] = doubtful
 
     def _depart(self, slots: Ints, time_s: float) -> None:
         """Tracks out of motion's reach: kept for their look, within the memory's bounds, or removed."""

@@ -82,6 +82,7 @@ class AssociationConfig:
     appearance_weight: float = setting(0.3, 0, 4)  # how much a likely (unlikely) look adds to (takes from) an overlap
     return_odds: float = setting(2.0, 0, 50)  # log-odds from which a lost track is taken up by its look, wherever it is
     return_margin: float = setting(1.0, 0, 50)  # and by which it must stand clear of every other pair
+    return_doubt: float = setting(-4.0, -50, 50)  # a new track waits to be believed while it may be one that returns
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class BankConfig:
     confirm_score: float = setting(0.8, 0, 1)  # and one of them at least this sure; higher: fewer false tracks
     report_delay_s: float = setting(0.5, 0, 60)  # files wait this long for a tentative track's early rows to be decided
     lost_s: float = setting(1.5, 0, 3600)  # a track unseen for longer is not matched by motion any more
+    recognise_s: float = setting(2.0, 0, 60)  # a new track can still turn out to be one that returned for this long
     memory_s: float = setting(300.0, 0, 1e6)  # but can return by its look for this long
     memory_size: int = setting(500, 0, 100000)  # and while no more than this many have departed after it
     smoothing: float = setting(2.0, 0, 100)  # reported boxes: factor on the detector's noise; 0: as they were detected

@@ -7,6 +7,7 @@ held back until each tentative track in them is decided, then its rows are repor
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Generic, TypeVar
 
@@ -32,7 +33,7 @@ class Confirmation(Generic[F]):
         """Take the next frame; return those that are decided now, oldest first."""
         confirmed = tracks.ids[tracks.status == Status.CONFIRMED]
         undecided = tracks.ids[tracks.status == Status.TENTATIVE]
-        self._held = deque((f, _promote(t, confirmed)) for f, t in self._held)
+        self._held = deque((f, _promote(_rename(t, tracks.renamed), confirmed)) for f, t in self._held)
         self._held.append((frame, tracks))
         decided = []
         while self._held and not (
@@ -52,6 +53,17 @@ class Confirmation(Generic[F]):
 
 def _tentative(tracks: Tracks) -> np.ndarray:
     return tracks.ids[tracks.status == Status.TENTATIVE]
+
+
+def _rename(tracks: Tracks, renamed: Mapping[int, int]) -> Tracks:
+    """The rows of a track that was recognised since, under the id it turned out to have."""
+    for provisional, known in renamed.items():
+        row = tracks.ids == provisional
+        if row.any():
+            tracks = tracks[tracks.ids != known]  # while it went by another id, its own box was only predicted
+            ids = np.where(tracks.ids == provisional, known, tracks.ids)
+            tracks = replace(tracks, ids=ids)[np.argsort(ids)]
+    return tracks
 
 
 def _promote(tracks: Tracks, confirmed: np.ndarray) -> Tracks:

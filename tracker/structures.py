@@ -172,6 +172,7 @@ class Tracks:
         time_s: time of the frame in seconds.
         interval_s: seconds from one frame to the next, the unit of `forecast`'s steps.
         names: class number -> name; may be empty.
+        renamed: provisional id -> id, of new tracks that were recognised in this frame as ones that were known before.
     """
 
     ids: Ints
@@ -184,6 +185,7 @@ class Tracks:
     time_s: float
     interval_s: float
     names: Mapping[int, str] = field(default_factory=dict)
+    renamed: Mapping[int, int] = field(default_factory=dict)
     forecaster: Forecaster | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -210,6 +212,7 @@ class Tracks:
             self.time_s,
             self.interval_s,
             self.names,
+            self.renamed,
             None if source is None else forecaster,
         )
 

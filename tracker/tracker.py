@@ -23,7 +23,7 @@ from tracker.association import (
     match_returns,
     motion_similarity,
 )
-from tracker.bank import FrameSize, TrackBank
+from tracker.bank import TrackBank
 from tracker.camera import CameraMotion, identity, is_identity
 from tracker.config import Config
 from tracker.errors import InputError
@@ -47,6 +47,11 @@ class Tracker:
     The detector and the CNN are loaded when they are first needed: with your own detections and features neither is.
     State belongs to the object: trackers in one process are independent.
 
+    Attributes:
+        stage_seconds: seconds spent so far in each stage.
+        camera_motion: (2, 3) affine, how the picture moved into the last frame.
+        features: (N, 512) looks of the last frame's detections, a row of NaN where none was taken; None: none at all.
+
     >>> tracker = Tracker()
     >>> tracks = tracker.update(None, detections=Detections([[10, 20, 50, 100]], scores=[0.9]), time_s=0.0)
     >>> tracks.ids.tolist(), tracks.detection_index.tolist()
@@ -69,6 +74,8 @@ class Tracker:
         self._scale = ScoreScale() if self.config.association.stretch_scores else None
         self._time_s: float | None = None
         self._interval_s = 1 / self.config.frame_rate
+        self.camera_motion = identity()
+        self.features: Floats | None = None
 
     @property
     def detector(self) -> Detector:
@@ -143,6 +150,7 @@ class Tracker:
             affine = self._camera.estimate(frame, time_s, found.xyxy)
         else:
             affine = identity()
+        self.camera_motion = affine
         if not is_identity(affine):
             self._bank.warp(affine)
         candidates = self._bank.predict(time_s)
@@ -157,12 +165,13 @@ class Tracker:
         matches = associate(candidates.status, trust, similarity, self.config.association)
         self._bank.update(matches, found, trust, time_s, size)
         rows = self._bank.newcomers(_unmatched(len(found), matches.detections), found, trust)
-        if found.features is not None:
-            rows = self._bring_back(rows, found, time_s, size)
         self._bank.start(rows, found, trust, time_s, size)
+        if found.features is not None:
+            self._recognise(time_s)
         tracks = self._bank.report(time_s, self._interval_s, names)
         self._took("motion+association", start)
         index = tracks.detection_index
+        self.features = None if found.features is None else found.features[np.argsort(order)]
         return replace(tracks, detection_index=np.where(index >= 0, order[index], -1) if len(order) else index)
 
     def stream(self, source: Any, vid_stride: int = 1) -> Iterator[tuple[Frame, Tracks]]:
@@ -205,13 +214,17 @@ class Tracker:
         look, age = self._bank.looks(slots, time_s)
         return self._calibration.log_odds(look @ features.T, age[:, None])
 
-    def _bring_back(self, rows: Ints, found: Detections, time_s: float, size: FrameSize) -> Ints:
-        """Continue absent tracks that newcomers look like; return the newcomers that are new."""
-        assert found.features is not None
-        absent = self._bank.absent()
-        back, columns = match_returns(self._odds(absent, found.features[rows], time_s), self.config.association)
-        self._bank.bring_back(absent[back], rows[columns], found, time_s, size)
-        return np.delete(rows, columns)
+    def _recognise(self, time_s: float) -> None:
+        """Give new tracks that look like absent ones their ids back; let those that may yet turn out so wait."""
+        settings = self.config.association
+        absent, young = self._bank.absent(), self._bank.newly_seen(time_s)
+        if not len(young):
+            return
+        look, _ = self._bank.looks(young, time_s)
+        odds = self._odds(absent, look, time_s)
+        known, new = match_returns(odds, settings)
+        self._bank.wait(young, (odds > settings.return_doubt).any(axis=0))
+        self._bank.recognise(young[new], absent[known])
 
     def _clock(self, time_s: float | None) -> float:
         """The time of this frame; also learns the interval between frames."""
