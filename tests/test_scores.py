@@ -50,3 +50,11 @@ def test_a_better_score_is_never_worth_less(seed):
 def test_an_empty_frame_teaches_nothing():
     scale = ScoreScale()
     assert scale(np.zeros(0, np.float32)).shape == (0,)
+
+
+def test_false_alarms_that_are_a_shoulder_of_the_objects_are_found_too():
+    scale = ScoreScale()
+    for scores in stream(0.6, 0.8, false_alarms=10, objects=10):
+        stretched = scale(scores)
+    assert (stretched[:10] < 0.5).mean() > 0.6
+    assert (stretched[10:] > 0.5).mean() > 0.9

@@ -9,6 +9,7 @@ and scores are stretched so that it comes to lie at 0.5 and the objects' heap at
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker.structures import Floats
 
@@ -16,9 +17,11 @@ _BINS = 50
 _KERNEL = np.exp(-0.5 * (np.arange(-6, 7) / 2.0) ** 2)  # smoothing with a standard deviation of two bins
 _CENTRES = (np.arange(_BINS) + 0.5) / _BINS
 _RISE = 1.1  # walking down from the objects' heap, the density has turned when it rises by this factor
+_FOOT = 2.5  # standard deviations, in log-odds, from the peak of a heap to its lower end
+_SHOULDER = 0.15  # a heap with more than this share of all scores below its lower end has false alarms there
 _PRIOR = (0.5, 0.85)  # valley and peak believed before anything was seen ...
 _PRIOR_WEIGHT = 300.0  # ... which counts as much as this many detections
-_BOUNDS = (0.3, 0.75)  # a valley outside of these is not believed
+_BOUNDS = (0.3, 0.85)  # a valley outside of these is not believed
 
 
 class ScoreScale:
@@ -43,13 +46,25 @@ class ScoreScale:
     def _fit(self) -> None:
         density = np.convolve(self._histogram, _KERNEL, "same")
         peak = int((density * _CENTRES).argmax())
+        low = float(np.clip(self._border(density, peak), *_BOUNDS))
+        share = self._seen / (self._seen + _PRIOR_WEIGHT)
+        self._valley = share * low + (1 - share) * _PRIOR[0]
+        self._peak = max(share * float(_CENTRES[peak]) + (1 - share) * _PRIOR[1], self._valley + 0.05)
+
+    def _border(self, density: NDArray[np.float64], peak: int) -> float:
+        """Where false alarms end and objects begin."""
         valley = peak
         for i in range(peak, -1, -1):
             if density[i] <= density[valley]:
                 valley = i
             elif density[i] > _RISE * density[valley]:
-                break
-        share = self._seen / (self._seen + _PRIOR_WEIGHT)
-        low = float(np.clip(_CENTRES[valley], *_BOUNDS))
-        self._valley = share * low + (1 - share) * _PRIOR[0]
-        self._peak = max(share * float(_CENTRES[peak]) + (1 - share) * _PRIOR[1], self._valley + 0.05)
+                return float(_CENTRES[valley])
+        # No valley: the false alarms are a shoulder of the objects' heap, or there are none. The heap's upper side,
+        # which is objects alone, says where its lower side must end.
+        log_odds = np.log(_CENTRES / (1 - _CENTRES))
+        above = np.cumsum(self._histogram[peak:])
+        middle = int(np.searchsorted(above, above[-1] / 2))
+        deviation = max((log_odds[peak + middle] - log_odds[peak]) / 0.6745, 0.1)
+        foot = 1 / (1 + np.exp(-(log_odds[peak] - _FOOT * deviation)))
+        below = self._histogram[_CENTRES < foot].sum()
+        return float(foot) if below > _SHOULDER * self._histogram.sum() else float(_CENTRES[valley])
