@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -24,7 +24,8 @@ import yaml
 
 from tracker.config import Config
 from tracker.draw import Annotator
-from tracker.errors import SourceError
+from tracker.errors import SourceError, UsageError
+from tracker.offline import Recorder, second_look
 from tracker.readers.url import is_url, redacted
 from tracker.retroactive import Confirmation
 from tracker.structures import Detections, Image, Tracks
@@ -64,6 +65,7 @@ class Output:
         json: leave `tracks.jsonl` too.
         show: show the frames in a window; Q or Escape there ends the run.
         forecast_s: draw where each object will be so many seconds ahead; 0: not.
+        offline: write nothing before the end of a source, and then what a second look made of it (`tracker.offline`).
     """
 
     project: Path = Path("runs/track")
@@ -73,6 +75,7 @@ class Output:
     json: bool = False
     show: bool = False
     forecast_s: float = 0.0
+    offline: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,11 @@ def run(
 
     Raises:
         TrackerError: settings, device, weights or output that cannot be used; files are closed and valid.
+        UsageError: a live source, or forecasts, to be looked at offline.
     """
+    output = output or Output()
+    if output.offline and output.forecast_s:
+        raise UsageError("forecasts are made while a video runs; leave out --forecast or --offline")
 
     @cache
     def tracker() -> Tracker:
@@ -164,7 +171,7 @@ def run(
             return Tracker(config, device=device)
         return config
 
-    job = _Job(tracker, output or Output(), vid_stride, progress, command, alone=len(sources) == 1)
+    job = _Job(tracker, output, vid_stride, progress, command, alone=len(sources) == 1)
     results: list[SourceResult] = []
     for source in sources:
         try:
@@ -173,7 +180,7 @@ def run(
             results.append(SourceResult(_shown(source), error=error))
             continue
         with opened:
-            results.append(job.track(opened, _shown(source)))
+            results.append(job.track(opened, _shown(source), partial(open_source, source, vid_stride)))
         if results[-1].interrupted:
             break
     return results
@@ -196,10 +203,12 @@ class _Job:
     command: Sequence[str]
     alone: bool
 
-    def track(self, source: Source, shown: str) -> SourceResult:
+    def track(self, source: Source, shown: str, reopen: Callable[[], Source]) -> SourceResult:
         """Track one source, given as `shown`, to its end, its first error, or the user's interruption."""
         from tracker.device import resolve_device
 
+        if self.output.offline and source.live:
+            raise UsageError(f"{source.name} is live and has no end to look back from; leave out --offline")
         tracker = self.tracker()
         detector = tracker.detector  # loaded before anything is written: errors leave nothing behind
         if tracker.config.appearance.enabled:
@@ -214,6 +223,7 @@ class _Job:
         replace_text(result.folder / "run.yaml", _yaml(record))
         confirmation: Confirmation[Frame] = Confirmation(tracker.config.bank.report_delay_s)
         decided: deque[tuple[Frame, Tracks]] = deque()
+        recorder = Recorder()
         with _Files(result.folder, source, self.output) as files:
             try:
                 with closing(_detected(source, detector, device, result.stage_seconds)) as frames:
@@ -221,8 +231,11 @@ class _Job:
                         tracks = tracker.update(frame.image, found, time_s=frame.time_s)
                         result.frames += 1
                         tracks = replace(tracks, names=detector.names)
-                        decided.extend(confirmation.push(frame, tracks))
-                        files.take(decided)
+                        if self.output.offline:
+                            recorder.add(tracks, found, tracker.camera_motion, tracker.features)
+                        else:
+                            decided.extend(confirmation.push(frame, tracks))
+                            files.take(decided)
                         live = len(tracks.confirmed)
                         seconds = time.perf_counter() - start
                         self.progress(Progress(source.name, result.frames, source.frame_count, live, seconds))
@@ -235,12 +248,34 @@ class _Job:
                 result.interrupted = True
             decided.extend(confirmation.flush())
             files.take(decided)
+            if len(recorder):
+                self._look_again(recorder, tracker.config, reopen, files, result)
         result.tracks = files.tracks
         result.seconds = time.perf_counter() - start
         own = {stage: s for stage, s in tracker.stage_seconds.items() if stage != "detect"}
         result.stage_seconds.update(own, write=files.seconds)
         replace_text(result.folder / "run.yaml", _yaml({**record, "result": result.to_dict()}))
         return result
+
+    def _look_again(
+        self, recorder: Recorder, config: Config, reopen: Callable[[], Source], files: _Files, result: SourceResult
+    ) -> None:
+        """Decode again the frames that were tracked, and write them with what a second look makes of the tracks."""
+        decided: deque[tuple[Frame, Tracks]] = deque()
+        try:
+            table = second_look(recorder.table(), config)
+            with reopen() as source:
+                for position, frame in zip(range(len(recorder)), source):  # noqa: B905 - the rest was not tracked
+                    decided.append((frame, table.at(position, recorder.names)))
+                    files.take(decided)
+                    if files.window_closed:
+                        result.interrupted = True
+                        break
+        except SourceError as error:
+            result.error = result.error or error
+        except KeyboardInterrupt:
+            result.interrupted = True
+        files.take(decided)
 
     def _folder(self, name: str) -> Path:
         """A new folder for the results, or the existing one, emptied of an earlier run's results."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracker.errors import DataError, SourceError
+from tracker.offline import Recorder, second_look
 from tracker.retroactive import Confirmation
 from tracker.sequence import MotSequence
 from tracker.structures import Image
@@ -34,6 +35,7 @@ def track_sequence(
     detections: str = "det",
     camera_motion: str | None = None,
     strict_online: bool = False,
+    offline: bool = False,
     progress: Callable[[], None] = lambda: None,
 ) -> float:
     """Write the sequence's tracks to `out` in MOTChallenge's format.
@@ -46,6 +48,7 @@ def track_sequence(
         camera_motion: "file" (gmc.txt), "images" or "none"; None: the first of these that is there.
         strict_online: nothing is written later than the frame it belongs to: the first frames of a track, which are
             believed only once it is confirmed, are left out.
+        offline: nothing is written before the end, and then what a second look made of it (`tracker.offline`).
         progress: called after each frame.
 
     Returns:
@@ -74,6 +77,7 @@ def track_sequence(
 
     tracker.reset()
     confirmation: Confirmation[int] = Confirmation(tracker.config.bank.report_delay_s)
+    recorder = Recorder()
     seconds = 0.0
     with writing(out), out.open("w", encoding="ascii") as lines:
         for number in range(1, sequence.length + 1):
@@ -87,10 +91,17 @@ def track_sequence(
             start = time.perf_counter()
             tracks = tracker.update(image, found, affine, time_s=(number - 1) / sequence.fps)
             seconds += time.perf_counter() - start
+            if offline:
+                recorder.add(tracks, found, tracker.camera_motion, tracker.features)
+                progress()
+                continue
             decided = [(number, tracks.confirmed)] if strict_online else confirmation.push(number, tracks)
             lines.writelines(rows.to_mot(frame) for frame, rows in decided)
             progress()
         lines.writelines(rows.to_mot(frame) for frame, rows in confirmation.flush())
+        if offline:
+            table = second_look(recorder.table(), tracker.config)
+            lines.writelines(table.at(frame, {}).to_mot(frame + 1) for frame in range(sequence.length))
     return seconds
 
 

@@ -54,6 +54,9 @@ def command(
     strict_online: Annotated[
         bool, typer.Option("--strict-online", help="Write nothing late: no first frames of tracks confirmed later.")
     ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Look again at each finished sequence: link tracks, fill gaps, smooth.")
+    ] = False,
     against: Annotated[
         list[Path] | None, typer.Option(help="Result files of another tracker, to score beside ours; repeatable.")
     ] = None,
@@ -74,9 +77,12 @@ def command(
     from rich.console import Console
 
     from tracker.config import Config
+    from tracker.errors import UsageError
     from tracker.sequence import find_sequences
     from tracker.tracker import Tracker
 
+    if offline and strict_online:
+        raise UsageError("--offline and --strict-online exclude each other; leave one out")
     sequences = find_sequences(roots)
     settings = Config.load(config) if config else Config()
     if classes:
@@ -86,7 +92,7 @@ def command(
     console = Console(stderr=True, quiet=quiet)
     scored = [s for s in sequences if s.ground_truth_file.is_file()]
     others = {str(folder): _score(scored, folder, preproc) for folder in against or []}  # first: a fault shows at once
-    fps = _track(tracker, sequences, out, detections, camera_motion, strict_online, console)
+    fps = _track(tracker, sequences, out, detections, camera_motion, strict_online, offline, console)
 
     metrics: dict[str, Any] = {"update_fps": round(fps, 1)}
     if scored:
@@ -106,6 +112,7 @@ def _track(
     detections: str,
     camera_motion: str | None,
     strict_online: bool,
+    offline: bool,
     console: Console,
 ) -> float:
     """Write OUT/SEQUENCE.txt for each sequence; return the frames/s of `Tracker.update`."""
@@ -130,6 +137,7 @@ def _track(
                 detections=detections,
                 camera_motion=camera_motion,
                 strict_online=strict_online,
+                offline=offline,
                 progress=lambda: progress.advance(task),
             )
     return frames / seconds if seconds else 0.0

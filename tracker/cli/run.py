@@ -53,6 +53,9 @@ def command(
     forecast: Annotated[
         float, typer.Option(metavar="SECONDS", help="Draw where each object will be so far ahead.", min=0)
     ] = 0.0,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Look again when the video has ended: link tracks, fill gaps, smooth.")
+    ] = False,
     show: Annotated[bool, typer.Option("--show", help="Show the frames in a window; Q ends the run.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar and no summary.")] = False,
     as_json: Annotated[
@@ -83,7 +86,7 @@ def command(
     from tracker.run import Output, run
     from tracker.video import separate
 
-    output = Output(project, name or "", exist_ok, not no_video, as_json, show, forecast)
+    output = Output(project, name or "", exist_ok, not no_video, as_json, show, forecast, offline)
     with _progress_bar(quiet) as progress:
         results = run(
             separate(sources),

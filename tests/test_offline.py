@@ -1,0 +1,252 @@
+"""A second look at finished tracks: what is joined, filled and smoothed, and what never happens."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from walkers import LENGTH, make_sequence, perfect
+
+from tracker import Config, Detections, Status, Tracker
+from tracker.errors import UsageError
+from tracker.offline import Recorder, TrackTable, filled, linked, pairs, second_look, smoothed, voted
+from tracker.run_sequence import track_sequence
+from tracker.sequence import MotSequence, results
+
+CONFIG = Config().override({"motion": {"model": "kalman"}})
+RATE = 25.0
+
+
+def make_table(rows, frames=100, camera=None, classes=None, looks=None):
+    """A table of (frame, id, centre x, centre y) rows: boxes of 40 x 80."""
+    rows = np.array(sorted(rows, key=lambda row: (row[1], row[0])), np.float64).reshape(-1, 4)
+    half = np.array([20, 40])
+    n = len(rows)
+    looks = looks or {}
+    raw = np.zeros(n, np.int64) if classes is None else np.asarray(classes)
+    return TrackTable(
+        frames=rows[:, 0].astype(np.int64),
+        ids=rows[:, 1].astype(np.int64),
+        xyxy=np.concatenate([rows[:, 2:] - half, rows[:, 2:] + half], axis=1).astype(np.float32),
+        scores=np.full(n, 0.9, np.float32),
+        classes=raw,
+        raw_classes=raw,
+        status=np.full(n, int(Status.CONFIRMED)),
+        times_s=np.arange(frames) / RATE,
+        camera=np.tile(np.eye(2, 3), (frames, 1, 1)) if camera is None else camera,
+        look_ids=np.array(sorted(looks), np.int64),
+        looks=np.array([looks[i] for i in sorted(looks)], np.float32).reshape(-1, 512),
+    )
+
+
+def walk(i, frames, start=100.0, speed=3.0, y=200.0):
+    return [(f, i, start + speed * f, y) for f in frames]
+
+
+def centres(table):
+    return (table.xyxy[:, :2] + table.xyxy[:, 2:]) / 2
+
+
+def columns(table):
+    return vars(table)
+
+
+def assert_same(a, b):
+    for name, value in columns(a).items():
+        np.testing.assert_array_equal(value, columns(b)[name], err_msg=name)
+
+
+def test_a_walker_who_is_lost_for_a_moment_is_one_track_again() -> None:
+    table = make_table(walk(1, range(30)) + walk(7, range(40, 80)))
+    out = second_look(table, CONFIG)
+    assert set(out.ids) == {1}
+    assert out.frames.tolist() == list(range(80))
+    assert (out.status[30:40] == Status.PREDICTED).all() and (out.raw_classes[30:40] == -1).all()
+    assert (np.delete(out.status, range(30, 40)) == Status.CONFIRMED).all()
+    np.testing.assert_allclose(centres(out)[:, 0], 100 + 3 * np.arange(80), atol=0.5)
+
+
+def test_who_appears_elsewhere_or_goes_another_way_stays_another() -> None:
+    far = make_table(walk(1, range(30)) + walk(2, range(32, 60), start=900))
+    assert set(second_look(far, CONFIG).ids) == {1, 2}
+    late = make_table(walk(1, range(30)) + walk(2, range(95, 130)), frames=130)
+    assert set(second_look(late, CONFIG).ids) == {1, 2}
+
+
+def test_of_two_who_cross_unseen_each_goes_on_in_its_direction() -> None:
+    right, left = {"start": 100.0, "speed": 4.0}, {"start": 300.0, "speed": -4.0}
+    table = make_table(
+        walk(1, range(22), **right) + walk(2, range(22), **left) + walk(3, range(28, 50), **left)
+        + walk(4, range(28, 50), **right)
+    )  # fmt: skip
+    out = second_look(table, CONFIG)
+    for i, way in ((1, right), (2, left)):
+        own = out[out.ids == i]
+        np.testing.assert_allclose(centres(own)[:, 0], way["start"] + way["speed"] * own.frames, atol=2)
+        assert own.frames.tolist() == list(range(50))
+
+
+def test_a_pan_of_the_camera_does_not_hide_that_somebody_stood_still() -> None:
+    pan = np.tile(np.eye(2, 3), (60, 1, 1))
+    pan[1:, 0, 2] = 6.0
+    rows = [(f, 1 if f < 25 else 2, 100 + 6.0 * f, 200) for f in range(60) if not 25 <= f < 35]
+    out = second_look(make_table(rows, 60, pan), CONFIG)
+    assert set(out.ids) == {1}
+    np.testing.assert_allclose(centres(out)[:, 0], 100 + 6.0 * np.arange(60), atol=0.5)
+
+
+def test_another_look_or_class_speaks_against_and_a_like_one_for_a_link() -> None:
+    def same(gap, classes=None, looks=None):
+        table = make_table(walk(1, range(30)) + walk(2, range(30 + gap, 70)), 70, classes=classes, looks=looks)
+        return len(set(second_look(table, CONFIG).ids)) == 1
+
+    one, other = np.zeros(512), np.zeros(512)
+    one[0] = other[1] = 1
+    assert same(8) and not same(8, looks={1: one, 2: other})
+    assert not same(8, classes=np.repeat([0, 5], [30, 32]))
+    assert not same(35) and same(35, looks={1: one, 2: one})
+
+
+def test_the_class_of_a_track_is_voted_by_all_its_rows() -> None:
+    table = make_table(walk(1, range(5)) + walk(2, range(3)), classes=[3, 3, 7, 7, 7, 4, 4, 2])
+    assert voted(table).classes.tolist() == [7] * 5 + [4] * 3
+
+
+def test_filling_goes_straight_on_the_ground_and_no_further_than_the_limit() -> None:
+    table = make_table([(0, 1, 0, 0), (4, 1, 40, 20), (40, 1, 50, 20)])
+    out = filled(table, 1.0)
+    assert out.frames.tolist() == [0, 1, 2, 3, 4, 40]
+    np.testing.assert_allclose(centres(out)[:5], [[10 * k, 5 * k] for k in range(5)], atol=1e-4)
+    zoom = np.tile(np.eye(2, 3), (5, 1, 1))
+    zoom[1:, :, :2] *= 2.0
+    rows = make_table([(0, 1, 100, 100)], 5, zoom)
+    grown = replace(rows, frames=rows.frames + 4, xyxy=rows.xyxy * 16)
+    pair = replace(
+        rows,
+        **{c: np.concatenate([getattr(rows, c), getattr(grown, c)]) for c in
+           ("frames", "ids", "xyxy", "scores", "classes", "raw_classes", "status")},
+    )  # fmt: skip
+    np.testing.assert_allclose(filled(pair, 1.0).xyxy, rows.xyxy * 2.0 ** np.arange(5)[:, None], rtol=1e-5)
+
+
+def test_smoothing_takes_the_jitter_and_leaves_the_way() -> None:
+    rng = np.random.default_rng(0)
+    clean = make_table(walk(1, range(60), speed=5))
+    noisy = replace(clean, xyxy=clean.xyxy + rng.normal(0, 2, clean.xyxy.shape).astype(np.float32))
+    error = [np.abs(centres(t) - centres(clean)).mean() for t in (noisy, smoothed(noisy, 0.15))]
+    assert error[1] < 0.6 * error[0]
+    np.testing.assert_allclose(centres(smoothed(clean, 0.15)), centres(clean), atol=1e-3)  # up to both ends
+
+
+def test_nothing_to_see_gives_nothing() -> None:
+    empty = make_table([])
+    assert len(second_look(empty, CONFIG)) == 0
+    assert len(Recorder().table()) == 0
+    assert len(smoothed(filled(empty, 1.0), 0.1)) == 0 and len(voted(empty)) == 0
+    found = pairs(empty, None, 1.0)
+    assert len(linked(empty, found, np.zeros(0), 0.0)) == 0
+
+
+def test_tracks_of_a_single_frame_stay_as_they_are() -> None:
+    table = make_table([(3, 1, 50, 50), (3, 2, 400, 90), (90, 5, 800, 90)])
+    assert_same(second_look(table, CONFIG), table)
+
+
+@st.composite
+def tables(draw):
+    """Broken tracks of several walkers, in a moving picture, with whatever gaps."""
+    seed = draw(st.integers(0, 10_000))
+    rng = np.random.default_rng(seed)
+    rows, i = [], 0
+    for _ in range(draw(st.integers(1, 5))):
+        cuts = np.unique(rng.integers(0, 60, 6))
+        x, y, vx, vy = rng.normal(0, [200, 100, 4, 2])
+        for begin, end in zip(cuts[:-1:2], cuts[1::2], strict=False):
+            i += 1
+            frames = [f for f in range(begin, end) if f == begin or rng.random() < 0.8]
+            rows += [(f, i, x + vx * f + rng.normal(), y + vy * f) for f in frames]
+    camera = np.tile(np.eye(2, 3), (60, 1, 1))
+    camera[1:, :, 2] = rng.normal(0, 2, (59, 2))
+    return make_table(rows, 60, camera)
+
+
+@settings(max_examples=25, deadline=None)
+@given(tables())
+def test_laws(table: TrackTable) -> None:
+    before = np.array(table.xyxy)
+    out = second_look(table, CONFIG)
+    np.testing.assert_array_equal(table.xyxy, before)  # the input is not touched
+    assert len(np.unique(np.stack([out.ids, out.frames]), axis=1).T) == len(out)  # one box of an id in a frame
+    assert set(out.ids) <= set(table.ids)
+    seen = out[out.status == Status.CONFIRMED]
+    assert sorted(seen.frames) == sorted(table.frames)  # every sighting is kept, once
+    for i in np.unique(out.ids):
+        own = out[out.ids == i]
+        assert own.status[0] == own.status[-1] == Status.CONFIRMED  # filled between, never beyond
+    assert (np.diff(out.frames) >= 0).all()
+    assert (out.xyxy[:, 2:] > out.xyxy[:, :2]).all() and np.isfinite(out.xyxy).all()
+    assert_same(second_look(table, CONFIG), out)  # the same again
+    sighted = seen[np.lexsort((seen.frames, seen.ids))]
+    unsmoothed = CONFIG.override({"offline": {"smooth_s": 0.0, "fill_s": 0.0}})
+    once = second_look(table, unsmoothed)
+    again = once[np.lexsort((once.frames, once.ids))]
+    assert_same(second_look(again, unsmoothed), once)  # nothing is left to join
+    assert len(sighted) == len(once)
+
+
+def test_the_recorder_keeps_believed_tracks_with_the_boxes_that_were_detected() -> None:
+    tracker = Tracker(CONFIG)
+    recorder = Recorder()
+    rng = np.random.default_rng(1)
+    given_boxes = []
+    for frame in range(20):
+        x = 100 + 3 * frame + rng.normal(0, 2)
+        boxes = [[x, 50, x + 40, 130]] + ([[500, 50, 540, 130]] if frame == 10 else [])
+        found = Detections(boxes, [0.9] * len(boxes))
+        given_boxes.append(boxes[0])
+        tracks = tracker.update(None, found, time_s=frame / RATE)
+        recorder.add(tracks, found, tracker.camera_motion, tracker.features)
+    table = recorder.table()
+    assert set(table.ids) == {1}  # what was seen in one frame only was never believed
+    assert table.frames.tolist() == list(range(20))  # and the first frames of what was are there
+    np.testing.assert_allclose(table.xyxy, given_boxes, rtol=1e-6)
+    at = second_look(table, CONFIG).at(5, {0: "person"})
+    assert at.ids.tolist() == [1] and at.time_s == pytest.approx(5 / RATE) and at.names == {0: "person"}
+
+
+def test_a_sequence_is_written_with_its_gaps_filled(tmp_path: Path) -> None:
+    make_sequence(tmp_path, "A")
+    (tmp_path / "A" / "det").mkdir()
+    rows = [f"{f},-1,{x},{y},{w},{h},0.9\n" for f, _, x, y, w, h in perfect() if not 9 <= f <= 11]
+    (tmp_path / "A" / "det" / "det.txt").write_text("".join(rows))
+    sequence = MotSequence.read(tmp_path / "A")
+    track_sequence(Tracker(CONFIG), sequence, tmp_path / "A.txt", offline=True)
+    table = results(tmp_path / "A.txt")
+    assert [(table[:, 0] == f).sum() for f in range(1, LENGTH + 1)] == [2] * LENGTH
+    np.testing.assert_allclose(np.sort(table[table[:, 0] == 10][:, 2]), [120, 220], atol=0.5)
+
+
+def test_video_and_files_of_an_offline_run_tell_the_same(tmp_path: Path) -> None:
+    import cv2
+
+    from tracker.run import Output, run
+
+    clip = tmp_path / "clip.mp4"
+    video = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"mp4v"), 10, (320, 240))
+    for frame in range(12):
+        image = np.full((240, 320, 3), 90, np.uint8)
+        cv2.circle(image, (60 + 8 * frame, 120), 30, (0, 200, 255), -1)
+        video.write(image)
+    video.release()
+    shots = {**CONFIG.to_dict()["detector"], "imgsz": 320}
+    config = CONFIG.override({"detector": shots, "appearance": {"enabled": False}})
+    (result,) = run([clip], config, Output(tmp_path / "runs", offline=True), device="cpu")
+    assert result.error is None and result.frames == 12
+    assert result.folder is not None
+    reader = cv2.VideoCapture(str(result.folder / "video.mp4"))
+    assert sum(1 for _ in iter(lambda: reader.read()[0] or None, None)) == 12
+    assert (result.folder / "tracks.txt").is_file()
+    with pytest.raises(UsageError, match="leave out --forecast or --offline"):
+        run([clip], config, Output(tmp_path / "runs", offline=True, forecast_s=1.0), device="cpu")
