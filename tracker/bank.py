@@ -113,8 +113,9 @@ class TrackBank:
     def absent(self) -> Ints:
         """Slots of believed tracks that are not seen in this frame and have a look to be recognised by."""
         lost = self.live[self.column("status") == Status.PREDICTED]
-        slots: Ints = np.concatenate([lost, self.departed])
-        return slots[~np.isnan(self._columns["look"][slots, 0])]
+        slots = np.concatenate([lost, self.departed])
+        recognisable: Ints = slots[~np.isnan(self._columns["look"][slots, 0])]
+        return recognisable
 
     def looks(self, slots: Ints, time_s: float) -> tuple[Floats, Floats]:
         """Remembered looks (N, 512), rows of NaN where there is none, and seconds (N,) since they were last seen."""
@@ -218,7 +219,8 @@ class TrackBank:
         columns = self._columns
         young = time_s - columns["born_s"][self.live] <= self._config.recognise_s
         fresh = (columns["look_s"][self.live] == time_s) & ~np.isnan(columns["look"][self.live, 0])
-        return self.live[young & fresh]
+        candidates: Ints = self.live[young & fresh]
+        return candidates
 
     def recognise(self, slots: Ints, known: Ints) -> None:
         """Young tracks are these absent ones, come back: they take over the id, the votes and the look."""

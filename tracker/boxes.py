@@ -37,21 +37,23 @@ def cxcywh_to_xyxy(cxcywh: Boxes) -> Boxes:
 
 def area(xyxy: Boxes) -> NDArray[Any]:
     """(..., 4) -> (...) area in square pixels."""
-    return (xyxy[..., 2] - xyxy[..., 0]) * (xyxy[..., 3] - xyxy[..., 1])
+    size: NDArray[Any] = (xyxy[..., 2] - xyxy[..., 0]) * (xyxy[..., 3] - xyxy[..., 1])
+    return size
 
 
 def intersection(a: Boxes, b: Boxes) -> NDArray[Any]:
     """(N, 4), (M, 4) -> (N, M) overlap in square pixels."""
     width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
     height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
-    return np.maximum(width, 0) * np.maximum(height, 0)
+    overlap: NDArray[Any] = np.maximum(width, 0) * np.maximum(height, 0)
+    return overlap
 
 
 def iou(a: Boxes, b: Boxes) -> NDArray[Any]:
     """(N, 4), (M, 4) -> (N, M) intersection over union in [0, 1]; 0 where both boxes are empty."""
     overlap = intersection(a, b)
     union = area(a)[:, None] + area(b)[None] - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+    return _share(overlap, union)
 
 
 def paired_iou(a: Boxes, b: Boxes) -> NDArray[Any]:
@@ -59,7 +61,7 @@ def paired_iou(a: Boxes, b: Boxes) -> NDArray[Any]:
     size = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
     overlap = np.prod(np.maximum(size, 0), axis=-1)
     union = area(a) + area(b) - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+    return _share(overlap, union)
 
 
 def height_overlap(a: Boxes, b: Boxes) -> NDArray[Any]:
@@ -69,20 +71,14 @@ def height_overlap(a: Boxes, b: Boxes) -> NDArray[Any]:
     """
     overlap = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
     union = np.maximum(a[:, None, 3], b[None, :, 3]) - np.minimum(a[:, None, 1], b[None, :, 1])
-    return np.divide(np.maximum(overlap, 0), union, out=np.zeros_like(overlap), where=union > 0)
-
-
-def expand(xyxy: Boxes, ratio: float) -> Boxes:
-    """(..., 4) boxes grown by `ratio` of their size on every side (buffered IoU, Yang et al., WACV 2023)."""
-    margin = (xyxy[..., 2:] - xyxy[..., :2]) * ratio
-    return np.concatenate([xyxy[..., :2] - margin, xyxy[..., 2:] + margin], axis=-1)
+    return _share(np.maximum(overlap, 0), union)
 
 
 def covered_fraction(boxes: Boxes, others: Boxes) -> NDArray[Any]:
     """(N, 4), (M, 4) -> (N, M) share of each box that lies inside each other box, in [0, 1]."""
     own = area(boxes)[:, None]
     overlap = intersection(boxes, others)
-    return np.divide(overlap, own, out=np.zeros_like(overlap), where=own > 0)
+    return _share(overlap, own)
 
 
 def warp(xyxy: Boxes, affine: NDArray[Any]) -> Boxes:
@@ -93,3 +89,10 @@ def warp(xyxy: Boxes, affine: NDArray[Any]) -> Boxes:
     return cxcywh_to_xyxy(np.concatenate([box[:, :2] @ linear.T + affine[:, 2], box[:, 2:] * scale], axis=1)).astype(
         xyxy.dtype
     )
+
+
+def _share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[Any]:
+    """part / whole, and 0 where there is no whole."""
+    part, whole = np.broadcast_arrays(part, whole)
+    share: NDArray[Any] = np.divide(part, whole, out=np.zeros(part.shape, part.dtype), where=whole > 0)
+    return share

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from tracker.structures import Status, Tracks
+from tracker.structures import Ints, Status, Tracks
 
 F = TypeVar("F")  # whatever the caller calls a frame
 
@@ -51,8 +51,9 @@ class Confirmation(Generic[F]):
         return rest
 
 
-def _tentative(tracks: Tracks) -> np.ndarray:
-    return tracks.ids[tracks.status == Status.TENTATIVE]
+def _tentative(tracks: Tracks) -> Ints:
+    ids: Ints = tracks.ids[tracks.status == Status.TENTATIVE]
+    return ids
 
 
 def _rename(tracks: Tracks, renamed: Mapping[int, int]) -> Tracks:

@@ -66,5 +66,5 @@ class ScoreScale:
         middle = int(np.searchsorted(above, above[-1] / 2))
         deviation = max((log_odds[peak + middle] - log_odds[peak]) / 0.6745, 0.1)
         foot = 1 / (1 + np.exp(-(log_odds[peak] - _FOOT * deviation)))
-        below = self._histogram[_CENTRES < foot].sum()
+        below = self._histogram[foot > _CENTRES].sum()
         return float(foot) if below > _SHOULDER * self._histogram.sum() else float(_CENTRES[valley])

@@ -129,8 +129,8 @@ def _check_boxes(xyxy: Floats) -> None:
 
 def _unit_rows(features: Floats) -> Floats:
     """Rows scaled to length 1; rows of NaN (no feature) stay NaN; a zero or infinite row is an error."""
-    missing = np.isnan(features).all(axis=1)
-    length = np.linalg.norm(features, axis=1, keepdims=True)
+    missing = np.asarray(np.isnan(features).all(axis=1))
+    length = np.linalg.norm(features, axis=1, keepdims=True).astype(np.float32)
     bad = ~missing & ~((length[:, 0] > 0) & np.isfinite(length[:, 0]))
     if bad.any():
         raise InputError(f"features[{int(np.flatnonzero(bad)[0])}] is zero or not finite; use a row of NaN for none")

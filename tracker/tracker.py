@@ -223,7 +223,7 @@ class Tracker:
         look, _ = self._bank.looks(young, time_s)
         odds = self._odds(absent, look, time_s)
         known, new = match_returns(odds, settings)
-        self._bank.wait(young, (odds > settings.return_doubt).any(axis=0))
+        self._bank.wait(young, np.any(odds > settings.return_doubt, axis=0))
         self._bank.recognise(young[new], absent[known])
 
     def _clock(self, time_s: float | None) -> float:

@@ -1,0 +1,131 @@
+"""Every command of the README runs as it stands, on small real input put where its names point.
+
+Only what takes long is shortened, by options added at the end. The two marked commands (install, test) are the ones
+that `.ci/run` reads from the README and runs in a fresh environment.
+"""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from clips import BUS, pan
+from motion_data import write_sequence
+
+from tracker import Detections, Tracker, Tracks
+from tracker.appearance import EMBEDDED
+from tracker.cli import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = dict.fromkeys(re.findall(r"^```(\w+)\n(.*?)^```", README, re.M | re.S))
+COMMANDS = [
+    line.partition(" #")[0].strip()
+    for language, block in BLOCKS
+    if language == "bash"
+    for line in block.splitlines()
+    if line.startswith("track ")
+]
+SHORTER = {
+    "track train motion": "--rounds 2 --config quick.yaml --quiet",
+    "track train appearance": "--steps 2 --batch 4 --quiet",
+    "track train detector": "--epochs 1 --imgsz 64 --batch 2 --held-out 0.5 --quiet",
+    "track eval MOT17/train --detections yolo": "--config small.yaml",
+}
+REFUSED = {  # what cannot work on the machine of a test says so in one sentence
+    "track rtsp://user:password@camera/stream --no-video": "camera",
+    "track video.mp4 --model yolo11x.pt --device cuda:0 --half": "yolo11x.pt"
+    if torch.cuda.is_available()
+    else "cuda:0",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with everything that the README's commands name."""
+    root = tmp_path_factory.mktemp("readme")
+    pan(root / "video.mp4", frames=10)
+    for name in ("SEQ-01", "SEQ-02"):
+        sequence = write_sequence(root / "MOT17" / "train", name, frames=30, tracks=3, detections=True)
+        (sequence / "img1").mkdir()
+        for frame in range(1, 31):
+            cv2.imwrite(str(sequence / "img1" / f"{frame:06d}.jpg"), np.full((72, 128, 3), frame, np.uint8))
+        write_sequence(root / "SportsMOT" / "train", name, seed=1)
+    (root / "my-images" / "images").mkdir(parents=True)
+    (root / "my-images" / "labels").mkdir()
+    photo = cv2.imread(str(BUS))
+    for i in range(6):
+        cv2.imwrite(str(root / "my-images" / "images" / f"{i}.jpg"), cv2.convertScaleAbs(photo, alpha=0.7 + 0.1 * i))
+        boxes = "0 0.18 0.6 0.24 0.47\n0 0.35 0.59 0.15 0.42\n0 0.91 0.59 0.17 0.45\n"
+        (root / "my-images" / "labels" / f"{i}.txt").write_text(boxes)
+    (root / "my-images" / "data.yaml").write_text("names: [person]\n")
+    (root / "quick.yaml").write_text(
+        "filter_rounds: 2\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\nvalidate_every: 1\n"
+    )
+    (root / "small.yaml").write_text("detector: {imgsz: 64}\n")
+    shutil.copy(EMBEDDED, root / "osnet.safetensors")
+    return root
+
+
+def run(command, capsys):
+    shorter = next((extra for start, extra in SHORTER.items() if command.startswith(start)), "")
+    with pytest.raises(SystemExit) as end:
+        main(shlex.split(f"{command} {shorter}")[1:])
+    output = capsys.readouterr()
+    return end.value.code or 0, output.out, output.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_readme_runs(command, folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    code, _, errors = run(command, capsys)
+    if command in REFUSED:
+        assert code in (1, 2)
+        assert REFUSED[command] in errors and errors.count("error:") == 1
+        assert "password" not in errors and "Traceback" not in errors
+    else:
+        assert code == 0, errors
+
+
+def test_the_files_it_names_are_left(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    assert run("track video.mp4 --name files", capsys)[0] == 0
+    named = re.findall(r"^\| `([\w.]+)` \|", README, re.M)
+    assert len(named) == 5
+    assert all((folder / "runs" / "track" / "files" / name).stat().st_size for name in named)
+
+
+def test_its_python_runs(folder, monkeypatch, capsys):
+    """The block as it stands, with the names it takes for granted."""
+    monkeypatch.chdir(folder)
+    (block,) = [text for language, text in BLOCKS if language == "python"]
+    box = [[10.0, 20, 50, 100]]
+    names = {
+        "images": [cv2.resize(cv2.imread(str(BUS)), (240, 320))] * 2,
+        "image": cv2.resize(cv2.imread(str(BUS)), (240, 320)),
+        "xyxy": box,
+        "scores": [0.9],
+        "classes": [0],
+        "looks": np.eye(1, 512),
+        "t": 10.0,
+    }
+    exec(block, names)
+    assert isinstance(names["tracker"], Tracker) and isinstance(names["tracks"], Tracks)
+    assert names["ahead"].xyxy.shape[1:] == (30, 4)
+    assert isinstance(Detections(box), Detections)
+
+
+def test_the_two_commands_of_the_start_are_the_ones_that_are_checked():
+    for mark, expected in (("install", "track demo"), ("test", "pytest")):
+        block = re.search(rf"<!-- {mark} -->\n```bash\n(.*)\n```", README)
+        assert block and expected in block[1]
+        assert f"readme_command {mark}" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_its_pictures_and_pages_exist():
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
