@@ -134,8 +134,7 @@ def _unit_rows(features: Floats) -> Floats:
     bad = ~missing & ~((length[:, 0] > 0) & np.isfinite(length[:, 0]))
     if bad.any():
         raise InputError(f"features[{int(np.flatnonzero(bad)[0])}] is zero or not finite; use a row of NaN for none")
-    scaled: Floats = features / np.where(missing[:, None], np.float32(1), length)
-    return scaled
+    return (features / np.where(missing[:, None], 1, length)).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)

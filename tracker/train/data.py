@@ -192,7 +192,7 @@ def _check_file(sequence: MotSequence, remark: Callable[[str], None]) -> None:
         f"a frame after the last ({sequence.length})",
         "these boxes are skipped",
     )
-    say((rows[:, LEFT + 2 : HEIGHT + 1] <= 0).any(axis=1), "a box without area", "these boxes are skipped")
+    say(np.any(rows[:, LEFT + 2 : HEIGHT + 1] <= 0, axis=1), "a box without area", "these boxes are skipped")
     if width and height:
         box = tlwh_to_xyxy(rows[:, LEFT : HEIGHT + 1])
         outside = (box[:, 2] <= 0) | (box[:, 3] <= 0) | (box[:, 0] >= width) | (box[:, 1] >= height)
