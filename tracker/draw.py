@@ -82,7 +82,7 @@ class Annotator:
             self._draw_trails(image, rows)
         if self._forecast_s > 0:
             self._draw_forecasts(image, rows)
-        line = max(1, round(min(image.shape[:2]) / 500))
+        line = max(2, round(min(image.shape[:2]) / 480))
         corners = np.rint(rows.xyxy).astype(int).tolist()
         for track_id, box, status in zip(rows.ids.tolist(), corners, rows.status.tolist(), strict=True):
             _draw_box(image, box, colour(track_id), line, dashed=status == Status.PREDICTED)
@@ -138,7 +138,8 @@ def _smooth(points: NDArray[np.float64]) -> NDArray[np.float64]:
 def _draw_box(image: Image, box: list[int], paint: Colour, line: int, *, dashed: bool) -> None:
     left, top, right, bottom = box
     if not dashed:
-        cv2.rectangle(image, (left, top), (right, bottom), INK, line + 2)
+        edge = line // 2 + 1  # a dark edge around it sets it off from a background of its own colour
+        cv2.rectangle(image, (left - edge, top - edge), (right + edge, bottom + edge), INK, 1)
         cv2.rectangle(image, (left, top), (right, bottom), paint, line)
         return
     dash = 6 * line
