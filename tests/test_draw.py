@@ -31,7 +31,7 @@ def tracks(ids, boxes, status=Status.CONFIRMED, time_s=0.0, velocity=(0.0, 0.0))
         time_s,
         1 / 30,
         {0: "person"},
-        forecaster,
+        forecaster=forecaster,
     )
 
 
@@ -170,7 +170,7 @@ def test_two_dozen_tracks_on_a_full_hd_frame_take_a_few_milliseconds():
     for step in range(60):
         corner += random.normal(0, 2, corner.shape) + 1
         now = tracks(np.arange(1, 26), np.concatenate([corner, corner + (70, 180)], axis=1), time_s=step / 30)
-        start = time.perf_counter()
+        start = time.thread_time()
         annotator.draw(image, now)
-        spent.append(time.perf_counter() - start)
-    assert np.median(spent) < 0.02, "about 3 ms on a core of its own; the bound leaves room for a busy machine"
+        spent.append(time.thread_time() - start)
+    assert np.median(spent) < 0.01, "seconds of the processor"
