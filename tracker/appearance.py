@@ -44,6 +44,8 @@ class Calibration:
     threshold_per_log_s: float = -0.0575
     slope: float = 22.0
     slope_per_log_s: float = -1.86
+    different_mean: float = 0.55  # similarity of different objects where this was fitted, and its standard deviation
+    different_deviation: float = 0.10
 
     def log_odds(self, similarity: ArrayLike, seconds_apart: ArrayLike) -> NDArray[np.float32]:
         """Cosine similarities and seconds (>= 0), shapes that broadcast -> log-odds; NaN (no feature) gives 0."""

@@ -117,6 +117,11 @@ class TrackBank:
         recognisable: Ints = slots[~np.isnan(self._columns["look"][slots, 0])]
         return recognisable
 
+    def classes(self, slots: Ints) -> Ints:
+        """Voted class numbers (N,)."""
+        voted: Ints = self._columns["class"][slots]
+        return voted
+
     def looks(self, slots: Ints, time_s: float) -> tuple[Floats, Floats]:
         """Remembered looks (N, 512), rows of NaN where there is none, and seconds (N,) since they were last seen."""
         return self._columns["look"][slots], (time_s - self._columns["look_s"][slots]).astype(np.float32)

@@ -27,6 +27,7 @@ from tracker.bank import TrackBank
 from tracker.camera import CameraMotion, identity, is_identity
 from tracker.config import Config
 from tracker.errors import InputError
+from tracker.looks import LookScale
 from tracker.motion import load_predictor
 from tracker.scores import ScoreScale
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Image, Ints, Status, Tracks
@@ -71,6 +72,7 @@ class Tracker:
         """Forget all tracks; ids start at 1 again. Networks stay loaded."""
         self._bank = TrackBank(load_predictor(self.config.motion.model), self.config.bank)
         self._camera = CameraMotion(self.config.camera)
+        self.__dict__.pop("_looks", None)  # what this stream taught about looks goes with it
         self._scale = ScoreScale() if self.config.association.stretch_scores else None
         self._time_s: float | None = None
         self._interval_s = 1 / self.config.frame_rate
@@ -96,6 +98,10 @@ class Tracker:
 
             self._embedder = Embedder(self.config.appearance, resolve_device(self.config.device))
         return self._embedder
+
+    @cached_property
+    def _looks(self) -> LookScale:
+        return LookScale(self._calibration.different_mean, self._calibration.different_deviation)
 
     @cached_property
     def _calibration(self) -> Calibration:
@@ -161,7 +167,9 @@ class Tracker:
         start = self._took("appearance", start)
 
         if found.features is not None:
-            similarity += appearance_bonus(self._odds(self._bank.live, found.features, time_s), self.config.association)
+            self._looks.learn(found)
+            odds = self._odds(self._bank.live, found.features, found.classes, time_s)
+            similarity += appearance_bonus(odds, self.config.association)
         matches = associate(candidates.status, trust, similarity, self.config.association)
         self._bank.update(matches, found, trust, time_s, size)
         rows = self._bank.newcomers(_unmatched(len(found), matches.detections), found, trust)
@@ -209,10 +217,10 @@ class Tracker:
             features[wanted] = self.embedder(frame, found.xyxy[wanted])
         return found.with_features(features)
 
-    def _odds(self, slots: Ints, features: Floats, time_s: float) -> Floats:
+    def _odds(self, slots: Ints, features: Floats, classes: Ints, time_s: float) -> Floats:
         """(N, M) log-odds that tracks and detections look alike because they are the same; 0 where unknown."""
         look, age = self._bank.looks(slots, time_s)
-        return self._calibration.log_odds(look @ features.T, age[:, None])
+        return self._calibration.log_odds(self._looks(look @ features.T, classes), age[:, None])
 
     def _recognise(self, time_s: float) -> None:
         """Give new tracks that look like absent ones their ids back; let those that may yet turn out so wait."""
@@ -221,7 +229,9 @@ class Tracker:
         if not len(young):
             return
         look, _ = self._bank.looks(young, time_s)
-        odds = self._odds(absent, look, time_s)
+        known_class, new_class = self._bank.classes(absent), self._bank.classes(young)
+        odds = self._odds(absent, look, new_class, time_s) - np.log(np.float32(max(len(absent), 1)))  # any of them
+        odds[known_class[:, None] != new_class] = -np.inf
         known, new = match_returns(odds, settings)
         self._bank.wait(young, np.any(odds > settings.return_doubt, axis=0))
         self._bank.recognise(young[new], absent[known])

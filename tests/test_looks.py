@@ -1,0 +1,47 @@
+"""A likeness that is common in a stream is no evidence there."""
+
+import numpy as np
+import pytest
+
+from tracker import Detections
+from tracker.looks import LookScale
+
+
+def frame(common, rng, label=0, count=6):
+    """Detections side by side whose features share `common` of a direction (generated: the likeness must be known)."""
+    own = rng.normal(size=(count, 512))
+    own /= np.linalg.norm(own, axis=1, keepdims=True)
+    shared = np.eye(1, 512)
+    left = 100.0 * np.arange(count)
+    boxes = np.c_[left, np.zeros(count), left + 50, np.full(count, 100)]
+    return Detections(boxes, classes=[label] * count, features=np.sqrt(common) * shared + np.sqrt(1 - common) * own)
+
+
+@pytest.mark.parametrize("common", [0.0, 0.4, 0.8])
+def test_different_objects_come_to_lie_where_the_calibration_had_them(common):
+    rng, scale = np.random.default_rng(0), LookScale(0.55, 0.10)
+    for _ in range(300):
+        scale.learn(frame(common, rng))
+    alike = scale(np.array([[common]], np.float32), np.array([0]))
+    assert alike[0, 0] == pytest.approx(0.55, abs=0.03)
+    assert scale(np.array([[1.0]], np.float32), np.array([0]))[0, 0] > 0.9
+
+
+def test_classes_are_told_apart_and_an_unknown_one_is_as_calibrated():
+    rng, scale = np.random.default_rng(0), LookScale(0.55, 0.10)
+    for _ in range(300):
+        scale.learn(frame(0.8, rng, label=2))
+    same = np.array([[0.8, 0.8]], np.float32)
+    cars_and_people = scale(same, np.array([2, 0]))
+    assert cars_and_people[0, 0] == pytest.approx(0.55, abs=0.03)
+    assert cars_and_people[0, 1] == pytest.approx(0.8)
+
+
+def test_doubles_of_one_object_and_missing_features_teach_nothing():
+    scale = LookScale(0.55, 0.10)
+    one = np.eye(1, 512).repeat(2, axis=0)
+    for _ in range(100):
+        scale.learn(Detections([[0, 0, 50, 100], [2, 0, 52, 100]], features=one))
+        scale.learn(Detections([[0, 0, 50, 100], [200, 0, 250, 100]], features=np.full((2, 512), np.nan)))
+        scale.learn(Detections.empty())
+    assert scale(np.array([[0.7]], np.float32), np.array([0]))[0, 0] == pytest.approx(0.7)
