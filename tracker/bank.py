@@ -175,10 +175,11 @@ class TrackBank:
         )
 
     def _confirm(self, slots: Ints) -> None:
-        """Believe the tracks, just seen, that were seen often enough and once surely enough."""
+        """Believe the tracks, just seen, that were seen often enough, and once surely enough or for long."""
         columns, config = self._columns, self._config
-        sure = (columns["hits"][slots] >= config.confirm_hits) & (columns["best_trust"][slots] >= config.confirm_score)
         age = columns["seen_s"][slots] - columns["born_s"][slots]
+        sure = (columns["best_trust"][slots] >= config.confirm_score) | (age >= config.confirm_s)
+        sure &= columns["hits"][slots] >= config.confirm_hits
         sure &= ~columns["waits"][slots] | (age >= config.report_delay_s)
         columns["status"][slots[sure | (columns["status"][slots] != Status.TENTATIVE)]] = Status.CONFIRMED
 

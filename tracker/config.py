@@ -93,6 +93,7 @@ class BankConfig:
     birth_overlap: float = setting(0.7, 0, 1)  # unless it overlaps a live track's detection by more than this
     confirm_hits: int = setting(2, 1, 100)  # detections before a track is believed; higher: fewer false tracks
     confirm_score: float = setting(0.8, 0, 1)  # and one of them at least this sure; higher: fewer false tracks
+    confirm_s: float = setting(1.0, 0, 3600)  # or seen in every frame for this long; higher: fewer false tracks
     report_delay_s: float = setting(0.5, 0, 60)  # files wait this long for a tentative track's early rows to be decided
     lost_s: float = setting(1.5, 0, 3600)  # a track unseen for longer is not matched by motion any more
     recognise_s: float = setting(2.0, 0, 60)  # a new track can still turn out to be one that returned for this long
@@ -107,10 +108,10 @@ class BankConfig:
 class OfflineConfig:
     """The second look at a finished video (`--offline`)."""
 
-    link_s: float = setting(2.0, 0, 3600)  # longest gap over which two tracks are joined
-    link_odds: float = setting(0.0, -50, 50)  # least log-odds that they are one object; higher: fewer joined
-    fill_s: float = setting(1.0, 0, 3600)  # gaps up to this long are filled with interpolated boxes
-    smooth_s: float = setting(0.13, 0, 10)  # standard deviation of the Gaussian that smooths boxes; 0: not
+    link_s: float = setting(3.0, 0, 3600)  # longest gap over which two tracks are joined
+    link_odds: float = setting(-0.5, -50, 50)  # least log-odds that they are one object; higher: fewer joined
+    fill_s: float = setting(2.0, 0, 3600)  # gaps up to this long are filled with interpolated boxes
+    smooth_s: float = setting(0.1, 0, 10)  # standard deviation of the Gaussian that smooths boxes; 0: not
 
 
 @dataclass(frozen=True)
