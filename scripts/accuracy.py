@@ -5,7 +5,8 @@
     for s in uadetrac sportsmot kitti;      do python scripts/peers.py SETS/$s --out PEERS/$s --no-preproc; done
     python scripts/accuracy.py SETS --peers PEERS --out OUT [--config C]
 
-leaves OUT/accuracy.md and OUT/accuracy.json. With SETS/tune in the place of SETS it measures what may be tuned on.
+leaves OUT/accuracy.md, OUT/accuracy.json and, beside others, OUT/accuracy.png. With SETS/tune in the place of SETS it
+measures what may be tuned on.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from typing import Any
 
 from tracker import Config, Tracker
 from tracker.evaluate import score
-from tracker.run_sequence import track_sequence
+from tracker.run_sequence import CAMERA_MOTION, track_sequence
 from tracker.sequence import find_sequences
 
 SETS = {"mot17": True, "mot17-fifth": True, "mot15": True, "uadetrac": False, "sportsmot": False, "kitti": False}
-METRICS = ("HOTA", "AssA", "DetA", "MOTA", "IDF1", "IDSW")
+METRICS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW")
 OURS = "**tracker (ours)**"
 BEST = "the best other on each set"
 
 
-def measure(tracker: Tracker, root: Path, preproc: bool, out: Path, strict_online: bool) -> dict[str, float]:
-    """Scores and frames/s of `update` of our tracker on the sequences in `root`."""
+def measure(tracker: Tracker, root: Path, preproc: bool, out: Path, **how: Any) -> dict[str, float]:
+    """Scores and frames/s of `update` of our tracker on the sequences in `root`; `how` as for `track_sequence`."""
     sequences = find_sequences([root])
     out.mkdir(parents=True, exist_ok=True)
-    seconds = sum(track_sequence(tracker, s, out / f"{s.name}.txt", strict_online=strict_online) for s in sequences)
+    seconds = sum(track_sequence(tracker, s, out / f"{s.name}.txt", **how) for s in sequences)
     combined: dict[str, float] = score(root, out, preproc=preproc)["combined"]
     return combined | {"update_fps": round(sum(s.length for s in sequences) / seconds, 1)}
 
@@ -62,11 +63,35 @@ def overview(table: dict[str, dict[str, Any]]) -> str:
 
 def detail(scores: dict[str, Any], rows: int) -> str:
     """All metrics of the best `rows` trackers of one set."""
-    lines = ["| | " + " | ".join([*METRICS, "frames/s"]) + " |", "| --- |" + " ---: |" * (len(METRICS) + 1)]
+    lines = ["| | " + " | ".join(METRICS) + " |", "| --- |" + " ---: |" * len(METRICS)]
     for name in sorted(scores, key=lambda n: -scores[n]["HOTA"])[:rows]:
         values = [f"{scores[name][m]:.2f}" if m != "IDSW" else f"{scores[name][m]}" for m in METRICS]
-        lines.append(f"| {name} | " + " | ".join([*values, f"{scores[name]['update_fps']:.0f}"]) + " |")
+        lines.append(f"| {name} | " + " | ".join(values) + " |")
     return "\n".join(lines)
+
+
+def plot(table: dict[str, dict[str, Any]], path: Path) -> None:
+    """A row a set: every tracker's HOTA as a dot, ours and the best other one named."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 0.75 * len(table) + 0.9), layout="constrained")
+    for row, scores in enumerate(table.values()):
+        others = {name: values["HOTA"] for name, values in scores.items() if name != OURS}
+        best = max(others, key=others.__getitem__)
+        axes.scatter(list(others.values()), [row] * len(others), s=22, color="0.6", alpha=0.6)
+        for name, value, color in ((best, others[best], "0.3"), ("tracker", scores[OURS]["HOTA"], "tab:blue")):
+            ours = name == "tracker"
+            axes.scatter(value, row, s=60 if ours else 22, color=color, zorder=3)
+            axes.annotate(
+                f"{name} {value:.1f}", (value, row), (0, 8 if ours else -15), textcoords="offset points",
+                ha="center", fontsize=8, color=color, weight="bold" if ours else "normal",
+            )  # fmt: skip
+    axes.set_yticks(range(len(table)), list(table))
+    axes.set_ylim(len(table) - 0.4, -0.6)
+    axes.margins(x=0.08)
+    axes.set_xlabel("HOTA")
+    axes.grid(axis="x", alpha=0.3)
+    figure.savefig(path, dpi=110)
 
 
 def main() -> None:
@@ -77,21 +102,27 @@ def main() -> None:
     parser.add_argument("--config")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--only", default="", help="sets, comma-separated; default: all")
-    parser.add_argument("--strict-online", action="store_true")
+    parser.add_argument("--camera-motion", choices=CAMERA_MOTION, help="default: gmc.txt where it is there")
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--strict-online", action="store_true")
+    when.add_argument("--offline", action="store_true")
     parser.add_argument("--rows", type=int, default=12, help="trackers in each set's own table")
     arguments = parser.parse_args()
     tracker = Tracker(Config.load(arguments.config) if arguments.config else Config(), device=arguments.device)
+    how = {name: getattr(arguments, name) for name in ("camera_motion", "strict_online", "offline")}
     table: dict[str, dict[str, Any]] = {}
     for key in arguments.only.split(",") if arguments.only else SETS:
         if not (arguments.sets / key).is_dir():
             continue
-        ours = measure(tracker, arguments.sets / key, SETS[key], arguments.out / key, arguments.strict_online)
+        ours = measure(tracker, arguments.sets / key, SETS[key], arguments.out / key, **how)
         print(f"{key}: HOTA {ours['HOTA']:.2f}, IDF1 {ours['IDF1']:.2f}, {ours['update_fps']:.0f} frames/s", flush=True)
         peers = arguments.peers / key / "peers.json" if arguments.peers else None
         table[key] = {OURS: ours} | (json.loads(peers.read_text()) if peers and peers.is_file() else {})
     (arguments.out / "accuracy.json").write_text(json.dumps(table, indent=1) + "\n")
     parts = [overview(table)] + [f"### {key}\n\n{detail(scores, arguments.rows)}" for key, scores in table.items()]
     (arguments.out / "accuracy.md").write_text("\n\n".join(parts) + "\n")
+    if all(len(scores) > 1 for scores in table.values()):
+        plot(table, arguments.out / "accuracy.png")
     print(overview(table))
 
 
