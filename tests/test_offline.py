@@ -99,14 +99,14 @@ def test_a_pan_of_the_camera_does_not_hide_that_somebody_stood_still() -> None:
 
 def test_another_look_or_class_speaks_against_and_a_like_one_for_a_link() -> None:
     def same(gap, classes=None, looks=None):
-        table = make_table(walk(1, range(30)) + walk(2, range(30 + gap, 70)), 70, classes=classes, looks=looks)
+        table = make_table(walk(1, range(30)) + walk(2, range(30 + gap, 110)), 110, classes=classes, looks=looks)
         return len(set(second_look(table, CONFIG).ids)) == 1
 
     one, other = np.zeros(512), np.zeros(512)
     one[0] = other[1] = 1
     assert same(8) and not same(8, looks={1: one, 2: other})
-    assert not same(8, classes=np.repeat([0, 5], [30, 32]))
-    assert not same(35) and same(35, looks={1: one, 2: one})
+    assert not same(8, classes=np.repeat([0, 5], [30, 72]))
+    assert not same(60) and same(60, looks={1: one, 2: one})
 
 
 def test_the_class_of_a_track_is_voted_by_all_its_rows() -> None:
@@ -230,23 +230,34 @@ def test_a_sequence_is_written_with_its_gaps_filled(tmp_path: Path) -> None:
 
 def test_video_and_files_of_an_offline_run_tell_the_same(tmp_path: Path) -> None:
     import cv2
+    from ultralytics.utils import ASSETS
 
     from tracker.run import Output, run
 
+    photo = cv2.resize(cv2.imread(str(ASSETS / "bus.jpg")), (240, 320))
     clip = tmp_path / "clip.mp4"
-    video = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"mp4v"), 10, (320, 240))
-    for frame in range(12):
-        image = np.full((240, 320, 3), 90, np.uint8)
-        cv2.circle(image, (60 + 8 * frame, 120), 30, (0, 200, 255), -1)
-        video.write(image)
+    video = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"mp4v"), 10, (240, 320))
+    for frame in range(8):
+        video.write(np.roll(photo, 2 * frame, axis=1))
     video.release()
-    shots = {**CONFIG.to_dict()["detector"], "imgsz": 320}
-    config = CONFIG.override({"detector": shots, "appearance": {"enabled": False}})
+    config = CONFIG.override({"detector": {"imgsz": 320}, "appearance": {"enabled": False}})
     (result,) = run([clip], config, Output(tmp_path / "runs", offline=True), device="cpu")
-    assert result.error is None and result.frames == 12
+    assert result.error is None and result.frames == 8 and result.tracks > 0
     assert result.folder is not None
+    text, csv, summary = ((result.folder / f"{name}").read_text().splitlines() for name in
+                          ("tracks.txt", "tracks.csv", "summary.csv"))  # fmt: skip
+    ids = {line.split(",")[1] for line in text}
+    assert len(ids) == result.tracks == len(summary) - 1
+    assert ids == {line.split(",")[2] for line in csv[1:]}
+    for i in ids:  # no gap is left
+        frames = [int(line.split(",")[0]) for line in text if line.split(",")[1] == i]
+        assert frames == list(range(frames[0], frames[-1] + 1))
     reader = cv2.VideoCapture(str(result.folder / "video.mp4"))
-    assert sum(1 for _ in iter(lambda: reader.read()[0] or None, None)) == 12
-    assert (result.folder / "tracks.txt").is_file()
+    assert sum(1 for _ in iter(lambda: reader.read()[0], False)) == 8
+
+
+def test_forecasts_are_not_for_finished_videos(tmp_path: Path) -> None:
+    from tracker.run import Output, run
+
     with pytest.raises(UsageError, match="leave out --forecast or --offline"):
-        run([clip], config, Output(tmp_path / "runs", offline=True, forecast_s=1.0), device="cpu")
+        run(["clip.mp4"], CONFIG, Output(tmp_path, offline=True, forecast_s=1.0))
