@@ -128,6 +128,39 @@ def test_a_forecast_does_not_change_when_the_tracker_goes_on():
     np.testing.assert_array_equal(tracks.forecast(5).xyxy, before)
 
 
+def look(identity, rng, alike=0.75):
+    """A feature of this identity: looks of one have cosine `alike`, those of two about 0 (generated)."""
+    own = np.eye(1, 512, identity)[0]
+    other = rng.normal(size=512)
+    other /= np.linalg.norm(other)
+    return np.sqrt(alike) * own + np.sqrt(1 - alike) * other
+
+
+def people(places, rng):
+    """Detections of identities at x positions, with their looks."""
+    return Detections([box(x) for x in places.values()], features=[look(i, rng) for i in places])
+
+
+def test_who_comes_back_elsewhere_gets_the_old_id_and_a_stranger_does_not():
+    rng, tracker = np.random.default_rng(0), Tracker()
+    first = run(tracker, [people({0: 0, 1: 200, 2: 400}, rng)] * 20)[-1]
+    run(tracker, [Detections.empty()] * 100, start=20)
+    stranger = run(tracker, [people({7: 200}, rng) for _ in range(20)], start=120)[-1]
+    assert set(stranger.ids.tolist()).isdisjoint(first.ids.tolist())
+    run(tracker, [Detections.empty()] * 100, start=140)
+    back = run(tracker, [people({2: 0, 0: 200, 1: 400}, rng) for _ in range(20)], start=240)[-1]
+    old = dict(zip(first.detection_index.tolist(), first.ids.tolist(), strict=True))
+    new = dict(zip(back.detection_index.tolist(), back.ids.tolist(), strict=True))
+    assert [new[0], new[1], new[2]] == [old[2], old[0], old[1]]
+
+
+def test_missing_features_are_neutral():
+    plain, with_rows_of_nothing = Tracker(), Tracker()
+    nothing = [Detections(f, features=np.full((len(f), 512), np.nan)) for f in walk(10)]
+    for a, b in zip(run(plain, walk(10)), run(with_rows_of_nothing, nothing), strict=True):
+        assert a.ids.tolist() == b.ids.tolist() and a.xyxy.tobytes() == b.xyxy.tobytes()
+
+
 @st.composite
 def crowds(draw):
     """A few frames of a few boxes that move and flicker; no two boxes are equal."""

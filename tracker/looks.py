@@ -8,15 +8,14 @@ calibration of `appearance.py` was fitted. A likeness that is common in this str
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tracker.boxes import iou
 from tracker.structures import Detections, Floats, Ints
 
-_PRIOR_WEIGHT = 50.0  # the calibration's own spread counts as much as this many pairs
+_PRIOR_MEAN_WEIGHT = 10.0  # the calibration's own mean counts as much as this many pairs,
+_PRIOR_DEVIATION_WEIGHT = 50.0  # and its deviation as much as this many
 _MEMORY = 20_000.0  # pairs that the estimate looks back on
 _APART = 0.05  # boxes that overlap more may be two detections of one object
-_LEAST_DEVIATION = 0.02
 
 
 class LookScale:
@@ -28,7 +27,7 @@ class LookScale:
 
     def __init__(self, mean: float, deviation: float) -> None:
         self._mean, self._deviation = mean, deviation
-        self._moments: dict[int, NDArray[np.float64]] = {}  # class -> weight, mean and mean square
+        self._spreads: dict[int, tuple[float, float, float]] = {}  # class -> pairs seen, their mean and variance
 
     def learn(self, found: Detections) -> None:
         """Take in the looks of one frame; rows without a feature say nothing."""
@@ -49,19 +48,21 @@ class LookScale:
         """(N, M) similarities to M detections of these classes (M,) -> the same in the calibration's terms."""
         if not len(classes):
             return similarity
-        moments = np.array([self._moment(label) for label in classes.tolist()])
-        deviation = np.sqrt(np.maximum(moments[:, 2] - moments[:, 1] ** 2, _LEAST_DEVIATION**2))
-        scaled = self._mean + (similarity - moments[:, 1]) * (self._deviation / deviation)
-        return np.asarray(scaled, np.float32)
+        mean, deviation = np.array([self._spread(label) for label in classes.tolist()]).T
+        return np.asarray(self._mean + (similarity - mean) * (self._deviation / deviation), np.float32)
 
-    def _moment(self, label: int) -> NDArray[np.float64]:
-        prior = np.array([_PRIOR_WEIGHT, self._mean, self._mean**2 + self._deviation**2])
-        return self._moments.get(label, prior)
+    def _spread(self, label: int) -> tuple[float, float]:
+        """Mean and deviation of a class; the deviation is around the stream's own mean, however far that has moved."""
+        pairs, mean, variance = self._spreads.get(label, (0.0, 0.0, 0.0))
+        blended = (pairs * mean + _PRIOR_MEAN_WEIGHT * self._mean) / (pairs + _PRIOR_MEAN_WEIGHT)
+        prior = _PRIOR_DEVIATION_WEIGHT * self._deviation**2
+        return blended, float(np.sqrt((pairs * variance + prior) / (pairs + _PRIOR_DEVIATION_WEIGHT)))
 
     def _add(self, label: int, values: Floats) -> None:
-        weight, mean, square = self._moment(label)
-        weight = min(weight + len(values), _MEMORY)
-        share = len(values) / weight
-        self._moments[label] = np.array(
-            [weight, mean + share * (values.mean() - mean), square + share * ((values**2).mean() - square)]
-        )
+        """Merge the mean and variance of more pairs into the class's (Chan, Golub & LeVeque, 1979)."""
+        pairs, mean, variance = self._spreads.get(label, (0.0, 0.0, 0.0))
+        total = pairs + len(values)
+        share = len(values) / total
+        step = float(values.mean()) - mean
+        variance = (1 - share) * variance + share * float(values.var()) + share * (1 - share) * step**2
+        self._spreads[label] = (min(total, _MEMORY), mean + share * step, variance)
