@@ -1,12 +1,11 @@
-"""The camera's motion from images, and read from a file."""
+"""The camera's motion from images."""
 
 import cv2
 import numpy as np
 import pytest
 
-from tracker.camera import CameraMotion, is_identity, read_camera_motion
+from tracker.camera import CameraMotion, is_identity
 from tracker.config import CameraConfig
-from tracker.errors import DataError
 
 NOTHING = np.zeros((0, 4), np.float32)
 
@@ -63,12 +62,3 @@ def test_it_can_be_switched_off(picture):
     camera = CameraMotion(CameraConfig(method="none"))
     camera.estimate(view(picture, np.eye(2, 3)), 0.0, NOTHING)
     assert is_identity(camera.estimate(view(picture, [[1, 0, 10], [0, 1, 0]]), 0.04, NOTHING))
-
-
-def test_a_file_gives_one_affine_a_line(tmp_path):
-    path = tmp_path / "gmc.txt"
-    path.write_text("1 1 0 0 0 1 0\n2 1 0 3.5 0 1 -2\n")
-    assert [a.tolist() for a in read_camera_motion(path)] == [[[1, 0, 0], [0, 1, 0]], [[1, 0, 3.5], [0, 1, -2]]]
-    path.write_text("1 1 0 0\n")
-    with pytest.raises(DataError, match=r"gmc\.txt:1"):
-        list(read_camera_motion(path))

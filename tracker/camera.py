@@ -7,15 +7,11 @@ stands still only a few frames a second are looked at, so that a fixed camera co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from tracker.config import CameraConfig
-from tracker.errors import DataError
 from tracker.structures import Floats, Image
 
 Affine = NDArray[np.float64]  # (2, 3): a point of the previous frame -> the same point of the world in this frame
@@ -98,19 +94,3 @@ def _flow(before: Image, after: Image, objects: Floats) -> tuple[Affine, float]:
     agree = inliers[:, 0] == 1
     shift = np.linalg.norm(start[agree] @ (affine[:, :2] - np.eye(2)).T + affine[:, 2], axis=1)
     return affine, float(shift.mean())
-
-
-def read_camera_motion(path: Path) -> Iterator[Affine]:
-    """The affines of a `gmc.txt`: frame number, then the (2, 3) matrix row by row, previous frame to this one.
-
-    Raises:
-        DataError: a line that does not hold seven numbers.
-    """
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        try:
-            values = [float(x) for x in line.replace(",", " ").split()]
-        except ValueError:
-            values = []
-        if len(values) != 7:
-            raise DataError(f"{path}:{number} does not hold a frame number and six numbers; see gmc.txt in the README")
-        yield np.array(values[1:]).reshape(2, 3)
