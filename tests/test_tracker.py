@@ -221,6 +221,13 @@ def test_bad_input_is_named(arguments, message):
     assert message in str(error.value)
 
 
+def test_a_refused_frame_leaves_no_trace():
+    tracker = Tracker()
+    with pytest.raises(InputError):
+        tracker.update(None, Detections.empty(), camera_motion=np.eye(3), time_s=1.0)
+    tracker.update(None, Detections.empty(), time_s=1.0)
+
+
 def test_time_must_go_forward():
     tracker = Tracker()
     tracker.update(None, Detections.empty(), time_s=1.0)

@@ -27,7 +27,6 @@ class Stage(IntEnum):
     CONFIDENT = 1  # confident detections, believed tracks (seen or lost)
     WEAK = 2  # weak detections extend tracks seen in the frame before (ByteTrack, Zhang et al., ECCV 2022)
     TENTATIVE = 3  # what is left, tracks not believed yet
-    RETURN = 4  # lost tracks by their look alone, wherever they come back
 
 
 @dataclass(frozen=True, eq=False)

@@ -132,11 +132,12 @@ class Tracker:
         Raises:
             InputError: no frame and no detections, a frame, affine or time that cannot be one.
         """
-        time_s = self._clock(time_s)
         if frame is not None:
             _check_frame(frame)
         elif detections is None:
             raise InputError("update got neither a frame nor detections; give at least one")
+        affine = None if camera_motion is None else _affine(camera_motion)
+        time_s = self._clock(time_s)  # last of the checks: a refused frame leaves no trace
         start = time.perf_counter()
         names: Mapping[int, str] = {}
         if detections is None:
@@ -150,12 +151,8 @@ class Tracker:
         found = detections[order]
         trust = self._scale(found.scores) if self._scale else found.scores
         size = None if frame is None else (float(frame.shape[1]), float(frame.shape[0]))
-        if camera_motion is not None:
-            affine = _affine(camera_motion)
-        elif frame is not None:
-            affine = self._camera.estimate(frame, time_s, found.xyxy)
-        else:
-            affine = identity()
+        if affine is None:
+            affine = identity() if frame is None else self._camera.estimate(frame, time_s, found.xyxy)
         self.camera_motion = affine
         if not is_identity(affine):
             self._bank.warp(affine)
@@ -185,7 +182,7 @@ class Tracker:
     def stream(self, source: Any, vid_stride: int = 1) -> Iterator[tuple[Frame, Tracks]]:
         """Track a whole source (file, folder, glob, camera number, URL): yields frames with their tracks as they come.
 
-        Starts afresh: ids of an earlier stream do not go on. `source` may also be an iterable of `Frame`.
+        Starts afresh: ids of an earlier stream do not go on.
         """
         from tracker.video import open_source
 
