@@ -98,7 +98,9 @@ class TrackBank:
         missed = np.delete(self.live, matches.tracks)
         tentative = columns["status"][missed] == Status.TENTATIVE
         columns["status"][missed[~tentative]] = Status.PREDICTED
-        expired = time_s - columns["seen_s"][missed] > self._config.lost_s
+        height = columns["predicted"][missed, 3] - columns["predicted"][missed, 1]
+        vague = columns["std"][missed, :2].max(axis=1, initial=0) > self._config.lost_heights * height
+        expired = vague | (time_s - columns["seen_s"][missed] > self._config.lost_s)
         self._depart(missed[expired & ~tentative], time_s)
         self._remove(missed[tentative])
 
