@@ -84,6 +84,7 @@ def track_sequence(
             image = _read(images[number - 1]) if looks else None
             if detections == "det":
                 found = file.frame(number)
+                found = found[found.scores >= tracker.config.detector.conf]  # as the detector itself drops them
             else:
                 assert image is not None
                 found = tracker.detector([image])[0]
