@@ -108,3 +108,11 @@ def test_what_is_missing_is_said(tracker: Tracker, sequence: MotSequence, tmp_pa
     sequence.detection_file.unlink()
     with pytest.raises(DataError, match=r"det\.txt does not exist"):
         track_sequence(tracker, sequence, tmp_path / "A.txt")
+
+
+def test_detections_less_sure_than_the_setting_are_dropped_from_a_file_too(
+    sequence: MotSequence, tmp_path: Path
+) -> None:
+    settings = {"motion": {"model": "kalman"}, "appearance": {"enabled": False}, "detector": {"conf": 0.95}}
+    track_sequence(Tracker(Config().override(settings), device="cpu"), sequence, tmp_path / "A.txt")
+    assert (tmp_path / "A.txt").read_text() == ""
