@@ -56,9 +56,6 @@ class TrackBank:
             "look_s": np.zeros(0),  # when it was last seen
         }
 
-    def __len__(self) -> int:
-        return len(self.live)
-
     def column(self, name: str) -> NDArray[Any]:
         """One column of the live tracks, in order of their ids."""
         return self._columns[name][self.live]

@@ -96,9 +96,7 @@ class BankConfig:
     confirm_s: float = setting(1.0, 0, 3600)  # or seen in every frame for this long; higher: fewer false tracks
     report_delay_s: float = setting(0.5, 0, 60)  # files wait this long for a tentative track's early rows to be decided
     lost_s: float = setting(1.5, 0, 3600)  # a track unseen for longer is not matched by motion any more
-    lost_heights: float = setting(
-        1.0, 0, 1000
-    )  # nor one whose place is vaguer than this: standard deviation, in heights
+    lost_heights: float = setting(1.0, 0, 1000)  # nor one whose place is vaguer: standard deviation in box heights
     recognise_s: float = setting(2.0, 0, 60)  # a new track can still turn out to be one that returned for this long
     memory_s: float = setting(300.0, 0, 1e6)  # but can return by its look for this long
     memory_size: int = setting(500, 0, 100000)  # and while no more than this many have departed after it

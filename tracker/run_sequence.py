@@ -23,7 +23,6 @@ from tracker.writers import writing
 if TYPE_CHECKING:
     from tracker.tracker import Tracker
 
-DETECTIONS = ("det", "yolo")
 CAMERA_MOTION = ("file", "images", "none")
 
 

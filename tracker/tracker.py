@@ -72,7 +72,7 @@ class Tracker:
         """Forget all tracks; ids start at 1 again. Networks stay loaded."""
         self._bank = TrackBank(load_predictor(self.config.motion.model), self.config.bank)
         self._camera = CameraMotion(self.config.camera)
-        self.__dict__.pop("_looks", None)  # what this stream taught about looks goes with it
+        self._look_scale: LookScale | None = None
         self._scale = ScoreScale() if self.config.association.stretch_scores else None
         self._time_s: float | None = None
         self._interval_s = 1 / self.config.frame_rate
@@ -99,9 +99,12 @@ class Tracker:
             self._embedder = Embedder(self.config.appearance, resolve_device(self.config.device))
         return self._embedder
 
-    @cached_property
+    @property
     def _looks(self) -> LookScale:
-        return LookScale(self._calibration.different_mean, self._calibration.different_deviation)
+        """What this stream taught about likeness, begun with its first features."""
+        if self._look_scale is None:
+            self._look_scale = LookScale(self._calibration.different_mean, self._calibration.different_deviation)
+        return self._look_scale
 
     @cached_property
     def _calibration(self) -> Calibration:
