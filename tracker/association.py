@@ -68,16 +68,9 @@ def associate(status: Ints, trust: Floats, similarity: Floats, config: Associati
 
     A lost track that none of these stages takes up may still return by its look: `match_returns`.
     """
-    sure = trust >= config.high_score
-    believed = status != Status.TENTATIVE
-    seen = status == Status.CONFIRMED
     free_tracks, free_found = np.ones(len(status), bool), np.ones(len(trust), bool)
     rows, columns, stages = [], [], []
-    for stage, these, those, gate in (
-        (Stage.CONFIDENT, believed, sure, config.min_overlap),
-        (Stage.WEAK, seen, ~sure, config.min_overlap_weak),
-        (Stage.TENTATIVE, ~believed, sure, config.min_overlap_tentative),
-    ):
+    for stage, these, those, gate in plan(status, trust, config):
         who, what = np.flatnonzero(these & free_tracks), np.flatnonzero(those & free_found)
         if not len(who) or not len(what):
             continue
@@ -88,6 +81,18 @@ def associate(status: Ints, trust: Floats, similarity: Floats, config: Associati
         free_tracks[rows[-1]] = False
         free_found[columns[-1]] = False
     return _matches(rows, columns, stages)
+
+
+def plan(status: Ints, trust: Floats, config: AssociationConfig) -> tuple[tuple[Stage, Mask, Mask, float], ...]:
+    """The stages in their order: which tracks (N,) meet which detections (M,) there, above which similarity."""
+    sure = trust >= config.high_score
+    believed = status != Status.TENTATIVE
+    seen = status == Status.CONFIRMED
+    return (
+        (Stage.CONFIDENT, believed, sure, config.min_overlap),
+        (Stage.WEAK, seen, ~sure, config.min_overlap_weak),
+        (Stage.TENTATIVE, ~believed, sure, config.min_overlap_tentative),
+    )
 
 
 def _matches(rows: list[Ints], columns: list[Ints], stages: list[Ints]) -> Matches:

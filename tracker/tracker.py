@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from tracker.association import (
     Candidates,
+    Matches,
     ambiguous,
     appearance_bonus,
     associate,
@@ -170,7 +171,7 @@ class Tracker:
             self._looks.learn(found)
             odds = self._odds(self._bank.live, found.features, found.classes, time_s)
             similarity += appearance_bonus(odds, self.config.association)
-        matches = associate(candidates.status, trust, similarity, self.config.association)
+        matches = self._associate(candidates, found, trust, similarity)
         self._bank.update(matches, found, trust, time_s, size)
         rows = self._bank.newcomers(_unmatched(len(found), matches.detections), found, trust)
         self._bank.start(rows, found, trust, time_s, size)
@@ -217,6 +218,16 @@ class Tracker:
             features[wanted] = self.embedder(frame, found.xyxy[wanted])
         return found.with_features(features)
 
+    def _associate(
+        self,
+        candidates: Candidates,
+        found: Detections,  # noqa: ARG002 - for `tracker.explain`, which looks at all that this decision has before it
+        trust: Floats,
+        similarity: Floats,
+    ) -> Matches:
+        """The one decision of a frame."""
+        return associate(candidates.status, trust, similarity, self.config.association)
+
     def _odds(self, slots: Ints, features: Floats, classes: Ints, time_s: float) -> Floats:
         """(N, M) log-odds that tracks and detections look alike because they are the same; 0 where unknown."""
         look, age = self._bank.looks(slots, time_s)
@@ -228,13 +239,19 @@ class Tracker:
         absent, young = self._bank.absent(), self._bank.newly_seen(time_s)
         if not len(young):
             return
-        look, _ = self._bank.looks(young, time_s)
-        known_class, new_class = self._bank.classes(absent), self._bank.classes(young)
-        odds = self._odds(absent, look, new_class, time_s) - np.log(np.float32(max(len(absent), 1)))  # any of them
-        odds[known_class[:, None] != new_class] = -np.inf
+        odds = self._return_odds(absent, young, time_s)
         known, new = match_returns(odds, settings)
         self._bank.wait(young, np.any(odds > settings.return_doubt, axis=0))
         self._bank.recognise(young[new], absent[known])
+
+    def _return_odds(self, absent: Ints, young: Ints, time_s: float) -> Floats:
+        """(N, M) log-odds that absent tracks are these new ones, come back, by their looks."""
+        look, _ = self._bank.looks(young, time_s)
+        known_class, new_class = self._bank.classes(absent), self._bank.classes(young)
+        any_of_them = np.log(np.float32(max(len(absent), 1)))
+        odds: Floats = self._odds(absent, look, new_class, time_s) - any_of_them
+        odds[known_class[:, None] != new_class] = -np.inf
+        return odds
 
     def _clock(self, time_s: float | None) -> float:
         """The time of this frame; also learns the interval between frames."""
