@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from motion_data import write_sequence
+from motion_steps import step
 
 from tracker.cli import main
 from tracker.errors import DataError, UsageError
@@ -141,7 +142,7 @@ def test_constant_velocity_is_the_mean_of_the_last_ten_observations():
     for frame in range(20):
         x = 10.0 * frame if frame < 10 else 90 + 4.0 * (frame - 9)
         seen = Observations(np.array([[x, 0, x + 10, 20]], np.float32), np.ones(1, np.float32), frame / 10)
-        (model.update if frame else model.start)(slot, seen)
+        step(model, slot, seen, new=not frame)
     assert model.predict(slot, 1.9 + 0.5).cxcywh[0, 0] == pytest.approx(x + 5 + 4 * 5, abs=0.01)
 
 
@@ -162,7 +163,7 @@ def test_the_classic_filter_is_that_of_ultralytics():
                 np.testing.assert_allclose(got.cxcywh[0, [0, 1, 3]], mean[[0, 1, 3]], rtol=1e-4)
                 np.testing.assert_allclose(got.std[0, [0, 1, 3]] ** 2, np.diag(covariance)[[0, 1, 3]], rtol=1e-3)
                 mean, covariance = theirs.update(mean, covariance, measured)
-                ours.update(slot, seen)
+                step(ours, slot, seen)
             else:
                 mean, covariance = theirs.initiate(measured)
-                ours.start(slot, seen)
+                step(ours, slot, seen, new=True)

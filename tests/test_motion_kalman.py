@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from motion_steps import step
 
 from tracker.boxes import cxcywh_to_xyxy, paired_iou
 from tracker.motion import load_predictor
@@ -116,9 +117,9 @@ def predictor(request):
 
 def test_what_walks_on_is_found_where_it_walks(predictor):
     slots = np.array([4, 0, 2])
-    predictor.start(slots, seen(walkers(0.0), 0.0))
+    step(predictor, slots, seen(walkers(0.0), 0.0), new=True)
     for frame in range(1, 30):
-        predictor.update(slots, seen(walkers(frame / 30), frame / 30))
+        step(predictor, slots, seen(walkers(frame / 30), frame / 30))
     soon = predictor.predict(slots, 31 / 30)
     assert (paired_iou(soon.xyxy, walkers(31 / 30)) > 0.85).all()
     later = predictor.predict(slots, 2.0)
@@ -129,10 +130,10 @@ def test_what_walks_on_is_found_where_it_walks(predictor):
 
 def test_uncertainty_grows_while_nothing_is_seen_and_shrinks_when_it_is(predictor):
     slots = np.array([0])
-    predictor.start(slots, seen(walkers(0.0, 1), 0.0))
+    step(predictor, slots, seen(walkers(0.0, 1), 0.0), new=True)
     at_birth = predictor.predict(slots, 0.1).std
     for frame in range(1, 20):
-        predictor.update(slots, seen(walkers(frame / 20, 1), frame / 20))
+        step(predictor, slots, seen(walkers(frame / 20, 1), frame / 20))
     known = predictor.predict(slots, 1.05).std
     assert (known[:, :2] < at_birth[:, :2]).all()
     assert (predictor.predict(slots, 5.0).std > 2 * known).all()
@@ -141,10 +142,10 @@ def test_uncertainty_grows_while_nothing_is_seen_and_shrinks_when_it_is(predicto
 def test_predict_changes_nothing_and_slots_do_not_touch_each_other(predictor):
     slots = np.arange(3)
     for frame in range(10):
-        (predictor.update if frame else predictor.start)(slots, seen(walkers(frame / 30), frame / 30))
+        step(predictor, slots, seen(walkers(frame / 30), frame / 30), new=not frame)
     before = predictor.predict(slots, 1.0)
     predictor.predict(slots, 9.0)
-    predictor.update(np.array([1]), seen(walkers(2.0, 1) + 50, 2.0))
+    step(predictor, np.array([1]), seen(walkers(2.0, 1) + 50, 2.0))
     after = predictor.predict(slots, 1.0)
     np.testing.assert_array_equal(before.cxcywh[[0, 2]], after.cxcywh[[0, 2]])
     assert not np.allclose(before.cxcywh[1], after.cxcywh[1])
@@ -154,9 +155,8 @@ def test_the_order_and_the_company_of_tracks_do_not_matter(predictor):
     alone, together = np.array([7]), np.array([3, 1, 2])
     for frame in range(12):
         boxes = walkers(frame / 30)
-        step = predictor.update if frame else predictor.start
-        step(together, seen(boxes, frame / 30))
-        step(alone, seen(boxes[[2]], frame / 30))
+        step(predictor, together, seen(boxes, frame / 30), new=not frame)
+        step(predictor, alone, seen(boxes[[2]], frame / 30), new=not frame)
     single, batched = predictor.predict(alone, 1.0), predictor.predict(together[::-1], 1.0)
     np.testing.assert_allclose(single.cxcywh[0], batched.cxcywh[0], rtol=1e-5)
     np.testing.assert_allclose(single.std[0], batched.std[0], rtol=1e-4)
@@ -164,11 +164,11 @@ def test_the_order_and_the_company_of_tracks_do_not_matter(predictor):
 
 def test_starting_a_slot_again_forgets_what_it_held(predictor):
     slot = np.array([0])
-    predictor.start(slot, seen(walkers(0.0, 1), 0.0))
+    step(predictor, slot, seen(walkers(0.0, 1), 0.0), new=True)
     fresh = predictor.predict(slot, 0.5)
     for frame in range(1, 9):
-        predictor.update(slot, seen(walkers(frame / 9, 1), frame / 9))
-    predictor.start(slot, seen(walkers(0.0, 1), 0.0))
+        step(predictor, slot, seen(walkers(frame / 9, 1), frame / 9))
+    step(predictor, slot, seen(walkers(0.0, 1), 0.0), new=True)
     np.testing.assert_array_equal(predictor.predict(slot, 0.5).cxcywh, fresh.cxcywh)
     np.testing.assert_array_equal(predictor.predict(slot, 0.5).std, fresh.std)
 
@@ -181,9 +181,8 @@ def test_a_pan_and_zoom_of_the_camera_moves_the_state_with_the_picture(predictor
     for frame in range(15):
         boxes = walkers(frame / 30)
         other = boxes * zoom + np.tile(shift, 2)
-        step = predictor.update if frame else predictor.start
-        step(here, seen(boxes, frame / 30))
-        step(there, seen(other, frame / 30))
+        step(predictor, here, seen(boxes, frame / 30), new=not frame)
+        step(predictor, there, seen(other, frame / 30), new=not frame)
     predictor.warp(here, affine)
     for horizon in (15 / 30, 1.5):
         a, b = predictor.predict(here, horizon), predictor.predict(there, horizon)
@@ -194,10 +193,10 @@ def test_a_pan_and_zoom_of_the_camera_moves_the_state_with_the_picture(predictor
 def test_a_snapshot_says_the_same_whatever_happens_after(predictor):
     slots = np.arange(2)
     for frame in range(10):
-        (predictor.update if frame else predictor.start)(slots, seen(walkers(frame / 30, 2), frame / 30))
+        step(predictor, slots, seen(walkers(frame / 30, 2), frame / 30), new=not frame)
     ahead = predictor.snapshot(slots, 9 / 30)
     expected = predictor.predict(slots, 9 / 30 + 1.0).xyxy
-    predictor.update(slots, seen(walkers(3.0, 2) + 100, 3.0))
+    step(predictor, slots, seen(walkers(3.0, 2) + 100, 3.0))
     predictor.warp(slots, np.array([[2.0, 0, 5], [0, 2, 5]]))
     boxes, std = ahead(np.array([0.5, 1.0], np.float32))
     assert boxes.shape == std.shape == (2, 2, 4)
@@ -209,8 +208,8 @@ def test_a_snapshot_says_the_same_whatever_happens_after(predictor):
 
 def test_no_tracks_are_no_trouble(predictor):
     none = np.zeros(0, np.int64)
-    predictor.start(none, seen(np.zeros((0, 4)), 0.0))
-    predictor.update(none, seen(np.zeros((0, 4)), 0.1))
+    step(predictor, none, seen(np.zeros((0, 4)), 0.0), new=True)
+    step(predictor, none, seen(np.zeros((0, 4)), 0.1))
     predictor.warp(none, np.eye(2, 3))
     assert predictor.predict(none, 0.2).cxcywh.shape == (0, 4)
     assert predictor.snapshot(none, 0.2)(np.ones(3, np.float32))[0].shape == (0, 3, 4)
@@ -218,9 +217,9 @@ def test_no_tracks_are_no_trouble(predictor):
 
 def test_extreme_gaps_sizes_and_speeds_stay_finite(predictor):
     slots = np.arange(2)
-    predictor.start(slots, seen([[0, 0, 1e-3, 1e-3], [-1e5, 0, 1e5, 4e5]], 0.0))
-    predictor.update(slots, seen([[5000, 5000, 5010, 5900], [0, 0, 1e-2, 1e-2]], 1e-4))
-    predictor.update(slots, seen([[0, 0, 10, 10], [0, 0, 10, 10]], 1e5))
+    step(predictor, slots, seen([[0, 0, 1e-3, 1e-3], [-1e5, 0, 1e5, 4e5]], 0.0), new=True)
+    step(predictor, slots, seen([[5000, 5000, 5010, 5900], [0, 0, 1e-2, 1e-2]], 1e-4))
+    step(predictor, slots, seen([[0, 0, 10, 10], [0, 0, 10, 10]], 1e5))
     for time_s in (1e5, 1e5 + 0.04, 2e5):
         p = predictor.predict(slots, time_s)
         assert np.isfinite(p.cxcywh).all() and np.isfinite(p.std).all() and (p.std > 0).all()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from motion_steps import step
 
 torch = pytest.importorskip("torch")
 
@@ -137,7 +138,7 @@ def test_an_untrained_network_predicts_as_the_filter_does(tmp_path):
         boxes = np.tile([10.0, 20, 50, 120], (4, 1)) + 5 * frame * np.arange(4)[:, None]
         seen = Observations(boxes.astype(np.float32), np.ones(4, np.float32), frame / 25)
         for model in (kalman, new):
-            (model.update if frame else model.start)(slots, seen)
+            step(model, slots, seen, new=not frame)
     for time_s in (0.3, 2.0):
         ours, theirs = new.predict(slots, time_s), kalman.predict(slots, time_s)
         np.testing.assert_array_equal(ours.cxcywh, theirs.cxcywh)
@@ -153,7 +154,7 @@ def test_appearance_and_the_frame_reach_the_network():
         model, slot = load_predictor(), np.array([0])
         for frame in range(5):
             seen = Observations(boxes + frame, np.ones(1, np.float32), frame / 25, features, frame_size)
-            (model.update if frame else model.start)(slot, seen)
+            step(model, slot, seen, new=not frame)
         return model.predict(slot, 1.0).cxcywh
 
     np.testing.assert_array_equal(predicted(), predicted(nan))

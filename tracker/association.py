@@ -12,13 +12,10 @@ from enum import IntEnum
 
 import lap
 import numpy as np
-from numpy.typing import NDArray
 
-from tracker.boxes import height_overlap, iou
+from tracker.boxes import area, height_overlap, iou
 from tracker.config import AssociationConfig
-from tracker.structures import Detections, Floats, Ints, Status
-
-Mask = NDArray[np.bool_]
+from tracker.structures import Detections, Floats, Ints, Mask, Status
 
 
 class Stage(IntEnum):
@@ -183,17 +180,22 @@ def grown_iou(tracks: Floats, found: Floats, ratio: Floats) -> Floats:
     """
     if not (ratio > 1e-3).any():
         return iou(tracks, found)
-    own = (tracks[:, 2:] - tracks[:, :2]) * ratio
-    other = (found[:, 2:] - found[:, :2])[None] * ratio[:, None]
-    low = np.maximum((tracks[:, :2] - own)[:, None], found[None, :, :2] - other)
-    high = np.minimum((tracks[:, 2:] + own)[:, None], found[None, :, 2:] + other)
-    side = np.maximum(high - low, 0)
-    overlap = side[..., 0] * side[..., 1]
-    factor = np.prod(1 + 2 * ratio, axis=1)[:, None]
-    area_tracks = np.prod(tracks[:, 2:] - tracks[:, :2], axis=1)[:, None]
-    area_found = np.prod(found[:, 2:] - found[:, :2], axis=1)[None]
-    grown: Floats = overlap / (factor * (area_tracks + area_found) - overlap)
+    overlap = _grown_overlap(tracks[:, 0::2], found[:, 0::2], ratio[:, 0])
+    overlap *= _grown_overlap(tracks[:, 1::2], found[:, 1::2], ratio[:, 1])
+    union = np.add.outer(area(tracks), area(found))
+    union *= np.prod(1 + 2 * ratio, axis=1)[:, None]
+    union -= overlap
+    grown: Floats = np.divide(overlap, union, out=overlap)
     return grown
+
+
+def _grown_overlap(tracks: Floats, found: Floats, ratio: Floats) -> Floats:
+    """(N, M) common length of intervals (N, 2) and (M, 2) along one axis, both grown by (N,) shares of their length."""
+    own = (tracks[:, 1] - tracks[:, 0]) * ratio
+    other = np.multiply.outer(ratio, found[:, 1] - found[:, 0])
+    length = np.minimum((tracks[:, 1] + own)[:, None], found[:, 1] + other)
+    length -= np.maximum((tracks[:, 0] - own)[:, None], found[:, 0] - other)
+    return np.maximum(length, 0, out=length)
 
 
 def assign(similarity: Floats, gate: float) -> tuple[Ints, Ints]:
@@ -207,26 +209,18 @@ def assign(similarity: Floats, gate: float) -> tuple[Ints, Ints]:
     Returns:
         (K,) rows and (K,) columns, in the caller's own numbering, ordered by row.
     """
-    allowed = similarity > gate
-    per_row, per_column = allowed.sum(axis=1), allowed.sum(axis=0)
-    rows = np.flatnonzero(per_row)
-    if not len(rows):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    first = allowed.argmax(axis=1)
-    alone = (per_row == 1) & (per_column[first] == 1)
-    easy = np.flatnonzero(alone)
-    hard = rows[~alone[rows]]
-    if not len(hard):
-        return easy, first[easy]
-    columns = np.flatnonzero(allowed[hard].any(axis=0))
-    part = similarity[hard[:, None], columns].astype(np.float64)
-    gain = np.where(part > gate, part - gate, -1.0)
+    row, column = np.nonzero(similarity > gate)
+    alone = np.bincount(row, minlength=1)[row] == 1
+    alone &= np.bincount(column, minlength=1)[column] == 1
+    if alone.all():
+        return row, column
+    hard, columns = row[~alone], np.unique(column[~alone])
+    rows = np.unique(hard)
+    gain = similarity[rows[:, None], columns].astype(np.float64) - gate
     # lap minimises with the option of leaving out a pair at `cost_limit`: cost = limit - gain keeps all gains positive
     limit = float(gain.max()) + 1.0
     _, chosen, _ = lap.lapjv(np.where(gain > 0, limit - gain, limit + 1.0), extend_cost=True, cost_limit=limit)
-    paired = chosen >= 0
-    left, right = hard[paired], columns[chosen[paired]]
-    legal = allowed[left, right]
-    left, right = np.concatenate([easy, left[legal]]), np.concatenate([first[easy], right[legal]])
+    paired = (chosen >= 0) & (gain[np.arange(len(rows)), chosen] > 0)
+    left = np.concatenate([row[alone], rows[paired]])
     order = np.argsort(left)
-    return left[order], right[order]
+    return left[order], np.concatenate([column[alone], columns[chosen[paired]]])[order]

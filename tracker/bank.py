@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.association import Candidates, Matches
-from tracker.boxes import covered_fraction, iou, warp
+from tracker.boxes import covered_fraction, iou
 from tracker.config import BankConfig
 from tracker.motion.predictor import Observations, Predictor
 from tracker.noise import DetectorNoise
-from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
+from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Mask, Status, Tracks
 
 _LOOK_MEMORY = np.float32(0.9)  # share of the old look that a new one leaves (exponential average of unit vectors)
 FrameSize = tuple[float, float] | None  # width, height in pixels
@@ -42,7 +42,6 @@ class TrackBank:
             "born_s": np.zeros(0),
             "seen_s": np.zeros(0),
             "waits": np.zeros(0, bool),  # may be a track that returns: not believed before that is clear
-            "xyxy": np.zeros((0, 4), np.float32),
             "predicted": np.zeros((0, 4), np.float32),
             "std": np.zeros((0, 4), np.float32),  # of the predicted centre and size
             "reported": np.zeros((0, 4), np.float32),
@@ -62,7 +61,6 @@ class TrackBank:
 
     def warp(self, affine: NDArray[np.float64]) -> None:
         """Move every track with the camera: (2, 3) affine, previous frame to this one."""
-        self._columns["xyxy"][self.live] = warp(self.column("xyxy"), affine)
         self._predictor.warp(self.live, affine)
 
     def predict(self, time_s: float) -> Candidates:
@@ -79,35 +77,40 @@ class TrackBank:
         )
 
     def update(self, matches: Matches, found: Detections, trust: Floats, time_s: float, frame_size: FrameSize) -> None:
-        """Continue the matched tracks; the others are lost, or removed where they were not believed yet."""
+        """Continue the matched tracks and begin new ones; what is not seen is lost, or removed if never believed."""
         columns = self._columns
-        columns["detection"][self.live] = -1
         self._renamed = {}
-        slots = self.live[matches.tracks]
-        self._predictor.update(slots, _observations(found[matches.detections], time_s, frame_size))
-        self._see(slots, matches.detections, found, time_s)
-        columns["reported"][slots] = self._noise.settle(
-            found.xyxy[matches.detections], columns["predicted"][slots], columns["std"][slots]
+        known = self.live[matches.tracks]
+        rows = np.concatenate([matches.detections, self._newcomers(matches.detections, found, trust)])
+        missed = np.ones(len(self.live), bool)
+        missed[matches.tracks] = False
+        self._lose(missed, time_s)
+        born = self._begin(len(rows) - len(known), time_s)
+        slots = np.concatenate([known, born])
+        if not len(slots):
+            return
+        seen = found[rows]
+        self._predictor.update(
+            slots,
+            Observations(seen.xyxy, seen.scores, time_s, seen.features, frame_size),
+            np.arange(len(slots)) >= len(known),
         )
-        columns["hits"][slots] += 1
-        columns["best_trust"][slots] = np.maximum(columns["best_trust"][slots], trust[matches.detections])
-        self._confirm(slots)
-        missed = np.delete(self.live, matches.tracks)
-        tentative = columns["status"][missed] == Status.TENTATIVE
-        columns["status"][missed[~tentative]] = Status.PREDICTED
-        height = columns["predicted"][missed, 3] - columns["predicted"][missed, 1]
-        vague = columns["std"][missed, :2].max(axis=1, initial=0) > self._config.lost_heights * height
-        expired = vague | (time_s - columns["seen_s"][missed] > self._config.lost_s)
-        self._depart(missed[expired & ~tentative], time_s)
-        self._remove(missed[tentative])
+        columns["detection"][slots] = rows
+        columns["reported"][born] = seen.xyxy[len(known) :]
+        columns["reported"][known] = self._noise.settle(
+            seen.xyxy[: len(known)], columns["predicted"][known], columns["std"][known]
+        )
+        self._see(slots, seen, trust[rows], time_s)
 
-    def newcomers(self, rows: Ints, found: Detections, trust: Floats) -> Ints:
-        """Of these unclaimed detections, those that may begin a track: sure enough, and no double of a seen one."""
-        rows = rows[trust[rows] >= self._config.birth_score]
-        taken = self.column("detection")
-        double = (iou(found.xyxy[rows], found.xyxy[taken[taken >= 0]]) > self._config.birth_overlap).any(axis=1)
-        fresh: Ints = rows[~double]
-        return fresh
+    def _newcomers(self, taken: Ints, found: Detections, trust: Floats) -> Ints:
+        """Of the detections not taken, those that may begin a track: sure enough, and no double of a taken one."""
+        able = trust >= self._config.birth_score
+        able[taken] = False
+        rows = np.flatnonzero(able)
+        if len(rows):
+            double = (iou(found.xyxy[rows], found.xyxy[taken]) > self._config.birth_overlap).any(axis=1)
+            rows = rows[~double]
+        return rows
 
     def absent(self) -> Ints:
         """Slots of believed tracks that are not seen in this frame and have a look to be recognised by."""
@@ -125,39 +128,34 @@ class TrackBank:
         """Remembered looks (N, 512), rows of NaN where there is none, and seconds (N,) since they were last seen."""
         return self._columns["look"][slots], (time_s - self._columns["look_s"][slots]).astype(np.float32)
 
-    def start(self, rows: Ints, found: Detections, trust: Floats, time_s: float, frame_size: FrameSize) -> None:
-        """Begin tentative tracks with these detections."""
-        if not len(rows):
-            return
-        slots = self._take_slots(len(rows))
+    def _begin(self, count: int, time_s: float) -> Ints:
+        """Slots of so many new tentative tracks."""
+        if not count:
+            return np.zeros(0, np.int64)
+        slots = self._take_slots(count)
         columns = self._columns
-        columns["id"][slots] = np.arange(self._next_id, self._next_id + len(rows))
-        self._next_id += len(rows)
-        columns["hits"][slots] = 1
+        columns["id"][slots] = np.arange(self._next_id, self._next_id + count)
+        self._next_id += count
+        for name in ("hits", "waits", "votes", "best_trust"):
+            columns[name][slots] = 0
         columns["born_s"][slots] = time_s
-        columns["waits"][slots] = False
-        columns["votes"][slots] = 0
         columns["status"][slots] = Status.TENTATIVE
         columns["look"][slots] = np.nan
-        self._predictor.start(slots, _observations(found[rows], time_s, frame_size))
-        self._see(slots, rows, found, time_s)
-        columns["best_trust"][slots] = trust[rows]
-        self._confirm(slots)
         self.live = np.concatenate([self.live, slots])
+        return slots
 
     def report(self, time_s: float, interval_s: float, names: Mapping[int, str]) -> Tracks:
         """The tracks of this frame: all that were seen, and hidden ones behind (or in front of) a seen one."""
-        status, boxes = self.column("status"), self.column("xyxy")
-        seen = self.column("detection") >= 0
+        status = self.column("status")
+        seen = self.column("seen_s") == time_s
         hidden = np.flatnonzero(~seen & (time_s - self.column("seen_s") <= self._config.coast_s))
         shown = seen.copy()
         if len(hidden) and seen.any():
             predicted = self.column("predicted")[hidden]
-            cover = covered_fraction(predicted, boxes[seen]).max(axis=1)
+            cover = covered_fraction(predicted, self.column("reported")[seen]).max(axis=1)
             shown[hidden[cover >= self._config.coast_cover]] = True
-        slots = self.live[shown]
+        slots, detected = self.live[shown], seen[shown]
         columns = self._columns
-        detected = columns["detection"][slots] >= 0
         return Tracks(
             ids=columns["id"][slots],
             xyxy=np.where(detected[:, None], columns["reported"][slots], columns["predicted"][slots]),
@@ -165,7 +163,7 @@ class TrackBank:
             classes=columns["class"][slots],
             raw_classes=np.where(detected, columns["raw_class"][slots], -1),
             status=status[shown],
-            detection_index=columns["detection"][slots],
+            detection_index=np.where(detected, columns["detection"][slots], -1),
             time_s=time_s,
             interval_s=interval_s,
             names=names,
@@ -182,29 +180,29 @@ class TrackBank:
         sure &= ~columns["waits"][slots] | (age >= config.report_delay_s)
         columns["status"][slots[sure | (columns["status"][slots] != Status.TENTATIVE)]] = Status.CONFIRMED
 
-    def _see(self, slots: Ints, rows: Ints, found: Detections, time_s: float) -> None:
-        """Write what was detected of each track."""
-        if not len(slots):
-            return
+    def _see(self, slots: Ints, seen: Detections, trust: Floats, time_s: float) -> None:
+        """Write what was detected of each track, and believe those that were seen often enough."""
         columns = self._columns
         columns["seen_s"][slots] = time_s
-        columns["xyxy"][slots] = columns["reported"][slots] = found.xyxy[rows]
-        columns["score"][slots] = found.scores[rows]
-        columns["raw_class"][slots] = found.classes[rows]
-        columns["detection"][slots] = rows
-        self._vote(slots, found.classes[rows], found.scores[rows])
-        if found.features is not None:
-            self._look(slots, found.features[rows], time_s)
+        columns["score"][slots] = seen.scores
+        columns["raw_class"][slots] = seen.classes
+        columns["hits"][slots] += 1
+        columns["best_trust"][slots] = np.maximum(columns["best_trust"][slots], trust)
+        self._vote(slots, seen.classes, seen.scores)
+        if seen.features is not None:
+            self._look(slots, seen.features, time_s)
+        self._confirm(slots)
 
     def _vote(self, slots: Ints, classes: Ints, scores: Floats) -> None:
         """A track's class is the one with the largest sum of scores so far."""
         columns = self._columns
-        new = np.setdiff1d(classes, self._class_values)
-        if len(new):
+        equal = classes[:, None] == self._class_values
+        if not equal.any(axis=1).all():
+            new = np.setdiff1d(classes, self._class_values)
             self._class_values = np.concatenate([self._class_values, new])
             columns["votes"] = np.pad(columns["votes"], ((0, 0), (0, len(new))))
-        choice = (classes[:, None] == self._class_values).argmax(axis=1)
-        columns["votes"][slots, choice] += scores
+            equal = classes[:, None] == self._class_values
+        columns["votes"][slots] += equal * scores[:, None]
         columns["class"][slots] = self._class_values[columns["votes"][slots].argmax(axis=1)]
 
     def _look(self, slots: Ints, features: Floats, time_s: float) -> None:
@@ -247,21 +245,26 @@ class TrackBank:
         """Say of young tracks whether they may be ones that return: those are believed later, under the right id."""
         self._columns["waits"][slots] = doubtful
 
-    def _depart(self, slots: Ints, time_s: float) -> None:
-        """Tracks out of motion's reach: kept for their look, within the memory's bounds, or removed."""
-        known = ~np.isnan(self._columns["look"][slots, 0])
-        self._remove(slots[~known])
-        self.live = self.live[~np.isin(self.live, slots)]
-        self.departed = np.concatenate([self.departed, slots[known]])
-        kept = time_s - self._columns["seen_s"][self.departed] <= self._config.memory_s
-        kept[: max(len(kept) - self._config.memory_size, 0)] = False  # the oldest go first
-        self._free.extend(self.departed[~kept].tolist())
-        self.departed = self.departed[kept]
-
-    def _remove(self, slots: Ints) -> None:
-        if len(slots):
-            self.live = self.live[~np.isin(self.live, slots)]
-            self._free.extend(slots.tolist())
+    def _lose(self, missed: Mask, time_s: float) -> None:
+        """Of the live tracks the `missed` (N,): lost; removed where never believed; out of motion's reach, departed."""
+        columns, config = self._columns, self._config
+        slots = self.live[missed]
+        believed = columns["status"][slots] != Status.TENTATIVE
+        columns["status"][slots[believed]] = Status.PREDICTED
+        height = columns["predicted"][slots, 3] - columns["predicted"][slots, 1]
+        vague = columns["std"][slots, :2].max(axis=1, initial=0) > config.lost_heights * height
+        gone = ~believed | vague | (time_s - columns["seen_s"][slots] > config.lost_s)
+        if gone.any():
+            kept = believed[gone] & ~np.isnan(columns["look"][slots[gone], 0])
+            self._free.extend(slots[gone][~kept].tolist())
+            self.departed = np.concatenate([self.departed, slots[gone][kept]])
+            missed[missed] = gone
+            self.live = self.live[~missed]
+        if len(self.departed):
+            kept = time_s - columns["seen_s"][self.departed] <= config.memory_s
+            kept[: max(len(kept) - config.memory_size, 0)] = False  # the oldest go first
+            self._free.extend(self.departed[~kept].tolist())
+            self.departed = self.departed[kept]
 
     def _take_slots(self, count: int) -> Ints:
         """`count` unused slots; the arrays double when there are too few, and keep their size from then on."""
@@ -274,7 +277,3 @@ class TrackBank:
                 )
             self._free.extend(range(larger - 1, capacity - 1, -1))
         return np.array([self._free.pop() for _ in range(count)], np.int64)
-
-
-def _observations(found: Detections, time_s: float, frame_size: FrameSize) -> Observations:
-    return Observations(found.xyxy, found.scores, time_s, found.features, frame_size)

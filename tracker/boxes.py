@@ -93,6 +93,5 @@ def warp(xyxy: Boxes, affine: NDArray[Any]) -> Boxes:
 
 def _share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[Any]:
     """part / whole, and 0 where there is no whole."""
-    part, whole = np.broadcast_arrays(part, whole)
-    share: NDArray[Any] = np.divide(part, whole, out=np.zeros(part.shape, part.dtype), where=whole > 0)
+    share: NDArray[Any] = part / np.where(whole > 0, whole, np.asarray(np.inf, part.dtype))
     return share

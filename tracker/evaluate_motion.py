@@ -151,13 +151,8 @@ def forecasts(scene: Scene, predictor: Predictor, horizons: Sequence[int]) -> di
     for frame in range(frames):
         time_s = frame * scene.interval_s
         rows = np.flatnonzero(np.isfinite(scene.observed[frame, :, 0]))
-        for new in (True, False):
-            slots = rows[(count[rows] == 0) == new]
-            if len(slots):
-                seen = Observations(
-                    scene.observed[frame, slots], scene.scores[frame, slots], time_s, None, scene.frame_size
-                )
-                (predictor.start if new else predictor.update)(slots, seen)
+        seen = Observations(scene.observed[frame, rows], scene.scores[frame, rows], time_s, None, scene.frame_size)
+        predictor.update(rows, seen, count[rows] == 0)
         gap, last[rows] = frame - last[rows], frame
         count[rows] += 1
         ready = count[rows] >= WARMUP

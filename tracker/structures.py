@@ -20,6 +20,7 @@ from tracker.errors import InputError, MissingExtraError
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Image = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 
 FEATURE_SIZE = 512
 

@@ -173,8 +173,6 @@ class Tracker:
             similarity += appearance_bonus(odds, self.config.association)
         matches = self._associate(candidates, found, trust, similarity)
         self._bank.update(matches, found, trust, time_s, size)
-        rows = self._bank.newcomers(_unmatched(len(found), matches.detections), found, trust)
-        self._bank.start(rows, found, trust, time_s, size)
         if found.features is not None:
             self._recognise(time_s)
         tracks = self._bank.report(time_s, self._interval_s, names)
@@ -271,12 +269,6 @@ class Tracker:
         now = time.perf_counter()
         self.stage_seconds[stage] += now - start
         return now
-
-
-def _unmatched(count: int, matched: Ints) -> Ints:
-    free = np.ones(count, bool)
-    free[matched] = False
-    return np.flatnonzero(free)
 
 
 def _check_frame(frame: Any) -> None:

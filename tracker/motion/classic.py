@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from tracker.motion.kalman import to_coordinates, warped
 from tracker.motion.predictor import Observations, Prediction
-from tracker.structures import Floats, Forecaster, Ints
+from tracker.structures import Floats, Forecaster, Ints, Mask
 
 HISTORY = 10
 POSITION_SHARE, VELOCITY_SHARE = 1 / 20, 1 / 160  # of the box's size (DeepSORT, Wojke et al., 2017)
@@ -30,14 +30,6 @@ class ConstantVelocity:
         self._boxes = np.zeros((history, 0, 4))  # newest first
         self._times = np.zeros((history, 0))
 
-    def start(self, slots: Ints, seen: Observations) -> None:
-        more = int(slots.max(initial=-1)) + 1 - self._times.shape[1]
-        if more > 0:
-            self._boxes = np.pad(self._boxes, ((0, 0), (0, more), (0, 0)))
-            self._times = np.pad(self._times, ((0, 0), (0, more)))
-        self._boxes[:, slots] = to_coordinates(seen.xyxy.astype(np.float64))
-        self._times[:, slots] = seen.time_s
-
     def predict(self, slots: Ints, time_s: float) -> Prediction:
         box, times = self._boxes[:, slots], self._times[:, slots]
         span = times[0] - times[-1]
@@ -46,10 +38,15 @@ class ConstantVelocity:
         mean[:, 2:] = np.exp(np.clip(mean[:, 2:], box[0, :, 2:] - 2, box[0, :, 2:] + 2))
         return Prediction(mean.astype(np.float32), np.full(mean.shape, np.nan, np.float32))
 
-    def update(self, slots: Ints, seen: Observations) -> None:
-        self._boxes[1:, slots] = self._boxes[:-1, slots]
-        self._times[1:, slots] = self._times[:-1, slots]
-        self._boxes[0, slots] = to_coordinates(seen.xyxy.astype(np.float64))
+    def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
+        more = int(slots.max(initial=-1)) + 1 - self._times.shape[1]
+        if more > 0:
+            self._boxes = np.pad(self._boxes, ((0, 0), (0, more), (0, 0)))
+            self._times = np.pad(self._times, ((0, 0), (0, more)))
+        observed = to_coordinates(seen.xyxy.astype(np.float64))
+        self._boxes[1:, slots] = np.where(new[:, None], observed, self._boxes[:-1, slots])
+        self._times[1:, slots] = np.where(new, seen.time_s, self._times[:-1, slots])
+        self._boxes[0, slots] = observed
         self._times[0, slots] = seen.time_s
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
@@ -81,20 +78,6 @@ class FrameKalman:
         self._state = np.zeros((5, 0, 4))  # mean, velocity, their variances and covariance: var, cov, velocity var
         self._time_s = np.zeros(0)
 
-    def start(self, slots: Ints, seen: Observations) -> None:
-        more = int(slots.max(initial=-1)) + 1 - len(self._time_s)
-        if more > 0:
-            self._state = np.pad(self._state, ((0, 0), (0, more), (0, 0)))
-            self._time_s = np.pad(self._time_s, (0, more))
-        box = self._measured(seen.xyxy)
-        position, velocity, _ = self._noise(box)
-        if self.aspect:
-            position[:, 2] /= 2
-            velocity[:, 2] /= 10
-        zero = np.zeros_like(box)
-        self._state[:, slots] = np.stack([box, zero, (2 * position) ** 2, zero, (10 * velocity) ** 2])
-        self._time_s[slots] = seen.time_s
-
     def predict(self, slots: Ints, time_s: float) -> Prediction:
         mean, _, variance, _, _ = self._propagated(slots, time_s)
         std = np.sqrt(variance)
@@ -105,12 +88,19 @@ class FrameKalman:
         mean[:, 2:] = np.maximum(mean[:, 2:], 1e-3)
         return Prediction(mean.astype(np.float32), std.astype(np.float32))
 
-    def update(self, slots: Ints, seen: Observations) -> None:
+    def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
+        more = int(slots.max(initial=-1)) + 1 - len(self._time_s)
+        if more > 0:
+            self._state = np.pad(self._state, ((0, 0), (0, more), (0, 0)))
+            self._time_s = np.pad(self._time_s, (0, more))
+        observed = self._measured(seen.xyxy)
+        self._time_s[slots[new]] = seen.time_s
+        self._state[:, slots[new]] = self._started(observed[new])
         mean, velocity, variance, covariance, velocity_variance = self._propagated(slots, seen.time_s)
         _, _, measured = self._noise(mean)
         total = variance + measured**2
-        innovation, gain, velocity_gain = self._measured(seen.xyxy) - mean, variance / total, covariance / total
-        self._state[:, slots] = np.stack(
+        innovation, gain, velocity_gain = observed - mean, variance / total, covariance / total
+        corrected = np.stack(
             [
                 mean + gain * innovation,
                 velocity + velocity_gain * innovation,
@@ -119,7 +109,16 @@ class FrameKalman:
                 velocity_variance - velocity_gain * covariance,
             ]
         )
+        self._state[:, slots[~new]] = corrected[:, ~new]
         self._time_s[slots] = seen.time_s
+
+    def _started(self, box: NDArray[np.float64]) -> NDArray[np.float64]:
+        position, velocity, _ = self._noise(box)
+        if self.aspect:
+            position[:, 2] /= 2
+            velocity[:, 2] /= 10
+        zero = np.zeros_like(box)
+        return np.stack([box, zero, (2 * position) ** 2, zero, (10 * velocity) ** 2])
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
         linear = affine[:, :2]

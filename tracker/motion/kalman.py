@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from tracker.boxes import cxcywh_to_xyxy
 from tracker.errors import WeightsError
 from tracker.motion.predictor import Observations, Prediction
-from tracker.structures import Floats, Forecaster, Ints
+from tracker.structures import Floats, Forecaster, Ints, Mask
 
 Array = Any  # NDArray or torch.Tensor
 
@@ -132,8 +132,9 @@ def forecast(state: Array, dt: Array, p: KalmanParameters) -> tuple[Array, Array
 def propagate(state: Array, dt: Array, p: KalmanParameters) -> Array:
     """State (5, ..., 4) `dt` (..., 1) seconds later."""
     mean, variance, decay, travel, noise = _propagated_position(state, dt, p)
-    covariance = decay * (state[COVARIANCE] + travel * state[VELOCITY_VARIANCE]) + noise * travel**2 / 2
-    velocity_variance = decay**2 * state[VELOCITY_VARIANCE] + noise * (1 - decay**2) / (2 * p.damping)
+    covariance = decay * (state[COVARIANCE] + travel * state[VELOCITY_VARIANCE]) + noise * (travel * travel / 2)
+    squared = decay * decay
+    velocity_variance = squared * state[VELOCITY_VARIANCE] + noise * ((1 - squared) / (2 * p.damping))
     return namespace(state).stack([mean, decay * state[VELOCITY], variance, covariance, velocity_variance])
 
 
@@ -142,13 +143,13 @@ def _propagated_position(state: Array, dt: Array, p: KalmanParameters) -> tuple[
     xp = namespace(state)
     decay = xp.exp(-p.damping * dt)
     travel = (1 - decay) / p.damping
-    unit = process_unit(state[MEAN])
-    noise = (p.velocity_noise * unit) ** 2
+    squared_unit = process_unit(state[MEAN]) ** 2
+    noise = p.velocity_noise**2 * squared_unit
+    drift = (dt - travel * (2 - (1 + decay) / 2)) / p.damping**2
     variance = (
         state[VARIANCE]
         + travel * (2 * state[COVARIANCE] + travel * state[VELOCITY_VARIANCE])
-        + noise / p.damping**2 * (dt - 2 * travel + (1 - decay**2) / (2 * p.damping))
-        + (p.position_noise * unit) ** 2 * dt
+        + squared_unit * (p.velocity_noise**2 * drift + p.position_noise**2 * dt)
     )
     limit = xp.asarray(LARGEST_CHANGE, dtype=state.dtype, device=state.device)
     way = xp.minimum(xp.maximum(travel * state[VELOCITY], -limit), limit)
@@ -192,23 +193,46 @@ class KalmanPredictor:
         self.parameters = parameters
         self._state = np.zeros((5, 0, 4))
         self._time_s = np.zeros(0)
-
-    def start(self, slots: Ints, seen: Observations) -> None:
-        self._reserve(int(slots.max(initial=-1)) + 1)
-        self._state[:, slots] = start(to_coordinates(seen.xyxy.astype(np.float64)), self.parameters)
-        self._time_s[slots] = seen.time_s
+        self._ahead = np.zeros((5, 0, 4))  # the state propagated to the time that was last asked for ...
+        self._ahead_s = np.zeros(0)  # ... which is this; NaN where the state has changed since
 
     def predict(self, slots: Ints, time_s: float) -> Prediction:
-        elapsed = np.maximum(time_s - self._time_s[slots], 0)
-        mean, std = to_cxcywh(*self._forecaster(slots)(elapsed[:, None]))
-        return Prediction(mean[:, 0].astype(np.float32), std[:, 0].astype(np.float32))
+        elapsed = np.maximum(time_s - self._time_s[slots, None], 0)
+        self._ahead[:, slots] = ahead = propagate(self._state[:, slots], elapsed, self.parameters)
+        self._ahead_s[slots] = time_s
+        mean, std = to_cxcywh(*self._corrected(slots, ahead[MEAN], np.sqrt(ahead[VARIANCE]), elapsed))
+        return Prediction(mean.astype(np.float32), std.astype(np.float32))
 
-    def update(self, slots: Ints, seen: Observations) -> None:
-        elapsed = seen.time_s - self._time_s[slots, None]
-        predicted = propagate(self._state[:, slots], elapsed, self.parameters)
+    def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
+        self._filter(slots, seen, new)
+
+    def _filter(self, slots: Ints, seen: Observations, new: Mask) -> tuple[NDArray[Any], ...]:
+        """Observe. What was seen (N, 4) in coordinates, seconds (N,) since the last time (0: new), states (5, N, 4)
+        before and after; the latter is now kept."""
+        self._reserve(int(slots.max(initial=-1)) + 1)
         observed = to_coordinates(seen.xyxy.astype(np.float64))
-        self._state[:, slots] = correct(predicted, observed, self.parameters)
+        elapsed = np.where(new, 0, seen.time_s - self._time_s[slots])
+        if ((self._ahead_s[slots] == seen.time_s) | new).all():  # the frame's prediction has worked this out already
+            predicted = self._ahead[:, slots]
+        else:
+            predicted = propagate(self._state[:, slots], elapsed[:, None], self.parameters)
+        filtered = correct(predicted, observed, self.parameters)
+        if new.any():
+            filtered[:, new] = predicted[:, new] = start(observed[new], self.parameters)
+        self._state[:, slots] = filtered
         self._time_s[slots] = seen.time_s
+        self._ahead_s[slots] = np.nan
+        return observed, elapsed, predicted, filtered
+
+    def _corrected(
+        self,
+        slots: Ints,  # noqa: ARG002
+        mean: NDArray[Any],
+        std: NDArray[Any],
+        dt: NDArray[Any],  # noqa: ARG002
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What a network makes of the filter's forecast (N, 4), `dt` (N, 1) seconds after the last observation."""
+        return mean, std
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
         state = self._state[:, slots]
@@ -218,6 +242,7 @@ class KalmanPredictor:
             affine_scale(affine) ** 2
         )  # rotation of the noise is neglected: cameras roll little between frames
         self._state[:, slots] = state
+        self._ahead_s[slots] = np.nan
 
     def snapshot(self, slots: Ints, time_s: float) -> Forecaster:
         ahead = self._forecaster(slots)
@@ -242,3 +267,5 @@ class KalmanPredictor:
             more = max(capacity, 2 * have, 16) - have
             self._state = np.pad(self._state, ((0, 0), (0, more), (0, 0)))
             self._time_s = np.pad(self._time_s, (0, more))
+            self._ahead = np.pad(self._ahead, ((0, 0), (0, more), (0, 0)))
+            self._ahead_s = np.pad(self._ahead_s, (0, more), constant_values=np.nan)

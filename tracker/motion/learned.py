@@ -20,16 +20,12 @@ from tracker.motion.kalman import (
     KalmanParameters,
     KalmanPredictor,
     affine_scale,
-    correct,
     forecast,
     process_unit,
-    propagate,
-    start,
-    to_coordinates,
     warped,
 )
 from tracker.motion.predictor import Observations
-from tracker.structures import Floats, Ints
+from tracker.structures import Floats, Ints, Mask
 
 
 class Core(Protocol):
@@ -57,48 +53,38 @@ class LearnedPredictor(KalmanPredictor):
         self._begin_s = np.zeros(0)
         self._scores = np.zeros((3, 0))  # last, sum and count
 
-    def start(self, slots: Ints, seen: Observations) -> None:
-        self._reserve(int(slots.max(initial=-1)) + 1)
-        self.core.clear(slots)
-        observed = to_coordinates(seen.xyxy.astype(np.float64))
-        state = start(observed, self.parameters)
-        self._begin_s[slots] = self._time_s[slots] = seen.time_s
-        self._last[slots] = observed
-        self._scores[:, slots] = np.stack([seen.scores, seen.scores, np.ones(len(slots))])
-        self._step(slots, seen, observed, state, state)
-        self._scores[1:, slots] = np.stack([seen.scores, np.ones(len(slots))])
-
-    def update(self, slots: Ints, seen: Observations) -> None:
-        observed = to_coordinates(seen.xyxy.astype(np.float64))
-        elapsed = seen.time_s - self._time_s[slots, None]
-        predicted = propagate(self._state[:, slots], elapsed, self.parameters)
-        self._step(slots, seen, observed, predicted, correct(predicted, observed, self.parameters))
-        self._scores[1:, slots] += np.stack([seen.scores, np.ones(len(slots))])
-
-    def _step(
-        self, slots: Ints, seen: Observations, observed: NDArray[Any], predicted: NDArray[Any], filtered: NDArray[Any]
-    ) -> None:
+    def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
+        observed, elapsed, predicted, filtered = self._filter(slots, seen, new)
+        if new.any():
+            begin = slots[new]
+            self.core.clear(begin)
+            self._begin_s[begin] = seen.time_s
+            self._last[begin] = observed[new]
+            self._scores[:2, begin] = seen.scores[new]
+            self._scores[2, begin] = 1
         features = seen.features
-        known = np.zeros(len(slots)) if features is None else ~np.isnan(features[:, 0]) * 1.0
         last_score, total, count = self._scores[:, slots]
         step = Step(
             observed=observed,
             last=self._last[slots],
             predicted=predicted,
             filtered=filtered,
-            dt=seen.time_s - self._time_s[slots],
+            dt=elapsed,
             age=seen.time_s - self._begin_s[slots],
             score=seen.scores,
             last_score=last_score,
             mean_score=total / count,
-            has_feature=known,
+            has_feature=np.zeros(len(slots)) if features is None else ~np.isnan(features[:, 0]) * 1.0,
             frame_size=np.broadcast_to(seen.frame_size or (np.nan, np.nan), (len(slots), 2)),
         )
         inputs = geometry(step, self.parameters)
         with one_thread():
             self._output[slots] = self.core.step(slots, inputs, features) @ self._head + self._head_bias
-        self._state[:, slots] = filtered
-        self._last[slots], self._time_s[slots], self._scores[0, slots] = observed, seen.time_s, seen.scores
+        self._last[slots] = observed
+        known = ~new
+        self._scores[0, slots] = seen.scores
+        self._scores[1, slots] += seen.scores * known
+        self._scores[2, slots] += known
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
         super().warp(slots, affine)
@@ -108,14 +94,18 @@ class LearnedPredictor(KalmanPredictor):
         output[:, :3, :2] = output[:, :3, :2] @ turn.T
         self._output[slots] = output.reshape(len(slots), OUTPUTS)
 
+    def _corrected(
+        self, slots: Ints, mean: NDArray[Any], std: NDArray[Any], dt: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        return corrected(mean, std, process_unit(self._state[MEAN, slots]), self._output[slots], dt)
+
     def _forecaster(self, slots: Ints) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
         state, output = self._state[:, slots, None], self._output[slots, None]
-        unit = process_unit(state[MEAN])
 
         def ahead(elapsed: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
             dt = elapsed[..., None]
             mean, std = forecast(state, dt, self.parameters)
-            return corrected(mean, std, unit, output, dt)
+            return corrected(mean, std, process_unit(state[MEAN]), output, dt)
 
         return ahead
 

@@ -1,8 +1,8 @@
 """What every motion model offers the tracker: the state of all tracks in fixed slots, one batched step a frame.
 
 A slot is a row of the model's state arrays. The track bank hands slots out, the model only stores and computes:
-`start` writes a slot anew, `update` steps it, and a slot nobody asks about costs nothing (elapsed time is an input, so
-a hidden object needs no steps). Arrays grow by doubling to the largest number of tracks alive at once and stay there.
+`update` steps a slot or writes it anew, and a slot nobody asks about costs nothing (elapsed time is an input, so a
+hidden object needs no steps). Arrays grow by doubling to the largest number of tracks alive at once and stay there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.boxes import cxcywh_to_xyxy
-from tracker.structures import Floats, Forecaster, Ints
+from tracker.structures import Floats, Forecaster, Ints, Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +57,15 @@ class Prediction:
 class Predictor(Protocol):
     """The batched-state protocol. `slots` are (N,) int64 rows, each at most once in a call."""
 
-    def start(self, slots: Ints, seen: Observations) -> None:
-        """Begin a track in each slot with its first observation; whatever the slot held is forgotten."""
-
     def predict(self, slots: Ints, time_s: float) -> Prediction:
         """Where the tracks are at `time_s`, given all they were seen at before. Changes no state."""
 
-    def update(self, slots: Ints, seen: Observations) -> None:
-        """Step the tracks by one observation each."""
+    def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
+        """Step the tracks by one observation each.
+
+        Those that are `new` (N,) begin with it, and whatever their slots held is forgotten. One call a frame for both:
+        a step costs much the same for one track as for ten.
+        """
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
         """Move the state into a new frame's coordinates: (2, 3) camera motion, previous frame to this one."""
