@@ -195,7 +195,8 @@ def _grown_overlap(tracks: Floats, found: Floats, ratio: Floats) -> Floats:
     other = np.multiply.outer(ratio, found[:, 1] - found[:, 0])
     length = np.minimum((tracks[:, 1] + own)[:, None], found[:, 1] + other)
     length -= np.maximum((tracks[:, 0] - own)[:, None], found[:, 0] - other)
-    return np.maximum(length, 0, out=length)
+    common: Floats = np.maximum(length, 0, out=length)
+    return common
 
 
 def assign(similarity: Floats, gate: float) -> tuple[Ints, Ints]:

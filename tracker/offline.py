@@ -276,9 +276,7 @@ def _forecasts(
             parts.append(
                 (gone[ended], np.tile(fresh, len(gone)), prediction.cxcywh[ended], prediction.std[ended]),
             )
-        for chosen, step in ((rows[starts], predictor.start), (rows[~starts], predictor.update)):
-            if len(chosen):
-                step(ends.track[chosen], Observations(xyxy[chosen], scores[chosen], time_s))
+        predictor.update(ends.track[rows], Observations(xyxy[rows], scores[rows], time_s), starts)
     if not parts:
         none = np.zeros(0, np.int64)
         return none, none, np.zeros((0, 4)), np.zeros((0, 4))
