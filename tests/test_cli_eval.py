@@ -33,7 +33,7 @@ def test_results_metrics_and_report_are_written(root: Path, tmp_path: Path, caps
     out = tmp_path / "out"
     code, table, _ = run(capsys, root, "--out", out)
     assert code == 0
-    assert {p.name for p in out.iterdir()} == {"A.txt", "B.txt", "metrics.json", "report.html"}
+    assert {p.name for p in out.iterdir()} == {"A.txt", "B.txt", "metrics.json", "report.html", "run.yaml"}
     lines = (out / "A.txt").read_text().splitlines()
     assert len(lines) == 2 * LENGTH  # the first frames too, written once the tracks are confirmed
     assert lines[0].split(",")[0] == "1" and len(lines[0].split(",")) == 10
@@ -81,7 +81,7 @@ def test_without_ground_truth_there_are_results_and_no_scores(
     (root / "A" / "gt" / "gt.txt").unlink()
     code, out, _ = run(capsys, root / "A", "--out", tmp_path / "out")
     assert code == 0 and "no ground truth" in out
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["A.txt"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["A.txt", "run.yaml"]
 
 
 def test_camera_motion_comes_from_the_file_unless_told_otherwise(

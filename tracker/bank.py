@@ -119,6 +119,11 @@ class TrackBank:
         recognisable: Ints = slots[~np.isnan(self._columns["look"][slots, 0])]
         return recognisable
 
+    def ids(self, slots: Ints) -> Ints:
+        """Ids (N,) of the tracks in these slots."""
+        ids: Ints = self._columns["id"][slots]
+        return ids
+
     def classes(self, slots: Ints) -> Ints:
         """Voted class numbers (N,)."""
         voted: Ints = self._columns["class"][slots]

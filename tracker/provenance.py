@@ -11,8 +11,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tracker import __version__
 from tracker.config import Config
+from tracker.errors import WeightsError
 from tracker.readers.url import is_url, redacted
 
 _PACKAGES = ("torch", "torchvision", "ultralytics", "opencv-python", "numpy", "av", "lap", "trackeval")
@@ -34,8 +37,8 @@ def machine() -> dict[str, Any]:
     return {"system": platform.platform(), "cpus": os.cpu_count()}
 
 
-def weights_files(config: Config) -> dict[str, Path]:
-    """Network -> the file its weights come from under `config`.
+def weights_files(config: Config, detector: bool = True) -> dict[str, Path]:
+    """Network -> the file its weights come from under `config`, with or without the detector's.
 
     Raises:
         WeightsError: the detector's are missing.
@@ -43,7 +46,7 @@ def weights_files(config: Config) -> dict[str, Path]:
     from tracker import appearance, detect
     from tracker.motion.weights import EMBEDDED as MOTION
 
-    files = {"detector": detect.find_weights(config.detector.model)}
+    files = {"detector": detect.find_weights(config.detector.model)} if detector else {}
     if config.appearance.enabled:
         files["appearance"] = Path(config.appearance.model or appearance.EMBEDDED)
     files["motion"] = MOTION if config.motion.model in ("", "lstm", "kalman") else Path(config.motion.model)
@@ -51,8 +54,31 @@ def weights_files(config: Config) -> dict[str, Path]:
 
 
 def hashed(path: Path) -> dict[str, str]:
-    """A file's path and SHA-256."""
-    return {"file": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    """A file's path and SHA-256.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        return {"file": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror}); check the model's path") from error
+
+
+def conditions(config: Config, device: str, detector: bool = True) -> dict[str, Any]:
+    """What `run.yaml` says of the tracker: settings, device, weights, versions and machine."""
+    return {
+        "config": config.to_dict(),
+        "device": device,
+        "weights": {network: hashed(path) for network, path in weights_files(config, detector).items()},
+        "versions": versions(),
+        "machine": machine(),
+    }
+
+
+def yaml_text(record: dict[str, Any]) -> str:
+    """A record as `run.yaml` holds it."""
+    return yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=120)
 
 
 def command_line(words: Sequence[str]) -> str:

@@ -20,8 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import yaml
-
+from tracker import provenance
 from tracker.config import Config
 from tracker.draw import Annotator
 from tracker.errors import SourceError, UsageError
@@ -220,13 +219,13 @@ class _Job:
         start = time.perf_counter()
         result.folder = self._folder(source.name)
         record = self._record(source, shown, tracker, device)
-        replace_text(result.folder / "run.yaml", _yaml(record))
+        replace_text(result.folder / "run.yaml", provenance.yaml_text(record))
         confirmation: Confirmation[Frame] = Confirmation(tracker.config.bank.report_delay_s)
         decided: deque[tuple[Frame, Tracks]] = deque()
         recorder = Recorder()
         with _Files(result.folder, source, self.output) as files:
             try:
-                with closing(_detected(source, detector, device, result.stage_seconds)) as frames:
+                with closing(detected(source, detector, device, result.stage_seconds)) as frames:
                     for frame, found in frames:
                         tracks = tracker.update(frame.image, found, time_s=frame.time_s)
                         result.frames += 1
@@ -254,7 +253,7 @@ class _Job:
         result.seconds = time.perf_counter() - start
         own = {stage: s for stage, s in tracker.stage_seconds.items() if stage != "detect"}
         result.stage_seconds.update(own, write=files.seconds)
-        replace_text(result.folder / "run.yaml", _yaml({**record, "result": result.to_dict()}))
+        replace_text(result.folder / "run.yaml", provenance.yaml_text({**record, "result": result.to_dict()}))
         return result
 
     def _look_again(
@@ -301,8 +300,6 @@ class _Job:
 
     def _record(self, source: Source, shown: str, tracker: Tracker, device: str) -> dict[str, Any]:
         """What `run.yaml` says: enough to repeat the run."""
-        from tracker import provenance
-
         return {
             "command": provenance.command_line(self.command),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -313,14 +310,8 @@ class _Job:
                 "frame_count": source.frame_count,
                 "vid_stride": self.vid_stride,
             },
-            "config": tracker.config.to_dict(),
-            "device": device,
-            "weights": {
-                network: provenance.hashed(path) for network, path in provenance.weights_files(tracker.config).items()
-            },
-            "versions": provenance.versions(),
-            "machine": provenance.machine(),
-        }
+            "offline": self.output.offline,
+        } | provenance.conditions(tracker.config, device)
 
 
 class _Files:
@@ -411,7 +402,7 @@ class _Files:
                 self._jobs.popleft().result()
 
 
-def _detected(
+def detected(
     source: Source, detector: Detector, device: str, stage_seconds: dict[str, float]
 ) -> Generator[tuple[Frame, Detections], None, None]:
     """The frames of a source with what the detector finds in each, some looked at ahead.
@@ -492,7 +483,3 @@ def _torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _yaml(record: dict[str, Any]) -> str:
-    return yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=120)

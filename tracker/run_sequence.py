@@ -7,23 +7,69 @@ detector, camera motion from the file, the images or not at all, images only whe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tracker.detect import DetectionFile
 from tracker.errors import DataError, SourceError
 from tracker.offline import Recorder, second_look
 from tracker.retroactive import Confirmation
 from tracker.sequence import MotSequence
-from tracker.structures import Image
+from tracker.structures import Detections, Image
 from tracker.writers import writing
 
 if TYPE_CHECKING:
     from tracker.tracker import Tracker
 
 CAMERA_MOTION = ("file", "images", "none")
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What `Tracker.update` is given of one frame, which is the `number`-th from 1."""
+
+    number: int
+    time_s: float
+    image: Image | None
+    detections: Detections
+    camera_motion: NDArray[np.float64] | None
+
+
+def given(
+    tracker: Tracker, sequence: MotSequence, detections: str = "det", camera_motion: str | None = None
+) -> Generator[Given, None, None]:
+    """The frames of a sequence as the tracker gets them; arguments and errors as for `track_sequence`."""
+    images = sequence.images()
+    if camera_motion is None:
+        camera_motion = "file" if sequence.camera_motion_file.is_file() else "images" if images else "none"
+    looks = detections == "yolo" or camera_motion == "images"
+    if looks and len(images) < sequence.length:
+        raise DataError(
+            f"{sequence.image_folder} has {len(images)} images for {sequence.length} frames; "
+            "add them, or use --detections det and --camera-motion file or none"
+        )
+    looks = looks or (len(images) >= sequence.length and tracker.config.appearance.enabled)
+    motion = sequence.camera_motion() if camera_motion == "file" else None
+    still = None if camera_motion == "images" else np.eye(2, 3)
+    file = DetectionFile(sequence.detection_file) if detections == "det" else None
+
+    def frames() -> Generator[Given, None, None]:
+        for i in range(sequence.length):
+            image = _read(images[i]) if looks else None
+            if file is not None:
+                found = file.frame(i + 1)
+                found = found[found.scores >= tracker.config.detector.conf]  # as the detector itself drops them
+            else:
+                assert image is not None
+                found = tracker.detector([image])[0]
+            yield Given(i + 1, i / sequence.fps, image, found, still if motion is None else motion[i])
+
+    return frames()
 
 
 def track_sequence(
@@ -57,51 +103,27 @@ def track_sequence(
         DataError: detections, camera motion or images that are asked for and not there.
         OutputError: `out` cannot be written.
     """
-    from tracker.detect import DetectionFile
-
-    images = sequence.images()
-    if camera_motion is None:
-        camera_motion = "file" if sequence.camera_motion_file.is_file() else "images" if images else "none"
-    motion = sequence.camera_motion() if camera_motion == "file" else None
-    still = np.eye(2, 3)
-    looks = detections == "yolo" or camera_motion == "images"
-    if looks and len(images) < sequence.length:
-        raise DataError(
-            f"{sequence.image_folder} has {len(images)} images for {sequence.length} frames; "
-            "add them, or use --detections det and --camera-motion file or none"
-        )
-    looks = looks or (len(images) >= sequence.length and tracker.config.appearance.enabled)
-    if detections == "det":
-        file = DetectionFile(sequence.detection_file)
-
+    frames = given(tracker, sequence, detections, camera_motion)
     tracker.reset()
     confirmation: Confirmation[int] = Confirmation(tracker.config.bank.report_delay_s)
     recorder = Recorder()
     seconds = 0.0
     with writing(out), out.open("w", encoding="ascii") as lines:
-        for number in range(1, sequence.length + 1):
-            image = _read(images[number - 1]) if looks else None
-            if detections == "det":
-                found = file.frame(number)
-                found = found[found.scores >= tracker.config.detector.conf]  # as the detector itself drops them
-            else:
-                assert image is not None
-                found = tracker.detector([image])[0]
-            affine = None if camera_motion == "images" else still if motion is None else motion[number - 1]
+        for frame in frames:
             start = time.perf_counter()
-            tracks = tracker.update(image, found, affine, time_s=(number - 1) / sequence.fps)
+            tracks = tracker.update(frame.image, frame.detections, frame.camera_motion, frame.time_s)
             seconds += time.perf_counter() - start
             if offline:
-                recorder.add(tracks, found, tracker.camera_motion, tracker.features)
+                recorder.add(tracks, frame.detections, tracker.camera_motion, tracker.features)
                 progress()
                 continue
-            decided = [(number, tracks.confirmed)] if strict_online else confirmation.push(number, tracks)
-            lines.writelines(rows.to_mot(frame) for frame, rows in decided)
+            decided = [(frame.number, tracks.confirmed)] if strict_online else confirmation.push(frame.number, tracks)
+            lines.writelines(rows.to_mot(number) for number, rows in decided)
             progress()
-        lines.writelines(rows.to_mot(frame) for frame, rows in confirmation.flush())
+        lines.writelines(rows.to_mot(number) for number, rows in confirmation.flush())
         if offline:
             table = second_look(recorder.table(), tracker.config)
-            lines.writelines(table.at(frame, {}).to_mot(frame + 1) for frame in range(sequence.length))
+            lines.writelines(table.at(position, {}).to_mot(position + 1) for position in range(sequence.length))
     return seconds
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -70,16 +71,18 @@ def command(
     they are. Leaves OUT/SEQUENCE.txt, ready to submit, and, where there is
     ground truth, OUT/metrics.json (HOTA, DetA, AssA, MOTA, IDF1, identity
     switches, ... by TrackEval) and OUT/report.html, which shows each identity
-    switch and fragmentation.
+    switch and fragmentation. OUT/run.yaml says how it was made.
 
     Example: track eval MOT17/train --out runs/eval
     """
     from rich.console import Console
 
+    from tracker import provenance
     from tracker.config import Config
     from tracker.errors import UsageError
     from tracker.sequence import find_sequences
     from tracker.tracker import Tracker
+    from tracker.writers import replace_text
 
     if offline and strict_online:
         raise UsageError("--offline and --strict-online exclude each other; leave one out")
@@ -90,10 +93,12 @@ def command(
         settings = settings.override({"detector": {"classes": names}}, "--classes")
     tracker = Tracker(settings, device=device)
     console = Console(stderr=True, quiet=quiet)
+    record = _record(tracker, sequences, detections, camera_motion, strict_online, offline)
     scored = [s for s in sequences if s.ground_truth_file.is_file()]
     others = {str(folder): _score(scored, folder, preproc) for folder in against or []}  # first: a fault shows at once
     fps = _track(tracker, sequences, out, detections, camera_motion, strict_online, offline, console)
 
+    replace_text(out / "run.yaml", provenance.yaml_text(record))
     metrics: dict[str, Any] = {"update_fps": round(fps, 1)}
     if scored:
         metrics = _score(scored, out, preproc) | metrics | ({"against": others} if others else {})
@@ -103,6 +108,27 @@ def command(
     elif not quiet:
         Console().print(_table(metrics) if scored else f"{len(sequences)} sequences tracked; no ground truth to score")
         console.print(f"{fps:.0f} frames/s in update; results in {out}")
+
+
+def _record(
+    tracker: Tracker,
+    sequences: list[MotSequence],
+    detections: str,
+    camera_motion: str | None,
+    strict_online: bool,
+    offline: bool,
+) -> dict[str, Any]:
+    """What run.yaml says: enough to repeat the run, as `track explain` does."""
+    from tracker import provenance
+    from tracker.device import resolve_device
+
+    return {
+        "command": provenance.command_line(["track", *sys.argv[1:]]),
+        "sequences": {s.name: str(s.folder) for s in sequences},
+        "given": {"detections": str(detections), "camera_motion": camera_motion and str(camera_motion)},
+        "strict_online": strict_online,
+        "offline": offline,
+    } | provenance.conditions(tracker.config, resolve_device(tracker.config.device), detections == "yolo")
 
 
 def _track(
