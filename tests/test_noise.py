@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tracker.boxes import xyxy_to_cxcywh
 from tracker.noise import DetectorNoise
 
 BOX = np.array([100, 100, 140, 200], np.float32)
@@ -18,7 +19,7 @@ def settled(noise_share, steps=400, strength=1.0):
         predicted = (BOX + rng.normal(0, 0.01, (8, 4)) * SIZE).astype(np.float32)
         detected = (BOX + rng.normal(0, noise_share, (8, 4)) * SIZE).astype(np.float32)
         std = np.full((8, 4), 0.01, np.float32) * SIZE
-        result = noise.settle(detected, predicted, std)
+        result = noise.settle(detected, xyxy_to_cxcywh(predicted), std)
         before += ((detected - BOX) ** 2).mean()
         after += ((result - BOX) ** 2).mean()
     return before / steps, after / steps
@@ -50,6 +51,6 @@ def test_a_wild_difference_does_not_spoil_the_estimate():
     std = np.full((1, 4), 0.01, np.float32) * SIZE
     box = BOX[None]
     for _ in range(200):
-        noise.settle(box, box, std)
-    noise.settle(box + 500, box, std)
-    np.testing.assert_allclose(noise.settle(box + 1, box, std), box + 1, atol=0.5)
+        noise.settle(box, xyxy_to_cxcywh(box), std)
+    noise.settle(box + 500, xyxy_to_cxcywh(box), std)
+    np.testing.assert_allclose(noise.settle(box + 1, xyxy_to_cxcywh(box), std), box + 1, atol=0.5)

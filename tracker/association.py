@@ -215,8 +215,9 @@ def assign(similarity: Floats, gate: float) -> tuple[Ints, Ints]:
     alone &= np.bincount(column, minlength=1)[column] == 1
     if alone.all():
         return row, column
-    hard, columns = row[~alone], np.unique(column[~alone])
-    rows = np.unique(hard)
+    contested = ~alone
+    rows = np.flatnonzero(np.bincount(row[contested]))
+    columns = np.flatnonzero(np.bincount(column[contested]))
     gain = similarity[rows[:, None], columns].astype(np.float64) - gate
     # lap minimises with the option of leaving out a pair at `cost_limit`: cost = limit - gain keeps all gains positive
     limit = float(gain.max()) + 1.0

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.association import Candidates, Matches
-from tracker.boxes import covered_fraction, iou
+from tracker.boxes import covered_fraction, cxcywh_to_xyxy, iou
 from tracker.config import BankConfig
 from tracker.motion.predictor import Observations, Predictor
 from tracker.noise import DetectorNoise
@@ -42,8 +42,8 @@ class TrackBank:
             "born_s": np.zeros(0),
             "seen_s": np.zeros(0),
             "waits": np.zeros(0, bool),  # may be a track that returns: not believed before that is clear
-            "predicted": np.zeros((0, 4), np.float32),
-            "std": np.zeros((0, 4), np.float32),  # of the predicted centre and size
+            "expected": np.zeros((0, 4), np.float32),  # predicted centre and size ...
+            "std": np.zeros((0, 4), np.float32),  # ... and their standard deviations
             "reported": np.zeros((0, 4), np.float32),
             "score": np.zeros(0, np.float32),
             "best_trust": np.zeros(0, np.float32),
@@ -66,15 +66,9 @@ class TrackBank:
     def predict(self, time_s: float) -> Candidates:
         """What the matching needs to know of the live tracks at `time_s`."""
         prediction = self._predictor.predict(self.live, time_s)
-        boxes = prediction.xyxy
-        self._columns["predicted"][self.live] = boxes
+        self._columns["expected"][self.live] = prediction.cxcywh
         self._columns["std"][self.live] = prediction.std
-        return Candidates(
-            boxes,
-            prediction.std,
-            self.column("status"),
-            self.column("class"),
-        )
+        return Candidates(prediction.xyxy, prediction.std, self.column("status"), self.column("class"))
 
     def update(self, matches: Matches, found: Detections, trust: Floats, time_s: float, frame_size: FrameSize) -> None:
         """Continue the matched tracks and begin new ones; what is not seen is lost, or removed if never believed."""
@@ -98,7 +92,7 @@ class TrackBank:
         columns["detection"][slots] = rows
         columns["reported"][born] = seen.xyxy[len(known) :]
         columns["reported"][known] = self._noise.settle(
-            seen.xyxy[: len(known)], columns["predicted"][known], columns["std"][known]
+            seen.xyxy[: len(known)], columns["expected"][known], columns["std"][known]
         )
         self._see(slots, seen, trust[rows], time_s)
 
@@ -156,14 +150,16 @@ class TrackBank:
         hidden = np.flatnonzero(~seen & (time_s - self.column("seen_s") <= self._config.coast_s))
         shown = seen.copy()
         if len(hidden) and seen.any():
-            predicted = self.column("predicted")[hidden]
+            predicted = cxcywh_to_xyxy(self.column("expected")[hidden])
             cover = covered_fraction(predicted, self.column("reported")[seen]).max(axis=1)
             shown[hidden[cover >= self._config.coast_cover]] = True
         slots, detected = self.live[shown], seen[shown]
         columns = self._columns
+        boxes = columns["reported"][slots]
+        boxes[~detected] = cxcywh_to_xyxy(columns["expected"][slots[~detected]])
         return Tracks(
             ids=columns["id"][slots],
-            xyxy=np.where(detected[:, None], columns["reported"][slots], columns["predicted"][slots]),
+            xyxy=boxes,
             scores=columns["score"][slots],
             classes=columns["class"][slots],
             raw_classes=np.where(detected, columns["raw_class"][slots], -1),
@@ -256,7 +252,7 @@ class TrackBank:
         slots = self.live[missed]
         believed = columns["status"][slots] != Status.TENTATIVE
         columns["status"][slots[believed]] = Status.PREDICTED
-        height = columns["predicted"][slots, 3] - columns["predicted"][slots, 1]
+        height = columns["expected"][slots, 3]
         vague = columns["std"][slots, :2].max(axis=1, initial=0) > config.lost_heights * height
         gone = ~believed | vague | (time_s - columns["seen_s"][slots] > config.lost_s)
         if gone.any():

@@ -32,23 +32,24 @@ class DetectorNoise:
         self._variance = np.full(4, _START, np.float32)
         self._weight = _START_WEIGHT
 
-    def settle(self, detected: Floats, predicted: Floats, std: Floats) -> Floats:
+    def settle(self, detected: Floats, expected: Floats, std: Floats) -> Floats:
         """Learn from matched boxes and say where the objects most likely are.
 
         Args:
-            detected, predicted: (N, 4) xyxy in pixels. std: (N, 4) of the predicted cxcywh in pixels.
+            detected: (N, 4) xyxy in pixels. expected, std: (N, 4) of the predicted cxcywh in pixels.
 
         Returns:
             (N, 4) xyxy between the two.
         """
         if not len(detected) or not self._strength:
             return detected
-        expected, seen = xyxy_to_cxcywh(predicted), xyxy_to_cxcywh(detected)
-        size = np.tile(expected[:, 2:], 2)
+        seen = xyxy_to_cxcywh(detected)
+        size = np.concatenate([expected[:, 2:], expected[:, 2:]], axis=1)
         doubt = (std / size) ** 2
-        self._learn(((seen - expected) / size) ** 2, doubt)
+        off = expected - seen
+        self._learn((off / size) ** 2, doubt)
         noise = self._strength * self._variance
-        return cxcywh_to_xyxy(seen + noise / (doubt + noise) * (expected - seen))
+        return cxcywh_to_xyxy(seen + noise / (doubt + noise) * off)
 
     def _learn(self, squared: Floats, doubt: Floats) -> None:
         sure = doubt[:, 0] < _SURE**2

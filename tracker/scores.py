@@ -35,7 +35,7 @@ class ScoreScale:
 
     def __call__(self, scores: Floats) -> Floats:
         """(N,) raw scores of the next frame -> (N,) stretched ones, monotonously: 0.5 is as likely true as false."""
-        self._histogram += np.bincount((scores * _BINS).astype(int).clip(0, _BINS - 1), minlength=_BINS)
+        self._histogram += np.bincount(np.minimum(scores * _BINS, _BINS - 1).astype(int), minlength=_BINS)
         self._seen += len(scores)
         if self._seen >= self._next_fit:  # ever more rarely: the estimate settles
             self._fit()

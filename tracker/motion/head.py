@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracker.motion.kalman import LARGEST_CHANGE, namespace
+from tracker.motion.kalman import LARGEST_CHANGE, like, namespace
 
 Array = Any
 
@@ -33,7 +33,7 @@ def corrected(mean: Array, std: Array, unit: Array, output: Array, dt: Array) ->
     """
     xp = namespace(mean)
     offset, drift, bend, stretch, growth = (output[..., 4 * i : 4 * i + 4] for i in range(TERMS))
-    reach = xp.minimum(REACH * std, xp.asarray(LARGEST_CHANGE, dtype=std.dtype, device=std.device))
+    reach = xp.minimum(REACH * std, like(LARGEST_CHANGE, std))
     shift = unit * (0.05 * offset + dt * drift + dt * dt / (1 + dt) * bend)
     factor = xp.exp(STRETCH * xp.tanh((stretch + growth * xp.log(dt + 0.1)) / STRETCH))
     return mean + reach * xp.tanh(shift / reach), std * factor

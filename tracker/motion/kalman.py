@@ -36,13 +36,22 @@ MEAN, VELOCITY, VARIANCE, COVARIANCE, VELOCITY_VARIANCE = range(5)
 """Rows of a filter state (5, ..., 4): position, its rate, and the three entries of their 2x2 covariance."""
 
 
-LARGEST_CHANGE = (np.inf, np.inf, 3.0, 3.0)
+LARGEST_CHANGE = np.array([np.inf, np.inf, 3.0, 3.0])
 """No forecast changes a size by more than a factor e^3 = 20: a logarithm's error must not become a box of any size."""
+
+_CENTRE = np.array([1.0, 1.0, 0.0, 0.0])  # of the four coordinates, those in pixels
 
 
 def namespace(array: Array) -> Any:
     """The module whose functions take this array: numpy or torch."""
     return np if isinstance(array, np.ndarray) else importlib.import_module("torch")
+
+
+def like(constant: NDArray[np.float64], array: Array) -> Array:
+    """A constant as the other array's kind."""
+    if isinstance(array, np.ndarray):
+        return constant
+    return importlib.import_module("torch").as_tensor(constant, dtype=array.dtype, device=array.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +111,7 @@ def to_cxcywh(mean: Array, std: Array) -> tuple[Array, Array]:
 
 def process_unit(coordinates: Array) -> Array:
     """(..., 4) -> (..., 4) pixels (or log units) that one unit of process noise and velocity is: heights."""
-    xp = namespace(coordinates)
-    height = xp.exp(coordinates[..., 3:])
-    one = xp.ones_like(height)
-    return xp.concatenate([height, height, one, one], -1)
+    return namespace(coordinates).exp(coordinates[..., 3:] * like(_CENTRE, coordinates))
 
 
 def measurement_unit(coordinates: Array) -> Array:
@@ -151,7 +157,7 @@ def _propagated_position(state: Array, dt: Array, p: KalmanParameters) -> tuple[
         + travel * (2 * state[COVARIANCE] + travel * state[VELOCITY_VARIANCE])
         + squared_unit * (p.velocity_noise**2 * drift + p.position_noise**2 * dt)
     )
-    limit = xp.asarray(LARGEST_CHANGE, dtype=state.dtype, device=state.device)
+    limit = like(LARGEST_CHANGE, state)
     way = xp.minimum(xp.maximum(travel * state[VELOCITY], -limit), limit)
     return state[MEAN] + way, variance, decay, travel, noise
 
@@ -176,13 +182,21 @@ def correct(predicted: Array, observed: Array, p: KalmanParameters) -> Array:
 
 def warped(coordinates: NDArray[Any], affine: NDArray[np.float64]) -> NDArray[Any]:
     """(N, 4) coordinates moved by a (2, 3) affine: centres are mapped, sizes scaled."""
-    centre = coordinates[:, :2] @ affine[:, :2].T + affine[:, 2]
-    return np.concatenate([centre, coordinates[:, 2:] + np.log(affine_scale(affine))], axis=1)
+    moved = coordinates + math.log(affine_scale(affine))
+    moved[:, :2] = turned(coordinates[:, :2], affine) + affine[:, 2]
+    return moved
+
+
+def turned(vectors: NDArray[Any], affine: NDArray[np.float64]) -> NDArray[Any]:
+    """(..., 2) directions turned and scaled by a (2, 3) affine."""
+    (a, b, _), (c, d, _) = affine.tolist()  # for a few vectors quicker than a matrix product
+    x, y = vectors[..., 0], vectors[..., 1]
+    return np.stack([a * x + b * y, c * x + d * y], axis=-1)
 
 
 def affine_scale(affine: NDArray[np.float64]) -> float:
     """Mean scale of a (2, 3) affine."""
-    (a, b, _), (c, d, _) = affine
+    (a, b, _), (c, d, _) = affine.tolist()
     return math.sqrt(abs(a * d - b * c))
 
 
@@ -237,10 +251,9 @@ class KalmanPredictor:
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
         state = self._state[:, slots]
         state[MEAN] = warped(state[MEAN], affine)
-        state[VELOCITY, :, :2] = state[VELOCITY, :, :2] @ affine[:, :2].T
-        state[VARIANCE:, :, :2] *= (
-            affine_scale(affine) ** 2
-        )  # rotation of the noise is neglected: cameras roll little between frames
+        state[VELOCITY, :, :2] = turned(state[VELOCITY, :, :2], affine)
+        # rotation of the noise is neglected: cameras roll little between frames
+        state[VARIANCE:, :, :2] *= affine_scale(affine) ** 2
         self._state[:, slots] = state
         self._ahead_s[slots] = np.nan
 

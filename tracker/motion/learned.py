@@ -22,6 +22,7 @@ from tracker.motion.kalman import (
     affine_scale,
     forecast,
     process_unit,
+    turned,
     warped,
 )
 from tracker.motion.predictor import Observations
@@ -89,9 +90,8 @@ class LearnedPredictor(KalmanPredictor):
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
         super().warp(slots, affine)
         self._last[slots] = warped(self._last[slots], affine)
-        turn = affine[:, :2] / affine_scale(affine)
         output = self._output[slots].reshape(len(slots), TERMS, 4)
-        output[:, :3, :2] = output[:, :3, :2] @ turn.T
+        output[:, :3, :2] = turned(output[:, :3, :2], affine / affine_scale(affine))
         self._output[slots] = output.reshape(len(slots), OUTPUTS)
 
     def _corrected(
