@@ -1,9 +1,10 @@
 """HOTA against worse inputs, ours beside ByteTrack, BoT-SORT and TrackTrack (Ultralytics, thresholds of the paper).
 
-    python scripts/robustness.py SETS/mot17 --out OUT [--config C] [--no-preproc]
+    python scripts/robustness.py SETS/mot17 --out OUT [--only drop,stride] [--config C] [--no-preproc]
 
 Real detections are made worse one way at a time: detections dropped, boxes moved, false positives added, frames left
-out. Leaves OUT/robustness.json and OUT/robustness.png. The others' numbers are kept from run to run, ours are not.
+out. Leaves OUT/robustness.json and, once all curves are there, OUT/robustness.png. The others' numbers are kept from
+run to run, ours are not.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path, help="sequences with det/det.txt, gmc.txt and gt/gt.txt")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", default=",".join(CURVES), help="curves, comma-separated; default: all")
     parser.add_argument("--config")
     parser.add_argument("--no-preproc", action="store_true")
     arguments = parser.parse_args()
@@ -89,11 +91,12 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     record = arguments.out / "robustness.json"
     table = json.loads(record.read_text()) if record.is_file() else {}
-    table[OURS] = {}
+    wanted = arguments.only.split(",")
+    table[OURS] = {how: curve for how, curve in table.get(OURS, {}).items() if how not in wanted}
     tracker = Tracker(Config.load(arguments.config) if arguments.config else Config(), device="cpu")
     sequences = find_sequences([arguments.root])
-    for how, levels in CURVES.items():
-        for level in levels:
+    for how in wanted:
+        for level in CURVES[how]:
             with tempfile.TemporaryDirectory() as folder:
                 root, results = Path(folder) / "data", Path(folder) / "results"
                 results.mkdir()
@@ -111,7 +114,8 @@ def main() -> None:
             at = ", ".join(f"{name} {table[name][how][f'{level:g}']:.2f}" for name in (OURS, *PEERS))
             print(f"{LABELS[how]} {level:g}: {at}", flush=True)
             record.write_text(json.dumps(table, indent=1) + "\n")
-    plot(table, arguments.out / "robustness.png")
+    if all(how in table[OURS] for how in CURVES):
+        plot(table, arguments.out / "robustness.png")
 
 
 if __name__ == "__main__":

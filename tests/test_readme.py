@@ -34,6 +34,7 @@ SHORTER = {
     "track train motion": "--rounds 2 --config quick.yaml --quiet",
     "track train appearance": "--steps 2 --batch 4 --quiet",
     "track train detector": "--epochs 1 --imgsz 64 --batch 2 --held-out 0.5 --quiet",
+    "track tune": "--trials 2 --config small.yaml",
     "track eval MOT17/train --detections yolo": "--config small.yaml",
 }
 REFUSED = {  # what cannot work on the machine of a test says so in one sentence

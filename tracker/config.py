@@ -24,9 +24,15 @@ PACKAGE = Path(__file__).parent
 _PRESET_FOLDERS = (PACKAGE / "configs", PACKAGE.parent / "configs")  # installed, and in a checkout
 
 
-def setting(default: Any, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()) -> Any:
-    """A dataclass field with inclusive bounds or a list of choices."""
-    return field(default=default, metadata={"low": low, "high": high, "choices": choices})
+def setting(
+    default: Any,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    tune: bool = True,
+) -> Any:
+    """A dataclass field with inclusive bounds or a list of choices; `tune`: a number that `track tune` may choose."""
+    return field(default=default, metadata={"low": low, "high": high, "choices": choices, "tune": tune})
 
 
 @dataclass(frozen=True)
@@ -94,12 +100,12 @@ class BankConfig:
     confirm_hits: int = setting(2, 1, 100)  # detections before a track is believed; higher: fewer false tracks
     confirm_score: float = setting(0.8, 0, 1)  # and one of them at least this sure; higher: fewer false tracks
     confirm_s: float = setting(1.0, 0, 3600)  # or seen in every frame for this long; higher: fewer false tracks
-    report_delay_s: float = setting(0.5, 0, 60)  # files wait this long for a tentative track's early rows to be decided
+    report_delay_s: float = setting(0.5, 0, 60, tune=False)  # files wait this long for a tentative track's first rows
     lost_s: float = setting(1.5, 0, 3600)  # a track unseen for longer is not matched by motion any more
     lost_heights: float = setting(1.0, 0, 1000)  # nor one whose place is vaguer: standard deviation in box heights
     recognise_s: float = setting(2.0, 0, 60)  # a new track can still turn out to be one that returned for this long
-    memory_s: float = setting(300.0, 0, 1e6)  # but can return by its look for this long
-    memory_size: int = setting(500, 0, 100000)  # and while no more than this many have departed after it
+    memory_s: float = setting(300.0, 0, 1e6, tune=False)  # but can return by its look for this long
+    memory_size: int = setting(500, 0, 100000, tune=False)  # and while no more than this many have departed after it
     smoothing: float = setting(2.0, 0, 100)  # reported boxes: factor on the detector's noise; 0: as they were detected
     coast_s: float = setting(0.35, 0, 60)  # a hidden track's predicted box is reported this long
     coast_cover: float = setting(0.5, 0, 1)  # while at least this share of it is covered by a seen track

@@ -58,6 +58,26 @@ def score(
     return {"combined": table.pop("COMBINED_SEQ"), "sequences": {name: table[name] for name in wanted}}
 
 
+def hota_fields(sequence: MotSequence, result_file: Path, preproc: bool = True) -> dict[str, Any]:
+    """TrackEval's fields of HOTA for one sequence, over all thresholds, as `combined_hota` takes them.
+
+    Raises:
+        DataError: as `score`.
+    """
+    with tempfile.TemporaryDirectory(prefix="tracker-eval-") as folder:
+        _write_pair(sequence, result_file, Path(folder))
+        found = _trackeval(Path(folder), {sequence.name: sequence.length}, preproc, ("HOTA",))
+    return dict(found[sequence.name]["pedestrian"]["HOTA"])
+
+
+def combined_hota(fields: Mapping[str, Mapping[str, Any]]) -> float:
+    """HOTA in percent of sequences together, by their names: what `score` calls combined."""
+    import trackeval
+
+    together = trackeval.metrics.HOTA({"PRINT_CONFIG": False}).combine_sequences(dict(fields))
+    return 100 * float(np.mean(together["HOTA"]))
+
+
 def _write_pair(sequence: MotSequence, result_file: Path, folder: Path) -> None:
     """Ground truth and results of one sequence in the one form TrackEval reads without surprises."""
     truth, result = sequence.ground_truth(), results(result_file)
@@ -79,7 +99,9 @@ def _save(path: Path, table: Table) -> None:
     np.savetxt(path, table, delimiter=",", fmt=["%d", "%d"] + ["%.17g"] * (table.shape[1] - 2))
 
 
-def _trackeval(folder: Path, lengths: Mapping[str, int], preproc: bool) -> dict[str, Any]:
+def _trackeval(
+    folder: Path, lengths: Mapping[str, int], preproc: bool, families: Sequence[str] = ("HOTA", "CLEAR", "Identity")
+) -> dict[str, Any]:
     """TrackEval's nested result for the one tracker in `folder`: {sequence or COMBINED_SEQ: {class: {family: ...}}}."""
     import trackeval
 
@@ -105,7 +127,7 @@ def _trackeval(folder: Path, lengths: Mapping[str, int], preproc: bool) -> dict[
         with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
             found, _ = trackeval.Evaluator(evaluator | quiet).evaluate(
                 [trackeval.datasets.MotChallenge2DBox(dataset | quiet)],
-                [trackeval.metrics.HOTA(quiet), trackeval.metrics.CLEAR(quiet), trackeval.metrics.Identity(quiet)],
+                [getattr(trackeval.metrics, family)(quiet) for family in families],
             )
     except trackeval.utils.TrackEvalException as error:
         raise DataError(

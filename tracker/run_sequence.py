@@ -7,7 +7,7 @@ detector, camera motion from the file, the images or not at all, images only whe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,6 +104,19 @@ def track_sequence(
         OutputError: `out` cannot be written.
     """
     frames = given(tracker, sequence, detections, camera_motion)
+    return track_frames(tracker, frames, out, strict_online=strict_online, offline=offline, progress=progress)
+
+
+def track_frames(
+    tracker: Tracker,
+    frames: Iterable[Given],
+    out: Path,
+    *,
+    strict_online: bool = False,
+    offline: bool = False,
+    progress: Callable[[], None] = lambda: None,
+) -> float:
+    """What `track_sequence` does, of frames that are at hand."""
     tracker.reset()
     confirmation: Confirmation[int] = Confirmation(tracker.config.bank.report_delay_s)
     recorder = Recorder()
@@ -123,7 +136,7 @@ def track_sequence(
         lines.writelines(rows.to_mot(number) for number, rows in confirmation.flush())
         if offline:
             table = second_look(recorder.table(), tracker.config)
-            lines.writelines(table.at(position, {}).to_mot(position + 1) for position in range(sequence.length))
+            lines.writelines(table.at(position, {}).to_mot(position + 1) for position in range(len(recorder)))
     return seconds
 
 
