@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tracker import Detections
-from tracker.looks import LookScale
+from tracker.looks import LookScale, look_quality
 
 
 def frame(common, rng, label=0, count=6):
@@ -19,16 +19,17 @@ def frame(common, rng, label=0, count=6):
 
 @pytest.mark.parametrize("common", [0.0, 0.4, 0.8])
 def test_different_objects_come_to_lie_where_the_calibration_had_them(common):
-    rng, scale = np.random.default_rng(0), LookScale(0.55, 0.10)
+    rng, scale = np.random.default_rng(0), LookScale(0.55, 0.10, 0.88)
     for _ in range(300):
         scale.learn(frame(common, rng))
+        scale.learn_same(np.ones(6, np.float32), np.zeros(6, np.int64))
     alike = scale(np.array([[common]], np.float32), np.array([0]))
     assert alike[0, 0] == pytest.approx(0.55, abs=0.03)
-    assert scale(np.array([[1.0]], np.float32), np.array([0]))[0, 0] > 0.9
+    assert scale(np.array([[1.0]], np.float32), np.array([0]))[0, 0] > 0.8
 
 
 def test_classes_are_told_apart_and_an_unknown_one_is_as_calibrated():
-    rng, scale = np.random.default_rng(0), LookScale(0.55, 0.10)
+    rng, scale = np.random.default_rng(0), LookScale(0.55, 0.10, 0.88)
     for _ in range(300):
         scale.learn(frame(0.8, rng, label=2))
     same = np.array([[0.8, 0.8]], np.float32)
@@ -38,10 +39,30 @@ def test_classes_are_told_apart_and_an_unknown_one_is_as_calibrated():
 
 
 def test_doubles_of_one_object_and_missing_features_teach_nothing():
-    scale = LookScale(0.55, 0.10)
+    scale = LookScale(0.55, 0.10, 0.88)
     one = np.eye(1, 512).repeat(2, axis=0)
     for _ in range(100):
         scale.learn(Detections([[0, 0, 50, 100], [2, 0, 52, 100]], features=one))
         scale.learn(Detections([[0, 0, 50, 100], [200, 0, 250, 100]], features=np.full((2, 512), np.nan)))
         scale.learn(Detections.empty())
     assert scale(np.array([[0.7]], np.float32), np.array([0]))[0, 0] == pytest.approx(0.7)
+
+
+def test_what_falls_short_of_looks_of_one_object_is_no_evidence():
+    """Features of one's own: looks of one have cosine .75, those of two about 0, with little spread."""
+    rng, scale = np.random.default_rng(0), LookScale(0.55, 0.10, 0.88)
+    for _ in range(100):
+        scale.learn(frame(0.0, rng))
+        scale.learn_same(rng.normal(0.75, 0.02, 6).astype(np.float32), np.zeros(6, np.int64))
+    stranger, same = scale(np.array([[0.13], [0.75]], np.float32), np.array([0]))[:, 0]
+    assert stranger < 0.62
+    assert same == pytest.approx(0.88, abs=0.02)
+
+
+def test_a_better_picture_is_larger_surer_and_not_covered():
+    boxes = np.array([[0, 0, 50, 100], [200, 0, 250, 100], [400, 0, 600, 400], [800, 0, 850, 100], [820, 20, 870, 120]])
+    quality = look_quality(boxes.astype(np.float32), np.array([0.9, 0.5, 0.9, 0.9, 0.9], np.float32))
+    plain, unsure, large, behind, in_front = quality
+    assert large > plain > unsure
+    assert behind < plain and in_front == pytest.approx(plain)
+    assert look_quality(np.zeros((0, 4), np.float32), np.zeros(0, np.float32)).shape == (0,)

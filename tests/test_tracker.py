@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracker import Config, Detections, Status, Tracker
+from tracker import Config, Detections, Gallery, Status, Tracker
 from tracker.errors import ConfigError, InputError
 
 FPS = 20
@@ -152,6 +152,53 @@ def test_who_comes_back_elsewhere_gets_the_old_id_and_a_stranger_does_not():
     old = dict(zip(first.detection_index.tolist(), first.ids.tolist(), strict=True))
     new = dict(zip(back.detection_index.tolist(), back.ids.tolist(), strict=True))
     assert [new[0], new[1], new[2]] == [old[2], old[0], old[1]]
+
+
+@pytest.mark.parametrize(("x", "is_taken_up"), [(120, True), (1500, False)], ids=["within reach", "out of reach"])
+def test_a_lost_track_does_not_turn_up_where_it_could_not_have_got(x, is_taken_up):
+    rng, tracker = np.random.default_rng(0), Tracker()
+    first = run(tracker, [people({0: 4 * k}, rng) for k in range(20)])[-1]
+    run(tracker, [Detections.empty()] * 6, start=20)
+    alike = np.sqrt(0.5) * np.eye(1, 512, 0) + np.sqrt(0.5) * np.eye(1, 512, 5)
+    back = run(tracker, [Detections([box(x)], features=alike)] * 10, start=26)[-1]
+    assert (back.ids.tolist() == first.ids.tolist()) is is_taken_up
+
+
+def test_twelve_leave_and_return_among_strangers():
+    """Looks of one have cosine .75, those of two about 0: nearly all are known again, no stranger is."""
+    kept = wrong = 0
+    for seed in range(10):
+        rng, tracker = np.random.default_rng(seed), Tracker()
+        places = 80 * np.arange(12)
+        first = run(tracker, [people(dict(enumerate(places)), rng) for _ in range(20)])[-1]
+        known = dict(zip(first.detection_index.tolist(), first.ids.tolist(), strict=True))
+        for i in range(12):
+            run(tracker, [Detections.empty()] * 40, start=20 + 155 * i)
+            passing = run(tracker, [people({100 + i: 4 * k}, rng) for k in range(30)], start=60 + 155 * i)[-1]
+            wrong += len(np.intersect1d(passing.ids, first.ids))
+        run(tracker, [Detections.empty()] * 40, start=1840)
+        order = rng.permutation(12)
+        back = run(tracker, [people({i: places[k] for k, i in enumerate(order)}, rng) for _ in range(9)], start=1880)[
+            -1
+        ]
+        now = dict(zip(back.detection_index.tolist(), back.ids.tolist(), strict=True))
+        kept += sum(now[k] == known[i] for k, i in enumerate(order))
+        wrong += sum(now[k] != known[i] and now[k] in known.values() for k, i in enumerate(order))
+    assert kept >= 0.9 * 120 and wrong == 0
+
+
+def test_trackers_with_one_gallery_know_who_left_the_other_camera():
+    rng, gallery = np.random.default_rng(0), Gallery()
+    door, hall = Tracker(gallery=gallery), Tracker(gallery=gallery)
+    at_the_door = run(door, [people({0: 0, 1: 200}, rng)] * 20)[-1]
+    in_the_hall = run(hall, [people({7: 0}, rng)] * 20)[-1]
+    assert set(at_the_door.ids.tolist()).isdisjoint(in_the_hall.ids.tolist())
+    run(door, [Detections.empty()], start=20)
+    entered = run(hall, [people({7: 0, 1: 300}, rng) for _ in range(20)], start=20)[-1]
+    assert entered.ids[entered.detection_index == 0].tolist() == in_the_hall.ids.tolist()
+    assert (
+        entered.ids[entered.detection_index == 1].tolist() == at_the_door.ids[at_the_door.detection_index == 1].tolist()
+    )
 
 
 def test_missing_features_are_neutral():

@@ -17,17 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tracker.config import Config
+    from tracker.gallery import Gallery
     from tracker.structures import Detections, Forecast, Status, Tracks
     from tracker.tracker import Tracker
     from tracker.video import open_source
 
 __version__ = "0.1.0"
-__all__ = ["Config", "Detections", "Forecast", "Status", "Tracker", "Tracks", "__version__", "open_source"]
+__all__ = ["Config", "Detections", "Forecast", "Gallery", "Status", "Tracker", "Tracks", "__version__", "open_source"]
 
 _HOME = {
     "Config": "tracker.config",
     "Detections": "tracker.structures",
     "Forecast": "tracker.structures",
+    "Gallery": "tracker.gallery",
     "Status": "tracker.structures",
     "Tracks": "tracker.structures",
     "Tracker": "tracker.tracker",

@@ -27,6 +27,7 @@ from tracker.structures import Floats, Image
 
 EMBEDDED = Path(__file__).parent / "assets" / "appearance.safetensors"
 CHECKPOINT_SIZE = (256, 128)  # crop height and width of a checkpoint that does not say: what torchreid trains with
+LONGEST_S = 20.0  # seconds apart up to which this was checked; what is longer counts as this long
 CHUNK = {"cpu": 16, "cuda": 256}  # crops at once: what stays in a core's cache, and what fills a GPU
 
 
@@ -34,10 +35,10 @@ CHUNK = {"cpu": 16, "cuda": 256}  # crops at once: what stays in a core's cache,
 class Calibration:
     """What a similarity says after some seconds: the log-odds are `slope * (similarity - threshold)`.
 
-    Threshold and slope each move linearly with log(1 + seconds). The odds are for one true pair against one false one
-    (even prior), so the log-odds are a log-likelihood ratio that adds to other evidence. Fitted by logistic regression
-    on pairs of crops a known time apart (`train/calibration.py`) and stored with the weights. The defaults are those of
-    OSNet x0.25 trained on MSMT17, for checkpoints that bring none.
+    Threshold and slope each move linearly with log(1 + seconds), up to `LONGEST_S`. The odds are for one true pair
+    against one false one (even prior), so the log-odds are a log-likelihood ratio that adds to other evidence. Fitted
+    by logistic regression on pairs of crops a known time apart (`train/calibration.py`) and stored with the weights.
+    The defaults are those of OSNet x0.25 trained on MSMT17, for checkpoints that bring none.
     """
 
     threshold: float = 0.739
@@ -46,10 +47,11 @@ class Calibration:
     slope_per_log_s: float = -1.86
     different_mean: float = 0.55  # similarity of different objects where this was fitted, and its standard deviation
     different_deviation: float = 0.10
+    same_mean: float = 0.88  # similarity of one object half a second apart, there
 
     def log_odds(self, similarity: ArrayLike, seconds_apart: ArrayLike) -> NDArray[np.float32]:
         """Cosine similarities and seconds (>= 0), shapes that broadcast -> log-odds; NaN (no feature) gives 0."""
-        elapsed = np.log1p(np.asarray(seconds_apart, np.float32))
+        elapsed = np.log1p(np.minimum(np.asarray(seconds_apart, np.float32), np.float32(LONGEST_S)))
         slope = np.maximum(self.slope + self.slope_per_log_s * elapsed, 1)
         odds = slope * (np.asarray(similarity, np.float32) - self.threshold - self.threshold_per_log_s * elapsed)
         evidence: NDArray[np.float32] = np.nan_to_num(odds, nan=0.0).astype(np.float32)

@@ -1,17 +1,18 @@
 """The tracks and their lives: tentative -> confirmed -> lost -> removed, one row (slot) of every array a track.
 
 Columns are arrays over slots; `live` lists the slots in use in order of their ids. Slots are reused, ids never are.
+What a removed track looked like is the gallery's to remember.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.association import Candidates, Matches
+from tracker.association import Candidates, Matches, motion_odds
 from tracker.boxes import covered_fraction, cxcywh_to_xyxy, iou
 from tracker.config import BankConfig
 from tracker.motion.predictor import Observations, Predictor
@@ -23,17 +24,21 @@ FrameSize = tuple[float, float] | None  # width, height in pixels
 
 
 class TrackBank:
-    """All tracks of one stream."""
+    """All tracks of one stream.
 
-    def __init__(self, predictor: Predictor, config: BankConfig) -> None:
+    Args:
+        predictor: moves them. config: the rules of their lives.
+        new_ids: a count -> so many ids, higher than all before.
+    """
+
+    def __init__(self, predictor: Predictor, config: BankConfig, new_ids: Callable[[int], Ints]) -> None:
         self._predictor = predictor
+        self._new_ids = new_ids
         self._config = config
         self._noise = DetectorNoise(config.smoothing)
-        self._next_id = 1
         self._class_values = np.zeros(0, np.int64)  # class number of each column of `_votes`
         self._renamed: dict[int, int] = {}  # of this frame
         self.live: Ints = np.zeros(0, np.int64)
-        self.departed: Ints = np.zeros(0, np.int64)  # slots of tracks that only their look can bring back, oldest first
         self._free: list[int] = []
         self._columns: dict[str, NDArray[Any]] = {
             "id": np.zeros(0, np.int64),
@@ -106,17 +111,20 @@ class TrackBank:
             rows = rows[~double]
         return rows
 
-    def absent(self) -> Ints:
-        """Slots of believed tracks that are not seen in this frame and have a look to be recognised by."""
-        lost = self.live[self.column("status") == Status.PREDICTED]
-        slots = np.concatenate([lost, self.departed])
-        recognisable: Ints = slots[~np.isnan(self._columns["look"][slots, 0])]
-        return recognisable
+    def present(self) -> Ints:
+        """Ids of the live tracks that are not lost."""
+        ids: Ints = self.column("id")[self.column("status") != Status.PREDICTED]
+        return ids
 
     def ids(self, slots: Ints) -> Ints:
         """Ids (N,) of the tracks in these slots."""
         ids: Ints = self._columns["id"][slots]
         return ids
+
+    def detections(self, slots: Ints) -> Ints:
+        """(N,) rows of the detections that these tracks were last seen as."""
+        rows: Ints = self._columns["detection"][slots]
+        return rows
 
     def classes(self, slots: Ints) -> Ints:
         """Voted class numbers (N,)."""
@@ -133,8 +141,7 @@ class TrackBank:
             return np.zeros(0, np.int64)
         slots = self._take_slots(count)
         columns = self._columns
-        columns["id"][slots] = np.arange(self._next_id, self._next_id + count)
-        self._next_id += count
+        columns["id"][slots] = self._new_ids(count)
         for name in ("hits", "waits", "votes", "best_trust"):
             columns[name][slots] = 0
         columns["born_s"][slots] = time_s
@@ -218,6 +225,11 @@ class TrackBank:
         self._columns["look"][slots] = blend / np.linalg.norm(blend, axis=1, keepdims=True)
         self._columns["look_s"][slots] = time_s
 
+    def looked_at(self, time_s: float) -> Ints:
+        """Slots of believed tracks whose look was taken in this frame."""
+        fresh: Ints = self.live[(self.column("look_s") == time_s) & (self.column("status") == Status.CONFIRMED)]
+        return fresh
+
     def newly_seen(self, time_s: float) -> Ints:
         """Slots of young tracks whose look was taken in this frame: those that may yet be recognised."""
         columns = self._columns
@@ -226,28 +238,34 @@ class TrackBank:
         candidates: Ints = self.live[young & fresh]
         return candidates
 
-    def recognise(self, slots: Ints, known: Ints) -> None:
-        """Young tracks are these absent ones, come back: they take over the id, the votes and the look."""
+    def recognise(self, slots: Ints, ids: Ints) -> None:
+        """Young tracks are these known identities, come back; a lost track of the same id ends in them."""
         if not len(slots):
             return
         columns = self._columns
-        self._renamed = dict(zip(columns["id"][slots].tolist(), columns["id"][known].tolist(), strict=True))
-        columns["id"][slots] = columns["id"][known]
-        columns["born_s"][slots] = columns["born_s"][known]
-        columns["votes"][slots] += columns["votes"][known]
-        blend = columns["look"][slots] + columns["look"][known]
-        columns["look"][slots] = blend / np.linalg.norm(blend, axis=1, keepdims=True)
-        self.departed = self.departed[~np.isin(self.departed, known)]
-        self.live = self.live[~np.isin(self.live, known)]
-        self.live = self.live[np.argsort(columns["id"][self.live])]
-        self._free.extend(known.tolist())
+        ended = np.isin(self.column("id"), ids)
+        self._free.extend(self.live[ended].tolist())
+        self.live = self.live[~ended]
+        self._renamed = dict(zip(columns["id"][slots].tolist(), ids.tolist(), strict=True))
+        columns["id"][slots] = ids
+        columns["born_s"][slots] = -np.inf  # known for long
+        self.live = self.live[np.argsort(self.column("id"))]
+
+    def motion_odds(self, ids: Ints, slots: Ints) -> Floats:
+        """(N, M) log-odds of motion that these ids are now where these slots are; 0 for who is no lost track here."""
+        columns = self._columns
+        odds = np.zeros((len(ids), len(slots)), np.float32)
+        row, column = np.nonzero(ids[:, None] == self.column("id"))
+        lost = self.live[column]
+        odds[row] = motion_odds(columns["expected"][lost], columns["std"][lost], columns["reported"][slots])
+        return odds
 
     def wait(self, slots: Ints, doubtful: NDArray[np.bool_]) -> None:
         """Say of young tracks whether they may be ones that return: those are believed later, under the right id."""
         self._columns["waits"][slots] = doubtful
 
     def _lose(self, missed: Mask, time_s: float) -> None:
-        """Of the live tracks the `missed` (N,): lost; removed where never believed; out of motion's reach, departed."""
+        """Of the live tracks the `missed` (N,): lost; removed where never believed, or out of motion's reach."""
         columns, config = self._columns, self._config
         slots = self.live[missed]
         believed = columns["status"][slots] != Status.TENTATIVE
@@ -256,16 +274,9 @@ class TrackBank:
         vague = columns["std"][slots, :2].max(axis=1, initial=0) > config.lost_heights * height
         gone = ~believed | vague | (time_s - columns["seen_s"][slots] > config.lost_s)
         if gone.any():
-            kept = believed[gone] & ~np.isnan(columns["look"][slots[gone], 0])
-            self._free.extend(slots[gone][~kept].tolist())
-            self.departed = np.concatenate([self.departed, slots[gone][kept]])
+            self._free.extend(slots[gone].tolist())
             missed[missed] = gone
             self.live = self.live[~missed]
-        if len(self.departed):
-            kept = time_s - columns["seen_s"][self.departed] <= config.memory_s
-            kept[: max(len(kept) - config.memory_size, 0)] = False  # the oldest go first
-            self._free.extend(self.departed[~kept].tolist())
-            self.departed = self.departed[kept]
 
     def _take_slots(self, count: int) -> Ints:
         """`count` unused slots; the arrays double when there are too few, and keep their size from then on."""

@@ -2,32 +2,40 @@
 
 Two detections in one frame that do not overlap are two objects. Their similarities show, class by class, how alike
 different objects look here; similarities are shifted and scaled so that this spread comes to lie where it lay when the
-calibration of `appearance.py` was fitted. A likeness that is common in this stream is then no evidence.
+calibration of `appearance.py` was fitted. A likeness that is common in this stream is then no evidence. Nor is one that
+falls short of what looks of one object have in common here, which tracks that motion follows show.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from tracker.boxes import iou
+from tracker.boxes import covered_fraction, iou
 from tracker.structures import Detections, Floats, Ints
 
 _PRIOR_MEAN_WEIGHT = 10.0  # the calibration's own mean counts as much as this many pairs,
 _PRIOR_DEVIATION_WEIGHT = 50.0  # and its deviation as much as this many
+_LEAST_CONTRAST = 0.05  # similarity of one object less that of two: no network in use is worse
 _MEMORY = 20_000.0  # pairs that the estimate looks back on
+_LARGE = 128.0  # pixels of height from which a picture gains little by being larger
 _APART = 0.05  # boxes that overlap more may be two detections of one object
+
+Spread = tuple[float, float, float]  # how many pairs, mean and variance of their similarities
+_NOTHING: Spread = (0.0, 0.0, 0.0)
 
 
 class LookScale:
-    """Mean and standard deviation of the similarity of different objects, class by class.
+    """Mean and deviation of the similarity of different objects, and mean of that of one object, class by class.
 
     Args:
-        mean, deviation: of the data that the calibration was fitted on.
+        mean, deviation: of different objects in the data that the calibration was fitted on.
+        same: mean similarity of one object there, a moment apart.
     """
 
-    def __init__(self, mean: float, deviation: float) -> None:
-        self._mean, self._deviation = mean, deviation
-        self._spreads: dict[int, tuple[float, float, float]] = {}  # class -> pairs seen, their mean and variance
+    def __init__(self, mean: float, deviation: float, same: float) -> None:
+        self._mean, self._deviation, self._same = mean, deviation, same
+        self._different: dict[int, Spread] = {}
+        self._alike: dict[int, Spread] = {}
 
     def learn(self, found: Detections) -> None:
         """Take in the looks of one frame; rows without a feature say nothing."""
@@ -42,27 +50,54 @@ class LookScale:
         for label in np.unique(seen.classes).tolist():
             values = similarity[different & (seen.classes == label)]
             if len(values):
-                self._add(label, values)
+                _add(self._different, label, values)
+
+    def learn_same(self, similarity: Floats, classes: Ints) -> None:
+        """Take in how similar (N,) tracks of these classes were to what they looked like a moment ago; NaN: unknown."""
+        for label in np.unique(classes[~np.isnan(similarity)]).tolist():
+            _add(self._alike, label, similarity[(classes == label) & ~np.isnan(similarity)])
 
     def __call__(self, similarity: Floats, classes: Ints) -> Floats:
         """(N, M) similarities to M detections of these classes (M,) -> the same in the calibration's terms."""
         if not len(classes):
             return similarity
-        mean, deviation = np.array([self._spread(label) for label in classes.tolist()]).T
-        return np.asarray(self._mean + (similarity - mean) * (self._deviation / deviation), np.float32)
+        mean, factor = np.array([self._shift(label) for label in classes.tolist()]).T
+        return np.asarray(self._mean + (similarity - mean) * factor, np.float32)
 
-    def _spread(self, label: int) -> tuple[float, float]:
-        """Mean and deviation of a class; the deviation is around the stream's own mean, however far that has moved."""
-        pairs, mean, variance = self._spreads.get(label, (0.0, 0.0, 0.0))
-        blended = (pairs * mean + _PRIOR_MEAN_WEIGHT * self._mean) / (pairs + _PRIOR_MEAN_WEIGHT)
-        prior = _PRIOR_DEVIATION_WEIGHT * self._deviation**2
-        return blended, float(np.sqrt((pairs * variance + prior) / (pairs + _PRIOR_DEVIATION_WEIGHT)))
+    def _shift(self, label: int) -> tuple[float, float]:
+        """Mean of different objects of a class, and the factor on what is above it: the more careful of two.
 
-    def _add(self, label: int, values: Floats) -> None:
-        """Merge the mean and variance of more pairs into the class's (Chan, Golub & LeVeque, 1979)."""
-        pairs, mean, variance = self._spreads.get(label, (0.0, 0.0, 0.0))
-        total = pairs + len(values)
-        share = len(values) / total
-        step = float(values.mean()) - mean
-        variance = (1 - share) * variance + share * float(values.var()) + share * (1 - share) * step**2
-        self._spreads[label] = (min(total, _MEMORY), mean + share * step, variance)
+        The deviation is around the stream's own mean, however far that has moved.
+        """
+        pairs, mean, variance = self._different.get(label, _NOTHING)
+        mean = _blend(mean, pairs, self._mean, _PRIOR_MEAN_WEIGHT)
+        deviation = np.sqrt(_blend(variance, pairs, self._deviation**2, _PRIOR_DEVIATION_WEIGHT))
+        pairs, same, _ = self._alike.get(label, _NOTHING)
+        contrast = _blend(same - mean, pairs, self._same - self._mean, _PRIOR_MEAN_WEIGHT)
+        usual = self._same - self._mean
+        return mean, float(min(self._deviation / deviation, usual / max(contrast, _LEAST_CONTRAST)))
+
+
+def _blend(value: float, weight: float, prior: float, prior_weight: float) -> float:
+    return (weight * value + prior_weight * prior) / (weight + prior_weight)
+
+
+def _add(spreads: dict[int, Spread], label: int, values: Floats) -> None:
+    """Merge the mean and variance of more pairs into the class's (Chan, Golub & LeVeque, 1979)."""
+    pairs, mean, variance = spreads.get(label, _NOTHING)
+    total = pairs + len(values)
+    share = len(values) / total
+    step = float(values.mean()) - mean
+    variance = (1 - share) * variance + share * float(values.var()) + share * (1 - share) * step**2
+    spreads[label] = (min(total, _MEMORY), mean + share * step, variance)
+
+
+def look_quality(xyxy: Floats, scores: Floats) -> Floats:
+    """How good a picture a frame gives of each of its detections, (N,) from 0 to 1: large, sure, not covered.
+
+    Of two boxes that overlap, the one that reaches further down is taken to be in front.
+    """
+    covered = np.where(xyxy[None, :, 3] > xyxy[:, None, 3], covered_fraction(xyxy, xyxy), 0).max(axis=1, initial=0)
+    large = 1 - np.exp(-(xyxy[:, 3] - xyxy[:, 1]) / _LARGE)
+    quality: Floats = (scores * (1 - covered) * large).astype(np.float32)
+    return quality

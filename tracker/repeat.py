@@ -20,6 +20,7 @@ from tracker import provenance
 from tracker.association import Candidates, Matches
 from tracker.config import Config
 from tracker.errors import DataError, SourceError, UsageError
+from tracker.gallery import Recall
 from tracker.run import detected
 from tracker.run_sequence import Given, given
 from tracker.sequence import MotSequence
@@ -82,7 +83,8 @@ class WatchedTracker(Tracker):
         """The last frame."""
         ids, rows = self._bank.column("id"), self._bank.column("detection")
         owners = dict(zip(rows[rows >= 0].tolist(), ids[rows >= 0].tolist(), strict=True))
-        return Moment(self._decision, *self._returns, owners, self._bank.ids(self._bank.departed).tolist(), self._last)
+        departed = np.setdiff1d(self.gallery.ids(self._last.time_s), ids)
+        return Moment(self._decision, *self._returns, owners, departed.tolist(), self._last)
 
     def _associate(self, candidates: Candidates, found: Detections, trust: Floats, similarity: Floats) -> Matches:
         matches = super()._associate(candidates, found, trust, similarity)
@@ -90,9 +92,9 @@ class WatchedTracker(Tracker):
         self._decision = Decision(candidates, ids, seen_s, found, trust, similarity, matches)
         return matches
 
-    def _return_odds(self, absent: Ints, young: Ints, time_s: float) -> Floats:
-        odds = super()._return_odds(absent, young, time_s)
-        self._returns = self._bank.ids(absent), self._bank.ids(young), odds
+    def _return_odds(self, known: Recall, young: Ints) -> Floats:
+        odds = super()._return_odds(known, young)
+        self._returns = known.ids, self._bank.ids(young), odds
         return odds
 
 

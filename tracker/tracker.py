@@ -28,7 +28,8 @@ from tracker.bank import TrackBank
 from tracker.camera import CameraMotion, identity, is_identity
 from tracker.config import Config
 from tracker.errors import InputError
-from tracker.looks import LookScale
+from tracker.gallery import Gallery, Recall, combined
+from tracker.looks import LookScale, look_quality
 from tracker.motion import load_predictor
 from tracker.scores import ScoreScale
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Image, Ints, Status, Tracks
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from tracker.detect import Detector
     from tracker.video import Frame
 
+_MOMENT_S = 1.0  # looks of one object that are no further apart show how alike those are at best
+
 
 class Tracker:
     """Turns the frames of one stream into tracks.
@@ -45,6 +48,8 @@ class Tracker:
     Args:
         config: a `Config`, the name of a preset ("sports"), a YAML file, or None for the defaults.
         device: "auto", "cpu", "cuda" or "cuda:N"; overrides the configuration's.
+        gallery: a memory of everyone seen that other trackers use, too: ids are then unique across them, and who leaves
+            one camera can appear under the same id in another. Their times must come from one clock. None: its own.
 
     The detector and the CNN are loaded when they are first needed: with your own detections and features neither is.
     State belongs to the object: trackers in one process are independent.
@@ -52,6 +57,7 @@ class Tracker:
     Attributes:
         stage_seconds: seconds spent so far in each stage.
         camera_motion: (2, 3) affine, how the picture moved into the last frame.
+        gallery: everyone seen, and what they looked like.
         features: (N, 512) looks of the last frame's detections, a row of NaN where none was taken; None: none at all.
 
     >>> tracker = Tracker()
@@ -60,18 +66,27 @@ class Tracker:
     ([1], [0])
     """
 
-    def __init__(self, config: Config | str | Path | None = None, *, device: str | None = None) -> None:
+    def __init__(
+        self,
+        config: Config | str | Path | None = None,
+        *,
+        device: str | None = None,
+        gallery: Gallery | None = None,
+    ) -> None:
         self.config = config if isinstance(config, Config) else Config.load(config) if config else Config()
         if device is not None:
             self.config = replace(self.config, device=device)
         self.stage_seconds: dict[str, float] = {"detect": 0.0, "appearance": 0.0, "motion+association": 0.0}
         self._detector: Detector | None = None
         self._embedder: Embedder | None = None
+        self._shared = gallery
         self.reset()
 
     def reset(self) -> None:
-        """Forget all tracks; ids start at 1 again. Networks stay loaded."""
-        self._bank = TrackBank(load_predictor(self.config.motion.model), self.config.bank)
+        """Forget all tracks; ids start at 1 again, unless the gallery is shared. Networks stay loaded."""
+        self.gallery = Gallery(self.config.bank) if self._shared is None else self._shared
+        self._camera_number = self.gallery.new_camera()
+        self._bank = TrackBank(load_predictor(self.config.motion.model), self.config.bank, self.gallery.new_ids)
         self._camera = CameraMotion(self.config.camera)
         self._look_scale: LookScale | None = None
         self._scale = ScoreScale() if self.config.association.stretch_scores else None
@@ -104,7 +119,8 @@ class Tracker:
     def _looks(self) -> LookScale:
         """What this stream taught about likeness, begun with its first features."""
         if self._look_scale is None:
-            self._look_scale = LookScale(self._calibration.different_mean, self._calibration.different_deviation)
+            known = self._calibration
+            self._look_scale = LookScale(known.different_mean, known.different_deviation, known.same_mean)
         return self._look_scale
 
     @cached_property
@@ -172,9 +188,12 @@ class Tracker:
             odds = self._odds(self._bank.live, found.features, found.classes, time_s)
             similarity += appearance_bonus(odds, self.config.association)
         matches = self._associate(candidates, found, trust, similarity)
+        if found.features is not None:
+            self._learn_same(matches, found, time_s)
         self._bank.update(matches, found, trust, time_s, size)
         if found.features is not None:
             self._recognise(time_s)
+            self._remember(found, time_s)
         tracks = self._bank.report(time_s, self._interval_s, names)
         self._took("motion+association", start)
         index = tracks.detection_index
@@ -216,6 +235,11 @@ class Tracker:
             features[wanted] = self.embedder(frame, found.xyxy[wanted])
         return found.with_features(features)
 
+    def _odds(self, slots: Ints, features: Floats, classes: Ints, time_s: float) -> Floats:
+        """(N, M) log-odds that tracks and detections look alike because they are the same; 0 where unknown."""
+        look, age = self._bank.looks(slots, time_s)
+        return self._calibration.log_odds(self._looks(look @ features.T, classes), age[:, None])
+
     def _associate(
         self,
         candidates: Candidates,
@@ -226,30 +250,46 @@ class Tracker:
         """The one decision of a frame."""
         return associate(candidates.status, trust, similarity, self.config.association)
 
-    def _odds(self, slots: Ints, features: Floats, classes: Ints, time_s: float) -> Floats:
-        """(N, M) log-odds that tracks and detections look alike because they are the same; 0 where unknown."""
-        look, age = self._bank.looks(slots, time_s)
-        return self._calibration.log_odds(self._looks(look @ features.T, classes), age[:, None])
+    def _learn_same(self, matches: Matches, found: Detections, time_s: float) -> None:
+        """Take in how alike the looks of one object are here, from the tracks that were looked at a moment ago."""
+        assert found.features is not None
+        look, age = self._bank.looks(self._bank.live[matches.tracks], time_s)
+        similarity = (look * found.features[matches.detections]).sum(axis=1)
+        similarity[age > _MOMENT_S] = np.nan
+        self._looks.learn_same(similarity, found.classes[matches.detections])
 
     def _recognise(self, time_s: float) -> None:
         """Give new tracks that look like absent ones their ids back; let those that may yet turn out so wait."""
-        settings = self.config.association
-        absent, young = self._bank.absent(), self._bank.newly_seen(time_s)
+        bank, settings = self._bank, self.config.association
+        young = bank.newly_seen(time_s)
         if not len(young):
             return
-        odds = self._return_odds(absent, young, time_s)
-        known, new = match_returns(odds, settings)
-        self._bank.wait(young, np.any(odds > settings.return_doubt, axis=0))
-        self._bank.recognise(young[new], absent[known])
+        look, _ = bank.looks(young, time_s)
+        known = self.gallery.recall(look, bank.present(), self._camera_number, time_s)
+        odds = self._return_odds(known, young)
+        rows, new = match_returns(odds, settings)
+        bank.wait(young, np.any(odds > settings.return_doubt, axis=0))
+        self.gallery.forget(bank.ids(young[new]))
+        bank.recognise(young[new], known.ids[rows])
 
-    def _return_odds(self, absent: Ints, young: Ints, time_s: float) -> Floats:
-        """(N, M) log-odds that absent tracks are these new ones, come back, by their looks."""
-        look, _ = self._bank.looks(young, time_s)
-        known_class, new_class = self._bank.classes(absent), self._bank.classes(young)
-        any_of_them = np.log(np.float32(max(len(absent), 1)))
-        odds: Floats = self._odds(absent, look, new_class, time_s) - any_of_them
-        odds[known_class[:, None] != new_class] = -np.inf
+    def _return_odds(self, known: Recall, young: Ints) -> Floats:
+        """(G, M) log-odds that absent identities are these new tracks, come back: by their looks, and by motion."""
+        classes = self._bank.classes(young)
+        likeness = self._calibration.log_odds(self._looks(known.similarity, classes), known.seconds[..., None])
+        any_of_them = np.log(np.float32(max(len(known.ids), 1)))
+        odds: Floats = combined(likeness, known) + self._bank.motion_odds(known.ids, young) - any_of_them
+        odds[known.classes[:, None] != classes] = -np.inf
         return odds
+
+    def _remember(self, found: Detections, time_s: float) -> None:
+        """Keep the looks that were taken of believed tracks in this frame."""
+        assert found.features is not None
+        slots = self._bank.looked_at(time_s)
+        if len(slots):
+            rows = self._bank.detections(slots)
+            quality = look_quality(found.xyxy, found.scores)[rows]
+            ids, classes = self._bank.ids(slots), self._bank.classes(slots)
+            self.gallery.remember(ids, classes, found.features[rows], quality, self._camera_number, time_s)
 
     def _clock(self, time_s: float | None) -> float:
         """The time of this frame; also learns the interval between frames."""

@@ -43,6 +43,10 @@ def command(
     reid: Annotated[
         str | None, typer.Option(metavar="WEIGHTS", help="Appearance weights in place of the embedded ones.")
     ] = None,
+    memory: Annotated[
+        float | None,
+        typer.Option(metavar="MINUTES", help="Who left is known again by looks for so long.", show_default="5"),
+    ] = None,
     no_reid: Annotated[bool, typer.Option("--no-reid", help="Motion alone, without appearance: faster.")] = False,
     vid_stride: Annotated[int, typer.Option(help="Look at every so manieth frame.")] = 1,
     config: Annotated[str | None, typer.Option(help="Preset or YAML file; the options here override it.")] = None,
@@ -80,6 +84,7 @@ def command(
             "--imgsz": ("detector", "imgsz", imgsz),
             "--half": ("detector", "half", half or None),
             "--reid": ("appearance", "model", reid),
+            "--memory": ("bank", "memory_s", None if memory is None else 60 * memory),
             "--no-reid": ("appearance", "enabled", False if no_reid else None),
         },
     )

@@ -1,0 +1,189 @@
+"""Everyone seen: a few looks of each identity, kept for as long and for as many as the bounds allow.
+
+A track that motion has lost is forgotten by the bank; what it looked like stays here, and whoever appears is compared
+with it. Of each identity the latest look is kept, and beside it some earlier ones that differ: where there is no room,
+of the two most alike the worse one goes. Trackers may share a gallery: an identity then has one id in all cameras.
+
+All identities are rows of fixed arrays. Where all rows are taken the identity longest unseen gives up its row, so
+neither memory nor time depends on how many there ever were.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import RLock
+
+import numpy as np
+
+from tracker.config import BankConfig
+from tracker.structures import FEATURE_SIZE, Floats, Ints
+
+OTHER_CAMERA_S = 20.0  # another camera's view differs at least as much as this long a time makes looks differ
+_LATEST = 0  # the slot of the latest look
+_COLUMNS = ("_ids", "_classes", "_seen_s", "_looks", "_quality", "_look_s", "_camera")
+
+
+@dataclass(frozen=True, eq=False)
+class Recall:
+    """G identities that M looks were compared with.
+
+    Attributes:
+        ids, classes: (G,) int64.
+        similarity: (G, K, M) float32 cosine similarities to the K looks kept of each; NaN where fewer are kept.
+        seconds: (G, K) float32 since those were taken.
+    """
+
+    ids: Ints
+    classes: Ints
+    similarity: Floats
+    seconds: Floats
+
+
+class Gallery:
+    """A bounded memory of identities; hands out the ids, too. Every method may be called from several threads.
+
+    Args:
+        config: `memory_s`, `memory_size` and `memory_looks` are the bounds.
+
+    >>> from tracker import Tracker
+    >>> gallery = Gallery()
+    >>> door, hall = Tracker(gallery=gallery), Tracker(gallery=gallery)
+    """
+
+    def __init__(self, config: BankConfig | None = None) -> None:
+        config = config or BankConfig()
+        self._memory_s, self._size, self._kept = config.memory_s, config.memory_size, config.memory_looks
+        self._lock = RLock()
+        self._next_id = 1
+        self._cameras = 0
+        self._ids = np.zeros(0, np.int64)  # of each row; 0: the row is free
+        self._classes = np.zeros(0, np.int64)
+        self._seen_s = np.zeros(0)  # when the identity was last looked at
+        self._looks = np.zeros((0, self._kept, FEATURE_SIZE), np.float32)  # NaN where there is none
+        self._quality = np.zeros((0, self._kept), np.float32)
+        self._look_s = np.zeros((0, self._kept))
+        self._camera = np.zeros((0, self._kept), np.int64)
+
+    def __len__(self) -> int:
+        """How many identities are remembered."""
+        return int((self._ids > 0).sum())
+
+    @property
+    def nbytes(self) -> int:
+        """Memory taken."""
+        return sum(getattr(self, name).nbytes for name in _COLUMNS)
+
+    def new_ids(self, count: int) -> Ints:
+        """`count` ids that nobody had before, ascending from 1."""
+        with self._lock:
+            self._next_id += count
+            return np.arange(self._next_id - count, self._next_id)
+
+    def new_camera(self) -> int:
+        """A number for one more tracker that looks through a camera of its own."""
+        with self._lock:
+            self._cameras += 1
+            return self._cameras
+
+    def remember(self, ids: Ints, classes: Ints, features: Floats, quality: Floats, camera: int, time_s: float) -> None:
+        """Keep new looks of these identities, one of each.
+
+        Args:
+            ids, classes: (N,), ids unique. features: (N, 512) unit rows. quality: (N,), higher is better.
+            camera: whose looks they are. time_s: now.
+        """
+        with self._lock:
+            rows = self._rows(ids)
+            given = rows >= 0
+            if not given.any():
+                return
+            rows = rows[given]
+            self._make_room(rows)
+            self._classes[rows], self._seen_s[rows] = classes[given], time_s
+            self._looks[rows, _LATEST], self._quality[rows, _LATEST] = features[given], quality[given]
+            self._look_s[rows, _LATEST], self._camera[rows, _LATEST] = time_s, camera
+
+    def forget(self, ids: Ints) -> None:
+        """Free the rows of these identities."""
+        with self._lock:
+            self._ids[np.isin(self._ids, ids)] = 0
+
+    def ids(self, time_s: float) -> Ints:
+        """Everybody who is remembered."""
+        with self._lock:
+            return self._ids[self._remembered(time_s)]
+
+    def recall(self, features: Floats, present: Ints, camera: int, time_s: float) -> Recall:
+        """Compare looks (M, 512) with everybody remembered except the identities that are `present`."""
+        with self._lock:
+            rows = self._remembered(time_s)
+            rows = rows[~np.isin(self._ids[rows], present)]
+            everyone = self._looks.reshape(-1, FEATURE_SIZE) @ features.T  # cheaper than to gather those of the absent
+            similarity = everyone.reshape(len(self._ids), self._kept, len(features))
+            seconds = np.maximum(time_s - self._look_s[rows], 0)
+            seconds = np.where(self._camera[rows] == camera, seconds, np.maximum(seconds, OTHER_CAMERA_S))
+            return Recall(self._ids[rows], self._classes[rows], similarity[rows], seconds.astype(np.float32))
+
+    def _remembered(self, time_s: float) -> Ints:
+        """Rows of who was seen lately enough."""
+        return np.flatnonzero((self._ids > 0) & (time_s - self._seen_s <= self._memory_s))
+
+    def _rows(self, ids: Ints) -> Ints:
+        """The row of each id, (N,); a new one where the id has none, -1 where there is no room for so many."""
+        rows = np.full(len(ids), -1, np.int64)
+        order = np.argsort(self._ids)
+        if len(order):
+            place = order[np.minimum(np.searchsorted(self._ids, ids, sorter=order), len(order) - 1)]
+            known = self._ids[place] == ids
+            rows[known] = place[known]
+        unknown = np.flatnonzero(rows < 0)
+        if len(unknown):
+            fresh = self._free_rows(len(unknown), rows[rows >= 0])
+            unknown = unknown[: len(fresh)]
+            rows[unknown], self._ids[fresh] = fresh, ids[unknown]
+            self._looks[fresh] = np.nan
+        return rows
+
+    def _free_rows(self, count: int, taken: Ints) -> Ints:
+        """Up to `count` rows: free ones, then further ones up to the bound, then those of who is longest unseen."""
+        free = np.flatnonzero(self._ids == 0)
+        if len(free) < count:
+            more = min(max(len(self._ids), count, 64), self._size - len(self._ids))
+            free = np.concatenate([free, np.arange(len(self._ids), len(self._ids) + more)])
+            self._grow(more)
+        if len(free) < count:
+            oldest = np.argsort(self._seen_s, kind="stable")
+            oldest = oldest[~np.isin(oldest, np.concatenate([free, taken]))]
+            free = np.concatenate([free, oldest])
+        return free[:count]
+
+    def _grow(self, more: int) -> None:
+        for name in _COLUMNS:
+            column = getattr(self, name)
+            setattr(self, name, np.concatenate([column, np.zeros((more, *column.shape[1:]), column.dtype)]))
+
+    def _make_room(self, rows: Ints) -> None:
+        """Move the latest looks of these rows to an empty slot, or in place of the worse of the two most alike."""
+        missing = np.isnan(self._looks[rows, :, 0])
+        rows, missing = rows[~missing[:, _LATEST]], missing[~missing[:, _LATEST]]
+        looks, quality = self._looks[rows], self._quality[rows]
+        alike = looks @ looks.transpose(0, 2, 1)
+        alike[:, np.arange(self._kept), np.arange(self._kept)] = -np.inf
+        one, other = np.divmod(alike.reshape(len(rows), self._kept**2).argmax(axis=1), self._kept)
+        each = np.arange(len(rows))
+        worse = np.where(quality[each, one] < quality[each, other], one, other)
+        slots = np.where(missing.any(axis=1), missing.argmax(axis=1), worse)
+        for column in (self._looks, self._quality, self._look_s, self._camera):
+            column[rows, slots] = column[rows, _LATEST]
+
+
+def combined(odds: Floats, known: Recall) -> Floats:
+    """(G, K, M) log-odds against the looks of each identity -> (G, M) log-odds that it is the identity.
+
+    The mean of what the latest look says and of what all say together, any of which may be the one that is like the
+    new look (a mixture with equal shares).
+    """
+    kept = ~np.isnan(known.similarity)
+    mixture = np.logaddexp.reduce(odds, axis=1, where=kept, initial=-np.inf) - np.log(kept.sum(axis=1))
+    evidence: Floats = ((odds[:, _LATEST] + mixture) / 2).astype(np.float32)
+    return evidence
