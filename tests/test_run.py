@@ -143,6 +143,14 @@ class TestFolders:
             {*pipeline.FILES, "mine.txt"} - {"video.mp4", "tracks.jsonl"}
         )
 
+    def test_exist_ok_leaves_no_picture_of_the_earlier_run(self, tracker, brief, tmp_path):
+        wanted = Output(tmp_path, "x", exist_ok=True, video=False, crops=True)
+        (first,) = run([brief], tracker, wanted)
+        ids = {row["id"] for row in rows(first.folder / "tracks.csv")}
+        (first.folder / "crops" / "99.jpg").write_bytes(b"of the earlier run")
+        run([brief], tracker, wanted)
+        assert {path.stem for path in (first.folder / "crops").iterdir()} == ids != set()
+
     def test_several_sources_are_independent(self, tracker, clip, output, sequential):
         results = run([clip, clip], tracker, output)
         assert [result.folder.name for result in results] == ["pan", "pan-2"]

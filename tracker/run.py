@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tracker import provenance
 from tracker.config import Config
+from tracker.crops import CropWriter
 from tracker.draw import Annotator
 from tracker.errors import SourceError, UsageError
 from tracker.offline import Recorder, second_look
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 STAGES = ("decode", "detect", "appearance", "motion+association", "write")
 FILES = ("tracks.txt", "tracks.csv", "summary.csv", "tracks.jsonl", "video.mp4", "run.yaml")
+CROPS = "crops"
 _CPU_WORKERS = 4  # frames looked at at once on a CPU, at most; each is held in memory meanwhile
 _CUDA_BATCH = 8
 _WRITE_AHEAD = 8  # frames that may wait to be written
@@ -64,6 +66,7 @@ class Output:
         json: leave `tracks.jsonl` too.
         show: show the frames in a window; Q or Escape there ends the run.
         forecast_s: draw where each object will be so many seconds ahead; 0: not.
+        crops: leave `crops/ID.jpg`, the best picture of every track.
         offline: write nothing before the end of a source, and then what a second look made of it (`tracker.offline`).
     """
 
@@ -75,6 +78,7 @@ class Output:
     show: bool = False
     forecast_s: float = 0.0
     offline: bool = False
+    crops: bool = False
 
 
 @dataclass(frozen=True)
@@ -286,8 +290,8 @@ class _Job:
             path.parent.mkdir(parents=True, exist_ok=True)
             if self.output.exist_ok:
                 path.mkdir(exist_ok=True)
-                for file in FILES:
-                    (path / file).unlink(missing_ok=True)
+                for file in (*(path / file for file in FILES), *(path / CROPS).glob("*.jpg")):
+                    file.unlink(missing_ok=True)
                 return path
             count = 1
             while True:
@@ -341,6 +345,8 @@ class _Files:
             add(self._summary)
             if output.json:
                 add(JsonLinesWriter(folder / "tracks.jsonl"))
+            if output.crops:
+                add(CropWriter(folder / CROPS))
             if output.video or output.show:
                 add(Annotator(forecast_s=output.forecast_s))
             if output.video:

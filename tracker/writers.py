@@ -383,7 +383,12 @@ class VideoWriter:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write `text` to `path` at once: a reader, or a kill in the middle, finds either the old text or the new.
+    """`replace_file` with text in UTF-8."""
+    replace_file(path, text.encode())
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write `content` to `path` at once: a reader, or a kill in the middle, finds either the old file or the new.
 
     Raises:
         OutputError: it cannot be written; what was there stays.
@@ -391,7 +396,7 @@ def replace_text(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.part")
     with writing(path):
         try:
-            draft.write_text(text, encoding="utf-8")
+            draft.write_bytes(content)
             draft.replace(path)
         except OSError:
             draft.unlink(missing_ok=True)

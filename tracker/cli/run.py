@@ -54,6 +54,9 @@ def command(
     name: Annotated[str | None, typer.Option(help="Folder of this run; by default the source's name.")] = None,
     exist_ok: Annotated[bool, typer.Option("--exist-ok", help="Overwrite that folder's results.")] = False,
     no_video: Annotated[bool, typer.Option("--no-video", help="Leave no annotated video: faster.")] = False,
+    save_crops: Annotated[
+        bool, typer.Option("--save-crops", help="Leave crops/ID.jpg, the best picture of every track.")
+    ] = False,
     forecast: Annotated[
         float, typer.Option(metavar="SECONDS", help="Draw where each object will be so far ahead.", min=0)
     ] = 0.0,
@@ -91,7 +94,7 @@ def command(
     from tracker.run import Output, run
     from tracker.video import separate
 
-    output = Output(project, name or "", exist_ok, not no_video, as_json, show, forecast, offline)
+    output = Output(project, name or "", exist_ok, not no_video, as_json, show, forecast, offline, save_crops)
     with _progress_bar(quiet) as progress:
         results = run(
             separate(sources),
