@@ -81,8 +81,8 @@ class WatchedTracker(Tracker):
 
     def moment(self) -> Moment:
         """The last frame."""
-        ids, rows = self._bank.column("id"), self._bank.column("detection")
-        owners = dict(zip(rows[rows >= 0].tolist(), ids[rows >= 0].tolist(), strict=True))
+        ids, seen = self._bank.column("id"), self._bank.column("seen_s") == self._last.time_s
+        owners = dict(zip(self._bank.column("detection")[seen].tolist(), ids[seen].tolist(), strict=True))
         departed = np.setdiff1d(self.gallery.ids(self._last.time_s), ids)
         return Moment(self._decision, *self._returns, owners, departed.tolist(), self._last)
 
