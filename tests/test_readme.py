@@ -36,6 +36,7 @@ SHORTER = {
     "track train detector": "--epochs 1 --imgsz 64 --batch 2 --held-out 0.5 --quiet",
     "track tune": "--trials 2 --config small.yaml",
     "track eval MOT17/train --detections yolo": "--config small.yaml",
+    "track export": "--frames 6",
 }
 REFUSED = {  # what cannot work on the machine of a test says so in one sentence
     "track rtsp://user:password@camera/stream --no-video": "camera",
@@ -83,6 +84,8 @@ def run(command, capsys):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_readme_runs(command, folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.setattr("tracker.sample.FRAMES", 20)
     code, _, errors = run(command, capsys)
     if command in REFUSED:
         assert code in (1, 2)

@@ -15,6 +15,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tracker.version import __version__
+
 if TYPE_CHECKING:
     from tracker.config import Config
     from tracker.gallery import Gallery
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from tracker.tracker import Tracker
     from tracker.video import open_source
 
-__version__ = "0.1.0"
 __all__ = ["Config", "Detections", "Forecast", "Gallery", "Status", "Tracker", "Tracks", "__version__", "open_source"]
 
 _HOME = {

@@ -7,7 +7,7 @@ looks while that of two people stays, so no one threshold fits; `same_identity_p
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,14 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from tracker import exported
 from tracker.config import AppearanceConfig
 from tracker.errors import InputError, WeightsError
 from tracker.omniscale import FEATURES, FoldedNet, OmniScaleNet
 from tracker.structures import Floats, Image
 
-EMBEDDED = Path(__file__).parent / "assets" / "appearance.safetensors"
+WEIGHTS = "appearance.safetensors"
+EMBEDDED = Path(__file__).parent / "assets" / WEIGHTS
 CHECKPOINT_SIZE = (256, 128)  # crop height and width of a checkpoint that does not say: what torchreid trains with
 LONGEST_S = 20.0  # seconds apart up to which this was checked; what is longer counts as this long
 CHUNK = {"cpu": 16, "cuda": 256}  # crops at once: what stays in a core's cache, and what fills a GPU
@@ -105,12 +107,16 @@ class Weights:
 def load_weights(path: str | Path = "") -> Weights:
     """Weights from a .safetensors file or a PyTorch checkpoint (opened without executing anything); "": the embedded.
 
+    Of an exported folder, those it was made from.
+
     Checkpoints of OSNet x0.25 with torchreid's key names load as they are; their classifier is left out.
 
     Raises:
         WeightsError: missing, damaged or unsafe file, or the weights of another network.
     """
     file = Path(path) if str(path) else EMBEDDED
+    if exported.find(file, "appearance"):
+        file = file / WEIGHTS
     remedy = "give OSNet x0.25 weights or make some with: track train appearance DATA --teacher WEIGHTS --out DIR"
     if not file.is_file():
         raise WeightsError(f"no appearance weights at {file}; {remedy}")
@@ -161,11 +167,13 @@ class Embedder:
     """
 
     def __init__(self, config: AppearanceConfig | None = None, device: str = "cpu") -> None:
-        weights = load_weights((config or AppearanceConfig()).model)
+        model = (config or AppearanceConfig()).model
+        weights = load_weights(model)
         self.calibration = weights.calibration
         self.crop_size = weights.crop_size
-        self.device = torch.device(device)
-        self._network = FoldedNet(weights.network()).to(self.device)
+        export = exported.find(model)
+        self.device = torch.device("cpu" if export else device)
+        self._network = export.open("appearance") if export else _by_torch(weights, self.device)
         self._chunk = CHUNK.get(self.device.type, CHUNK["cuda"])
         self._buffer = np.empty((self._chunk, *self.crop_size, 3), np.uint8)
 
@@ -191,14 +199,20 @@ class Embedder:
             crops = (
                 self._resized(source, part) if isinstance(source, np.ndarray) else align(source, part, self.crop_size)
             )
-            features[rows[start : start + self._chunk]] = self._network(crops).cpu().numpy()
+            (features[rows[start : start + self._chunk]],) = self._network(crops)
         return features
 
-    def _resized(self, frame: Image, corners: NDArray[np.int64]) -> Tensor:
+    def _resized(self, frame: Image, corners: NDArray[np.int64]) -> Image:
         height, width = self.crop_size
         for crop, (left, top, right, bottom) in zip(self._buffer, corners, strict=False):
             cv2.resize(frame[top:bottom, left:right], (width, height), dst=crop, interpolation=cv2.INTER_LINEAR)
-        return torch.from_numpy(self._buffer[: len(corners)])
+        return self._buffer[: len(corners)]
+
+
+def _by_torch(weights: Weights, device: torch.device) -> Callable[[Any], exported.Arrays]:
+    """The network run by PyTorch, as an exported one is called: crops, arrays or tensors on `device`, to features."""
+    network = FoldedNet(weights.network()).to(device)
+    return lambda crops: (network(torch.as_tensor(crops)).cpu().numpy(),)
 
 
 def visible_pixels(xyxy: Floats, width: int, height: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -134,6 +134,7 @@ class Config:
     bank: BankConfig = field(default_factory=BankConfig)
     offline: OfflineConfig = field(default_factory=OfflineConfig)
     device: str = "auto"  # auto, cpu, cuda or cuda:N
+    engine: str = setting("torch", choices=("torch", "openvino-int8"))  # what runs detector and CNN; int8: on the CPU
     frame_rate: float = setting(30.0, 0.01, 10000)  # frames/s assumed where a frame comes without a time
 
     @classmethod

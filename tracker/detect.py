@@ -1,7 +1,7 @@
 """Detectors: frames in, `Detections` out. A YOLO network (Ultralytics), or a MOTChallenge det.txt.
 
-The network is Ultralytics' own (`yolo.py`); what surrounds it is written for a frame's latency, and its results are
-those of Ultralytics' `predict` to rounding.
+The network is Ultralytics' own (`yolo.py`), run by PyTorch or exported; what surrounds it is written for a frame's
+latency, and its results are those of Ultralytics' `predict` to rounding.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker import exported
 from tracker.boxes import tlwh_to_xyxy
 from tracker.config import PACKAGE, DetectorConfig
 from tracker.errors import DataError, UsageError, WeightsError
@@ -24,7 +25,6 @@ from tracker.structures import Detections, Floats, Image
 
 EMBEDDED = PACKAGE / "assets" / "detector.safetensors"
 _PAD = 114  # grey of the letterbox, as in YOLO's training
-_YOLO_HEADS = ("Detect", "Segment", "Segment26", "Pose", "Pose26", "v10Detect")
 
 
 class Detector(Protocol):
@@ -43,7 +43,7 @@ class YoloDetector:
 
     Attributes:
         names: class number -> name.
-        weights: the file the network came from.
+        weights: the file or exported folder the network came from.
 
     Raises:
         WeightsError: weights that are missing, damaged, of another network, or would run code when read.
@@ -51,18 +51,12 @@ class YoloDetector:
     """
 
     def __init__(self, config: DetectorConfig, device: str = "cpu") -> None:
-        import torch
-
-        from tracker import yolo
-
         self.weights = find_weights(config.model)
-        network, self.names = yolo.load(self.weights)
+        self._network = _network(config, self.weights, device)
+        self.names = self._network.names
         self._config = config
         self._keep = class_numbers(config.classes, self.names)
-        self._device = torch.device(device)
-        self._stride = max(32, int(network.stride.max()))
-        self._dtype = torch.float16 if config.half and self._device.type == "cuda" else torch.float32
-        self._network: Any = yolo.for_inference(network, self._device, self._dtype, config.conf)
+        self._one_by_one = device == "cpu" or self.weights.is_dir()
 
     def __call__(self, frames: Sequence[Image]) -> list[Detections]:
         """(H, W, 3) uint8 BGR frames -> the objects of each, by falling score, boxes in its pixels.
@@ -70,20 +64,15 @@ class YoloDetector:
         On the CPU a batch is run frame by frame (it is no slower, and a frame's result cannot depend on its
         neighbours); on CUDA frames of one size run together.
         """
-        if self._device.type == "cpu":
+        if self._one_by_one:
             return [found for frame in frames for found in self._detect([frame])]
         return [found for _, group in groupby(frames, key=np.shape) for found in self._detect(list(group))]
 
     def _detect(self, frames: list[Image]) -> list[Detections]:
         """Frames of one size."""
-        import torch
-
-        boxed = [letterbox(frame, self._config.imgsz, self._stride) for frame in frames]
-        pixels = torch.from_numpy(np.stack(boxed)).to(self._device)
-        with torch.inference_mode():
-            batch = pixels.permute(0, 3, 1, 2).to(self._dtype).div_(255)  # HWC in memory: channels last
-            rows = self._network(batch).cpu().numpy()
-        return [self._finish(rows[rows[:, 0] == i, 1:], frames[0].shape, boxed[0].shape) for i in range(len(frames))]
+        boxed = np.stack([letterbox(frame, self._config.imgsz, self._network.stride) for frame in frames])
+        rows = self._network(boxed)
+        return [self._finish(rows[rows[:, 0] == i, 1:], frames[0].shape, boxed.shape[1:]) for i in range(len(frames))]
 
     def _finish(self, rows: Floats, frame: tuple[int, ...], boxed: tuple[int, ...]) -> Detections:
         """(N, 6) candidates (box in the letterbox, score, class) -> what is kept, in the frame's pixels."""
@@ -95,6 +84,42 @@ class YoloDetector:
         xyxy = unletterbox(rows[:, :4], frame, boxed)
         proper = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)  # what lies in the padding has no area in the frame
         return Detections(xyxy[proper], rows[proper, 4], rows[proper, 5].astype(np.int64))
+
+
+class _Network(Protocol):
+    """A YOLO network, whatever runs it; `yolo.TorchYolo` says more."""
+
+    names: dict[int, str]
+    stride: int
+    end2end: bool
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Floats:
+        """(B, H, W, 3) uint8 RGB -> (K, 7) rows of image number, box in pixels of the input, score and class."""
+
+
+def _network(config: DetectorConfig, weights: Path, device: str) -> _Network:
+    export = exported.find(weights, "detector")
+    if export is not None:
+        return _ExportedYolo(export, config.conf)
+    from tracker.yolo import TorchYolo
+
+    return TorchYolo(weights, device, config.half, config.conf)
+
+
+class _ExportedYolo:
+    """A YOLO network that `track export` has written."""
+
+    def __init__(self, export: exported.Export, conf: float) -> None:
+        about = export.networks["detector"]
+        self.names = {int(number): str(name) for number, name in about["names"].items()}
+        self.stride, self.end2end = int(about["stride"]), bool(about["end2end"])
+        self._conf = conf
+        self._network = export.open("detector", any_shape=False)
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Floats:
+        (table,) = self._network(pixels)  # (B, A, 6): every cell of every image
+        image, cell = np.nonzero(table[..., 4] > self._conf)
+        return np.concatenate([image[:, None].astype(np.float32), table[image, cell]], axis=1)
 
 
 def letterbox(frame: Image, imgsz: int, stride: int = 32) -> Image:
@@ -164,7 +189,9 @@ def class_numbers(wanted: Sequence[str], names: Mapping[int, str]) -> list[int] 
 
 
 def find_weights(model: str) -> Path:
-    """The file of `DetectorConfig.model`, the embedded one for an empty string. Nothing is ever downloaded.
+    """The file or exported folder of `DetectorConfig.model`, the embedded file for an empty string.
+
+    Nothing is ever downloaded.
 
     Raises:
         WeightsError: no such file, or not a format we read.
@@ -175,6 +202,9 @@ def find_weights(model: str) -> Path:
             "track train detector IMAGES --model yolo11n.pt --out DIR"
         )
     path = Path(model) if model else EMBEDDED
+    if path.is_dir():
+        exported.find(path, "detector")
+        return path
     if not path.is_file():
         raise WeightsError(
             f"no detector weights at {str(path)!r} (nothing is downloaded); give the path of a YOLO .pt or "

@@ -13,10 +13,11 @@ from typing import Any
 
 import yaml
 
-from tracker import __version__
 from tracker.config import Config
 from tracker.errors import WeightsError
+from tracker.exported import MANIFEST
 from tracker.readers.url import is_url, redacted
+from tracker.version import __version__
 
 _PACKAGES = ("torch", "torchvision", "ultralytics", "opencv-python", "numpy", "av", "lap", "trackeval")
 
@@ -40,6 +41,8 @@ def machine() -> dict[str, Any]:
 def weights_files(config: Config, detector: bool = True) -> dict[str, Path]:
     """Network -> the file its weights come from under `config`, with or without the detector's.
 
+    Of an exported folder it is the file that says what it was made from.
+
     Raises:
         WeightsError: the detector's are missing.
     """
@@ -50,7 +53,7 @@ def weights_files(config: Config, detector: bool = True) -> dict[str, Path]:
     if config.appearance.enabled:
         files["appearance"] = Path(config.appearance.model or appearance.EMBEDDED)
     files["motion"] = MOTION if config.motion.model in ("", "lstm", "kalman") else Path(config.motion.model)
-    return files
+    return {network: path / MANIFEST if path.is_dir() else path for network, path in files.items()}
 
 
 def hashed(path: Path) -> dict[str, str]:

@@ -6,7 +6,6 @@ Letters used in shapes everywhere: N detections or tracks, H forecast steps. Box
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -15,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tracker.errors import InputError, MissingExtraError
+from tracker.errors import InputError
+from tracker.extras import extra
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -248,7 +248,7 @@ class Tracks:
 
     def to_dataframe(self) -> Any:
         """A pandas DataFrame with columns id, time_s, class, name, score, left, top, right, bottom, status."""
-        pandas = _extra("pandas")
+        pandas = extra("pandas", "pandas")
         return pandas.DataFrame(
             {
                 "id": self.ids,
@@ -266,7 +266,7 @@ class Tracks:
 
     def to_supervision(self) -> Any:
         """A `supervision.Detections` of the believed tracks with `tracker_id`, for its annotators and zones."""
-        supervision = _extra("supervision")
+        supervision = extra("supervision", "supervision")
         rows = self.confirmed
         names = np.array([rows.names.get(int(c), str(int(c))) for c in rows.classes], dtype=object)
         return supervision.Detections(
@@ -276,10 +276,3 @@ class Tracks:
             tracker_id=rows.ids,
             data={"class_name": names.astype(str)},
         )
-
-
-def _extra(package: str) -> Any:
-    try:
-        return importlib.import_module(package)
-    except ImportError as missing:
-        raise MissingExtraError(f"{package} is not installed; run: pip install 'tracker[{package}]'") from missing

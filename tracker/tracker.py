@@ -102,7 +102,7 @@ class Tracker:
             from tracker.detect import YoloDetector
             from tracker.device import resolve_device
 
-            self._detector = YoloDetector(self.config.detector, resolve_device(self.config.device))
+            self._detector = YoloDetector(self._networks.detector, resolve_device(self.config.device))
         return self._detector
 
     @property
@@ -112,8 +112,17 @@ class Tracker:
             from tracker.appearance import Embedder
             from tracker.device import resolve_device
 
-            self._embedder = Embedder(self.config.appearance, resolve_device(self.config.device))
+            self._embedder = Embedder(self._networks.appearance, resolve_device(self.config.device))
         return self._embedder
+
+    @cached_property
+    def _networks(self) -> Config:
+        """The configuration with what its engine runs in the place of the weights."""
+        if self.config.engine == "torch":
+            return self.config
+        from tracker.int8 import prepared
+
+        return prepared(self.config)
 
     @property
     def _looks(self) -> LookScale:

@@ -20,7 +20,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tracker.errors import WeightsError
@@ -176,6 +178,113 @@ def for_inference(network: Any, device: torch.device, dtype: torch.dtype, conf: 
     if device.type == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         _fuse_convolutions(fused)
     return fused
+
+
+def for_export(network: Any) -> nn.Module:
+    """`network` fused, as plain operations that a tracer can follow for any batch and size; it is consumed.
+
+    Returns:
+        A module (B, H, W, 3) uint8 RGB, sides multiples of the stride -> (B, A, 6) float32: box (left, top, right,
+        bottom in pixels of the input), score and class of every cell; its `end2end` as in `for_inference`.
+    """
+    fused: nn.Module = network.fuse(verbose=False)
+    return _FromPixels(fused.requires_grad_(False)).eval()
+
+
+class _FromPixels(nn.Module):
+    """The network that `for_export` makes."""
+
+    end2end: bool
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        head = network.model[-1]
+        self.end2end = bool(head.end2end)
+        network.model[-1] = _FinalTable(head) if self.end2end else _DenseTable(head)
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        table: Tensor = self.network(pixels.permute(0, 3, 1, 2).float() / 255)
+        return table
+
+
+class _FinalTable(nn.Module):
+    """Of heads trained to give each object once, what they give."""
+
+    def __init__(self, head: Any) -> None:
+        super().__init__()
+        self.i, self.f = head.i, head.f  # number of the layer, and of the layers it reads
+        self.head = head
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        table: Tensor = self.head(features)[0][..., :6]
+        return table
+
+
+class _DenseTable(nn.Module):
+    """Of heads that score every cell of three grids, all cells decoded."""
+
+    def __init__(self, head: Any) -> None:
+        super().__init__()
+        self.i, self.f = head.i, head.f
+        self.boxes, self.scores = head.cv2, head.cv3
+        self.decode = nn.ModuleList(_Decode(float(stride), head.reg_max) for stride in head.stride)
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        grids = zip(features, self.boxes, self.scores, self.decode, strict=True)
+        return torch.cat([decode(scores(x), boxes(x)) for x, boxes, scores, decode in grids], dim=1)
+
+
+class _Decode(nn.Module):
+    """One grid: (B, classes, h, w) logits and (B, 4 x bins, h, w) edges -> (B, h x w, 6).
+
+    Stays in 32 bits when the rest becomes INT8: that knows it by this module's name, `decode`.
+    """
+
+    def __init__(self, stride: float, bins: int) -> None:
+        super().__init__()
+        self.stride, self.bins = stride, bins
+
+    def forward(self, logits: Tensor, edges: Tensor) -> Tensor:
+        batch, _, height, width = logits.shape
+        score, label = logits.flatten(2).sigmoid().max(dim=1)
+        distances = edges.view(batch, 4, self.bins, height * width)
+        if self.bins > 1:
+            distances = distances.softmax(2) * torch.arange(self.bins, dtype=torch.float32)[:, None]
+        distances = distances.sum(2)
+        x = (torch.arange(width, dtype=torch.float32) + 0.5)[None].expand(height, width).reshape(-1)
+        y = (torch.arange(height, dtype=torch.float32) + 0.5)[:, None].expand(height, width).reshape(-1)
+        centre = torch.stack([x, y])
+        xyxy = torch.cat([centre - distances[:, :2], centre + distances[:, 2:]], dim=1) * self.stride
+        return torch.cat([xyxy, score[:, None], label[:, None].float()], dim=1).transpose(1, 2)
+
+
+class TorchYolo:
+    """A YOLO network run by PyTorch: letterboxed pixels in, candidates out.
+
+    Attributes:
+        names: class number -> name.
+        stride: what the sides of the input are multiples of.
+        end2end: the candidates need no non-maximum suppression.
+    """
+
+    def __init__(self, path: Path, device: str, half: bool, conf: float) -> None:
+        network, self.names = load(path)
+        self.stride = max(32, int(network.stride.max()))
+        self._device = torch.device(device)
+        self._dtype = torch.float16 if half and self._device.type == "cuda" else torch.float32
+        self._network: Any = for_inference(network, self._device, self._dtype, conf)
+        self.end2end = bool(self._network.end2end)
+
+    @torch.inference_mode()
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(B, H, W, 3) uint8 RGB -> (K, 7) rows of image number, box in pixels of the input, score and class."""
+        there = torch.from_numpy(pixels)
+        if self._device.type == "cuda":  # from pinned memory the copy runs beside what the GPU does
+            there = there.pin_memory().to(self._device, non_blocking=True)
+        batch = there.permute(0, 3, 1, 2).to(self._dtype).div_(255)  # HWC in memory: channels last
+        rows: NDArray[np.float32] = self._network(batch).cpu().numpy()
+        return rows
 
 
 class _Rows(nn.Module):

@@ -78,6 +78,7 @@ def command(
     from rich.console import Console
 
     from tracker import provenance
+    from tracker.cli.run import prepare
     from tracker.config import Config
     from tracker.errors import UsageError
     from tracker.sequence import find_sequences
@@ -91,6 +92,8 @@ def command(
     if classes:
         names = [name for item in classes for name in item.split(",") if name]
         settings = settings.override({"detector": {"classes": names}}, "--classes")
+    if detections is DetectionsFrom.yolo:
+        prepare(settings, quiet)
     tracker = Tracker(settings, device=device)
     console = Console(stderr=True, quiet=quiet)
     record = _record(tracker, sequences, detections, camera_motion, strict_online, offline)

@@ -24,7 +24,10 @@ def command(
         typer.Argument(metavar="SOURCE", help="Video, folder of images, glob, camera number, RTSP or HTTP URL."),
     ],
     model: Annotated[
-        str | None, typer.Option(help="YOLO weights (.pt or .safetensors) in place of the embedded ones.")
+        str | None,
+        typer.Option(
+            help="YOLO weights (.pt or .safetensors) in place of the embedded ones, or a folder of track export."
+        ),
     ] = None,
     conf: Annotated[
         float | None, typer.Option(help="Detections less sure than this are dropped (0 to 1).", show_default="0.1")
@@ -80,7 +83,7 @@ def command(
     settings = _settings(
         config,
         {
-            "--model": ("detector", "model", model),
+            **exported_models(model),
             "--conf": ("detector", "conf", conf),
             "--iou": ("detector", "iou", iou),
             "--classes": ("detector", "classes", [c for item in classes or () for c in item.split(",") if c] or None),
@@ -95,6 +98,7 @@ def command(
     from tracker.video import separate
 
     output = Output(project, name or "", exist_ok, not no_video, as_json, show, forecast, offline, save_crops)
+    prepare(settings, quiet)
     with _progress_bar(quiet) as progress:
         results = run(
             separate(sources),
@@ -129,6 +133,29 @@ def _settings(config: str | None, options: dict[str, tuple[str, str, Any]]) -> C
         if value is not None:
             settings = settings.override({section: {key: value}}, option)
     return settings
+
+
+def exported_models(model: str | None) -> dict[str, tuple[str, str, Any]]:
+    """What --model sets: the detector, and of a folder of `track export` whatever it holds."""
+    if model is None or not Path(model).is_dir():
+        return {"--model": ("detector", "model", model)}
+    from tracker.exported import find
+
+    export = find(model)
+    assert export is not None
+    return {f"--model ({network})": (network, "model", model) for network in export.networks}
+
+
+def prepare(settings: Config, quiet: bool) -> None:
+    """Make the networks of the configuration's engine that are not made yet, and say so."""
+    if settings.engine == "torch":
+        return
+    from rich.console import Console
+
+    from tracker.int8 import prepared
+
+    with Console(stderr=True, quiet=quiet).status("") as status:
+        prepared(settings, status.update)
 
 
 @contextmanager

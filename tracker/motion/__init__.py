@@ -8,28 +8,35 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tracker.errors import WeightsError
+from tracker.exported import find
 from tracker.motion.kalman import KalmanParameters, KalmanPredictor
 from tracker.motion.learned import Core, LearnedPredictor, LstmCore
 from tracker.motion.predictor import Predictor
-from tracker.motion.weights import COMMAND, EMBEDDED, read_weights
+from tracker.motion.step import ExportedCore
+from tracker.motion.weights import COMMAND, EMBEDDED, WEIGHTS, read_weights
 
 __all__ = ["load_predictor"]
 
 
 def load_predictor(model: str = "") -> Predictor:
-    """The motion model by name: "" (the embedded LSTM), "kalman" (its filter alone) or a file of `track train motion`.
+    """The motion model by name: "" (the embedded LSTM), "kalman" (its filter alone), or what made it.
+
+    That is a file of `track train motion`, or a folder of `track export`.
 
     Raises:
         WeightsError: the file is missing, damaged or holds another network.
     """
     path = EMBEDDED if model in ("", "lstm", "kalman") else Path(model)
+    export = find(path, "motion")
+    if export is not None:
+        path = path / WEIGHTS
     weights = read_weights(path)
     parameters = KalmanParameters.from_tensors(weights.tensors)
     if model == "kalman":
         return KalmanPredictor(parameters)
     try:
         tensors = dict(weights.tensors)
-        core = _core(weights.notes.get("model", ""), tensors)
+        core = ExportedCore(export) if export else _core(weights.notes.get("model", ""), tensors)
         return LearnedPredictor(parameters, core, tensors["head.weight"], tensors["head.bias"])
     except (KeyError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]

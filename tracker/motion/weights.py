@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from tracker.errors import WeightsError
 
-EMBEDDED = Path(__file__).parent.parent / "assets" / "motion.safetensors"
+WEIGHTS = "motion.safetensors"
+EMBEDDED = Path(__file__).parent.parent / "assets" / WEIGHTS
 _NOTES = "motion"
 COMMAND = "track train motion DATA... --out runs/motion"
 

@@ -1,0 +1,150 @@
+"""Networks that `track export` has written, in use: OpenVINO or ONNX Runtime in the place of PyTorch, on the CPU.
+
+A folder of them holds `export.yaml` (what is in it, made from which weights, how close to PyTorch), a network for each
+of its entries, and the weights of appearance and motion as they were, for what is known about them beside the network.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from tracker.errors import TrackerError, WeightsError
+from tracker.extras import extra
+
+MANIFEST = "export.yaml"
+COMMAND = "track export --out DIR"
+STREAMS = 4  # inputs that are looked at side by side, each by its share of the cores, at most
+
+Arrays = tuple[NDArray[Any], ...]
+Network = Callable[..., Arrays]
+
+
+@dataclass(frozen=True)
+class Export:
+    """What a folder holds.
+
+    Attributes:
+        folder: where.
+        format: "openvino" or "onnx".
+        precision: "fp32" or "int8".
+        networks: of "detector", "appearance" and "motion" those that are there -> `file` and what else is known.
+    """
+
+    folder: Path
+    format: str
+    precision: str
+    networks: Mapping[str, Mapping[str, Any]]
+
+    def open(self, name: str, *, any_shape: bool = True) -> Network:
+        """The network `name`: arrays in, arrays out, from any number of threads at once.
+
+        Args:
+            name: which.
+            any_shape: False where inputs come in few shapes: a network is laid out for each of them, which is quicker.
+
+        Raises:
+            WeightsError: the folder does not hold it, or its file is damaged.
+            MissingExtraError: the engine is not installed.
+        """
+        if name not in self.networks:
+            raise WeightsError(f"{self.folder} holds no {name} network; make one with: {COMMAND}")
+        file = self.folder / str(self.networks[name]["file"])
+        try:
+            return _OpenVino(file, any_shape) if self.format == "openvino" else _OnnxRuntime(file)
+        except TrackerError:
+            raise
+        except Exception as error:  # whatever a damaged file makes the engine raise
+            reason = str(error).strip().splitlines()[-1]
+            raise WeightsError(f"{file} cannot be opened ({reason}); make it again with: {COMMAND}") from error
+
+
+def find(model: str | Path, network: str = "") -> Export | None:
+    """The export in the folder `model`; None where `model` is no folder.
+
+    Raises:
+        WeightsError: a folder without an export, or with one that lacks `network`.
+    """
+    folder = Path(model)
+    if not str(model) or not folder.is_dir():
+        return None
+    try:
+        content = yaml.safe_load((folder / MANIFEST).read_text(encoding="utf-8"))
+        found = Export(folder, content["format"], content["precision"], dict(content["networks"]))
+        if found.format not in ("openvino", "onnx"):
+            raise ValueError(found.format)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{folder} is not a folder of exported networks; make one with: {COMMAND}") from error
+    if network and network not in found.networks:
+        raise WeightsError(f"{folder} holds no {network} network; make one with: {COMMAND}")
+    return found
+
+
+class _Own(threading.local):
+    """A thread's requests, by the shapes of the inputs."""
+
+    def __init__(self) -> None:
+        self.requests: dict[tuple[tuple[int, ...], ...], Any] = {}
+
+
+class _OpenVino:
+    """A network in OpenVINO's format. Each thread has a request of its own; the engine's streams take them in turn."""
+
+    def __init__(self, file: Path, any_shape: bool) -> None:
+        openvino = extra("openvino", "openvino")
+        self._core = openvino.Core()
+        self._file = file
+        self._any_shape = any_shape
+        self._lock = threading.Lock()
+        self._compiled: dict[tuple[tuple[int, ...], ...], Any] = {}
+        self._own = _Own()
+        if any_shape:
+            self._compiled[()] = self._compile(())
+        else:
+            self._core.read_model(file)  # what is damaged is found when it is opened
+
+    def _compile(self, shapes: tuple[tuple[int, ...], ...]) -> Any:
+        model = self._core.read_model(self._file)
+        if shapes:
+            model.reshape(dict(zip(model.inputs, map(list, shapes), strict=True)))
+        streams = min(STREAMS, os.cpu_count() or 1)
+        # 32-bit where it is not INT8: the same numbers on processors that would take 16-bit floats otherwise. Threads
+        # are not bound to cores, which decoding and encoding want too.
+        settings = {"NUM_STREAMS": streams, "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
+        return self._core.compile_model(model, "CPU", settings)
+
+    def __call__(self, *inputs: NDArray[Any]) -> Arrays:
+        shapes = () if self._any_shape else tuple(array.shape for array in inputs)
+        requests = self._own.requests
+        if shapes not in requests:
+            with self._lock:
+                if shapes not in self._compiled:
+                    self._compiled[shapes] = self._compile(shapes)
+                requests[shapes] = self._compiled[shapes].create_infer_request()
+        request = requests[shapes]
+        request.infer(dict(enumerate(inputs)), share_inputs=True)
+        return tuple(np.array(output.data) for output in request.output_tensors)
+
+
+class _OnnxRuntime:
+    """A network in ONNX's format."""
+
+    def __init__(self, file: Path) -> None:
+        runtime = extra("onnxruntime", "onnx")
+        options = runtime.SessionOptions()
+        cores = os.cpu_count() or 1
+        options.intra_op_num_threads = max(1, cores // STREAMS)
+        options.log_severity_level = 3
+        self._session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        self._names = [entry.name for entry in self._session.get_inputs()]
+
+    def __call__(self, *inputs: NDArray[Any]) -> Arrays:
+        return tuple(self._session.run(None, dict(zip(self._names, inputs, strict=True))))

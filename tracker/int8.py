@@ -1,0 +1,95 @@
+"""INT8 networks made at first use: of the weights in use, calibrated with photographs, kept in the user's cache folder.
+
+They are keyed by the weights and by the versions of all that makes them, so they are made once and never stale.
+`XDG_CACHE_HOME` moves the folder. The LSTM stays as it is: for a few dozen tracks NumPy is quicker than any engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tracker.appearance import EMBEDDED
+from tracker.config import Config
+from tracker.detect import find_weights
+from tracker.errors import WeightsError
+from tracker.extras import extra
+from tracker.version import __version__
+from tracker.writers import writing
+
+_REVISION = "1"  # of what is made from the same weights by the same versions
+
+
+def prepared(config: Config, progress: Callable[[str], None] = lambda _: None) -> Config:
+    """`config` with the networks that its `engine` runs in the place of the weights; made where they are not yet.
+
+    Networks that are exported already stay, whatever the engine.
+
+    Args:
+        config: any; with the engine "torch" it comes back as it is.
+        progress: told in words what is going on.
+
+    Raises:
+        MissingExtraError: OpenVINO or, to make them, NNCF is not installed.
+        WeightsError: weights that cannot be read.
+        OutputError: the cache folder cannot be written.
+    """
+    if config.engine == "torch":
+        return config
+    extra("openvino", "openvino")
+    weights = {"detector": find_weights(config.detector.model)}
+    if config.appearance.enabled:
+        weights["appearance"] = Path(config.appearance.model or EMBEDDED)
+    folders = {name: _place(name, path) for name, path in weights.items() if not path.is_dir()}
+    missing = {name: folder for name, folder in folders.items() if not folder.is_dir()}
+    if missing:
+        _make(config, missing, progress)
+    changes: dict[str, Any] = {name: {"model": str(folder)} for name, folder in folders.items()}
+    return config.override(changes)
+
+
+def _place(name: str, weights: Path) -> Path:
+    """Where the network made from `weights` is kept."""
+    if not weights.is_file():
+        raise WeightsError(f"no {name} weights at {weights}; give a file, or leave it out for the embedded one")
+    versions = [_REVISION, __version__, *(_version(package) for package in ("openvino", "nncf"))]
+    key = hashlib.sha256(weights.read_bytes() + " ".join(versions).encode()).hexdigest()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "tracker" / f"{name}-int8-{key[:16]}"
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "none"
+
+
+def _make(config: Config, missing: dict[str, Path], progress: Callable[[str], None]) -> None:
+    """Make each in a folder beside its place and move it there at once: whoever looks finds all of it or nothing."""
+    from tracker.export import export, require
+    from tracker.sample import collect
+
+    require("openvino", int8=True)
+
+    def told(what: str) -> None:
+        progress(f"making the INT8 networks (once): {what}")
+
+    sample = collect(None, config, progress=told)
+    for name, folder in missing.items():
+        with writing(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{name}-"))
+        try:
+            export(config, draft, sample, int8=True, networks=[name], progress=told)
+            with writing(folder):
+                if not folder.is_dir():  # another process may have been quicker
+                    draft.rename(folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
