@@ -78,7 +78,7 @@ def test_the_terms_make_up_the_very_similarity_that_decided(evaluated):
 def test_a_lost_track_says_which_detection_was_too_weak_for_it(evaluated):
     gone = range(1, 11)
     run = evaluated(rows((100, 20, 0.8, gone), (400, 20, 0.9)) + rows((100, 20, 0.2), frames=[13]))
-    found = explain(run, 1, 13)
+    found = explain(run, 2, 13)
     assert (found.state, found.last_seen, found.next_reported, found.successor) == ("lost", 10, None, None)
     weak = found.pairs[0]
     assert (weak.stage, weak.gate) == (None, None) and "too unsure for a lost track" in weak.verdict
