@@ -65,19 +65,18 @@ def associate(status: Ints, trust: Floats, similarity: Floats, config: Associati
 
     A lost track that none of these stages takes up may still return by its look: `match_returns`.
     """
+    stages = plan(status, trust, config)
+    pairs = _above(similarity, min(gate for *_, gate in stages))
     free_tracks, free_found = np.ones(len(status), bool), np.ones(len(trust), bool)
-    rows, columns, stages = [], [], []
-    for stage, these, those, gate in plan(status, trust, config):
-        who, what = np.flatnonzero(these & free_tracks), np.flatnonzero(those & free_found)
-        if not len(who) or not len(what):
-            continue
-        left, right = assign(similarity[who[:, None], what], gate)
-        rows.append(who[left])
-        columns.append(what[right])
-        stages.append(np.full(len(left), stage, np.int64))
-        free_tracks[rows[-1]] = False
-        free_found[columns[-1]] = False
-    return _matches(rows, columns, stages)
+    chosen = []
+    for stage, these, those, gate in stages:
+        row, column = pairs
+        able = (these & free_tracks)[row] & (those & free_found)[column] & (similarity[pairs] > gate)
+        tracks, found = _assign(similarity, row[able], column[able], gate)
+        free_tracks[tracks], free_found[found] = False, False
+        chosen.append((tracks, found, np.full(len(tracks), stage, np.int64)))
+    matched = np.concatenate(chosen, axis=1)
+    return Matches(*matched[:, np.argsort(matched[0])])
 
 
 def plan(status: Ints, trust: Floats, config: AssociationConfig) -> tuple[tuple[Stage, Mask, Mask, float], ...]:
@@ -90,15 +89,6 @@ def plan(status: Ints, trust: Floats, config: AssociationConfig) -> tuple[tuple[
         (Stage.WEAK, seen, ~sure, config.min_overlap_weak),
         (Stage.TENTATIVE, ~believed, sure, config.min_overlap_tentative),
     )
-
-
-def _matches(rows: list[Ints], columns: list[Ints], stages: list[Ints]) -> Matches:
-    if not rows:
-        none = np.zeros(0, np.int64)
-        return Matches(none, none, none)
-    tracks = np.concatenate(rows)
-    order = np.argsort(tracks)
-    return Matches(tracks[order], np.concatenate(columns)[order], np.concatenate(stages)[order])
 
 
 def motion_similarity(tracks: Candidates, found: Detections, config: AssociationConfig) -> Floats:
@@ -225,12 +215,23 @@ def assign(similarity: Floats, gate: float) -> tuple[Ints, Ints]:
     Returns:
         (K,) rows and (K,) columns, in the caller's own numbering, ordered by row.
     """
-    row, column = np.nonzero(similarity > gate)
-    alone = np.bincount(row, minlength=1)[row] == 1
-    alone &= np.bincount(column, minlength=1)[column] == 1
-    if alone.all():
+    return _assign(similarity, *_above(similarity, gate), gate)
+
+
+def _above(similarity: Floats, gate: float) -> tuple[Ints, Ints]:
+    """Rows and columns (P,) of the pairs above the gate, ordered by row: few of many in a frame full of objects."""
+    flat = np.flatnonzero(similarity > gate)
+    width = max(similarity.shape[1], 1)
+    return flat // width, flat % width
+
+
+def _assign(similarity: Floats, row: Ints, column: Ints, gate: float) -> tuple[Ints, Ints]:
+    """`assign` of the pairs (P,) above the gate, ordered by row."""
+    if len(row) < 2:
         return row, column
-    contested = ~alone
+    contested = (np.bincount(row) > 1)[row] | (np.bincount(column) > 1)[column]
+    if not contested.any():
+        return row, column
     rows = np.flatnonzero(np.bincount(row[contested]))
     columns = np.flatnonzero(np.bincount(column[contested]))
     gain = similarity[rows[:, None], columns].astype(np.float64) - gate
@@ -238,6 +239,6 @@ def assign(similarity: Floats, gate: float) -> tuple[Ints, Ints]:
     limit = float(gain.max()) + 1.0
     _, chosen, _ = lap.lapjv(np.where(gain > 0, limit - gain, limit + 1.0), extend_cost=True, cost_limit=limit)
     paired = (chosen >= 0) & (gain[np.arange(len(rows)), chosen] > 0)
-    left = np.concatenate([row[alone], rows[paired]])
+    left = np.concatenate([row[~contested], rows[paired]])
     order = np.argsort(left)
-    return left[order], np.concatenate([column[alone], columns[chosen[paired]]])[order]
+    return left[order], np.concatenate([column[~contested], columns[chosen[paired]]])[order]

@@ -30,7 +30,7 @@ FAR = 2.0  # heights: a border further away than this does not matter
 
 
 class Step(NamedTuple):
-    """One observation of each track and what was known before it; leading shape (...).
+    """One observation of each track and what was known before it; shapes (...) or what broadcasts to them.
 
     Attributes:
         observed: (..., 4) coordinates seen.

@@ -87,6 +87,14 @@ class KalmanParameters:
             values[field.name] = np.asarray(value, np.float64)
         return cls(**values)
 
+    def rows(self, count: int) -> KalmanParameters:
+        """The same constants (count, 4): arrays of one shape multiply several times faster than a row of four."""
+        return KalmanParameters(*(np.tile(getattr(self, field.name), (count, 1)) for field in fields(self)))
+
+    def __getitem__(self, part: slice) -> KalmanParameters:
+        """Some of the `rows`."""
+        return KalmanParameters(*(getattr(self, name)[part] for name in self.__dataclass_fields__))
+
     def to_tensors(self) -> dict[str, Array]:
         """The names and values that `from_tensors` reads."""
         return {f"kalman.{field.name}": getattr(self, field.name) for field in fields(self)}
@@ -183,15 +191,20 @@ def correct(predicted: Array, observed: Array, p: KalmanParameters) -> Array:
 def warped(coordinates: NDArray[Any], affine: NDArray[np.float64]) -> NDArray[Any]:
     """(N, 4) coordinates moved by a (2, 3) affine: centres are mapped, sizes scaled."""
     moved = coordinates + math.log(affine_scale(affine))
-    moved[:, :2] = turned(coordinates[:, :2], affine) + affine[:, 2]
+    moved[:, :2] = coordinates[:, :2]
+    turn(moved, affine)
+    moved[:, :2] += affine[:, 2]
     return moved
 
 
-def turned(vectors: NDArray[Any], affine: NDArray[np.float64]) -> NDArray[Any]:
-    """(..., 2) directions turned and scaled by a (2, 3) affine."""
+def turn(vectors: NDArray[Any], affine: NDArray[np.float64]) -> None:
+    """Turn and scale (..., 2 or more) vectors' first two numbers by a (2, 3) affine, in place."""
     (a, b, _), (c, d, _) = affine.tolist()  # for a few vectors quicker than a matrix product
     x, y = vectors[..., 0], vectors[..., 1]
-    return np.stack([a * x + b * y, c * x + d * y], axis=-1)
+    turned = a * x + b * y
+    y *= d
+    y += c * x
+    vectors[..., 0] = turned
 
 
 def affine_scale(affine: NDArray[np.float64]) -> float:
@@ -209,12 +222,14 @@ class KalmanPredictor:
         self._time_s = np.zeros(0)
         self._ahead = np.zeros((5, 0, 4))  # the state propagated to the time that was last asked for ...
         self._ahead_s = np.zeros(0)  # ... which is this; NaN where the state has changed since
+        self._rows = parameters.rows(0)
 
     def predict(self, slots: Ints, time_s: float) -> Prediction:
-        elapsed = np.maximum(time_s - self._time_s[slots, None], 0)
-        self._ahead[:, slots] = ahead = propagate(self._state[:, slots], elapsed, self.parameters)
-        self._ahead_s[slots] = time_s
-        mean, std = to_cxcywh(*self._corrected(slots, ahead[MEAN], np.sqrt(ahead[VARIANCE]), elapsed))
+        dt = np.maximum(time_s - self._time_s[slots], 0)
+        state = self._state.take(slots, axis=1)
+        ahead = propagate(state, _four(dt), self._rows[: len(slots)])
+        self._ahead[:, slots], self._ahead_s[slots] = ahead, time_s
+        mean, std = to_cxcywh(*self._corrected(slots, state[MEAN], ahead[MEAN], np.sqrt(ahead[VARIANCE]), _four(dt)))
         return Prediction(mean.astype(np.float32), std.astype(np.float32))
 
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
@@ -227,10 +242,10 @@ class KalmanPredictor:
         observed = to_coordinates(seen.xyxy.astype(np.float64))
         elapsed = np.where(new, 0, seen.time_s - self._time_s[slots])
         if ((self._ahead_s[slots] == seen.time_s) | new).all():  # the frame's prediction has worked this out already
-            predicted = self._ahead[:, slots]
+            predicted = self._ahead.take(slots, axis=1)
         else:
-            predicted = propagate(self._state[:, slots], elapsed[:, None], self.parameters)
-        filtered = correct(predicted, observed, self.parameters)
+            predicted = propagate(self._state[:, slots], _four(elapsed), self._rows[: len(slots)])
+        filtered = correct(predicted, observed, self._rows[: len(slots)])
         if new.any():
             filtered[:, new] = predicted[:, new] = start(observed[new], self.parameters)
         self._state[:, slots] = filtered
@@ -241,17 +256,18 @@ class KalmanPredictor:
     def _corrected(
         self,
         slots: Ints,  # noqa: ARG002
+        last: NDArray[Any],  # noqa: ARG002
         mean: NDArray[Any],
         std: NDArray[Any],
         dt: NDArray[Any],  # noqa: ARG002
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """What a network makes of the filter's forecast (N, 4), `dt` (N, 1) seconds after the last observation."""
+        """What a network makes of the filter's forecast (N, 4), `dt` seconds after its `last` mean."""
         return mean, std
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
-        state = self._state[:, slots]
+        state = self._state.take(slots, axis=1)
         state[MEAN] = warped(state[MEAN], affine)
-        state[VELOCITY, :, :2] = turned(state[VELOCITY, :, :2], affine)
+        turn(state[VELOCITY], affine)
         # rotation of the noise is neglected: cameras roll little between frames
         state[VARIANCE:, :, :2] *= affine_scale(affine) ** 2
         self._state[:, slots] = state
@@ -282,3 +298,9 @@ class KalmanPredictor:
             self._time_s = np.pad(self._time_s, (0, more))
             self._ahead = np.pad(self._ahead, ((0, 0), (0, more), (0, 0)))
             self._ahead_s = np.pad(self._ahead_s, (0, more), constant_values=np.nan)
+            self._rows = self.parameters.rows(len(self._time_s))
+
+
+def _four(values: NDArray[Any]) -> NDArray[Any]:
+    """(N,) -> (N, 4), the same for each coordinate."""
+    return np.repeat(values, 4).reshape(-1, 4)

@@ -22,7 +22,7 @@ from tracker.motion.kalman import (
     affine_scale,
     forecast,
     process_unit,
-    turned,
+    turn,
     warped,
 )
 from tracker.motion.predictor import Observations
@@ -75,10 +75,10 @@ class LearnedPredictor(KalmanPredictor):
             score=seen.scores,
             last_score=last_score,
             mean_score=total / count,
-            has_feature=np.zeros(len(slots)) if features is None else ~np.isnan(features[:, 0]) * 1.0,
-            frame_size=np.broadcast_to(seen.frame_size or (np.nan, np.nan), (len(slots), 2)),
+            has_feature=np.zeros(1) if features is None else ~np.isnan(features[:, 0]) * 1.0,
+            frame_size=np.array(seen.frame_size or (np.nan, np.nan)),
         )
-        inputs = geometry(step, self.parameters)
+        inputs = geometry(step, self._rows[: len(slots)])
         with one_thread():
             self._output[slots] = self.core.step(slots, inputs, features) @ self._head + self._head_bias
         self._last[slots] = observed
@@ -91,13 +91,13 @@ class LearnedPredictor(KalmanPredictor):
         super().warp(slots, affine)
         self._last[slots] = warped(self._last[slots], affine)
         output = self._output[slots].reshape(len(slots), TERMS, 4)
-        output[:, :3, :2] = turned(output[:, :3, :2], affine / affine_scale(affine))
+        turn(output[:, :3], affine / affine_scale(affine))
         self._output[slots] = output.reshape(len(slots), OUTPUTS)
 
     def _corrected(
-        self, slots: Ints, mean: NDArray[Any], std: NDArray[Any], dt: NDArray[Any]
+        self, slots: Ints, last: NDArray[Any], mean: NDArray[Any], std: NDArray[Any], dt: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        return corrected(mean, std, process_unit(self._state[MEAN, slots]), self._output[slots], dt)
+        return corrected(mean, std, process_unit(last), self._output[slots], dt)
 
     def _forecaster(self, slots: Ints) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
         state, output = self._state[:, slots, None], self._output[slots, None]
@@ -173,7 +173,7 @@ class LstmCore:
         self.state[:, :, slots] = 0
 
     def step(self, slots: Ints, geometry: Floats, features: Floats | None) -> Floats:
-        (h1, c1), (h2, c2) = self.state[:, :, slots]
+        (h1, c1), (h2, c2) = self.state.take(slots, axis=2)
         gates = np.concatenate([geometry, h1], axis=1) @ self.first
         gates += self.map.bias
         look = self.map.appearance_part(features)
