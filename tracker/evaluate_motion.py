@@ -249,18 +249,19 @@ def evaluate_motion(
         report.metrics[model.name] = {}
         report.details[model.name] = {}
         for horizon, pairs in said.items():
-            everything = _together([f for _, f in pairs])
+            everything = together([f for _, f in pairs])
             report.metrics[model.name][str(horizon)] = metrics(everything, model.normal)
             parts = {name: _part(everything, mask) for name, mask in _splits(everything)}
             for rate in sorted({round(1 / scene.interval_s, 2) for scene, _ in pairs}):
                 same = [f for scene, f in pairs if round(1 / scene.interval_s, 2) == rate]
-                parts[f"{rate:g} frames/s"] = _together(same)
+                parts[f"{rate:g} frames/s"] = together(same)
             parts |= {scene.name: f for scene, f in pairs}
             report.details[model.name][str(horizon)] = {k: metrics(f, model.normal) for k, f in parts.items()}
     return report
 
 
-def _together(parts: Sequence[Forecasts]) -> Forecasts:
+def together(parts: Sequence[Forecasts]) -> Forecasts:
+    """Forecasts of one horizon of several scenes."""
     return Forecasts(*(np.concatenate([getattr(f, name) for f in parts]) for name in vars(parts[0])))
 
 

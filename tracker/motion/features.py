@@ -26,6 +26,7 @@ from tracker.motion.kalman import (
 Array = NDArray[Any]
 
 GEOMETRY_SIZE = 47
+HAS_FEATURE = 39  # the column that says whether there is an appearance vector
 FAR = 2.0  # heights: a border further away than this does not matter
 
 
@@ -85,7 +86,7 @@ def geometry(step: Step, p: KalmanParameters) -> NDArray[np.float32]:
     g[..., 36] = step.score
     g[..., 37] = step.score - step.last_score
     g[..., 38] = step.score - step.mean_score
-    g[..., 39] = step.has_feature
+    g[..., HAS_FEATURE] = step.has_feature
     g[..., 40] = mean[..., 2] - mean[..., 3]
     _place(g[..., 41:], mean, step.frame_size, unit)
     g *= _SCALE

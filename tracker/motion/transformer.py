@@ -39,16 +39,17 @@ class Layer(nn.Module):
 
 
 class TransformerNetwork(ForecastNetwork):
-    """State: the layers' inputs of the last 31 steps (2, B, 31, 128) and how many there were (1, B)."""
+    """State: the layers' inputs of the last window - 1 steps (2, B, 31, 128) and how many there were (1, B)."""
 
-    def __init__(self) -> None:
+    def __init__(self, window: int = WINDOW) -> None:
         super().__init__(WIDTH)
+        self.window = window
         self.narrow = nn.Linear(INPUT_SIZE, WIDTH)
         self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
 
     def start_state(self, tracks: int) -> State:
         zeros = self.no_feature.new_zeros
-        return zeros(LAYERS, tracks, WINDOW - 1, WIDTH), zeros(1, tracks)
+        return zeros(LAYERS, tracks, self.window - 1, WIDTH), zeros(1, tracks)
 
     def core(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         pasts, count = state
@@ -56,16 +57,16 @@ class TransformerNetwork(ForecastNetwork):
         bias = self._bias(x.shape[1], count[0])
         kept = []
         for layer, past in zip(self.layers, pasts, strict=True):
-            kept.append(torch.cat([past, x], 1)[:, -(WINDOW - 1) :])
+            kept.append(torch.cat([past, x], 1)[:, -(self.window - 1) :])
             x = layer(x, past, bias)
-        return x, (torch.stack(kept), (count + x.shape[1]).clamp(max=WINDOW - 1))
+        return x, (torch.stack(kept), (count + x.shape[1]).clamp(max=self.window - 1))
 
     def _bias(self, steps: int, count: Tensor) -> Tensor:
         """(B, 4, T, 31 + T): minus infinity for what is later, too long ago or missing, else minus slope x distance."""
-        place = torch.arange(WINDOW - 1 + steps, device=count.device)
-        distance = place[WINDOW - 1 :, None] - place
+        place = torch.arange(self.window - 1 + steps, device=count.device)
+        distance = place[self.window - 1 :, None] - place
         slope = 2.0 ** -torch.arange(1, HEADS + 1, device=count.device)
-        there = place >= WINDOW - 1 - count[:, None]
-        allowed = (distance >= 0) & (distance < WINDOW) & there[:, None]
+        there = place >= self.window - 1 - count[:, None]
+        allowed = (distance >= 0) & (distance < self.window) & there[:, None]
         scores = -slope[:, None, None] * distance
         return torch.where(allowed[:, None], scores, -torch.inf)
