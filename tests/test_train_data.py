@@ -71,6 +71,8 @@ def test_only_the_first_half_or_nothing_of_a_sequence_is_read_where_asked(root):
         ("70,1,10,10,20,20,1,1,1\n", "after the last"),
         ("9,77,5000,10,20,20,1,1,1\n", "wholly outside"),
         ("60,55,9,9,9,9,1,1,1\n59,55,9,9,9,9,1,1,1\n", "goes back in time"),
+        ("10,66,9,9,9,9,1,1,1\n20,66,9,9,9,9,1,1,1\n", "missing for some frames"),
+        ("60,44,9,9,0,9,1,1,1\n", "without area"),
     ],
 )
 def test_what_is_wrong_is_said_with_file_and_line(root, lines, remark):
