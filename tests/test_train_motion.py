@@ -155,6 +155,38 @@ def test_sequences_are_split_whole(data):
     assert len(training) + len(aside) == len(tracks) and len(aside) > 0
 
 
+def test_a_large_part_of_a_dataset_is_not_set_aside_while_there_are_others(tmp_path):
+    for number in range(12):
+        write_sequence(tmp_path, f"SEQ-{number:02}", seed=number, tracks=20 if number == 5 else 2)
+    tracks = read_tracks([tmp_path])
+    for seed in range(5):
+        training, aside = split_by_sequence(tracks, 0.5, seed)
+        assert 5 in training.sequence and len(np.unique(aside.sequence)) == 6
+
+
+def test_the_curves_are_logged_for_tensorboard_where_it_is_installed(data, tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    next(iter(trainer(data, tmp_path).run()))
+    list(trainer(data, tmp_path, resume=True).run())
+    log = EventAccumulator(str(tmp_path)).Reload()
+    with (tmp_path / "curves.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    logged = log.Scalars("validation_loss")
+    assert [event.step for event in logged] == [6, 12, 13]
+    assert [event.value for event in logged] == pytest.approx([float(row["validation_loss"]) for row in rows])
+
+
+def test_half_precision_learns_as_well(data, tmp_path):
+    settings = replace(SMALL, rounds=6, validate_every=6)
+    (full,), (half,) = (
+        list(trainer(data, tmp_path / p, replace(settings, precision=p)).run()) for p in ("float32", "bfloat16")
+    )
+    assert half["validation_loss"] == pytest.approx(full["validation_loss"], abs=0.02)
+    assert half["loss"] != full["loss"]
+
+
 def test_the_same_generator_draws_the_same_windows_and_another_others(sampler):
     one, again, other = (sampler.draw(np.random.default_rng(seed), 20, 15, looks=True) for seed in (1, 1, 2))
     for name, value in vars(one).items():

@@ -9,6 +9,7 @@ rounds of long ones, in which the state is carried from chunk to chunk (truncate
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import math
 import time
@@ -198,6 +199,7 @@ class Trainer:
         )
         self.round, self.best_loss, self.waited = 0, math.inf, 0
         self.rows: list[dict[str, float]] = []
+        self._board: Any = None
         checkpoint = folder / LATEST
         if resume and checkpoint.is_file():
             self._restore(checkpoint)
@@ -307,7 +309,10 @@ class Trainer:
         return row
 
     def _keep(self, row: dict[str, float]) -> None:
-        """Counts towards early stop and writes curves and checkpoint; the checkpoint last, and whole or not at all."""
+        """Counts towards early stop, writes curves (for TensorBoard too, where it is installed) and the checkpoint.
+
+        The checkpoint comes last, and whole or not at all.
+        """
         self.rows.append(row)
         self.waited += 1
         if row["validation_loss"] < self.best_loss:
@@ -320,6 +325,12 @@ class Trainer:
             writer = csv.DictWriter(file, list(self.rows[0]))
             writer.writeheader()
             writer.writerows(self.rows)
+        if self._board is None and importlib.util.find_spec("tensorboard"):
+            self._board = _board(self.folder, int(row["round"]))
+        if self._board is not None:
+            for name, value in row.items():
+                self._board.add_scalar(name, value, int(row["round"]))
+            self._board.flush()
         state = {
             "network": self.network.state_dict(),
             "average": self.average,
@@ -366,6 +377,13 @@ class Trainer:
         return path
 
 
+def _board(folder: Path, step: int) -> Any:
+    """A TensorBoard log in `folder`; what a run that was stopped had logged of `step` and later is hidden."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder), purge_step=step)
+
+
 def _mean_iou(error: NDArray[Any], windows: Windows, p: KalmanParameters) -> float:
     """Mean IoU of forecasts that miss the target by `error` (B, T, K, 4), in units of the box."""
     unit = filtered(windows, p).unit[:, :, None]
@@ -394,6 +412,8 @@ def _process_group() -> tuple[int, int]:
 def split_by_sequence(tracks: TrackTable, share: float, seed: int) -> tuple[TrackTable, TrackTable]:
     """Training and validation tracks; whole sequences go to one or the other, at least one to each where there are two.
 
+    Drawn by chance, but those that are more than a tenth of their dataset last: they would be missed in training.
+
     Raises:
         DataError: no tracks long enough to learn from.
     """
@@ -401,7 +421,12 @@ def split_by_sequence(tracks: TrackTable, share: float, seed: int) -> tuple[Trac
     if len(names) == 1 or share == 0:
         return tracks, tracks
     count = max(1, round(share * len(names)))
-    chosen = np.random.default_rng(seed).permutation(names)[:count]
+    size = np.bincount(tracks.sequence, weights=tracks.length)
+    whole = np.bincount(tracks.group, weights=tracks.length)
+    dataset = np.zeros(len(size), np.int64)
+    dataset[tracks.sequence] = tracks.group
+    drawn = np.random.default_rng(seed).permutation(names)
+    chosen = sorted(drawn, key=lambda name: size[name] > 0.1 * whole[dataset[name]])[:count]
     aside = np.isin(tracks.sequence, chosen)
     if not (~aside).any():
         raise DataError("no tracks are left to train on; give more sequences or a smaller validation share")

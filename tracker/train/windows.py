@@ -2,8 +2,9 @@
 
 What damages a window is drawn once for it: frame stride, missed detections and bursts of them, white or correlated
 heavy-tailed box noise (a real detector's error hardly changes from one frame to the next), camera motion, mirroring,
-time reversal, a jump to another object. Where a dataset has detections, some windows are those, undamaged but for a
-little jitter. Everything is vectorised over the B windows of a batch; only the noise runs step by step.
+time reversal, a faster or slower clock, a jump to another object. Where a dataset has detections, some windows are
+those, with little more than a slow error added. Everything is vectorised over the B windows of a batch; only the noise
+runs step by step.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from tracker.train.data import TrackTable
 
 HORIZONS = 4  # targets drawn a step
 LONGEST_FRAMES = 60
+STRIDES = (1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 5, 5, 6, 8, 10)
+REVERSED = 0.2  # share of windows played backwards: not more, what a camera drives past comes nearer more often
+CLOCK = 0.5  # half of the windows of true boxes run up to e^0.5 = 1.6 times faster or slower than they did
 DETECTOR_NOISE = np.array([0.046, 0.018, 0.086, 0.032])  # sd of a real detector: of width, of height, log units
 DETECTOR_CORRELATION = (0.82, 0.98)  # from frame to frame at 30 frames/s
 UNFAMILIAR_BIAS = np.array([0.035, 0.027, 0.087, 0.050])  # what its error has more of on images it was not trained on
@@ -87,10 +91,10 @@ class WindowSampler:
         ]
 
     def _weights(self, count: NDArray[Any], usable: NDArray[Any]) -> NDArray[np.float64]:
-        """A track's chance goes with its length, a dataset's with the cube root of its size."""
+        """A track's chance goes with its length, all datasets have the same."""
         group = self.tracks.group[usable]
         size = np.bincount(group, weights=count, minlength=len(self.tracks.groups))
-        weight = count / np.maximum(size, 1)[group] ** (2 / 3)
+        weight = count / np.maximum(size, 1)[group]
         return np.asarray(weight / max(weight.sum(), 1), np.float64)
 
     def draw(
@@ -109,6 +113,8 @@ class WindowSampler:
         fps = self.tracks.fps[base]
         target_row, horizon_s, target_valid = self._targets(rng, row, base, direction, stride)
         time_s = (row - self.tracks.first[base, None]) * direction[:, None] / fps[:, None]
+        clock = np.exp(rng.uniform(-CLOCK, CLOCK, windows) * (~is_real & (rng.random((windows,)) < 0.5)))
+        time_s, horizon_s = time_s * clock[:, None], horizon_s * clock[:, None, None]
         truth, target = self._coordinates[row], self._coordinates[target_row]
         observed = np.where(is_real[:, None, None], self._detected[row], truth)
         known = np.isfinite(truth[..., 0]) & np.isfinite(observed[..., 0])
@@ -150,7 +156,7 @@ class WindowSampler:
     def _positions(self, rng: np.random.Generator, track: NDArray[Any], steps: int) -> tuple[NDArray[Any], ...]:
         """(B, T) places in each track's list of rows, (B,) direction in time and (B,) stride."""
         windows, count = len(track), self._count[track]
-        stride = rng.choice([1, 1, 1, 1, 2, 3, 4, 5, 5, 6, 8, 10], windows)
+        stride = rng.choice(STRIDES, windows)
         stride = np.minimum(stride, np.maximum(count // max(8, steps // 2), 1))
         missed = rng.choice([0.0, 0.1, 0.1, 0.3], windows)
         jump = stride[:, None] * rng.geometric(1 - missed[:, None], (windows, steps))
@@ -159,7 +165,7 @@ class WindowSampler:
         way = np.cumsum(jump, axis=1) - jump[:, :1]
         slack = np.maximum(count - 1 - way[:, -1], np.minimum(count // 2, 2 * stride))
         begin = (rng.random((windows,)) * (slack + 1)).astype(np.int64)
-        direction = np.where(rng.random((windows,)) < 0.4, -1, 1)
+        direction = np.where(rng.random((windows,)) < REVERSED, -1, 1)
         forward = begin[:, None] + way
         return np.where(direction[:, None] > 0, forward, count[:, None] - 1 - forward), direction, stride
 
@@ -171,10 +177,14 @@ class WindowSampler:
         direction: NDArray[Any],
         stride: NDArray[Any],
     ) -> tuple[NDArray[Any], ...]:
-        """Rows, seconds and validity (B, T, K) of targets, log-uniform from one step to `LONGEST_FRAMES`."""
+        """Rows, seconds and validity (B, T, K) of targets, log-uniform from one step to `LONGEST_FRAMES`.
+
+        Each of the K has its own part of that range, so every observation has a near and a far one.
+        """
         low = np.log(stride - 0.5)[:, None, None]
         high = np.log(np.maximum(LONGEST_FRAMES, 8 * stride))[:, None, None]
-        frames = np.rint(np.exp(low + (high - low) * rng.random((*row.shape, HORIZONS)))).astype(np.int64)
+        share = (np.arange(HORIZONS) + rng.random((*row.shape, HORIZONS))) / HORIZONS
+        frames = np.rint(np.exp(low + (high - low) * share)).astype(np.int64)
         frames = np.maximum(frames, 1)
         target = row[..., None] + direction[:, None, None] * frames
         first = self.tracks.first[track][:, None, None]
@@ -230,7 +240,7 @@ def _noise(
 
     `damaged` (B,) windows are of true boxes, half of them with white and half with correlated noise. The others are a
     detector's own boxes and need little; those of images that it was trained on, `biased` (B,), lack the slow part of
-    the error that it makes elsewhere.
+    the error that it makes elsewhere, and that differs from one place to the next: the others get some more of it.
     """
     windows, steps = time_s.shape
     dt = np.abs(np.diff(time_s, axis=1, prepend=time_s[:, :1]))
@@ -241,7 +251,8 @@ def _noise(
     strength = np.where(damaged, strength, 0.3 * strength)
     level = np.where(damaged, level, rng.choice([0, 0.01, 0.02], windows))
     white = rng.normal(0, 1, slow.shape) * level[:, None, None]
-    bias = _correlated(rng, dt, UNFAMILIAR_CORRELATION) * (rng.uniform(0.5, 1.5, windows) * biased)[:, None, None]
+    bias = _correlated(rng, dt, UNFAMILIAR_CORRELATION)
+    bias *= np.where(biased, rng.uniform(0.7, 1.8, windows), rng.uniform(0, 1, windows) * ~damaged)[:, None, None]
     noise = white + slow * (strength[:, None] * DETECTOR_NOISE)[:, None] + bias * UNFAMILIAR_BIAS
     outlier = (rng.random((windows, steps, 1)) < 0.01) & damaged[:, None, None]
     noise = np.clip(np.where(outlier, 3 * noise, noise), -0.5, 0.5)
