@@ -1,110 +1,79 @@
-"""End to end against `yolo track`: the same clip and weights, video and text written, in turn, in separate processes.
+"""Has it become slower? `Tracker.update` and whole runs of this checkout and of another commit, in turn.
 
-    python scripts/benchmark.py people.mp4 --model yolo11n.pt --rounds 3
+    python scripts/benchmark.py people.mp4 --base main~5 --rounds 3
 
-Wall time is what a user waits, from the command to its end, start-up and loading included. On a machine that does other
-work at the same time the processor time, which counts only one's own work, says more.
+Against other trackers: `track bench`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import av
 import typer
 from rich.console import Console
 from rich.table import Table
 
-OURS = "track"
+from tracker.bench import growth
+from tracker.bench.report import costs_table
+from tracker.bench.runs import in_turn, ours
 
-
-@dataclass(frozen=True)
-class Cost:
-    """What one run took."""
-
-    wall_s: float
-    cpu_s: float  # user and system time of the process and its threads
-    memory_mib: float  # peak resident
-
-
-def measure(command: list[str], folder: Path) -> Cost:
-    """Run a command in `folder` to its end; its output is kept only to show why it failed."""
-    environment = os.environ | {"YOLO_CONFIG_DIR": str(folder), "YOLO_OFFLINE": "True"}
-    with (folder / "output.txt").open("w+") as output:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall_s = time.perf_counter() - start
-        if status:
-            output.seek(0)
-            raise SystemExit(f"{' '.join(command)} failed:\n{output.read()[-2000:]}")
-    return Cost(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-
-
-def commands(clip: Path, model: Path, imgsz: int, trackers: list[str]) -> dict[str, list[str]]:
-    """Name -> command line, ours with and without appearance first."""
-    here = str(Path(__file__).parents[1])
-    ours = [sys.executable, "-c", f"import sys; sys.path.insert(0, {here!r}); from tracker.cli import main; main()"]
-    ours += [str(clip), "--model", str(model), "--imgsz", str(imgsz)]
-    yolo = [str(Path(sys.executable).with_name("yolo")), "track", f"source={clip}", f"model={model}", f"imgsz={imgsz}"]
-    yolo += ["save=True", "save_txt=True", "project=runs"]
-    return {OURS: ours, f"{OURS} --no-reid": [*ours, "--no-reid"]} | {
-        f"yolo track {name}": [*yolo, f"tracker={name}.yaml"] for name in trackers
-    }
+ROOT = Path(__file__).parents[1]
 
 
 def main(
     clip: Annotated[Path, typer.Argument(help="Video file.", exists=True)],
-    model: Annotated[Path, typer.Option(help="YOLO .pt weights, used by all.", exists=True)],
-    imgsz: Annotated[int, typer.Option(help="Detection size.")] = 640,
+    base: Annotated[str, typer.Option(help="The commit to compare with: any name that git knows.")],
+    config: Annotated[str | None, typer.Option(help="Preset of both, by name.")] = None,
     rounds: Annotated[int, typer.Option(help="Runs of each, in turn.", min=1)] = 3,
-    trackers: Annotated[str, typer.Option(help="Ultralytics' trackers, by comma.")] = "bytetrack",
-    out: Annotated[Path | None, typer.Option(help="JSON file for all numbers.")] = None,
+    limit: Annotated[float, typer.Option(help="Exit with 1 where the median ratio is above this.")] = 1.1,
 ) -> None:
-    """Time `track` and `yolo track` on one clip."""
+    """Print ratios of this checkout's times to those of the base; above 1 it has become slower."""
     console = Console()
-    clip, model = clip.resolve(), model.resolve()
-    with av.open(str(clip)) as container:
-        frames = sum(1 for _ in container.decode(video=0))
-    costs: dict[str, list[Cost]] = {}
-    for number in range(rounds):
-        for name, command in commands(clip, model, imgsz, trackers.split(",")).items():
-            with tempfile.TemporaryDirectory() as folder:
-                costs.setdefault(name, []).append(measure(command, Path(folder)))
-            console.print(f"round {number + 1}: {name} {costs[name][-1].wall_s:.1f} s", style="dim")
-    console.print(table(costs, frames))
-    if out is not None:
-        out.write_text(json.dumps({name: [asdict(cost) for cost in found] for name, found in costs.items()}, indent=2))
+    with tempfile.TemporaryDirectory() as name:
+        checkout(base, Path(name))
+        trees = {"now": ROOT, base: Path(name)}
+        commands = {tree: ours(clip.resolve(), config, package=path) for tree, path in trees.items()}
+        costs = in_turn(commands, rounds, lambda what: console.print(what, style="dim"))
+        updates: dict[str, list[dict[str, Any]]] = {tree: [] for tree in trees}
+        for _ in range(rounds):
+            for tree, path in trees.items():
+                updates[tree].append(update_times(path))
+    console.print(costs_table(costs, costs["now"][0].frames))
+    ratios = {"whole run, cpu": [own.cpu_s / other.cpu_s for own, other in zip(costs["now"], costs[base], strict=True)]}
+    for row in range(len(growth.COUNTS)):
+        for key in ("boxes_ms", "looks_ms"):
+            pairs = zip(updates["now"], updates[base], strict=True)
+            what = f"update, {growth.COUNTS[row]} objects, {key.removesuffix('_ms')}"
+            ratios[what] = [own["update"][row][key] / other["update"][row][key] for own, other in pairs]
+    table = Table("", f"now / {base}", "of the rounds", box=None)
+    for what, values in ratios.items():
+        slow = statistics.median(values) > limit
+        rounded = " ".join(f"{value:.2f}" for value in values)
+        table.add_row(what, f"{statistics.median(values):.2f}", rounded, style="red" if slow else "")
+    console.print(table)
+    if any(statistics.median(values) > limit for values in ratios.values()):
+        raise typer.Exit(1)
 
 
-def table(costs: dict[str, list[Cost]], frames: int) -> Table:
-    """Medians, and how many times as fast ours is (median over the rounds of the ratios within each)."""
-    ours = costs[OURS]
-    result = Table("", "wall s", "frames/s", "cpu s", "peak MiB", "ours is faster: wall", "cpu", box=None)
-    for column in result.columns[1:]:
-        column.justify = "right"
-    for name, found in costs.items():
-        wall = statistics.median(cost.wall_s for cost in found)
-        pairs = list(zip(found, ours, strict=True))
-        result.add_row(
-            name,
-            f"{wall:.1f}",
-            f"{frames / wall:.1f}",
-            f"{statistics.median(cost.cpu_s for cost in found):.1f}",
-            f"{statistics.median(cost.memory_mib for cost in found):.0f}",
-            f"{statistics.median(other.wall_s / own.wall_s for other, own in pairs):.2f}x",
-            f"{statistics.median(other.cpu_s / own.cpu_s for other, own in pairs):.2f}x",
-        )
-    return result
+def checkout(revision: str, folder: Path) -> None:
+    """The files of a commit."""
+    archive = subprocess.run(["git", "archive", revision], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(["tar", "x", "-C", str(folder)], input=archive.stdout, check=True)
+
+
+def update_times(tree: Path) -> dict[str, Any]:
+    """What this checkout's `growth.py` finds of the package in `tree`."""
+    command = [sys.executable, str(Path(growth.__file__))]
+    environment = {"PYTHONPATH": str(tree), "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ SHORTER = {
     "track tune": "--trials 2 --config small.yaml",
     "track eval MOT17/train --detections yolo": "--config small.yaml",
     "track export": "--frames 6",
+    "track bench": "--rounds 1 --stream 1000 --quiet",
 }
 REFUSED = {  # what cannot work on the machine of a test says so in one sentence
     "track rtsp://user:password@camera/stream --no-video": "camera",

@@ -102,6 +102,7 @@ class SourceResult:
         frames: how many were tracked.
         tracks: how many different objects were reported.
         seconds: wall time from the first frame wanted to the last file closed.
+        first_frame_s: seconds until the first frame was tracked, networks loaded and all.
         stage_seconds: seconds of work of each of `STAGES` (for decode: of waiting for frames). Stages overlap, so they
             may add up to more than `seconds`.
         error: what ended it early, if something did; results until then are in `folder`.
@@ -113,6 +114,7 @@ class SourceResult:
     frames: int = 0
     tracks: int = 0
     seconds: float = 0.0
+    first_frame_s: float = 0.0
     stage_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     error: SourceError | None = None
     interrupted: bool = False
@@ -126,6 +128,7 @@ class SourceResult:
             "frames": self.frames,
             "tracks": self.tracks,
             "seconds": round(self.seconds, 3),
+            "first_frame_s": round(self.first_frame_s, 3),
             "frames_per_s": round(self.frames / self.seconds, 2) if self.seconds else 0.0,
             "ms_per_frame": {stage: round(1000 * s / frames, 2) for stage, s in self.stage_seconds.items()},
             "error": None if self.error is None else str(self.error),
@@ -208,6 +211,7 @@ class _Job:
 
     def track(self, source: Source, shown: str, reopen: Callable[[], Source]) -> SourceResult:
         """Track one source, given as `shown`, to its end, its first error, or the user's interruption."""
+        begun = time.perf_counter()
         from tracker.device import resolve_device
 
         if self.output.offline and source.live:
@@ -233,6 +237,7 @@ class _Job:
                     for frame, found in frames:
                         tracks = tracker.update(frame.image, found, time_s=frame.time_s)
                         result.frames += 1
+                        result.first_frame_s = result.first_frame_s or time.perf_counter() - begun
                         tracks = replace(tracks, names=detector.names)
                         if self.output.offline:
                             recorder.add(tracks, found, tracker.camera_motion, tracker.features)

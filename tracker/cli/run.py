@@ -200,7 +200,7 @@ def _print_summary(result: SourceResult) -> None:
     ended = " (interrupted)" if result.interrupted else ""
     print(
         f"{result.source}: {result.tracks} tracks in {result.frames} frames{ended}, "
-        f"{summary['frames_per_s']:.1f} frames/s\n"
+        f"{summary['frames_per_s']:.1f} frames/s, the first after {result.first_frame_s:.1f} s\n"
         f"  ms a frame: {stages} (stages overlap)\n"
         f"  results in {result.folder}"
     )

@@ -1,0 +1,133 @@
+"""The bench: simulated crowds, whole runs in processes of their own, and what it says of them."""
+
+import json
+import os
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clips import pan
+
+from tracker.bench import growth
+from tracker.bench.report import Report, faster
+from tracker.bench.runs import OURS, Command, Cost, in_turn, measure, ours, peers
+from tracker.cli import main
+from tracker.config import Config
+from tracker.errors import DataError, MissingExtraError, UsageError
+
+COST = Cost(10.0, 20.0, 500.0, 100, 1.0, {"decode": 1.0, "detect": 8.0})
+
+
+class TestCrowd:
+    def test_most_walkers_are_seen_in_every_frame(self):
+        counts = [len(found) for found in islice(growth.crowd(100, looks=False), 50)]
+        assert 92 < np.mean(counts) < 98
+
+    def test_the_same_seed_gives_the_same_crowd(self):
+        one, other = (list(islice(growth.crowd(10, looks=True, lifetime_s=1.0), 40)) for _ in range(2))
+        for a, b in zip(one, other, strict=True):
+            assert np.array_equal(a.xyxy, b.xyxy) and np.array_equal(a.features, b.features)
+
+    def test_they_come_and_go(self):
+        first, *_, last = islice(growth.crowd(20, looks=True, lifetime_s=0.5), 150)
+        alike = first.features @ last.features.T
+        assert alike.max() < 0.5, "after ten lifetimes nobody of the first frame is left"
+
+    def test_they_are_tracked(self):
+        stretches = growth.by_length(400)
+        assert len(stretches) == 100
+        assert stretches[-1].frames == 400
+        assert all(stretch.update_ms > 0 and stretch.memory_mib > 10 for stretch in stretches)
+
+
+class TestRuns:
+    def test_ours_leaves_what_it_cost(self, tmp_path):
+        clip = pan(tmp_path / "pan.mp4", 6)
+        command = ours(clip, None, "--imgsz", "160")
+        cost = measure(command)
+        assert cost.frames == 6
+        assert cost.wall_s > cost.first_frame_s > 0
+        assert cost.memory_mib > 100 and cost.cpu_s > 0
+        assert set(cost.ms_per_frame) == {"decode", "detect", "appearance", "motion+association", "write"}
+
+    def test_a_failure_says_what_the_command_said(self):
+        with pytest.raises(DataError, match="failed: out of luck"):
+            measure(Command([sys.executable, "-c", "import sys; sys.exit('out of luck')"]))
+
+    def test_all_run_once_a_round(self, monkeypatch):
+        order = []
+        monkeypatch.setattr("tracker.bench.runs.measure", lambda command: order.append(command) or COST)
+        costs = in_turn({"a": "A", "b": "B"}, 3)
+        assert order == ["A", "B"] * 3
+        assert {name: len(found) for name, found in costs.items()} == {"a": 3, "b": 3}
+
+    def test_peers_get_the_same_weights(self, tmp_path):
+        import torch
+
+        from tracker import yolo
+        from tracker.detect import EMBEDDED
+
+        (command,) = peers(["ultralytics"], tmp_path / "clip.mp4", Config(), tmp_path, None).values()
+        (model,) = (word.removeprefix("model=") for word in command.words if word.startswith("model="))
+        theirs, names = yolo.load(Path(model))
+        own, own_names = yolo.load(EMBEDDED)
+        assert names == own_names
+        for key, value in own.state_dict().items():
+            assert torch.equal(value, theirs.state_dict()[key])
+
+    def test_unknown_and_missing_peers(self, tmp_path):
+        with pytest.raises(UsageError, match="ultralytics, boxmot"):
+            peers(["sort"], tmp_path, Config(), tmp_path, None)
+        with pytest.raises(MissingExtraError, match="--boxmot-python"):
+            peers(["boxmot"], tmp_path, Config(), tmp_path, tmp_path / "python")
+
+
+class TestReport:
+    def report(self, memory):
+        stream = [growth.Stretch(10 * (i + 1), 1.0, value) for i, value in enumerate(memory)]
+        return Report({}, {OURS: [COST], "other": [Cost(25.0, 30.0, 900.0)]}, [growth.Growth(10, 0.5, 1.0)], stream)
+
+    def test_ratios_are_within_the_rounds(self):
+        quick, slow = Cost(1.0, 1.0, 1.0), Cost(10.0, 10.0, 1.0)
+        twice = [Cost(2.0, 3.0, 1.0), Cost(20.0, 30.0, 1.0)]
+        assert faster(twice, [quick, slow]) == {"wall": 2.0, "cpu": 3.0}
+
+    def test_memory_may_rise_in_the_first_tenth(self):
+        assert self.report([100, 120, *[150] * 18]).memory_growth_mib == 0, "of 20 points two belong to the warm-up"
+        assert self.report([100, 120, 150, *[200] * 17]).memory_growth_mib == 50
+
+    def test_it_can_be_shown_saved_and_drawn(self, tmp_path):
+        pytest.importorskip("matplotlib")
+        report = self.report([100.0] * 20)
+        assert report.to_dict()["faster"] == {"other": {"wall": 2.5, "cpu": 1.5}}
+        json.dumps(report.to_dict())
+        report.tables()
+        report.plot(tmp_path / "bench.png")
+        assert (tmp_path / "bench.png").stat().st_size > 10_000
+
+
+def test_the_command_leaves_numbers_and_a_picture(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr("tracker.bench.growth.COUNTS", (10,))
+    monkeypatch.setattr("tracker.bench.runs.measure", lambda command: COST)
+    clip = pan(tmp_path / "pan.mp4", 6)
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", str(clip), "--out", str(tmp_path / "out"), "--rounds", "1", "--stream", "1000", "--json"])
+    assert not ended.value.code
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "out" / "bench.json").read_text())
+    assert set(printed["runs"]) == {"track", "track --no-reid", "track --no-video"}
+    assert (tmp_path / "out" / "bench.png").is_file()
+
+
+def test_a_commit_is_taken_from_git(tmp_path):
+    root = Path(__file__).parents[1]
+    if subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, check=False).returncode:
+        pytest.skip("not in a git repository")
+    code = "import sys, benchmark; benchmark.checkout('HEAD', benchmark.Path(sys.argv[1]))"
+    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'scripts'}"}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=root, check=True, env=environment)
+    assert (tmp_path / "tracker" / "tracker.py").is_file()

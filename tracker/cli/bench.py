@@ -1,0 +1,84 @@
+"""Measure speed and memory, side by side with other trackers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    out: Annotated[Path, typer.Option(help="Folder for bench.json and bench.png.")],
+    source: Annotated[
+        Path | None, typer.Argument(metavar="[SOURCE]", help="Video file. Default: the clip of track demo.")
+    ] = None,
+    against: Annotated[str, typer.Option(help="Of ultralytics and boxmot, separated by commas.")] = "",
+    boxmot_python: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The interpreter that has BoxMOT, where it is another one.")
+    ] = None,
+    config: Annotated[str | None, typer.Option(help="Preset or YAML file of ours.", metavar="C")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Runs of each, in turn.")] = 3,
+    stream: Annotated[int, typer.Option(min=1000, help="Frames of the long stream of boxes.")] = 5000,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no tables.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print bench.json's content.")] = False,
+) -> None:
+    """Time whole runs and the parts of them, with memory.
+
+    `track SOURCE` and the others run in turn, with the same clip and weights, leaving video and text; then
+    `Tracker.update` alone with 10 to 5,000 objects, and in a long stream of objects that come and go.
+
+    Example: track bench video.mp4 --against ultralytics --out runs/bench
+    """
+    import tempfile
+
+    from rich.console import Console
+
+    from tracker import provenance
+    from tracker.bench.growth import by_length, by_objects
+    from tracker.bench.report import Report
+    from tracker.bench.runs import OURS, in_turn, ours, peers
+    from tracker.cli.run import prepare
+    from tracker.config import Config
+    from tracker.demo import make_clip
+    from tracker.errors import SourceError
+    from tracker.extras import extra
+    from tracker.writers import replace_text, writing
+
+    extra("matplotlib", "train")
+    settings = Config.load(config) if config else Config()
+    if source is not None and not source.is_file():
+        raise SourceError(f"no file {source}; give a video file")
+    prepare(settings, quiet)
+    console = Console(stderr=True, quiet=quiet)
+    with tempfile.TemporaryDirectory() as name, console.status("") as status:
+        folder = Path(name)
+        others = [peer for peer in against.split(",") if peer]
+        clip = (source or make_clip(folder / "demo")).resolve()
+        preset = str(Path(config).resolve()) if config and Path(config).is_file() else config
+        commands = {
+            OURS: ours(clip, preset),
+            f"{OURS} --no-reid": ours(clip, preset, "--no-reid"),
+            f"{OURS} --no-video": ours(clip, preset, "--no-video"),
+        }
+        commands |= peers(others, clip, settings, folder, boxmot_python)
+        costs = in_turn(commands, rounds, status.update)
+        grown, stretches = by_objects(status.update), by_length(stream, status.update)
+    about = {
+        "clip": clip.name,
+        "config": config or "default",
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+    }
+    report = Report(about, costs, grown, stretches)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(report.to_dict(), indent=1)
+    replace_text(out / "bench.json", text + "\n")
+    report.plot(out / "bench.png")
+    if as_json:
+        print(text)
+    elif not quiet:
+        Console().print(report.tables())
+        print(f"results in {out}")
