@@ -77,6 +77,11 @@ class TestSameAsOneAfterTheOther:
         (result,) = run([clip], tracker, output)
         assert (result.folder / "tracks.txt").read_text() == sequential
 
+    @pytest.mark.parametrize("batch", [1, 5, 30])
+    def test_any_number_of_frames_in_a_batch(self, clip, sequential, output, batch):
+        (result,) = run([clip], CONFIG.override({"detector": {"batch": batch}}), output)
+        assert (result.folder / "tracks.txt").read_text() == sequential
+
     @pytest.mark.parametrize("size", [1, 7, 24, 100])
     def test_batches_keep_all_frames_in_order(self, clip, size):
         seconds = dict.fromkeys(STAGES, 0.0)

@@ -45,6 +45,7 @@ class DetectorConfig:
     imgsz: int = setting(640, 32, 4096)  # longer side the frame is scaled to; higher finds smaller objects, slower
     classes: tuple[str, ...] = ()  # names or numbers to keep; empty: all
     half: bool = False  # 16-bit floats on CUDA
+    batch: int = setting(0, 0, 256)  # frames of a file looked at together; 0: 8 on CUDA, 1 on the CPU
     max_detections: int = setting(300, 1, 10000)  # per frame
 
 

@@ -50,7 +50,7 @@ STAGES = ("decode", "detect", "appearance", "motion+association", "write")
 FILES = ("tracks.txt", "tracks.csv", "summary.csv", "tracks.jsonl", "video.mp4", "run.yaml")
 CROPS = "crops"
 _CPU_WORKERS = 4  # frames looked at at once on a CPU, at most; each is held in memory meanwhile
-_CUDA_BATCH = 8
+_CUDA_BATCH = 8  # where the configuration leaves it open
 _WRITE_AHEAD = 8  # frames that may wait to be written
 
 
@@ -231,9 +231,10 @@ class _Job:
         confirmation: Confirmation[Frame] = Confirmation(tracker.config.bank.report_delay_s)
         decided: deque[tuple[Frame, Tracks]] = deque()
         recorder = Recorder()
+        batch = tracker.config.detector.batch
         with _Files(result.folder, source, self.output) as files:
             try:
-                with closing(detected(source, detector, device, result.stage_seconds)) as frames:
+                with closing(detected(source, detector, device, result.stage_seconds, batch)) as frames:
                     for frame, found in frames:
                         tracks = tracker.update(frame.image, found, time_s=frame.time_s)
                         result.frames += 1
@@ -414,12 +415,13 @@ class _Files:
 
 
 def detected(
-    source: Source, detector: Detector, device: str, stage_seconds: dict[str, float]
+    source: Source, detector: Detector, device: str, stage_seconds: dict[str, float], batch: int = 0
 ) -> Generator[tuple[Frame, Detections], None, None]:
     """The frames of a source with what the detector finds in each, some looked at ahead.
 
     On a CPU several frames are looked at side by side, each by its share of the cores: that wastes less than all cores
-    on one frame. A GPU looks at batches. A live source is never looked at ahead: that would only add delay.
+    on one frame. A GPU looks at batches (of `batch` frames where that is not 0). A live source is never looked at
+    ahead: that would only add delay.
 
     Raises:
         SourceError: the source's own, after the last frame that could be read.
@@ -428,7 +430,7 @@ def detected(
 
     cores = torch.get_num_threads()
     workers = 1 if source.live or device != "cpu" else min(_CPU_WORKERS, cores)
-    batch = 1 if source.live or device == "cpu" else _CUDA_BATCH
+    size = 1 if source.live else batch or (1 if device == "cpu" else _CUDA_BATCH)
     ahead = 0 if source.live else workers
     pending: deque[tuple[list[Frame], Future[tuple[list[Detections], float]]]] = deque()
     failure: SourceError | None = None
@@ -448,7 +450,7 @@ def detected(
         ThreadPoolExecutor(workers, "detect", torch.set_num_threads, (max(1, cores // workers),)) as pool,
     ):
         try:
-            for frames in _batches(source, batch, stage_seconds):
+            for frames in _batches(source, size, stage_seconds):
                 pending.append((frames, pool.submit(detect, [frame.image for frame in frames])))
                 if len(pending) > ahead:
                     yield from finish()

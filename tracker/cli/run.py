@@ -43,6 +43,9 @@ def command(
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")] = None,
     half: Annotated[bool, typer.Option("--half", help="16-bit floats on CUDA.")] = False,
+    batch: Annotated[
+        int | None, typer.Option(help="Frames of a file looked at together.", show_default="8 on CUDA, else 1")
+    ] = None,
     reid: Annotated[
         str | None, typer.Option(metavar="WEIGHTS", help="Appearance weights in place of the embedded ones.")
     ] = None,
@@ -88,6 +91,7 @@ def command(
             "--iou": ("detector", "iou", iou),
             "--classes": ("detector", "classes", [c for item in classes or () for c in item.split(",") if c] or None),
             "--imgsz": ("detector", "imgsz", imgsz),
+            "--batch": ("detector", "batch", batch),
             "--half": ("detector", "half", half or None),
             "--reid": ("appearance", "model", reid),
             "--memory": ("bank", "memory_s", None if memory is None else 60 * memory),
