@@ -19,7 +19,7 @@ from tracker.motion.predictor import Observations, Predictor
 from tracker.noise import DetectorNoise
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Mask, Status, Tracks
 
-_LOOK_MEMORY = np.float32(0.9)  # share of the old look that a new one leaves (exponential average of unit vectors)
+_LOOKS = 10  # a remembered look is the mean of so many; then an exponential average with that memory
 FrameSize = tuple[float, float] | None  # width, height in pixels
 
 
@@ -58,6 +58,7 @@ class TrackBank:
             "detection": np.zeros(0, np.int64),
             "look": np.zeros((0, FEATURE_SIZE), np.float32),  # remembered appearance; NaN where there is none
             "look_s": np.zeros(0),  # when it was last seen
+            "look_count": np.zeros(0, np.int64),  # how many looks there were
         }
 
     def column(self, name: str) -> NDArray[Any]:
@@ -142,7 +143,7 @@ class TrackBank:
         slots = self._take_slots(count)
         columns = self._columns
         columns["id"][slots] = self._new_ids(count)
-        for name in ("hits", "waits", "votes", "best_trust"):
+        for name in ("hits", "waits", "votes", "best_trust", "look_count"):
             columns[name][slots] = 0
         columns["born_s"][slots] = time_s
         columns["status"][slots] = Status.TENTATIVE
@@ -219,9 +220,10 @@ class TrackBank:
         if not given.any():
             return
         slots, features = slots[given], features[given]
+        self._columns["look_count"][slots] += 1
+        share = 1 / np.minimum(self._columns["look_count"][slots, None], np.float32(_LOOKS))
         old = self._columns["look"][slots]
-        first = np.isnan(old[:, :1])
-        blend = np.where(first, features, _LOOK_MEMORY * old + (1 - _LOOK_MEMORY) * features)
+        blend = np.where(share == 1, features, old + share * (features - old))
         self._columns["look"][slots] = blend / np.linalg.norm(blend, axis=1, keepdims=True)
         self._columns["look_s"][slots] = time_s
 

@@ -87,7 +87,9 @@ class AssociationConfig:
     spread_limit: float = setting(0.5, 0, 4)  # at most by this share of their size on each side
     class_factor: float = setting(0.8, 0, 1)  # overlap is multiplied by this where the class differs
     appearance_weight: float = setting(0.3, 0, 4)  # how much a likely (unlikely) look adds to (takes from) an overlap
-    return_odds: float = setting(1.0, 0, 50)  # log-odds from which a lost track is taken up by its look, wherever it is
+    return_odds: float = setting(
+        1.0, -50, 50
+    )  # log-odds from which a lost track is taken up by its look, wherever it is
     return_margin: float = setting(1.0, 0, 50)  # and by which it must stand clear of every other pair
     return_doubt: float = setting(-4.0, -50, 50)  # a new track waits to be believed while it may be one that returns
 
