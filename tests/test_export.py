@@ -132,6 +132,15 @@ def test_the_manifest_says_what_it_is(folder):
 
 
 class TestInt8:
+    @pytest.mark.parametrize("format", ENGINES)
+    def test_all_three_in_both_formats(self, format, sample, tmp_path):
+        pytest.importorskip("nncf")
+        agreements = export(CONFIG, tmp_path, sample, format=format, int8=True)
+        assert agreements["detector"].exported > 0.7 * agreements["detector"].pytorch > 0
+        assert 0 < agreements["appearance"].differences["feature"] < 0.5
+        assert 0 < agreements["motion"].differences["hidden"] < 1
+        assert sum(path.stat().st_size for path in tmp_path.glob("detector.*")) < 4.5e6, "a quarter of 32 bits"
+
     @int8
     def test_made_once_and_kept_in_the_cache_folder(self, tmp_path, monkeypatch, clip):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -192,20 +192,19 @@ class MotionStep(nn.Module):
         network.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items() if not k.startswith("kalman.")})
         (weight, recurrent, *biases), (weight2, recurrent2, *biases2) = network.recurrent.all_weights
         self.hidden, self.inputs = network.recurrent.hidden_size, network.geometry.in_features
-        mapped = [weight @ network.geometry.weight, weight @ network.appearance.weight, recurrent]
-        self.first = nn.Linear(sum(part.shape[1] for part in mapped), 4 * self.hidden)
-        self.first.weight.data = torch.cat(mapped, 1)
-        self.first.bias.data = weight @ network.geometry.bias + biases[0] + biases[1]
-        self.second = nn.Linear(2 * self.hidden, 4 * self.hidden)
-        self.second.weight.data = torch.cat([weight2, recurrent2], 1)
-        self.second.bias.data = biases2[0] + biases2[1]
+        bias = weight @ network.geometry.bias + biases[0] + biases[1]
+        self.geometry = _linear(weight @ network.geometry.weight, bias)
+        self.appearance = _linear(weight @ network.appearance.weight)
+        self.recurrent = nn.ModuleList([_linear(recurrent), _linear(recurrent2)])
+        self.second = _linear(weight2, biases2[0] + biases2[1])
         self.register_buffer("nothing", network.no_feature.detach())
         self.eval().requires_grad_(False)
 
     def forward(self, geometry: Tensor, features: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         look = torch.where(torch.isnan(features), self.nothing, features)
-        h1, c1 = self._cell(self.first(torch.cat([geometry, look, hidden[0]], 1)), cell[0])
-        h2, c2 = self._cell(self.second(torch.cat([h1, hidden[1]], 1)), cell[1])
+        gates = self.geometry(geometry) + self.appearance(look) + self.recurrent[0](hidden[0])
+        h1, c1 = self._cell(gates, cell[0])
+        h2, c2 = self._cell(self.second(h1) + self.recurrent[1](hidden[1]), cell[1])
         return torch.stack([h1, h2]), torch.stack([c1, c2])
 
     @staticmethod
@@ -213,6 +212,15 @@ class MotionStep(nn.Module):
         into, keep, new, out = gates.chunk(4, 1)
         cell = keep.sigmoid() * cell + into.sigmoid() * new.tanh()
         return out.sigmoid() * cell.tanh(), cell
+
+
+def _linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
+    """A layer with these weights. Each has a scale of its own in INT8, so what is of different size stays apart."""
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+    layer.weight.data = weight.detach()
+    if bias is not None:
+        layer.bias.data = bias.detach()
+    return layer
 
 
 def _to_openvino(plan: _Plan, file: Path, int8: bool) -> None:

@@ -138,7 +138,7 @@ class FoldedNet(nn.Module):
     def __init__(self, net: OmniScaleNet) -> None:
         super().__init__()
         weight, bias = _fold(net.conv1.conv, net.conv1.bn)
-        self.register_buffer("mean", torch.tensor(MEAN_RGB).flip(0) * 255, persistent=False)
+        self.register_buffer("mean", torch.tensor(MEAN_RGB).flip(0) * 255)
         scale = 1 / (255 * torch.tensor(STD_RGB))
         self.stem = _Conv((weight * scale[:, None, None]).flip(1), bias, stride=2)
         self.stages = nn.Sequential()
@@ -163,7 +163,8 @@ class FoldedNet(nn.Module):
         x = (crops.to(self.head.weight.dtype) - self.mean).permute(0, 3, 1, 2)
         x = F.max_pool2d(self.stem(x), 3, stride=2, padding=1)
         x = self.last(self.stages(x))
-        return F.normalize(self.head(x.mean((2, 3))).relu_()).float()
+        features = F.normalize(self.head(x.mean((2, 3))).relu_())
+        return features if features.dtype == torch.float32 else features.float()  # an exporter keeps an idle cast
 
 
 class _Conv(nn.Module):
@@ -174,8 +175,8 @@ class _Conv(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor | None, stride: int = 1, groups: int = 1, linear: bool = False):
         super().__init__()
-        self.register_buffer("weight", weight.detach().clone(), persistent=False)
-        self.register_buffer("bias", None if bias is None else bias.detach().clone(), persistent=False)
+        self.register_buffer("weight", weight.detach().clone())
+        self.register_buffer("bias", None if bias is None else bias.detach().clone())
         self.stride, self.padding, self.groups = stride, weight.shape[2] // 2, groups
         self.linear = linear
 
