@@ -1,10 +1,16 @@
 """A second look at finished tracks: what is joined, filled and smoothed, and what never happens."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from clips import pan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from walkers import LENGTH, make_sequence, perfect
@@ -254,6 +260,28 @@ def test_video_and_files_of_an_offline_run_tell_the_same(tmp_path: Path) -> None
         assert frames == list(range(frames[0], frames[-1] + 1))
     reader = cv2.VideoCapture(str(result.folder / "video.mp4"))
     assert sum(1 for _ in iter(lambda: reader.read()[0], False)) == 8
+
+
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
+def test_a_second_look_that_is_cut_short_leaves_what_the_first_left(tmp_path: Path, blow: signal.Signals) -> None:
+    clip = pan(tmp_path / "clip.mp4", frames=120)
+    command = ["-c", "from tracker.cli import main; main()", str(clip), "--offline", "--no-reid", "--imgsz", "320"]
+    root = Path(__file__).parents[1]
+    process = subprocess.Popen(
+        [sys.executable, *command, "--project", str(tmp_path / "runs"), "--quiet"],
+        env=os.environ | {"PYTHONPATH": str(root)},
+    )
+    folder = tmp_path / "runs" / "clip"
+    while not list(folder.glob(".second-look-*/tracks.txt")):
+        assert process.poll() is None, "it ended before the second look"
+        time.sleep(0.002)
+    process.send_signal(blow)
+    assert process.wait() == (130 if blow == signal.SIGINT else -blow)
+    frames = {int(line.split(",")[0]) for line in (folder / "tracks.txt").read_text().splitlines()}
+    assert max(frames) == 120
+    assert (folder / "summary.csv").read_text().count("\n") > 1
+    if blow == signal.SIGINT:
+        assert sorted(path.name for path in folder.iterdir()) == ["run.yaml", "summary.csv", "tracks.csv", "tracks.txt"]
 
 
 def test_forecasts_are_not_for_finished_videos(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -67,7 +68,8 @@ class Output:
         show: show the frames in a window; Q or Escape there ends the run.
         forecast_s: draw where each object will be so many seconds ahead; 0: not.
         crops: leave `crops/ID.jpg`, the best picture of every track.
-        offline: write nothing before the end of a source, and then what a second look made of it (`tracker.offline`).
+        offline: at the end of a source, replace its tables by what a second look made of them (`tracker.offline`), and
+            draw the video from that.
     """
 
     project: Path = Path("runs/track")
@@ -232,7 +234,8 @@ class _Job:
         decided: deque[tuple[Frame, Tracks]] = deque()
         recorder = Recorder()
         batch = tracker.config.detector.batch
-        with _Files(result.folder, source, self.output) as files:
+        tables = replace(self.output, video=False, show=False, crops=False)  # of the first look
+        with _Files(result.folder, source, tables if self.output.offline else self.output) as files:
             try:
                 with closing(detected(source, detector, device, result.stage_seconds, batch)) as frames:
                     for frame, found in frames:
@@ -242,9 +245,8 @@ class _Job:
                         tracks = replace(tracks, names=detector.names)
                         if self.output.offline:
                             recorder.add(tracks, found, tracker.camera_motion, tracker.features)
-                        else:
-                            decided.extend(confirmation.push(frame, tracks))
-                            files.take(decided)
+                        decided.extend(confirmation.push(frame, tracks))
+                        files.take(decided)
                         live = len(tracks.confirmed)
                         seconds = time.perf_counter() - start
                         self.progress(Progress(source.name, result.frames, source.frame_count, live, seconds))
@@ -257,34 +259,41 @@ class _Job:
                 result.interrupted = True
             decided.extend(confirmation.flush())
             files.take(decided)
-            if len(recorder):
-                self._look_again(recorder, tracker.config, reopen, files, result)
         result.tracks = files.tracks
+        result.stage_seconds["write"] = files.seconds
+        if len(recorder):
+            self._look_again(recorder, tracker.config, reopen, result)
         result.seconds = time.perf_counter() - start
-        own = {stage: s for stage, s in tracker.stage_seconds.items() if stage != "detect"}
-        result.stage_seconds.update(own, write=files.seconds)
+        result.stage_seconds.update({stage: s for stage, s in tracker.stage_seconds.items() if stage != "detect"})
         replace_text(result.folder / "run.yaml", provenance.yaml_text({**record, "result": result.to_dict()}))
         return result
 
     def _look_again(
-        self, recorder: Recorder, config: Config, reopen: Callable[[], Source], files: _Files, result: SourceResult
+        self, recorder: Recorder, config: Config, reopen: Callable[[], Source], result: SourceResult
     ) -> None:
-        """Decode again the frames that were tracked, and write them with what a second look makes of the tracks."""
+        """Decode again the frames that were tracked, and write them with what a second look makes of the tracks.
+
+        What the first look left is replaced only by what is complete: after an interruption it stays.
+        """
+        assert result.folder is not None
         decided: deque[tuple[Frame, Tracks]] = deque()
         try:
-            table = second_look(recorder.table(), config)
-            with reopen() as source:
-                for position, frame in zip(range(len(recorder)), source):  # noqa: B905 - the rest was not tracked
-                    decided.append((frame, table.at(position, recorder.names)))
-                    files.take(decided)
-                    if files.window_closed:
-                        result.interrupted = True
-                        break
+            with TemporaryDirectory(prefix=".second-look-", dir=result.folder) as scratch:
+                table = second_look(recorder.table(), config)
+                with reopen() as source, _Files(Path(scratch), source, self.output) as files:
+                    for position, frame in zip(range(len(recorder)), source):  # noqa: B905 - the rest was not tracked
+                        decided.append((frame, table.at(position, recorder.names)))
+                        files.take(decided)
+                        if files.window_closed:
+                            result.interrupted = True
+                            return
+                result.tracks = files.tracks
+                result.stage_seconds["write"] += files.seconds
+                _move_files(Path(scratch), result.folder)
         except SourceError as error:
             result.error = result.error or error
         except KeyboardInterrupt:
             result.interrupted = True
-        files.take(decided)
 
     def _folder(self, name: str) -> Path:
         """A new folder for the results, or the existing one, emptied of an earlier run's results."""
@@ -322,6 +331,15 @@ class _Job:
             },
             "offline": self.output.offline,
         } | provenance.conditions(tracker.config, device)
+
+
+def _move_files(source: Path, target: Path) -> None:
+    """Move all files of a folder, and of those in it, to the same places in another, over what is there."""
+    for file in [path for path in source.rglob("*") if path.is_file()]:
+        place = target / file.relative_to(source)
+        with writing(place):
+            place.parent.mkdir(exist_ok=True)
+            file.replace(place)
 
 
 class _Files:
