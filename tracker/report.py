@@ -116,7 +116,7 @@ def write_report(
 <h1>What went wrong</h1>
 <p>{switches} identity switches and {breaks} fragmentations{more}. The dashed black box is the object that
 was lost, the thick boxes are the tracks it was matched to; thin boxes are other tracks, dashed grey ones other
-objects.</p>
+objects. <code>track explain FOLDER --sequence NAME --id ID --frame FRAME</code> says what the tracker compared.</p>
 {_summary(scores, cases)}
 {_index(cases_shown)}
 {chr(10).join(sections)}
