@@ -4,7 +4,8 @@
 
 A step is one observation of every track and one forecast, on one CPU thread, in milliseconds, the best of several; no
 appearance. What a step costs does not depend on what the weights are, so all but the embedded ones are as they start.
-The Transformer of the comparison sees 32 steps; the one whose window is its whole history is named "whole".
+The Transformer of the comparison sees 32 steps; the one named "whole" has its whole history for a window, and as that
+is an array of fixed size it costs the same before it is full.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def main(
         result["by_history"][name] = {n: cost(make(), FEW, n, seconds) for n in HISTORY}
         print(name, json.dumps({k: v[name] for k, v in result.items()}), flush=True)
     whole = "transformer, whole (PyTorch)"
-    result["by_history"][whole] = {n: cost(in_torch(TransformerNetwork(n + 1)), FEW, n, seconds) for n in HISTORY}
+    result["by_history"][whole] = {n: cost(in_torch(TransformerNetwork(n)), FEW, seconds=seconds) for n in HISTORY}
     print(whole, json.dumps(result["by_history"][whole]), flush=True)
     out.mkdir(parents=True, exist_ok=True)
     (out / "cost.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

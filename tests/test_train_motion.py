@@ -69,6 +69,16 @@ def test_fifty_steps_lower_the_loss_and_leave_weights_that_predict(data, tmp_pat
     )
 
 
+def test_the_learning_rate_falls_to_zero_by_a_cosine_or_by_a_cooldown(data, tmp_path):
+    plain = trainer(data, tmp_path, replace(SMALL, rounds=100, filter_rounds=1))
+    cooled = trainer(data, tmp_path, replace(SMALL, rounds=50, filter_rounds=1, decay=2, cooldown=0.2))
+    highest = SMALL.learning_rate
+    assert plain._rate(10) == pytest.approx(highest, rel=0.01) and plain._rate(200) == pytest.approx(highest / 2)
+    assert [plain._rate(step) for step in range(0, 160)] == [cooled._rate(step) for step in range(0, 160)]
+    assert cooled._rate(180) == pytest.approx(plain._rate(180) / 2)
+    assert plain._rate(400) == cooled._rate(200) == 0
+
+
 def test_a_stopped_run_goes_on_bit_for_bit(data, tmp_path):
     whole = trainer(data, tmp_path / "whole")
     list(whole.run())

@@ -58,6 +58,8 @@ class MotionTraining:
     learning_rate: float = setting(2e-3, 0, 1)
     weight_decay: float = setting(0.01, 0)
     warmup_steps: int = setting(100, 0)
+    decay: float = setting(1.0, 1)  # the rate follows half a cosine, which takes so many times the training
+    cooldown: float = setting(0.0, 0, 1)  # last share of the training, in which the rate falls to zero
     clip: float = setting(1.0, 0)  # longest gradient
     average: float = setting(0.999, 0, 1)  # decay of the weights' moving average, which is what is kept
     short_windows: int = setting(96, 1)  # a step of a short round: windows x observations
@@ -281,10 +283,11 @@ class Trainer:
         return loss
 
     def _rate(self, step: int) -> float:
-        """Learning rate: a linear start, then half a cosine to zero."""
+        """Learning rate: a linear start, half a cosine, and a linear end where that is not over (Hu et al., 2024)."""
         s, total = self.settings, 4 * self.settings.rounds
-        cosine = 0.5 * (1 + math.cos(math.pi * min(step / total, 1)))
-        return s.learning_rate * min(1, (step + 1) / (s.warmup_steps + 1)) * cosine
+        cosine = 0.5 * (1 + math.cos(math.pi * min(step / (s.decay * total), 1)))
+        end = min(1, (total - step) / (s.cooldown * total)) if s.cooldown else 1
+        return s.learning_rate * min(1, (step + 1) / (s.warmup_steps + 1)) * cosine * end
 
     def averaged(self, best: bool = False) -> ForecastNetwork:
         """A network with the averaged weights, those of now or of the best validation."""
