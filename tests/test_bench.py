@@ -13,10 +13,11 @@ from clips import pan
 
 from tracker.bench import growth
 from tracker.bench.report import Report, faster
-from tracker.bench.runs import OURS, Command, Cost, in_turn, measure, ours, peers
+from tracker.bench.runs import OURS, Command, Cost, in_turn, looped, measure, ours, peers
 from tracker.cli import main
 from tracker.config import Config
 from tracker.errors import DataError, MissingExtraError, UsageError
+from tracker.video import open_source
 
 COST = Cost(10.0, 20.0, 500.0, 100, 1.0, {"decode": 1.0, "detect": 8.0})
 
@@ -53,6 +54,13 @@ class TestRuns:
         assert cost.memory_mib > 100 and cost.cpu_s > 0
         assert set(cost.ms_per_frame) == {"decode", "detect", "appearance", "motion+association", "write"}
 
+    def test_a_clip_several_times_over(self, tmp_path):
+        clip = looped(pan(tmp_path / "pan.mp4", 10), tmp_path / "long.mp4", 3)
+        with open_source(clip) as source:
+            times = [frame.time_s for frame in source]
+        assert len(times) == 30
+        assert np.diff(times) == pytest.approx(np.full(29, 1 / 12), abs=0.002)
+
     def test_a_failure_says_what_the_command_said(self):
         with pytest.raises(DataError, match="failed: out of luck"):
             measure(Command([sys.executable, "-c", "import sys; sys.exit('out of luck')"]))
@@ -88,7 +96,9 @@ class TestRuns:
 class TestReport:
     def report(self, memory):
         stream = [growth.Stretch(10 * (i + 1), 1.0, value) for i, value in enumerate(memory)]
-        return Report({}, {OURS: [COST], "other": [Cost(25.0, 30.0, 900.0)]}, [growth.Growth(10, 0.5, 1.0)], stream)
+        return Report(
+            {}, {OURS: [COST], "other": [Cost(25.0, 30.0, 900.0)]}, COST, [growth.Growth(10, 0.5, 1.0)], stream
+        )
 
     def test_ratios_are_within_the_rounds(self):
         quick, slow = Cost(1.0, 1.0, 1.0), Cost(10.0, 10.0, 1.0)

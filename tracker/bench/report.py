@@ -20,10 +20,11 @@ WARM_UP = 0.1  # share of a long stream after which memory is to be flat
 
 @dataclass(frozen=True)
 class Report:
-    """Costs of every command by round, the growth of `update` and the stretches of a long stream."""
+    """Costs of every command by round, of ours on the clip several times over, and of `update` as a stream grows."""
 
     about: Mapping[str, Any]
     costs: Mapping[str, Sequence[Cost]]
+    looped: Cost | None
     update: Sequence[Growth]
     stream: Sequence[Stretch]
 
@@ -46,6 +47,7 @@ class Report:
             "frames": self.frames,
             "runs": {name: [asdict(cost) for cost in costs] for name, costs in self.costs.items()},
             "faster": {name: faster(costs, self.costs[OURS]) for name, costs in self.costs.items() if name != OURS},
+            "looped": None if self.looped is None else asdict(self.looped),
             "update": [asdict(growth) for growth in self.update],
             "stream": [asdict(stretch) for stretch in self.stream],
             "memory_growth_mib": round(self.memory_growth_mib, 1),
@@ -64,6 +66,10 @@ class Report:
             f"{last.frames} frames in one stream: {first.update_ms:.2f} ms an update in the first {first.frames}, "
             f"{last.update_ms:.2f} in the last; memory rose by {self.memory_growth_mib:.1f} MiB after the first tenth"
         )
+        if self.looped is not None:
+            peak = statistics.median(cost.memory_mib for cost in self.costs[OURS])
+            long += f"\nwhole run: {peak:.0f} MiB after {self.frames} frames, {self.looped.memory_mib:.0f} MiB after "
+            long += f"{self.looped.frames}"
         runs = costs_table(self.costs, self.frames)
         return Group(runs, "", "ms a frame (stages overlap)", stages, "", growth, "", long)
 

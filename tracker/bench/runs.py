@@ -153,6 +153,25 @@ def measure(command: Command) -> Cost:
     )
 
 
+def looped(clip: Path, target: Path, loops: int) -> Path:
+    """`target` with the clip's packets `loops` times over, not encoded anew."""
+    import av
+
+    with av.open(str(clip)) as source, av.open(str(target), "w") as container:
+        stream = source.streams.video[0]
+        packets = [(bytes(p), p.pts, p.dts, p.is_keyframe, p.time_base) for p in source.demux(stream) if p.size]
+        copy = container.add_stream_from_template(stream)
+        stamps = sorted(pts or 0 for _, pts, *_ in packets)
+        length = stamps[-1] - stamps[0] + (stamps[-1] - stamps[0]) // max(1, len(stamps) - 1)
+        for loop in range(loops):
+            for data, pts, dts, key, time_base in packets:
+                packet = av.Packet(data)
+                packet.pts, packet.dts = (pts or 0) + loop * length, (dts or 0) + loop * length
+                packet.is_keyframe, packet.time_base, packet.stream = key, time_base, copy
+                container.mux(packet)
+    return target
+
+
 def _own_result(record: Path) -> dict[str, Any]:
     """What a run of ours noted about itself."""
     return dict(yaml.safe_load(record.read_text())["result"]) if record.is_file() else {}

@@ -20,6 +20,7 @@ def command(
     ] = None,
     config: Annotated[str | None, typer.Option(help="Preset or YAML file of ours.", metavar="C")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Runs of each, in turn.")] = 3,
+    loops: Annotated[int, typer.Option(min=1, help="Memory also with the clip so many times over; 1: not.")] = 4,
     stream: Annotated[int, typer.Option(min=1000, help="Frames of the long stream of boxes.")] = 5000,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no tables.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print bench.json's content.")] = False,
@@ -38,7 +39,7 @@ def command(
     from tracker import provenance
     from tracker.bench.growth import by_length, by_objects
     from tracker.bench.report import Report
-    from tracker.bench.runs import OURS, in_turn, ours, peers
+    from tracker.bench.runs import OURS, in_turn, looped, measure, ours, peers
     from tracker.cli.run import prepare
     from tracker.config import Config
     from tracker.demo import make_clip
@@ -64,6 +65,8 @@ def command(
         }
         commands |= peers(others, clip, settings, folder, boxmot_python)
         costs = in_turn(commands, rounds, status.update)
+        status.update(f"{OURS}, the clip {loops} times over")
+        repeated = measure(ours(looped(clip, folder / f"long{clip.suffix}", loops), preset)) if loops > 1 else None
         grown, stretches = by_objects(status.update), by_length(stream, status.update)
     about = {
         "clip": clip.name,
@@ -71,7 +74,7 @@ def command(
         "versions": provenance.versions(),
         "machine": provenance.machine(),
     }
-    report = Report(about, costs, grown, stretches)
+    report = Report(about, costs, repeated, grown, stretches)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report.to_dict(), indent=1)
