@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +70,13 @@ class TestSameAsPyTorch:
             assert own.xyxy == pytest.approx(other.xyxy, abs=0.05)
             assert own.scores == pytest.approx(other.scores, abs=1e-3)
             assert own.classes.tolist() == other.classes.tolist()
+
+    def test_several_threads_at_once(self, folder):
+        network = find(folder[0]).open("detector", any_shape=False)
+        pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
+        with ThreadPoolExecutor(4) as pool:
+            tables = [table for (table,) in pool.map(lambda _: network(pixels), range(16))]
+        assert all(np.array_equal(table, tables[0]) for table in tables)
 
     def test_looks_of_any_number_of_crops(self, folder, sample):
         found = next(found for found in sample.found if len(found) > 2)

@@ -103,7 +103,6 @@ class _OpenVino:
         self._core = openvino.Core()
         self._file = file
         self._any_shape = any_shape
-        self._lock = threading.Lock()
         self._compiled: dict[tuple[tuple[int, ...], ...], Any] = {}
         self._own = _Own()
         if any_shape:
@@ -124,14 +123,23 @@ class _OpenVino:
     def __call__(self, *inputs: NDArray[Any]) -> Arrays:
         shapes = () if self._any_shape else tuple(array.shape for array in inputs)
         requests = self._own.requests
-        if shapes not in requests:
-            with self._lock:
-                if shapes not in self._compiled:
-                    self._compiled[shapes] = self._compile(shapes)
-                requests[shapes] = self._compiled[shapes].create_infer_request()
-        request = requests[shapes]
-        request.infer(dict(enumerate(inputs)), share_inputs=True)
-        return tuple(np.array(output.data) for output in request.output_tensors)
+        if shapes in requests:
+            return _infer(requests[shapes], inputs)
+        with _first:
+            if shapes not in self._compiled:
+                self._compiled[shapes] = self._compile(shapes)
+            requests[shapes] = self._compiled[shapes].create_infer_request()
+            return _infer(requests[shapes], inputs)
+
+
+# OpenVINO's Python side sets itself up at the first inference, holding a lock of its own and waiting for Python's: two
+# threads that are there at once wait for each other for ever. So every thread's first inference is made alone.
+_first = threading.Lock()
+
+
+def _infer(request: Any, inputs: Arrays) -> Arrays:
+    request.infer(dict(enumerate(inputs)), share_inputs=True)
+    return tuple(np.array(output.data) for output in request.output_tensors)
 
 
 class _OnnxRuntime:
