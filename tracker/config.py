@@ -105,12 +105,12 @@ class BankConfig:
     confirm_s: float = setting(1.0, 0, 3600)  # or seen in every frame for this long; higher: fewer false tracks
     report_delay_s: float = setting(0.5, 0, 60, tune=False)  # files wait this long for a tentative track's first rows
     lost_s: float = setting(1.5, 0, 3600)  # a track unseen for longer is not matched by motion any more
-    lost_heights: float = setting(1.0, 0, 1000)  # nor one whose place is vaguer: standard deviation in box heights
+    lost_heights: float = setting(0.7, 0, 1000)  # nor one whose place is vaguer: standard deviation in box heights
     recognise_s: float = setting(2.0, 0, 60)  # a new track can still turn out to be one that returned for this long
     memory_s: float = setting(300.0, 0, 1e6, tune=False)  # but can return by its look for this long (--memory)
     memory_size: int = setting(500, 0, 100000, tune=False)  # and while it is among this many seen last
     memory_looks: int = setting(5, 1, 64, tune=False)  # looks of each; more know more sides of it and take more time
-    smoothing: float = setting(2.0, 0, 100)  # reported boxes: factor on the detector's noise; 0: as they were detected
+    smoothing: float = setting(3.0, 0, 100)  # reported boxes: factor on the detector's noise; 0: as they were detected
     coast_s: float = setting(0.35, 0, 60)  # a hidden track's predicted box is reported this long
     coast_cover: float = setting(0.5, 0, 1)  # while at least this share of it is covered by a seen track
 
