@@ -109,6 +109,11 @@ class MotSequence:
         return table[: self.length, 1:].reshape(-1, 2, 3)
 
 
+def is_sequence_folder(path: Path) -> bool:
+    """Whether `path` is a sequence, or a folder of them."""
+    return any(path.glob("seqinfo.ini")) or any(path.glob("*/seqinfo.ini"))
+
+
 def find_sequences(roots: Iterable[str | Path]) -> list[MotSequence]:
     """The sequences in `roots`; a root is a sequence's folder or a folder of sequences, searched one level deep.
 

@@ -13,24 +13,33 @@ def command(
     data: Annotated[
         list[Path],
         typer.Argument(
-            metavar="DATA...", help="Sequences in MOTChallenge's layout with images and gt/, or folders of them."
+            metavar="DATA...",
+            help="Sequences in MOTChallenge's layout with images and gt/, or folders of them; folders of pictures "
+            "named as in Market-1501 or MSMT17.",
         ),
     ],
     models: Annotated[
         list[str] | None,
-        typer.Option("--model", help="OSNet x0.25 weights; `embedded` for those of the package; repeatable."),
+        typer.Option(
+            "--model",
+            help="OSNet x0.25 weights; `embedded` for those of the package; `detector` for the embedded detector's own "
+            'features (Ultralytics\' "auto"); repeatable.',
+        ),
     ] = None,
     gaps: Annotated[str, typer.Option(help="Seconds between query and gallery.")] = "1,5,10,20",
     stride: Annotated[int, typer.Option(min=1, help="Use every n-th frame.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    out: Annotated[Path | None, typer.Option(help="Also write the numbers to this JSON file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write the numbers to this JSON file, and plot them beside it.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
-    """Rank-1 and mAP across gaps of time, from ground-truth crops that nobody covers.
+    """Rank-1 and mAP across gaps of time and across cameras.
 
-    Each look is compared with all looks of its class some seconds later; rank-1 is how often the most similar one is
-    the same identity. The error is a standard error over identities.
+    In sequences each look that nobody covers is compared with all looks of its class some seconds later, in folders of
+    pictures with those by other cameras; rank-1 is how often the most similar one is the same identity. The error is a
+    standard error over identities.
 
     Example: track eval-appearance PETS09-S2L1 --model embedded --model osnet_x0_25_msmt17.safetensors
     """
@@ -39,10 +48,11 @@ def command(
 
     from tracker.appearance import Embedder
     from tracker.config import AppearanceConfig
+    from tracker.detector_features import DetectorFeatures
     from tracker.device import resolve_device
     from tracker.errors import OutputError, UsageError
-    from tracker.evaluate_appearance import evaluate
-    from tracker.sequence import find_sequences
+    from tracker.evaluate_appearance import Describes, evaluate, plot
+    from tracker.sequence import find_sequences, is_sequence_folder
 
     try:
         seconds = [float(gap) for gap in gaps.split(",")]
@@ -50,15 +60,22 @@ def command(
         raise UsageError(f"--gaps is {gaps!r}; give seconds separated by commas, like 1,5,10,20") from error
     place = resolve_device(device)
     names = models or ["embedded"]
-    embedders = {
-        Path(name).stem: Embedder(AppearanceConfig(model="" if name == "embedded" else name), place) for name in names
+    embedders: dict[str, Describes] = {
+        Path(name).stem: DetectorFeatures(device=place)
+        if name == "detector"
+        else Embedder(AppearanceConfig(model="" if name == "embedded" else name), place)
+        for name in names
     }
-    result: dict[str, Any] = evaluate(find_sequences(data), embedders, seconds, stride)
+    moving = [path for path in data if is_sequence_folder(path)]
+    pictures = [path for path in data if path not in moving]
+    sequences = find_sequences(moving) if moving else []
+    result: dict[str, Any] = evaluate(sequences, embedders, seconds, stride, pictures)
     text = json.dumps(result, indent=2)
     if out is not None:
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text(text + "\n", encoding="utf-8")
+            plot(result, out.with_suffix(".png"))
         except OSError as error:
             raise OutputError(f"{out} cannot be written ({error.strerror}); give another --out") from error
     if as_json:

@@ -8,7 +8,6 @@ thrown away.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,8 @@ from tracker.appearance import load_weights
 from tracker.errors import DataError
 from tracker.evaluate_appearance import read_image
 from tracker.omniscale import FEATURES, FoldedNet, OmniScaleNet
-from tracker.sequence import CLASS, ID, IMAGE_SUFFIXES
+from tracker.reid import pictures
+from tracker.sequence import CLASS, ID, is_sequence_folder
 from tracker.structures import Image
 from tracker.train.appearance import TrainConfig, embed, normalised
 from tracker.train.crops import Crop, Variations, is_big, true_boxes, with_margin
@@ -31,9 +31,6 @@ from tracker.train.crops import Crop, Variations, is_big, true_boxes, with_margi
 LOOKS = 4  # of each identity in a batch
 SMOOTHING, MARGIN = 0.1, 0.3
 HELD_OUT = 0.1  # share of the identities that is only looked at
-
-_MARKET = re.compile(r"^(\d+)_c\d+")  # 0002_c1s1_000451_03.jpg; 0000 is background, -1 junk
-_MSMT = re.compile(r"^(\d+)_\d+_\d+_")  # train/0000/0000_000_01_0303morning_0008_0.jpg; test/ counts from 0 again
 
 
 @dataclass(frozen=True)
@@ -69,18 +66,15 @@ def collect_identities(paths: Sequence[Path]) -> list[Identity]:
 def _labelled(path: Path) -> Iterator[tuple[str, Crop]]:
     if not path.is_dir():
         raise DataError(f"{path} is not a folder; identities come from ReID or MOTChallenge folders")
-    if any(path.glob("seqinfo.ini")) or any(path.glob("*/seqinfo.ini")):
+    if is_sequence_folder(path):
         for sequence, image, rows, boxes in true_boxes(path):
             for row, box in zip(rows, boxes, strict=True):
                 if is_big(box):
                     crop = Crop(with_margin(image, box), bool(row[CLASS] == 1))
                     yield f"{sequence.name}/{row[ID]:.0f}", crop
         return
-    for file in sorted(f for f in path.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES):
-        if (market := _MARKET.match(file.name)) and int(market[1]) > 0:
-            yield market[1], Crop(_whole(read_image(file)), True)
-        elif msmt := _MSMT.match(file.name):
-            yield f"{file.parent.parent.name}/{msmt[1]}", Crop(_whole(read_image(file)), True)
+    for picture in pictures(path):
+        yield picture.identity, Crop(_whole(read_image(picture.file)), True)
 
 
 def _whole(image: Image) -> Image:
