@@ -59,6 +59,16 @@ def test_what_falls_short_of_looks_of_one_object_is_no_evidence():
     assert same == pytest.approx(0.88, abs=0.02)
 
 
+def test_likeness_says_more_where_different_objects_vary_less():
+    rng, varied, even = np.random.default_rng(0), LookScale(0.55, 0.10, 0.92), LookScale(0.55, 0.10, 0.92)
+    for _ in range(100):
+        for scale in (varied, even):
+            scale.learn_same(np.full(6, 0.92, np.float32), np.zeros(6, np.int64))
+        even.learn(frame(0.55, rng))
+    assert varied.sharpness(np.array([0])) == pytest.approx(1, abs=0.01)
+    assert even.sharpness(np.array([0])) > 1.5
+
+
 def test_a_better_picture_is_larger_surer_and_not_covered():
     boxes = np.array([[0, 0, 50, 100], [200, 0, 250, 100], [400, 0, 600, 400], [800, 0, 850, 100], [820, 20, 870, 120]])
     quality = look_quality(boxes.astype(np.float32), np.array([0.9, 0.5, 0.9, 0.9, 0.9], np.float32))

@@ -49,7 +49,7 @@ class Calibration:
     slope_per_log_s: float = -1.86
     different_mean: float = 0.55  # similarity of different objects where this was fitted, and its standard deviation
     different_deviation: float = 0.10
-    same_mean: float = 0.88  # similarity of one object half a second apart, there
+    same_mean: float = 0.92  # similarity of one object, there, to the mean of its looks until a moment ago
 
     def log_odds(self, similarity: ArrayLike, seconds_apart: ArrayLike) -> NDArray[np.float32]:
         """Cosine similarities and seconds (>= 0), shapes that broadcast -> log-odds; NaN (no feature) gives 0."""

@@ -29,7 +29,7 @@ class LookScale:
 
     Args:
         mean, deviation: of different objects in the data that the calibration was fitted on.
-        same: mean similarity of one object there, a moment apart.
+        same: mean similarity of one object, there, to what it looked like until a moment ago.
     """
 
     def __init__(self, mean: float, deviation: float, same: float) -> None:
@@ -61,21 +61,26 @@ class LookScale:
         """(N, M) similarities to M detections of these classes (M,) -> the same in the calibration's terms."""
         if not len(classes):
             return similarity
-        mean, factor = np.array([self._shift(label) for label in classes.tolist()]).T
+        mean, factor, _ = np.array([self._shift(label) for label in classes.tolist()]).T
         return np.asarray(self._mean + (similarity - mean) * factor, np.float32)
 
-    def _shift(self, label: int) -> tuple[float, float]:
-        """Mean of different objects of a class, and the factor on what is above it: the more careful of two.
+    def sharpness(self, classes: Ints) -> Floats:
+        """(M,) how much more, from 1, log-odds say of these classes here, where different objects vary less."""
+        return np.array([self._shift(label)[2] for label in classes.tolist()], np.float32)
 
-        The deviation is around the stream's own mean, however far that has moved.
+    def _shift(self, label: int) -> tuple[float, float, float]:
+        """Mean of different objects of a class, the factor on what is above it, and its sharpness.
+
+        The factor is the more careful of two: it brings the deviation of different objects, or the mean of one object,
+        to where it was. The deviation is around the stream's own mean, however far that has moved.
         """
         pairs, mean, variance = self._different.get(label, _NOTHING)
         mean = _blend(mean, pairs, self._mean, _PRIOR_MEAN_WEIGHT)
         deviation = np.sqrt(_blend(variance, pairs, self._deviation**2, _PRIOR_DEVIATION_WEIGHT))
         pairs, same, _ = self._alike.get(label, _NOTHING)
         contrast = _blend(same - mean, pairs, self._same - self._mean, _PRIOR_MEAN_WEIGHT)
-        usual = self._same - self._mean
-        return mean, float(min(self._deviation / deviation, usual / max(contrast, _LEAST_CONTRAST)))
+        wide, far = self._deviation / deviation, (self._same - self._mean) / max(contrast, _LEAST_CONTRAST)
+        return mean, float(min(wide, far)), float(wide / min(wide, far))
 
 
 def _blend(value: float, weight: float, prior: float, prior_weight: float) -> float:

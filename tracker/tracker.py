@@ -247,7 +247,7 @@ class Tracker:
     def _odds(self, slots: Ints, features: Floats, classes: Ints, time_s: float) -> Floats:
         """(N, M) log-odds that tracks and detections look alike because they are the same; 0 where unknown."""
         look, age = self._bank.looks(slots, time_s)
-        return self._calibration.log_odds(self._looks(look @ features.T, classes), age[:, None])
+        return self._likeness(look @ features.T, age[:, None], classes)
 
     def _associate(
         self,
@@ -258,6 +258,11 @@ class Tracker:
     ) -> Matches:
         """The one decision of a frame."""
         return associate(candidates.status, trust, similarity, self.config.association)
+
+    def _likeness(self, similarity: Floats, seconds: Floats, classes: Ints) -> Floats:
+        """(..., M) log-odds that looks are of one object, from their similarity to M detections of these classes."""
+        odds = self._calibration.log_odds(self._looks(similarity, classes), seconds)
+        return odds * self._looks.sharpness(classes)
 
     def _learn_same(self, matches: Matches, found: Detections, time_s: float) -> None:
         """Take in how alike the looks of one object are here, from the tracks that were looked at a moment ago."""
@@ -284,7 +289,7 @@ class Tracker:
     def _return_odds(self, known: Recall, young: Ints) -> Floats:
         """(G, M) log-odds that absent identities are these new tracks, come back: by their looks, and by motion."""
         classes = self._bank.classes(young)
-        likeness = self._calibration.log_odds(self._looks(known.similarity, classes), known.seconds[..., None])
+        likeness = self._likeness(known.similarity, known.seconds[..., None], classes)
         any_of_them = np.log(np.float32(max(len(known.ids), 1)))
         odds: Floats = combined(likeness, known) + self._bank.motion_odds(known.ids, young) - any_of_them
         odds[known.classes[:, None] != classes] = -np.inf
