@@ -10,7 +10,9 @@ from walkers import LENGTH, make_sequence, perfect
 from tracker import Config, Tracker
 from tracker.errors import DataError, OutputError, SourceError
 from tracker.run_sequence import track_sequence
-from tracker.sequence import MotSequence, results
+from tracker.sequence import MotSequence, find_sequences, results
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.fixture
@@ -53,6 +55,17 @@ def test_running_again_gives_the_same_bytes(tracker: Tracker, sequence: MotSeque
     for name in ("first", "second"):
         track_sequence(tracker, sequence, tmp_path / name)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes() != b""
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the research data in ../shared")
+@pytest.mark.parametrize("name", ["mot15/KITTI-13", "mot15/TUD-Campus", "mot17/MOT17-09", "uadetrac/MVI_20032"])
+def test_without_features_tracks_are_those_of_no_reid(tmp_path: Path, name: str) -> None:
+    (sequence,) = find_sequences([SHARED / name])
+    for enabled in (True, False):
+        config = Config().override({"appearance": {"enabled": enabled}})
+        track_sequence(Tracker(config, device="cpu"), sequence, tmp_path / str(enabled))
+    assert (tmp_path / "True").read_bytes() == (tmp_path / "False").read_bytes() != b""
 
 
 def test_progress_is_told_for_every_frame(tracker: Tracker, sequence: MotSequence, tmp_path: Path) -> None:

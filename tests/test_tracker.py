@@ -239,6 +239,16 @@ def test_permuting_detections_permutes_the_output(crowd):
 
 @settings(max_examples=40, deadline=None)
 @given(crowds())
+def test_without_features_the_tracks_are_those_without_appearance(crowd):
+    frames, _ = crowd
+    usual, motion_alone = Tracker(), Tracker(Config().override({"appearance": {"enabled": False}}))
+    for i, (boxes, scores) in enumerate(frames):
+        a, b = (t.update(None, Detections(boxes, scores), time_s=i / FPS) for t in (usual, motion_alone))
+        assert a.ids.tobytes() == b.ids.tobytes() and a.xyxy.tobytes() == b.xyxy.tobytes()
+
+
+@settings(max_examples=40, deadline=None)
+@given(crowds())
 def test_ids_are_unique_and_never_reused(crowd):
     frames, _ = crowd
     tracker = Tracker(Config().override({"bank": {"lost_s": 0.05}}))
