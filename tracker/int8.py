@@ -1,7 +1,7 @@
 """INT8 networks made at first use: of the weights in use, calibrated with photographs, kept in the user's cache folder.
 
 They are keyed by the weights and by the versions of all that makes them, so they are made once and never stale.
-`XDG_CACHE_HOME` moves the folder. The LSTM stays as it is: for a few dozen tracks NumPy is quicker than any engine.
+`XDG_CACHE_HOME` moves the folder. The LSTM stays as it is: up to a hundred tracks NumPy is as quick as an engine.
 """
 
 from __future__ import annotations

@@ -99,10 +99,11 @@ class Report:
         frames = [stretch.frames for stretch in self.stream]
         length.plot(frames, [stretch.memory_mib for stretch in self.stream], color="#0f8b8d")
         length.set(title="update by length of the stream", xlabel="frames", ylabel="resident memory, MiB")
-        length.set_ylim(0)
+        length.yaxis.label.set_color("#0f8b8d")
+        length.set_ylim(0, 1.25 * max(stretch.memory_mib for stretch in self.stream))
         times = length.twinx()
         times.plot(frames, [stretch.update_ms for stretch in self.stream], color="#e07a1f", lw=0.8)
-        times.set_ylim(0)
+        times.set_ylim(0, 2.5 * max(stretch.update_ms for stretch in self.stream))  # below the other curve
         times.set_ylabel("ms an update", color="#e07a1f")
         figure.savefig(path, dpi=110)
         plt.close(figure)
