@@ -16,6 +16,7 @@ from tracker.motion.head import corrected
 from tracker.train.motion import WEIGHTS, Trainer
 
 BINS_S = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0])
+LONGEST_EXAMPLE_S = 4.0
 SHARES = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99])
 
 
@@ -162,9 +163,10 @@ def _examples(pyplot: Any, trainer: Trainer, output: NDArray[Any]) -> Any:
     windows = trainer.check_windows
     lesson = filtered(windows, trainer.filter)
     moved = np.linalg.norm(np.ptp(windows.truth[..., :2], axis=1), axis=-1) / np.exp(windows.truth[:, 0, 3])
-    usable = np.flatnonzero(windows.valid.all(axis=1) & (moved > 0.5))[:12]
-    figure, grid = pyplot.subplots(3, 4, figsize=(13, 9))
     at = windows.truth.shape[1] // 2
+    soon = windows.time_s[:, -1] - windows.time_s[:, at] < LONGEST_EXAMPLE_S
+    usable = np.flatnonzero(windows.valid.all(axis=1) & (moved > 0.5) & soon)[:12]
+    figure, grid = pyplot.subplots(3, 4, figsize=(13, 9))
     for axes, track in zip(grid.flat, usable, strict=False):
         ahead = np.linspace(0, max(float(windows.time_s[track, -1] - windows.time_s[track, at]), 0.1), 20)[:, None]
         state = lesson.states[:, track, at][:, None]
