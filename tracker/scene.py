@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tracker import provenance
 from tracker.run_sequence import Given, given
 from tracker.sequence import MotSequence
 from tracker.structures import FEATURE_SIZE, Detections, Image
@@ -41,7 +42,9 @@ def see(
     """
     settings = tracker.config.to_dict()
     subject = [str(sequence.folder.resolve()), detections, camera_motion, sequence.length, sequence.fps]
-    subject += [settings[section] for section in ("detector", "appearance", "camera")]
+    subject += [settings[name] for name in ("detector", "appearance", "camera", "engine")]
+    weights = provenance.weights_files(tracker.config, detections == "yolo")
+    subject += [provenance.hashed(file)["sha256"] for network, file in weights.items() if network != "motion"]
     name = hashlib.sha256(json.dumps(subject).encode()).hexdigest()[:12]
     path = folder / f"{sequence.name}-{name}.npz"
     if path.is_file():
