@@ -80,7 +80,7 @@ class AssociationConfig:
     stretch_scores: bool = True  # thresholds on scores count for stretched ones: 0.5 is as likely true as false
     high_score: float = setting(0.55, 0, 1)  # detections from here on are matched first; lower trusts the detector more
     min_overlap: float = setting(0.15, 0, 1)  # confident detections: least overlap; higher splits more, swaps less
-    min_overlap_weak: float = setting(0.4, 0, 1)  # weak detections only extend tracks they overlap this much
+    min_overlap_weak: float = setting(0.3, 0, 1)  # weak detections only extend tracks they overlap this much
     min_overlap_tentative: float = setting(0.3, 0, 1)  # tracks not believed yet
     height_power: float = setting(1.0, 0, 4)  # how much a difference in vertical extent lowers an overlap
     spread: float = setting(0.5, 0, 4)  # boxes grow by this many predicted standard deviations before they are compared
@@ -110,7 +110,7 @@ class BankConfig:
     memory_s: float = setting(300.0, 0, 1e6, tune=False)  # but can return by its look for this long (--memory)
     memory_size: int = setting(500, 0, 100000, tune=False)  # and while it is among this many seen last
     memory_looks: int = setting(5, 1, 64, tune=False)  # looks of each; more know more sides of it and take more time
-    smoothing: float = setting(3.0, 0, 100)  # reported boxes: factor on the detector's noise; 0: as they were detected
+    smoothing: float = setting(5.0, 0, 100)  # reported boxes: factor on the detector's noise; 0: as they were detected
     coast_s: float = setting(0.35, 0, 60)  # a hidden track's predicted box is reported this long
     coast_cover: float = setting(0.5, 0, 1)  # while at least this share of it is covered by a seen track
 
