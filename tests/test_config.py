@@ -1,11 +1,14 @@
 """Defaults live in one place; whatever overrides them is checked."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from tracker.config import Config, presets
 from tracker.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 def write(path, text):
@@ -52,15 +55,23 @@ def test_a_missing_file_lists_the_presets():
         Config.load("no-such-preset")
 
 
-def test_every_preset_loads():
-    assert "default" in presets()
+def test_every_preset_loads_and_differs_from_the_defaults():
+    assert {"default", "mot17", "sports"} <= set(presets())
     for name in presets():
-        Config.load(name)
+        assert (Config.load(name) == Config()) == (name == "default"), name
+
+
+@pytest.mark.parametrize("name", ["mot17", "sports"])
+def test_a_tuned_preset_opens_with_its_result_and_the_commands(name):
+    head = [line for line in (CONFIGS / f"{name}.yaml").read_text().splitlines() if line.startswith("#")]
+    assert any("HOTA" in line for line in head) and any("the defaults: " in line for line in head)
+    assert any("track tune SETS/tune/" in line for line in head)
+    assert head[-1] == f"# Command: track video.mp4 --config {name}"
 
 
 def test_the_default_file_says_what_the_code_says():
     assert Config.load("default") == Config()
-    text = next(p for p in [__import__("pathlib").Path(__file__).parents[1] / "configs/default.yaml"]).read_text()
+    text = (CONFIGS / "default.yaml").read_text()
     for section in dataclasses.fields(Config):
         assert section.name in text
 
