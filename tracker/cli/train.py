@@ -47,6 +47,7 @@ def appearance(
     batch: Annotated[int, typer.Option(min=2, help="Crops in a batch.")] = 64,
     learning_rate: Annotated[float, typer.Option(min=0, help="At its highest; falls to 0 by a cosine.")] = 5e-4,
     height: Annotated[int, typer.Option(min=32, help="Height of the crops in pixels; the width is half of it.")] = 128,
+    amp: Annotated[bool, typer.Option("--amp", help="16-bit floats where they lose nothing: faster on CUDA.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Where all chance comes from.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT/checkpoint.pt.")] = False,
@@ -56,7 +57,8 @@ def appearance(
 
     With --teacher the network learns to reproduce the teacher's features of better pictures, and needs no identities;
     without, it learns to tell the identities in DATA apart. Leaves OUT/appearance.safetensors (for `track video.mp4
-    --reid FILE`), appearance.md, curves.csv, curves.png and checkpoint.pt.
+    --reid FILE`), appearance.md, curves.csv, curves.png, neighbours.jpg (crops and
+    those most alike) and checkpoint.pt.
 
     Example: track train appearance people.mp4 --teacher osnet_x0_25_msmt17.safetensors --out runs/appearance
     """
@@ -74,6 +76,7 @@ def appearance(
         batch=batch,
         learning_rate=learning_rate,
         height=height,
+        amp=amp,
         seed=seed,
         checkpoint_every=min(250, steps),
     )
@@ -109,6 +112,7 @@ def appearance(
             training.calibrate(out / "appearance.safetensors", identified, place)
     words = [f"track train appearance {names} --steps {steps} --batch {batch} --learning-rate {learning_rate:g}"]
     words += [f"--height {height} --seed {seed}", *(f"--calibrate {sequence.name}" for sequence in identified)]
+    words += ["--amp"] if amp else []
     words += [f"--{option} {path.name}" for option, path in (("teacher", teacher), ("start", start)) if path]
     training.write_card(out, f"{made_from} from {names}", " ".join(words), config)
     training.plot_curves(out)

@@ -165,13 +165,17 @@ class Variations:
     Args:
         crops: what to draw from.
         rng: where the chance comes from.
+        erase: how often a rectangle of a damaged look is painted over.
         people: share of people among the crops drawn, where there are both people and other things.
     """
 
-    def __init__(self, crops: Sequence[Crop], rng: np.random.Generator, people: float = 0.75) -> None:
+    def __init__(
+        self, crops: Sequence[Crop], rng: np.random.Generator, *, erase: float = 0.0, people: float = 0.75
+    ) -> None:
         self._groups = [g for g in ([c for c in crops if c.person], [c for c in crops if not c.person]) if g]
         self._shares = np.array([people, 1 - people]) if len(self._groups) == 2 else np.ones(1)
         self._rng = rng
+        self._erase = erase
 
     def chance(self, probability: float) -> bool:
         """True so often."""
@@ -221,6 +225,7 @@ class Variations:
             image = self._low_resolution(image) if self.chance(0.6) else image
             image = self._blurred(image) if self.chance(0.25) else image
             image = self._compressed(image) if self.chance(0.4) else image
+            image = self._erased(image) if self._erase and self.chance(self._erase) else image
         return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
 
     def _boxed(self, canvas: Image, spread: float) -> Image:
@@ -244,6 +249,17 @@ class Variations:
         moved[:, 2] += (edge // 2, edge)
         mask = np.asarray(cv2.warpAffine(np.ones_like(inner), moved, (width, height)))
         return np.where(mask > 0, np.asarray(cv2.warpAffine(inner, moved, (width, height)), np.uint8), canvas)
+
+    def _erased(self, image: Image) -> Image:
+        """A rectangle of 2 to 30 % of the area in one colour."""
+        height, width = image.shape[:2]
+        area, ratio = self._rng.uniform(0.02, 0.3), np.exp(self._rng.uniform(np.log(0.3), np.log(3.3)))
+        size = np.minimum(np.sqrt(area * np.array([ratio, 1 / ratio])), 1)
+        top, left = (self._rng.uniform(0, 1 - size) * (height, width)).astype(int)
+        bottom, right = np.ceil((top, left) + size * (height, width)).astype(int)
+        erased = image.copy()
+        erased[top:bottom, left:right] = self._rng.integers(0, 256, 3)
+        return erased
 
     def _relit(self, image: Image) -> Image:
         """Other brightness, contrast, gamma and white balance."""

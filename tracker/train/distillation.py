@@ -59,7 +59,8 @@ class Distillation:
         order = np.random.default_rng(config.seed).permutation(len(crops))
         held = max(2, round(HELD_OUT * len(crops)))
         self._seen, unseen = ([crops[i] for i in part] for part in (order[held:], order[:held]))
-        self._exam_targets, self._exam_views = self._views(unseen, np.random.default_rng(config.seed), 4 * config.batch)
+        self.exam_labels: Tensor | None = None
+        self._exam_targets, self.exam_looks = self._views(unseen, np.random.default_rng(config.seed), 4 * config.batch)
 
     def losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
         target, views = self._views(self._seen, rng, self._batch)
@@ -72,7 +73,7 @@ class Distillation:
         return {"loss": loss, "cosine": cosine, "centred": centred, "pairs": pairs}
 
     def exam(self, network: OmniScaleNet) -> dict[str, float]:
-        ours = embed(FoldedNet(network).to(self._device), self._exam_views)
+        ours = embed(FoldedNet(network).to(self._device), self.exam_looks)
         return {"held_out_cosine": float((ours * self._exam_targets).sum(1).mean())}
 
     def _views(self, crops: Sequence[Crop], rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:

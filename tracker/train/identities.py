@@ -2,8 +2,8 @@
 
 Identities are classified (cross-entropy, smoothed labels) and, in each batch of some identities with some looks each,
 the least similar look of the same identity must be nearer than the most similar look of another (batch-hard triplets:
-Hermans, Beyer, Leibe: In Defense of the Triplet Loss, 2017). Looks are damaged as in distillation; the classifier is
-thrown away.
+Hermans, Beyer, Leibe: In Defense of the Triplet Loss, 2017). Looks are damaged as in distillation, and parts of
+them erased (Zhong et al., AAAI 2020); the classifier is thrown away.
 """
 
 from __future__ import annotations
@@ -105,17 +105,20 @@ class MetricLearning:
         held = max(2, round(HELD_OUT * len(identities))) if len(identities) > 3 else 0
         self._seen = [identities[i] for i in order[held:]]
         unseen = [identities[i] for i in order[:held]] or self._seen
-        self.extra: nn.Module = nn.Linear(FEATURES, len(self._seen), bias=False).to(device)
+        classifier = nn.Linear(FEATURES, len(self._seen), bias=False)
+        nn.init.normal_(classifier.weight, std=FEATURES**-0.5, generator=torch.Generator().manual_seed(config.seed))
+        self.extra: nn.Module = classifier.to(device)
         self._size = config.crop_size
         self._people = max(2, config.batch // LOOKS)
         self._device = device
         self._crops = [crop for identity in identities for crop in identity.crops]
         variations = Variations(self._crops, np.random.default_rng(config.seed))
-        self._exam_looks, self._exam_labels = self._looks(unseen, range(len(unseen)), variations, 2 * LOOKS, False)
+        self.exam_looks, self._labels = self._looks(unseen, range(len(unseen)), variations, 2 * LOOKS, False)
+        self.exam_labels: Tensor | None = self._labels
 
     def losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
         drawn = rng.permutation(len(self._seen))[: self._people].tolist()
-        looks, labels = self._looks(self._seen, drawn, Variations(self._crops, rng), LOOKS, True)
+        looks, labels = self._looks(self._seen, drawn, Variations(self._crops, rng, erase=0.5), LOOKS, True)
         features = self.network(normalised(looks))
         classes = F.cross_entropy(self.extra(features), labels, label_smoothing=SMOOTHING)
         triplets = hardest_triplets(F.normalize(features), labels)
@@ -123,9 +126,9 @@ class MetricLearning:
 
     def exam(self, network: OmniScaleNet) -> dict[str, float]:
         """Rank-1 and mAP of each look of the held-out identities against all others."""
-        features = embed(FoldedNet(network).to(self._device), self._exam_looks)
+        features = embed(FoldedNet(network).to(self._device), self.exam_looks)
         similarity = (features @ features.T).fill_diagonal_(-2)
-        same = (self._exam_labels[:, None] == self._exam_labels).fill_diagonal_(False)
+        same = (self._labels[:, None] == self._labels).fill_diagonal_(False)
         right = same.gather(1, similarity.argsort(1, descending=True))[:, :-1].double()
         precision = right.cumsum(1) / torch.arange(1, right.shape[1] + 1, device=right.device)
         average = (precision * right).sum(1) / right.sum(1)
