@@ -337,6 +337,9 @@ def test_the_fitted_probability_is_right_at_every_gap() -> None:
     seen = walk(identities=12, drift=0.02)
     calibration = fit([seen])
     assert calibration.threshold_per_log_s < 0
+    assert calibration.different_mean == pytest.approx(0, abs=0.03)
+    assert calibration.different_deviation == pytest.approx(512**-0.5, rel=0.3)
+    assert calibration.same_mean == pytest.approx(0.99, abs=0.01)
     for gap in (1, 5, 20):
         similarity, same = pairs(seen, gap)
         sure = same_identity_probability(similarity, gap, calibration)

@@ -50,13 +50,17 @@ def fit(all_looks: Sequence[Looks]) -> Calibration:
         DataError: too few pairs of one identity or of two.
     """
     rows: list[Values] = []  # similarity, log(1 + seconds), same, weight
+    moment: list[float] = []  # mean similarity of one identity at each sequence's shortest gap
     for seen in all_looks:
         longest = int(np.ptp(seen.frames))
         step = int(np.diff(np.unique(seen.frames)).min()) if longest else 1
+        before = len(rows)
         for gap in np.unique(np.round(np.geomspace(step, max(longest, step), GAPS) / step).astype(int)) * step:
             similarity, same = pairs(seen, int(gap))
             if min(same.sum(), (~same).sum()) < LEAST_PAIRS:
                 continue
+            if len(rows) == before:
+                moment.append(float(similarity[same].mean()))
             weight = np.where(same, 0.5 / same.sum(), 0.5 / (~same).sum())
             elapsed = np.full(len(same), np.log1p(gap / seen.fps))
             rows.append(np.stack([similarity, elapsed, same, weight]))
@@ -83,4 +87,6 @@ def fit(all_looks: Sequence[Looks]) -> Calibration:
         return value
 
     solver.step(loss)  # type: ignore[no-untyped-call]
-    return Calibration(*(round(float(value), 4) for value in parameters.detach() * unit))
+    different = similarity[same == 0]
+    spread = float(different.mean()), float(different.std()), float(np.mean(moment))
+    return Calibration(*(round(float(value), 4) for value in (*(parameters.detach() * unit), *spread)))
