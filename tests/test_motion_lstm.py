@@ -190,3 +190,14 @@ def test_missing_and_incomplete_weights_name_the_command_that_makes_them(tmp_pat
     write_weights(path, {k: v for k, v in whole.tensors.items() if "recurrent" not in k}, {"model": "lstm"})
     with pytest.raises(WeightsError, match="half"):
         load_predictor(str(path))
+
+
+def test_the_forecast_of_what_is_long_hidden_does_not_run_away():
+    predictor = load_predictor()
+    slots = np.array([0])
+    for frame in range(30):
+        xyxy = np.array([[100 + 4 * frame, 100, 140 + 4 * frame, 200]], np.float32)
+        predictor.update(slots, Observations(xyxy, np.array([0.9], np.float32), frame / 25), np.array([frame == 0]))
+    soon, late = (predictor.predict(slots, 29 / 25 + seconds) for seconds in (4.0, 400.0))
+    assert np.linalg.norm(late.cxcywh[0, :2] - soon.cxcywh[0, :2]) < 200, "not two heights on"
+    assert (late.std > soon.std).all()

@@ -28,6 +28,8 @@ from tracker.motion.kalman import (
 from tracker.motion.predictor import Observations
 from tracker.structures import Floats, Ints, Mask
 
+LONGEST_S = 4.0  # the correction stays what it is here: training hardly looks further, and a polynomial runs away
+
 
 class Core(Protocol):
     """The part between input and head: the state of every slot, one batched step."""
@@ -97,7 +99,7 @@ class LearnedPredictor(KalmanPredictor):
     def _corrected(
         self, slots: Ints, last: NDArray[Any], mean: NDArray[Any], std: NDArray[Any], dt: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        return corrected(mean, std, process_unit(last), self._output[slots], dt)
+        return corrected(mean, std, process_unit(last), self._output[slots], np.minimum(dt, LONGEST_S))
 
     def _forecaster(self, slots: Ints) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
         state, output = self._state[:, slots, None], self._output[slots, None]
@@ -105,7 +107,7 @@ class LearnedPredictor(KalmanPredictor):
         def ahead(elapsed: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
             dt = elapsed[..., None]
             mean, std = forecast(state, dt, self.parameters)
-            return corrected(mean, std, process_unit(state[MEAN]), output, dt)
+            return corrected(mean, std, process_unit(state[MEAN]), output, np.minimum(dt, LONGEST_S))
 
         return ahead
 
