@@ -167,7 +167,7 @@ def test_a_lost_track_does_not_turn_up_where_it_could_not_have_got(x, is_taken_u
 def test_twelve_leave_and_return_among_strangers():
     """Looks of one have cosine .75, those of two about 0: nearly all are known again, no stranger is."""
     kept = wrong = 0
-    for seed in range(10):
+    for seed in range(4):
         rng, tracker = np.random.default_rng(seed), Tracker()
         places = 80 * np.arange(12)
         first = run(tracker, [people(dict(enumerate(places)), rng) for _ in range(20)])[-1]
@@ -184,7 +184,7 @@ def test_twelve_leave_and_return_among_strangers():
         now = dict(zip(back.detection_index.tolist(), back.ids.tolist(), strict=True))
         kept += sum(now[k] == known[i] for k, i in enumerate(order))
         wrong += sum(now[k] != known[i] and now[k] in known.values() for k, i in enumerate(order))
-    assert kept >= 0.9 * 120 and wrong == 0
+    assert kept >= 0.9 * 48 and wrong == 0
 
 
 def test_trackers_with_one_gallery_know_who_left_the_other_camera():
