@@ -9,6 +9,7 @@ falls short of what looks of one object have in common here, which tracks that m
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker.boxes import covered_fraction, iou
 from tracker.structures import Detections, Floats, Ints
@@ -59,14 +60,18 @@ class LookScale:
 
     def __call__(self, similarity: Floats, classes: Ints) -> Floats:
         """(N, M) similarities to M detections of these classes (M,) -> the same in the calibration's terms."""
-        if not len(classes):
-            return similarity
-        mean, factor, _ = np.array([self._shift(label) for label in classes.tolist()]).T
+        mean, factor, _ = self._shifts(classes)
         return np.asarray(self._mean + (similarity - mean) * factor, np.float32)
 
     def sharpness(self, classes: Ints) -> Floats:
         """(M,) how much more, from 1, log-odds say of these classes here, where different objects vary less."""
-        return np.array([self._shift(label)[2] for label in classes.tolist()], np.float32)
+        return self._shifts(classes)[2].astype(np.float32)
+
+    def _shifts(self, classes: Ints) -> NDArray[np.float64]:
+        """(3, M) `_shift` of each, worked out once a class."""
+        labels, which = np.unique(classes, return_inverse=True)
+        shifts: NDArray[np.float64] = np.array([self._shift(label) for label in labels.tolist()]).reshape(-1, 3)
+        return shifts[which].T
 
     def _shift(self, label: int) -> tuple[float, float, float]:
         """Mean of different objects of a class, the factor on what is above it, and its sharpness.
