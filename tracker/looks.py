@@ -65,7 +65,8 @@ class LookScale:
 
     def sharpness(self, classes: Ints) -> Floats:
         """(M,) how much more, from 1, log-odds say of these classes here, where different objects vary less."""
-        return self._shifts(classes)[2].astype(np.float32)
+        sharpness: Floats = self._shifts(classes)[2].astype(np.float32)
+        return sharpness
 
     def _shifts(self, classes: Ints) -> NDArray[np.float64]:
         """(3, M) `_shift` of each, worked out once a class."""
