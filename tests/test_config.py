@@ -56,7 +56,7 @@ def test_a_missing_file_lists_the_presets():
 
 
 def test_every_preset_loads_and_differs_from_the_defaults():
-    assert {"default", "mot17", "crowd", "sports"} <= set(presets())
+    assert {"default", "mot17", "crowd", "sports", "traffic", "edge"} <= set(presets())
     for name in presets():
         assert (Config.load(name) == Config()) == (name == "default"), name
 
