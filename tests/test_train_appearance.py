@@ -130,11 +130,11 @@ def test_a_damaged_student_comes_back_to_its_teacher(crops: list[Crop], tmp_path
     state["fc.0.weight"] += torch.randn_like(state["fc.0.weight"]) * state["fc.0.weight"].std()
     replace(teacher, state=state).write(tmp_path / "student.safetensors")
     cosine: list[float] = []
-    config = TrainConfig(steps=25, batch=16, height=64, learning_rate=5e-3)
+    config = TrainConfig(steps=50, batch=16, height=64, learning_rate=5e-3)
     task = Distillation(crops, "", config, start=tmp_path / "student.safetensors")
     train(task, tmp_path / "out", config, progress=lambda step, losses: cosine.append(losses["cosine"]))
-    assert len(cosine) == 25
-    assert np.mean(cosine[-5:]) < 0.92 * np.mean(cosine[:5])
+    assert len(cosine) == 50
+    assert np.mean(cosine[-5:]) < 0.85 * np.mean(cosine[:5])
 
 
 def test_the_result_is_ready_for_use(crops: list[Crop], tmp_path: Path) -> None:
