@@ -143,7 +143,21 @@ class InputMap:
         return (known, features[known] @ self.appearance - self.nothing) if known.any() else None
 
 
-class LstmCore:
+class SlotState:
+    """The state of all tracks' two layers in one array (2, 2, capacity, hidden), whoever steps it."""
+
+    def __init__(self, hidden: int) -> None:
+        self.state = np.zeros((2, 2, 0, hidden), np.float32)
+
+    def reserve(self, capacity: int) -> None:
+        more = capacity - self.state.shape[2]
+        self.state = np.pad(self.state, ((0, 0), (0, 0), (0, more), (0, 0)))
+
+    def clear(self, slots: Ints) -> None:
+        self.state[:, :, slots] = 0
+
+
+class LstmCore(SlotState):
     """Two layers of LSTM, the state of all tracks in one array.
 
     A sigmoid is a tanh of half the input, so the gates' weights are halved once and one tanh serves all four gates.
@@ -165,14 +179,7 @@ class LstmCore:
         self.first = np.concatenate([self.map.geometry, arranged("weight_hh_l0").T])
         self.second = np.concatenate([arranged("weight_ih_l1"), arranged("weight_hh_l1")], axis=1).T.copy()
         self.second_bias = arranged("bias_ih_l1") + arranged("bias_hh_l1")
-        self.state = np.zeros((2, 2, 0, n), np.float32)  # layer; hidden, cell; slot
-
-    def reserve(self, capacity: int) -> None:
-        more = capacity - self.state.shape[2]
-        self.state = np.pad(self.state, ((0, 0), (0, 0), (0, more), (0, 0)))
-
-    def clear(self, slots: Ints) -> None:
-        self.state[:, :, slots] = 0
+        super().__init__(n)  # layer; hidden, cell; slot
 
     def step(self, slots: Ints, geometry: Floats, features: Floats | None) -> Floats:
         (h1, c1), (h2, c2) = self.state.take(slots, axis=2)

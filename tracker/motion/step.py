@@ -5,22 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from tracker.exported import Export
+from tracker.motion.learned import SlotState
 from tracker.structures import FEATURE_SIZE, Floats, Ints
 
 
-class ExportedCore:
-    """Two layers of LSTM; the state of all tracks in one array, as in `learned.LstmCore`."""
+class ExportedCore(SlotState):
+    """Two layers of LSTM, as `learned.LstmCore`."""
 
     def __init__(self, export: Export) -> None:
         self._network = export.open("motion")
-        self.state = np.zeros((2, 2, 0, int(export.networks["motion"]["hidden"])), np.float32)  # h, c; layer; slot
-
-    def reserve(self, capacity: int) -> None:
-        more = capacity - self.state.shape[2]
-        self.state = np.pad(self.state, ((0, 0), (0, 0), (0, more), (0, 0)))
-
-    def clear(self, slots: Ints) -> None:
-        self.state[:, :, slots] = 0
+        super().__init__(int(export.networks["motion"]["hidden"]))  # hidden, cell; layer; slot
 
     def step(self, slots: Ints, geometry: Floats, features: Floats | None) -> Floats:
         if features is None:
