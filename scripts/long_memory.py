@@ -249,13 +249,14 @@ def identity_in_state(weights: Path, seed: int, tracks: int = 800, shown: int = 
 @app.command()
 def hidden(
     roots: Annotated[list[Path], typer.Argument(metavar="ROOT...", help="A sequence, or a folder of sequences.")],
-    out: Annotated[Path, typer.Option(help="Folder for hidden.json and hidden.png.")],
+    out: Annotated[Path, typer.Option(help="Folder for hidden.json and hidden.png; results already there are kept.")],
     models: Annotated[str, typer.Option(help="As of `track eval-motion`.")] = "lstm,kalman,last",
     seed: int = 0,
 ) -> None:
     """Forecasts of objects hidden for 10 to 2,000 frames, and what states still hold of an object's look."""
     torch.set_num_threads(1)
-    found: dict[str, Any] = {}
+    path = out / "hidden.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     scenes = [played_on(read_scene(s, 1, False, seed), DISTANCES[-1] + SEEN) for s in find_sequences(roots)]
     for model in map(Model.of, models.split(",")):
         said: dict[int, list[Forecasts]] = {d: [] for d in DISTANCES}
@@ -266,9 +267,9 @@ def hidden(
         weights = EMBEDDED if model.name == "lstm" else Path(model.name)
         if weights.is_file():
             found[model.name]["told_apart"] = identity_in_state(weights, seed)
-        _write(out / "hidden.json", found)
+        _write(path, found)
         print(model.name, json.dumps(found[model.name]), flush=True)
-    _plot_hidden(json.loads((out / "hidden.json").read_text()), out / "hidden.png")
+    _plot_hidden(json.loads(path.read_text()), out / "hidden.png")
 
 
 def _plot_hidden(found: dict[str, Any], path: Path) -> None:
