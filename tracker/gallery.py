@@ -16,11 +16,11 @@ from threading import RLock
 import numpy as np
 
 from tracker.config import BankConfig
-from tracker.structures import FEATURE_SIZE, Floats, Ints
+from tracker.structures import FEATURE_SIZE, Floats, Ints, Mask
 
 OTHER_CAMERA_S = 20.0  # another camera's view differs at least as much as this long a time makes looks differ
 _LATEST = 0  # the slot of the latest look
-_COLUMNS = ("_ids", "_classes", "_seen_s", "_looks", "_quality", "_look_s", "_camera")
+_COLUMNS = ("_ids", "_classes", "_seen_s", "_looks", "_quality", "_look_s", "_camera", "_alike")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +63,9 @@ class Gallery:
         self._quality = np.zeros((0, self._kept), np.float32)
         self._look_s = np.zeros((0, self._kept))
         self._camera = np.zeros((0, self._kept), np.int64)
+        # Similarities of the looks kept of each, so that a frame compares its new looks alone; NaN where there is none,
+        # -inf of a look with itself, which is no pair.
+        self._alike = np.zeros((0, self._kept, self._kept), np.float32)
 
     def __len__(self) -> int:
         """How many identities are remembered."""
@@ -95,13 +98,15 @@ class Gallery:
         with self._lock:
             rows = self._rows(ids)
             given = rows >= 0
-            if not given.any():
-                return
-            rows = rows[given]
+            if not given.all():
+                rows, classes, features, quality = rows[given], classes[given], features[given], quality[given]
             self._make_room(rows)
-            self._classes[rows], self._seen_s[rows] = classes[given], time_s
-            self._looks[rows, _LATEST], self._quality[rows, _LATEST] = features[given], quality[given]
+            self._classes[rows], self._seen_s[rows] = classes, time_s
+            self._looks[rows, _LATEST], self._quality[rows, _LATEST] = features, quality
             self._look_s[rows, _LATEST], self._camera[rows, _LATEST] = time_s, camera
+            alike = (self._looks[rows] @ features[..., None])[..., 0]
+            alike[:, _LATEST] = -np.inf
+            self._alike[rows, _LATEST] = self._alike[rows, :, _LATEST] = alike
 
     def forget(self, ids: Ints) -> None:
         """Free the rows of these identities."""
@@ -116,32 +121,37 @@ class Gallery:
     def recall(self, features: Floats, present: Ints, camera: int, time_s: float) -> Recall:
         """Compare looks (M, 512) with everybody remembered except the identities that are `present`."""
         with self._lock:
-            rows = self._remembered(time_s)
-            rows = rows[~np.isin(self._ids[rows], present)]
-            everyone = self._looks.reshape(-1, FEATURE_SIZE) @ features.T  # cheaper than to gather those of the absent
-            similarity = everyone.reshape(len(self._ids), self._kept, len(features))
+            absent = self._remembered(time_s)
+            here = self._find(present)
+            absent[here[here >= 0]] = False
+            rows = np.flatnonzero(absent)
+            similarity = self._looks[rows].reshape(-1, FEATURE_SIZE) @ features.T
+            similarity = similarity.reshape(len(rows), self._kept, len(features))
             seconds = np.maximum(time_s - self._look_s[rows], 0)
-            seconds = np.where(self._camera[rows] == camera, seconds, np.maximum(seconds, OTHER_CAMERA_S))
-            return Recall(self._ids[rows], self._classes[rows], similarity[rows], seconds.astype(np.float32))
+            seconds[(self._camera[rows] != camera) & (seconds < OTHER_CAMERA_S)] = OTHER_CAMERA_S
+            return Recall(self._ids[rows], self._classes[rows], similarity, seconds.astype(np.float32))
 
-    def _remembered(self, time_s: float) -> Ints:
-        """Rows of who was seen lately enough."""
-        return np.flatnonzero((self._ids > 0) & (time_s - self._seen_s <= self._memory_s))
+    def _remembered(self, time_s: float) -> Mask:
+        """Which rows are of somebody who was seen lately enough."""
+        return (self._ids > 0) & (time_s - self._seen_s <= self._memory_s)
+
+    def _find(self, ids: Ints) -> Ints:
+        """The row of each id, (N,); -1 where there is none."""
+        if not len(self._ids):
+            return np.full(len(ids), -1, np.int64)
+        order = np.argsort(self._ids)
+        place = order[np.minimum(np.searchsorted(self._ids, ids, sorter=order), len(order) - 1)]
+        return np.where(self._ids[place] == ids, place, -1)
 
     def _rows(self, ids: Ints) -> Ints:
         """The row of each id, (N,); a new one where the id has none, -1 where there is no room for so many."""
-        rows = np.full(len(ids), -1, np.int64)
-        order = np.argsort(self._ids)
-        if len(order):
-            place = order[np.minimum(np.searchsorted(self._ids, ids, sorter=order), len(order) - 1)]
-            known = self._ids[place] == ids
-            rows[known] = place[known]
+        rows = self._find(ids)
         unknown = np.flatnonzero(rows < 0)
         if len(unknown):
             fresh = self._free_rows(len(unknown), rows[rows >= 0])
             unknown = unknown[: len(fresh)]
             rows[unknown], self._ids[fresh] = fresh, ids[unknown]
-            self._looks[fresh] = np.nan
+            self._looks[fresh] = self._alike[fresh] = np.nan
         return rows
 
     def _free_rows(self, count: int, taken: Ints) -> Ints:
@@ -164,17 +174,18 @@ class Gallery:
 
     def _make_room(self, rows: Ints) -> None:
         """Move the latest looks of these rows to an empty slot, or in place of the worse of the two most alike."""
-        missing = np.isnan(self._looks[rows, :, 0])
-        rows, missing = rows[~missing[:, _LATEST]], missing[~missing[:, _LATEST]]
-        looks, quality = self._looks[rows], self._quality[rows]
-        alike = looks @ looks.transpose(0, 2, 1)
-        alike[:, np.arange(self._kept), np.arange(self._kept)] = -np.inf
-        one, other = np.divmod(alike.reshape(len(rows), self._kept**2).argmax(axis=1), self._kept)
-        each = np.arange(len(rows))
-        worse = np.where(quality[each, one] < quality[each, other], one, other)
-        slots = np.where(missing.any(axis=1), missing.argmax(axis=1), worse)
+        alike = self._alike[rows]
+        empty = np.isnan(alike[:, _LATEST])
+        most = alike.reshape(len(rows), self._kept**2).argmax(axis=1)
+        one, other = np.divmod(most, self._kept)
+        worse = np.where(self._quality[rows, one] < self._quality[rows, other], one, other)
+        slots = np.where(empty.any(axis=1), empty.argmax(axis=1), worse)
+        stays = slots == _LATEST  # it is the worse one itself, or there is none yet
+        rows, slots, alike = rows[~stays], slots[~stays], alike[~stays, _LATEST]
         for column in (self._looks, self._quality, self._look_s, self._camera):
             column[rows, slots] = column[rows, _LATEST]
+        self._alike[rows, slots] = self._alike[rows, :, slots] = alike
+        self._alike[rows, slots, slots] = -np.inf
 
 
 def combined(odds: Floats, known: Recall) -> Floats:
@@ -184,6 +195,8 @@ def combined(odds: Floats, known: Recall) -> Floats:
     new look (a mixture with equal shares).
     """
     kept = ~np.isnan(known.similarity)
-    mixture = np.logaddexp.reduce(odds, axis=1, where=kept, initial=-np.inf) - np.log(kept.sum(axis=1))
+    odds = np.where(kept, odds, -np.inf)
+    most = odds.max(axis=1)
+    mixture = most + np.log(np.exp(odds - most[:, None]).sum(axis=1) / kept.sum(axis=1))
     evidence: Floats = ((odds[:, _LATEST] + mixture) / 2).astype(np.float32)
     return evidence
