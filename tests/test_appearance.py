@@ -15,6 +15,7 @@ from tracker.appearance import (
     Calibration,
     Embedder,
     align,
+    load_calibration,
     load_weights,
     same_identity_probability,
 )
@@ -135,6 +136,16 @@ def test_weights_come_back_as_they_were_written(tmp_path: Path) -> None:
     again = load_weights(tmp_path / "w.safetensors")
     assert (again.crop_size, again.calibration) == (weights.crop_size, weights.calibration)
     assert all(torch.equal(again.state[name], value) for name, value in weights.state.items())
+    assert load_calibration(tmp_path / "w.safetensors") == weights.calibration
+
+
+def test_what_similarities_mean_is_known_without_loading_the_network(tmp_path: Path) -> None:
+    assert load_calibration() == load_weights().calibration
+    with pytest.raises(WeightsError, match="no appearance weights"):
+        load_calibration(tmp_path / "missing.safetensors")
+    (tmp_path / "damaged.safetensors").write_bytes(EMBEDDED.read_bytes()[:1000])
+    with pytest.raises(WeightsError, match="cannot be read as weights"):
+        load_calibration(tmp_path / "damaged.safetensors")
 
 
 def test_a_pytorch_checkpoint_with_a_classifier_loads(tmp_path: Path, frame: Image) -> None:

@@ -23,9 +23,17 @@ def test_different_objects_come_to_lie_where_the_calibration_had_them(common):
     for _ in range(300):
         scale.learn(frame(common, rng))
         scale.learn_same(np.ones(6, np.float32), np.zeros(6, np.int64))
-    alike = scale(np.array([[common]], np.float32), np.array([0]))
+    alike, _ = scale(np.array([[common], [1.0]], np.float32), np.array([0]))
     assert alike[0, 0] == pytest.approx(0.55, abs=0.03)
-    assert scale(np.array([[1.0]], np.float32), np.array([0]))[0, 0] > 0.8
+    assert alike[1, 0] > 0.8
+
+
+def test_of_a_crowd_a_sample_says_enough():
+    rng, scale = np.random.default_rng(0), LookScale(0.55, 0.10, 0.88)
+    for _ in range(3):
+        scale.learn(frame(0.4, rng, count=600))
+    alike, _ = scale(np.array([[0.4]], np.float32), np.array([0]))
+    assert alike[0, 0] == pytest.approx(0.55, abs=0.01)
 
 
 def test_classes_are_told_apart_and_an_unknown_one_is_as_calibrated():
@@ -33,7 +41,7 @@ def test_classes_are_told_apart_and_an_unknown_one_is_as_calibrated():
     for _ in range(300):
         scale.learn(frame(0.8, rng, label=2))
     same = np.array([[0.8, 0.8]], np.float32)
-    cars_and_people = scale(same, np.array([2, 0]))
+    cars_and_people, _ = scale(same, np.array([2, 0]))
     assert cars_and_people[0, 0] == pytest.approx(0.55, abs=0.03)
     assert cars_and_people[0, 1] == pytest.approx(0.8)
 
@@ -45,7 +53,7 @@ def test_doubles_of_one_object_and_missing_features_teach_nothing():
         scale.learn(Detections([[0, 0, 50, 100], [2, 0, 52, 100]], features=one))
         scale.learn(Detections([[0, 0, 50, 100], [200, 0, 250, 100]], features=np.full((2, 512), np.nan)))
         scale.learn(Detections.empty())
-    assert scale(np.array([[0.7]], np.float32), np.array([0]))[0, 0] == pytest.approx(0.7)
+    assert scale(np.array([[0.7]], np.float32), np.array([0]))[0] == pytest.approx(0.7)
 
 
 def test_what_falls_short_of_looks_of_one_object_is_no_evidence():
@@ -54,7 +62,7 @@ def test_what_falls_short_of_looks_of_one_object_is_no_evidence():
     for _ in range(100):
         scale.learn(frame(0.0, rng))
         scale.learn_same(rng.normal(0.75, 0.02, 6).astype(np.float32), np.zeros(6, np.int64))
-    stranger, same = scale(np.array([[0.13], [0.75]], np.float32), np.array([0]))[:, 0]
+    (stranger, same), _ = scale(np.array([[0.13], [0.75]], np.float32), np.array([0]))
     assert stranger < 0.62
     assert same == pytest.approx(0.88, abs=0.02)
 
@@ -65,8 +73,9 @@ def test_likeness_says_more_where_different_objects_vary_less():
         for scale in (varied, even):
             scale.learn_same(np.full(6, 0.92, np.float32), np.zeros(6, np.int64))
         even.learn(frame(0.55, rng))
-    assert varied.sharpness(np.array([0])) == pytest.approx(1, abs=0.01)
-    assert even.sharpness(np.array([0])) > 1.5
+    similarity = np.array([[0.92]], np.float32)
+    assert varied(similarity, np.array([0]))[1] == pytest.approx(1, abs=0.01)
+    assert even(similarity, np.array([0]))[1] > 1.5
 
 
 def test_a_better_picture_is_larger_surer_and_not_covered():

@@ -30,6 +30,7 @@ WEIGHTS = "appearance.safetensors"
 EMBEDDED = Path(__file__).parent / "assets" / WEIGHTS
 CHECKPOINT_SIZE = (256, 128)  # crop height and width of a checkpoint that does not say: what torchreid trains with
 LONGEST_S = 20.0  # seconds apart up to which this was checked; what is longer counts as this long
+_REMEDY = "give OSNet x0.25 weights or make some with: track train appearance DATA --teacher WEIGHTS --out DIR"
 CHUNK = {"cpu": 16, "cuda": 256}  # crops at once: what stays in a core's cache, and what fills a GPU
 
 
@@ -55,9 +56,9 @@ class Calibration:
         """Cosine similarities and seconds (>= 0), shapes that broadcast -> log-odds; NaN (no feature) gives 0."""
         elapsed = np.log1p(np.minimum(np.asarray(seconds_apart, np.float32), np.float32(LONGEST_S)))
         slope = np.maximum(self.slope + self.slope_per_log_s * elapsed, 1)
-        odds = slope * (np.asarray(similarity, np.float32) - self.threshold - self.threshold_per_log_s * elapsed)
-        evidence: NDArray[np.float32] = np.nan_to_num(odds, nan=0.0).astype(np.float32)
-        return evidence
+        odds = np.asarray(similarity, np.float32) - (self.threshold + self.threshold_per_log_s * elapsed)
+        odds = np.asarray(odds * slope, np.float32)
+        return np.where(np.isnan(odds), np.float32(0), odds)
 
 
 def same_identity_probability(
@@ -114,12 +115,7 @@ def load_weights(path: str | Path = "") -> Weights:
     Raises:
         WeightsError: missing, damaged or unsafe file, or the weights of another network.
     """
-    file = Path(path) if str(path) else EMBEDDED
-    if exported.find(file, "appearance"):
-        file = file / WEIGHTS
-    remedy = "give OSNet x0.25 weights or make some with: track train appearance DATA --teacher WEIGHTS --out DIR"
-    if not file.is_file():
-        raise WeightsError(f"no appearance weights at {file}; {remedy}")
+    file = _file(path)
     try:
         state, metadata = _read(file)
         expected = OmniScaleNet().state_dict()
@@ -129,18 +125,47 @@ def load_weights(path: str | Path = "") -> Weights:
             if key.endswith("num_batches_tracked"):
                 state.setdefault(key, value)
         if {key: value.shape for key, value in state.items()} != {key: value.shape for key, value in expected.items()}:
-            raise WeightsError(f"{file} holds the weights of another network; {remedy}")
+            raise WeightsError(f"{file} holds the weights of another network; {_REMEDY}")
         if not all(bool(torch.isfinite(value).all()) for value in state.values()):
-            raise WeightsError(f"{file} holds numbers that are not finite; {remedy}")
+            raise WeightsError(f"{file} holds numbers that are not finite; {_REMEDY}")
         size = tuple(int(n) for n in json.loads(metadata.get("crop_size", json.dumps(CHECKPOINT_SIZE))))
-        calibration = Calibration(**json.loads(metadata.get("calibration", "{}")))
+        calibration = _calibration(metadata)
         if len(size) != 2 or min(size) < 16:
             raise ValueError(f"crop size {size}")
     except WeightsError:
         raise
     except Exception as error:  # whatever a damaged file makes the readers raise, the user's remedy is one
-        raise WeightsError(f"{file} cannot be read as weights; {remedy}") from error
+        raise WeightsError(f"{file} cannot be read as weights; {_REMEDY}") from error
     return Weights(state, (size[0], size[1]), calibration)
+
+
+def load_calibration(path: str | Path = "") -> Calibration:
+    """What `load_weights` finds about the meaning of similarities, without loading the network.
+
+    Raises:
+        WeightsError: missing or damaged file.
+    """
+    file = _file(path)
+    if file.suffix != ".safetensors":
+        return load_weights(path).calibration
+    try:
+        with safe_open(file, "np") as reader:
+            return _calibration(reader.metadata() or {})
+    except Exception as error:  # as above
+        raise WeightsError(f"{file} cannot be read as weights; {_REMEDY}") from error
+
+
+def _file(path: str | Path) -> Path:
+    file = Path(path) if str(path) else EMBEDDED
+    if exported.find(file, "appearance"):
+        file = file / WEIGHTS
+    if not file.is_file():
+        raise WeightsError(f"no appearance weights at {file}; {_REMEDY}")
+    return file
+
+
+def _calibration(metadata: Mapping[str, str]) -> Calibration:
+    return Calibration(**json.loads(metadata.get("calibration", "{}")))
 
 
 def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -219,12 +219,18 @@ class TrackBank:
         given = ~np.isnan(features[:, 0])
         if not given.any():
             return
-        slots, features = slots[given], features[given]
-        self._columns["look_count"][slots] += 1
-        share = 1 / np.minimum(self._columns["look_count"][slots, None], np.float32(_LOOKS))
+        if not given.all():
+            slots, features = slots[given], features[given]
+        count = self._columns["look_count"][slots] + 1
+        self._columns["look_count"][slots] = count
         old = self._columns["look"][slots]
-        blend = np.where(share == 1, features, old + share * (features - old))
-        self._columns["look"][slots] = blend / np.linalg.norm(blend, axis=1, keepdims=True)
+        blend = features - old
+        blend *= (1 / np.minimum(count, _LOOKS)).astype(np.float32)[:, None]
+        blend += old
+        first = count == 1
+        blend[first] = features[first]
+        blend /= np.sqrt(np.einsum("nd,nd->n", blend, blend))[:, None]
+        self._columns["look"][slots] = blend
         self._columns["look_s"][slots] = time_s
 
     def looked_at(self, time_s: float) -> Ints:

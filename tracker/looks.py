@@ -8,8 +8,9 @@ falls short of what looks of one object have in common here, which tracks that m
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-from numpy.typing import NDArray
 
 from tracker.boxes import covered_fraction, iou
 from tracker.structures import Detections, Floats, Ints
@@ -18,6 +19,7 @@ _PRIOR_MEAN_WEIGHT = 10.0  # the calibration's own mean counts as much as this m
 _PRIOR_DEVIATION_WEIGHT = 50.0  # and its deviation as much as this many
 _LEAST_CONTRAST = 0.05  # similarity of one object less that of two: no network in use is worse
 _MEMORY = 20_000.0  # pairs that the estimate looks back on
+_SAMPLE = 128  # detections of a frame that are compared with each other, at most
 _LARGE = 128.0  # pixels of height from which a picture gains little by being larger
 _APART = 0.05  # boxes that overlap more may be two detections of one object
 
@@ -39,40 +41,46 @@ class LookScale:
         self._alike: dict[int, Spread] = {}
 
     def learn(self, found: Detections) -> None:
-        """Take in the looks of one frame; rows without a feature say nothing."""
+        """Take in the looks of one frame; rows without a feature say nothing, and of a crowd a sample says enough."""
         if found.features is None:
             return
-        seen = found[~np.isnan(found.features[:, 0])]
-        if len(seen) < 2:
+        given = np.flatnonzero(~np.isnan(found.features[:, 0]))
+        if len(given) < 2:
             return
+        seen = found[given[:: math.ceil(len(given) / _SAMPLE)]]
         assert seen.features is not None
-        different = np.triu(iou(seen.xyxy, seen.xyxy) < _APART, 1) & (seen.classes[:, None] == seen.classes)
         similarity = seen.features @ seen.features.T
-        for label in np.unique(seen.classes).tolist():
-            values = similarity[different & (seen.classes == label)]
-            if len(values):
-                _add(self._different, label, values)
+        apart = iou(seen.xyxy, seen.xyxy) < _APART  # each pair twice, none of a detection with itself
+        labels = _distinct(seen.classes)
+        for label in labels.tolist():
+            of_class = seen.classes == label
+            values = similarity[apart if len(labels) == 1 else apart & of_class & of_class[:, None]]
+            _add(self._different, label, values, len(values) // 2)
 
     def learn_same(self, similarity: Floats, classes: Ints) -> None:
         """Take in how similar (N,) tracks of these classes were to what they looked like a moment ago; NaN: unknown."""
-        for label in np.unique(classes[~np.isnan(similarity)]).tolist():
-            _add(self._alike, label, similarity[(classes == label) & ~np.isnan(similarity)])
+        known = ~np.isnan(similarity)
+        similarity, classes = similarity[known], classes[known]
+        for label in _distinct(classes).tolist():
+            values = similarity[classes == label]
+            _add(self._alike, label, values, len(values))
 
-    def __call__(self, similarity: Floats, classes: Ints) -> Floats:
-        """(N, M) similarities to M detections of these classes (M,) -> the same in the calibration's terms."""
-        mean, factor, _ = self._shifts(classes)
-        return np.asarray(self._mean + (similarity - mean) * factor, np.float32)
+    def __call__(self, similarity: Floats, classes: Ints) -> tuple[Floats, Floats]:
+        """What similarities (..., M) to M detections of these classes (M,) mean here.
 
-    def sharpness(self, classes: Ints) -> Floats:
-        """(M,) how much more, from 1, log-odds say of these classes here, where different objects vary less."""
-        sharpness: Floats = self._shifts(classes)[2].astype(np.float32)
-        return sharpness
-
-    def _shifts(self, classes: Ints) -> NDArray[np.float64]:
-        """(3, M) `_shift` of each, worked out once a class."""
-        labels, which = np.unique(classes, return_inverse=True)
-        shifts: NDArray[np.float64] = np.array([self._shift(label) for label in labels.tolist()]).reshape(-1, 3)
-        return shifts[which].T
+        Returns:
+            (..., M) the same in the calibration's terms, and (M,), or (1,) where all are of one class, how much more,
+            from 1, log-odds say of these classes here, where different objects vary less.
+        """
+        labels = _distinct(classes)
+        shifts = np.array([self._shift(label) for label in labels.tolist()], np.float32).reshape(-1, 3)
+        if len(labels) > 1:
+            shifts = shifts[np.searchsorted(labels, classes)]
+        mean, factor, sharpness = shifts.T
+        scaled = similarity - mean
+        scaled *= factor
+        scaled += np.float32(self._mean)
+        return scaled, sharpness
 
     def _shift(self, label: int) -> tuple[float, float, float]:
         """Mean of different objects of a class, the factor on what is above it, and its sharpness.
@@ -82,24 +90,34 @@ class LookScale:
         """
         pairs, mean, variance = self._different.get(label, _NOTHING)
         mean = _blend(mean, pairs, self._mean, _PRIOR_MEAN_WEIGHT)
-        deviation = np.sqrt(_blend(variance, pairs, self._deviation**2, _PRIOR_DEVIATION_WEIGHT))
+        deviation = math.sqrt(_blend(variance, pairs, self._deviation**2, _PRIOR_DEVIATION_WEIGHT))
         pairs, same, _ = self._alike.get(label, _NOTHING)
         contrast = _blend(same - mean, pairs, self._same - self._mean, _PRIOR_MEAN_WEIGHT)
         wide, far = self._deviation / deviation, (self._same - self._mean) / max(contrast, _LEAST_CONTRAST)
-        return mean, float(min(wide, far)), float(wide / min(wide, far))
+        return mean, min(wide, far), wide / min(wide, far)
 
 
 def _blend(value: float, weight: float, prior: float, prior_weight: float) -> float:
     return (weight * value + prior_weight * prior) / (weight + prior_weight)
 
 
-def _add(spreads: dict[int, Spread], label: int, values: Floats) -> None:
+def _distinct(classes: Ints) -> Ints:
+    """The class numbers there are, ascending; most frames hold one, which is seen without sorting."""
+    first = classes[:1]
+    return first if (classes == first).all() else np.unique(classes)
+
+
+def _add(spreads: dict[int, Spread], label: int, values: Floats, pairs: int) -> None:
     """Merge the mean and variance of more pairs into the class's (Chan, Golub & LeVeque, 1979)."""
-    pairs, mean, variance = spreads.get(label, _NOTHING)
-    total = pairs + len(values)
-    share = len(values) / total
-    step = float(values.mean()) - mean
-    variance = (1 - share) * variance + share * float(values.var()) + share * (1 - share) * step**2
+    if not pairs:
+        return
+    before, mean, variance = spreads.get(label, _NOTHING)
+    total = before + pairs
+    share = pairs / total
+    middle = float(values.mean())
+    off = values - np.float32(middle)
+    step = middle - mean
+    variance = (1 - share) * variance + share * float(off @ off) / len(values) + share * (1 - share) * step**2
     spreads[label] = (min(total, _MEMORY), mean + share * step, variance)
 
 

@@ -361,14 +361,14 @@ def look_odds(table: TrackTable, found: Pairs, config: Config) -> Array:
     classes = table.classes[ends.first]
     odds = np.where(classes[found.ended] == classes[found.began], 0.0, _OTHER_CLASS)
     if len(table.look_ids):
-        from tracker.appearance import load_weights
+        from tracker.appearance import load_calibration
 
         looks = np.full((len(ends.first), FEATURE_SIZE), np.nan, np.float32)
         ids = table.ids[ends.first]
         known = np.isin(table.look_ids, ids)
         looks[np.searchsorted(ids, table.look_ids[known])] = table.looks[known]
         similarity = np.einsum("pf,pf->p", looks[found.ended], looks[found.began])
-        odds += load_weights(config.appearance.model).calibration.log_odds(similarity, found.gap_s)
+        odds += load_calibration(config.appearance.model).log_odds(similarity, found.gap_s)
     return odds
 
 

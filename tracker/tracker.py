@@ -135,9 +135,9 @@ class Tracker:
     @cached_property
     def _calibration(self) -> Calibration:
         """What a similarity of two looks says: the embedder's knowledge, also for features that are handed in."""
-        from tracker.appearance import load_weights
+        from tracker.appearance import load_calibration
 
-        return load_weights(self.config.appearance.model).calibration
+        return load_calibration(self.config.appearance.model)
 
     def update(
         self,
@@ -194,11 +194,15 @@ class Tracker:
 
         if found.features is not None:
             self._looks.learn(found)
-            odds = self._odds(self._bank.live, found.features, found.classes, time_s)
+            look, age = self._bank.looks(self._bank.live, time_s)
+            alike = look @ found.features.T
+            odds = self._likeness(alike, age[:, None], found.classes)
             similarity += appearance_bonus(odds, self.config.association)
         matches = self._associate(candidates, found, trust, similarity)
         if found.features is not None:
-            self._learn_same(matches, found, time_s)
+            pairs = matches.tracks, matches.detections
+            same = np.where(age[matches.tracks] > _MOMENT_S, np.nan, alike[pairs])
+            self._looks.learn_same(same, found.classes[matches.detections])
         self._bank.update(matches, found, trust, time_s, size)
         if found.features is not None:
             self._recognise(time_s)
@@ -206,7 +210,9 @@ class Tracker:
         tracks = self._bank.report(time_s, self._interval_s, names)
         self._took("motion+association", start)
         index = tracks.detection_index
-        self.features = None if found.features is None else found.features[np.argsort(order)]
+        self.features = detections.features
+        if self.features is None and found.features is not None:
+            self.features = found.features[np.argsort(order)]
         return replace(tracks, detection_index=np.where(index >= 0, order[index], -1) if len(order) else index)
 
     def stream(self, source: Any, vid_stride: int = 1) -> Iterator[tuple[Frame, Tracks]]:
@@ -244,11 +250,6 @@ class Tracker:
             features[wanted] = self.embedder(frame, found.xyxy[wanted])
         return found.with_features(features)
 
-    def _odds(self, slots: Ints, features: Floats, classes: Ints, time_s: float) -> Floats:
-        """(N, M) log-odds that tracks and detections look alike because they are the same; 0 where unknown."""
-        look, age = self._bank.looks(slots, time_s)
-        return self._likeness(look @ features.T, age[:, None], classes)
-
     def _associate(
         self,
         candidates: Candidates,
@@ -261,16 +262,8 @@ class Tracker:
 
     def _likeness(self, similarity: Floats, seconds: Floats, classes: Ints) -> Floats:
         """(..., M) log-odds that looks are of one object, from their similarity to M detections of these classes."""
-        odds = self._calibration.log_odds(self._looks(similarity, classes), seconds)
-        return odds * self._looks.sharpness(classes)
-
-    def _learn_same(self, matches: Matches, found: Detections, time_s: float) -> None:
-        """Take in how alike the looks of one object are here, from the tracks that were looked at a moment ago."""
-        assert found.features is not None
-        look, age = self._bank.looks(self._bank.live[matches.tracks], time_s)
-        similarity = (look * found.features[matches.detections]).sum(axis=1)
-        similarity[age > _MOMENT_S] = np.nan
-        self._looks.learn_same(similarity, found.classes[matches.detections])
+        scaled, sharpness = self._looks(similarity, classes)
+        return self._calibration.log_odds(scaled, seconds) * sharpness
 
     def _recognise(self, time_s: float) -> None:
         """Give new tracks that look like absent ones their ids back; let those that may yet turn out so wait."""
