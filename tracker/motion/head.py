@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracker.motion.kalman import LARGEST_CHANGE, like, namespace
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.motion.kalman import LARGEST_CHANGE, affine_scale, like, namespace, turn
 
 Array = Any
 
@@ -37,3 +40,9 @@ def corrected(mean: Array, std: Array, unit: Array, output: Array, dt: Array) ->
     shift = unit * (0.05 * offset + dt * drift + dt * dt / (1 + dt) * bend)
     factor = xp.exp(STRETCH * xp.tanh((stretch + growth * xp.log(dt + 0.1)) / STRETCH))
     return mean + reach * xp.tanh(shift / reach), std * factor
+
+
+def turn_output(output: NDArray[Any], affine: NDArray[np.float64]) -> None:
+    """After the camera has moved by a (2, 3) affine, in place: directions (N, 20) turn, heights are what they were."""
+    terms = output.reshape(len(output), TERMS, 4)
+    turn(terms[:, :3], affine / affine_scale(affine))

@@ -197,6 +197,14 @@ def warped(coordinates: NDArray[Any], affine: NDArray[np.float64]) -> NDArray[An
     return moved
 
 
+def move(state: NDArray[Any], affine: NDArray[np.float64]) -> None:
+    """Filter states (5, N, 4) after the camera has moved by a (2, 3) affine, in place."""
+    state[MEAN] = warped(state[MEAN], affine)
+    turn(state[VELOCITY], affine)
+    # rotation of the noise is neglected: cameras roll little between frames
+    state[VARIANCE:, :, :2] *= affine_scale(affine) ** 2
+
+
 def turn(vectors: NDArray[Any], affine: NDArray[np.float64]) -> None:
     """Turn and scale (..., 2 or more) vectors' first two numbers by a (2, 3) affine, in place."""
     (a, b, _), (c, d, _) = affine.tolist()  # for a few vectors quicker than a matrix product
@@ -266,10 +274,7 @@ class KalmanPredictor:
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
         state = self._state.take(slots, axis=1)
-        state[MEAN] = warped(state[MEAN], affine)
-        turn(state[VELOCITY], affine)
-        # rotation of the noise is neglected: cameras roll little between frames
-        state[VARIANCE:, :, :2] *= affine_scale(affine) ** 2
+        move(state, affine)
         self._state[:, slots] = state
         self._ahead_s[slots] = np.nan
 

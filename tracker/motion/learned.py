@@ -14,18 +14,17 @@ from numpy.typing import NDArray
 
 from tracker.motion.blas import one_thread
 from tracker.motion.features import Step, geometry
-from tracker.motion.head import OUTPUTS, TERMS, corrected
+from tracker.motion.head import OUTPUTS, corrected, turn_output
 from tracker.motion.kalman import (
     MEAN,
     KalmanParameters,
     KalmanPredictor,
-    affine_scale,
     forecast,
     process_unit,
-    turn,
     warped,
 )
 from tracker.motion.predictor import Observations
+from tracker.motion.trust import SETTLED, Trust
 from tracker.structures import Floats, Ints, Mask
 
 LONGEST_S = 4.0  # the correction stays what it is here: training hardly looks further, and a polynomial runs away
@@ -55,6 +54,7 @@ class LearnedPredictor(KalmanPredictor):
         self._last = np.zeros((0, 4))
         self._begin_s = np.zeros(0)
         self._scores = np.zeros((3, 0))  # last, sum and count
+        self._trust = Trust(parameters)
 
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
         observed, elapsed, predicted, filtered = self._filter(slots, seen, new)
@@ -82,19 +82,25 @@ class LearnedPredictor(KalmanPredictor):
         )
         inputs = geometry(step, self._rows[: len(slots)])
         with one_thread():
-            self._output[slots] = self.core.step(slots, inputs, features) @ self._head + self._head_bias
+            output = self.core.step(slots, inputs, features) @ self._head + self._head_bias
         self._last[slots] = observed
         known = ~new
         self._scores[0, slots] = seen.scores
         self._scores[1, slots] += seen.scores * known
         self._scores[2, slots] += known
+        if self._trust.due(seen.time_s):
+            self._trust.compare(slots, observed, self._begin_s[slots], seen.time_s)
+            settled = self._scores[2, slots] >= SETTLED
+            self._trust.remember(slots[settled], filtered[:, settled], output[settled], seen.time_s)
+        self._output[slots] = output * self._trust.shares
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
         super().warp(slots, affine)
         self._last[slots] = warped(self._last[slots], affine)
-        output = self._output[slots].reshape(len(slots), TERMS, 4)
-        turn(output[:, :3], affine / affine_scale(affine))
-        self._output[slots] = output.reshape(len(slots), OUTPUTS)
+        output = self._output[slots]
+        turn_output(output, affine)
+        self._output[slots] = output
+        self._trust.warp(affine)
 
     def _corrected(
         self, slots: Ints, last: NDArray[Any], mean: NDArray[Any], std: NDArray[Any], dt: NDArray[Any]

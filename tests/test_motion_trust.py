@@ -1,0 +1,97 @@
+"""How far the network is followed: as far as what it said has come true."""
+
+import numpy as np
+import pytest
+from motion_steps import step
+
+from tracker.motion import load_predictor
+from tracker.motion.head import OUTPUTS, corrected
+from tracker.motion.kalman import MEAN, forecast, process_unit, start, to_coordinates, warped
+from tracker.motion.predictor import Observations
+from tracker.motion.trust import AHEAD_S, Trust
+
+SLOTS = np.arange(200)
+
+
+@pytest.fixture
+def parameters():
+    return load_predictor("kalman").parameters
+
+
+@pytest.fixture
+def said(parameters):
+    """Filter states and outputs of 200 tracks, and what filter and network make of them `AHEAD_S` later."""
+    rng = np.random.default_rng(0)
+    corner = rng.uniform(0, 500, (200, 2))
+    state = start(to_coordinates(np.concatenate([corner, corner + [40, 100]], 1)), parameters)
+    output = rng.normal(0, 0.2, (200, OUTPUTS))
+    dt = np.full((200, 1), AHEAD_S)
+    mean, std = forecast(state, dt, parameters)
+    return state, output, mean, corrected(mean, std, process_unit(state[MEAN]), output, dt)[0]
+
+
+def learned(parameters, said, came, since_s=0.0, motion=None):
+    trust = Trust(parameters)
+    trust.remember(SLOTS, *said[:2], 1.0)
+    if motion is not None:
+        trust.warp(motion)
+    trust.compare(SLOTS, came, np.full(200, since_s), 1.0 + AHEAD_S)
+    return trust.shares
+
+
+def test_a_network_that_is_right_is_followed(parameters, said):
+    np.testing.assert_allclose(learned(parameters, said, said[3]), 1)
+
+
+def test_a_network_that_is_wrong_is_left_coordinate_by_coordinate_with_time(parameters, said):
+    _, _, mean, ours = said
+    came = ours.copy()
+    came[:, 2] = 2 * mean[:, 2] - ours[:, 2]  # widths go the other way
+    came[:, 3] = (mean[:, 3] + ours[:, 3]) / 2  # heights half as far
+    shares = learned(parameters, said, came).reshape(5, 4)
+    np.testing.assert_allclose(shares[1:3, :2], 1)
+    assert (shares[1:3, 2] < 0.3).all() and (shares[1:3, 3] > 0.4).all() and (shares[1:3, 3] < 0.8).all()
+    np.testing.assert_array_equal(shares[[0, 3, 4]], 1)  # what is so at once, and the spread
+
+
+def test_little_evidence_changes_little(parameters, said):
+    state, output, mean, ours = said
+    trust = Trust(parameters)
+    np.testing.assert_array_equal(trust.shares, 1)
+    trust.remember(SLOTS[:1], state[:, :1], output[:1], 0.0)
+    trust.compare(SLOTS[:1], 2 * mean[:1] - ours[:1], np.zeros(1), AHEAD_S)
+    assert (trust.shares[4:12] > 0.8).all() and (trust.shares[4:12] < 1).any()
+
+
+def test_a_slot_that_has_another_track_by_now_says_nothing(parameters, said):
+    elsewhere = said[2] + 50
+    np.testing.assert_array_equal(learned(parameters, said, elsewhere, since_s=1.5), 1)
+    assert (learned(parameters, said, elsewhere, since_s=0.5)[:12] < 1).any()
+
+
+def test_the_camera_may_move_in_between(parameters, said):
+    _, _, mean, ours = said
+    came = (mean + ours) / 2
+    affine = np.array([[1.2, 0, 30], [0, 1.2, -20]])
+    there = learned(parameters, said, warped(came, affine), motion=affine)
+    np.testing.assert_allclose(there, learned(parameters, said, came), atol=1e-6)
+
+
+def test_it_is_due_at_once_and_then_every_0_8_s(parameters, said):
+    trust = Trust(parameters)
+    assert trust.due(0.0)
+    trust.remember(SLOTS, *said[:2], 0.0)
+    assert not trust.due(AHEAD_S - 0.01) and trust.due(AHEAD_S)
+
+
+def test_a_predictor_learns_to_doubt_what_nothing_obeys():
+    """Boxes that breathe as no object does: what the network says is followed less and less."""
+    predictor, slots, rng = load_predictor(), np.arange(30), np.random.default_rng(0)
+    shares = []
+    for frame in range(200):
+        size = 40 * np.exp(0.5 * np.sin(frame / 3 + slots))[:, None]
+        corner = 100.0 * slots[:, None] + rng.normal(0, 3, (30, 2))
+        seen = Observations(np.hstack([corner, corner + size]).astype(np.float32), np.ones(30, np.float32), frame / 25)
+        step(predictor, slots, seen, new=not frame)
+        shares.append(predictor._trust.shares[4:12].mean())
+    assert shares[19] == 1 and shares[-1] < shares[40] < 1
