@@ -15,7 +15,7 @@ import numpy as np
 
 from tracker.boxes import area, height_overlap, iou
 from tracker.config import AssociationConfig
-from tracker.structures import Detections, Floats, Ints, Mask, Status
+from tracker.structures import CONFIRMED, TENTATIVE, Detections, Floats, Ints, Mask
 
 
 class Stage(IntEnum):
@@ -82,8 +82,8 @@ def associate(status: Ints, trust: Floats, similarity: Floats, config: Associati
 def plan(status: Ints, trust: Floats, config: AssociationConfig) -> tuple[tuple[Stage, Mask, Mask, float], ...]:
     """The stages in their order: which tracks (N,) meet which detections (M,) there, above which similarity."""
     sure = trust >= config.high_score
-    believed = status != Status.TENTATIVE
-    seen = status == Status.CONFIRMED
+    believed = status != TENTATIVE
+    seen = status == CONFIRMED
     return (
         (Stage.CONFIDENT, believed, sure, config.min_overlap),
         (Stage.WEAK, seen, ~sure, config.min_overlap_weak),

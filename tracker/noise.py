@@ -53,10 +53,10 @@ class DetectorNoise:
 
     def _learn(self, squared: Floats, doubt: Floats) -> None:
         sure = doubt[:, 0] < _SURE**2
-        count = int(sure.sum())
+        count = np.count_nonzero(sure)
         if not count:
             return
         excess = np.minimum(squared, _OUTLIER * (doubt + self._variance)) - doubt
         self._weight = min(self._weight + count, _MEMORY)
-        step = np.float32(count / self._weight)
-        self._variance = np.maximum(self._variance + step * (excess[sure].mean(axis=0) - self._variance), 1e-6)
+        mean = excess[sure].sum(axis=0) / count
+        self._variance = np.maximum(self._variance + np.float32(count / self._weight) * (mean - self._variance), 1e-6)

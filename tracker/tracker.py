@@ -32,7 +32,7 @@ from tracker.gallery import Gallery, Recall, combined
 from tracker.looks import LookScale, look_quality
 from tracker.motion import load_predictor
 from tracker.scores import ScoreScale
-from tracker.structures import FEATURE_SIZE, Detections, Floats, Image, Ints, Status, Tracks
+from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks
 
 if TYPE_CHECKING:
     from tracker.appearance import Calibration, Embedder
@@ -207,13 +207,12 @@ class Tracker:
         if found.features is not None:
             self._recognise(time_s)
             self._remember(found, time_s)
-        tracks = self._bank.report(time_s, self._interval_s, names)
+        tracks = self._bank.report(time_s, self._interval_s, names, order)
         self._took("motion+association", start)
-        index = tracks.detection_index
         self.features = detections.features
         if self.features is None and found.features is not None:
             self.features = found.features[np.argsort(order)]
-        return replace(tracks, detection_index=np.where(index >= 0, order[index], -1) if len(order) else index)
+        return tracks
 
     def stream(self, source: Any, vid_stride: int = 1) -> Iterator[tuple[Frame, Tracks]]:
         """Track a whole source (file, folder, glob, camera number, URL): yields frames with their tracks as they come.
@@ -238,7 +237,7 @@ class Tracker:
     ) -> Detections:
         """Look at the crops that motion cannot place, and at those of tracks not looked at for a while."""
         settings = self.config.association
-        believed = candidates.status != Status.TENTATIVE
+        believed = candidates.status != TENTATIVE
         unclear, best = ambiguous(similarity * believed[:, None], settings.min_overlap)
         wanted = unclear & (trust >= settings.high_score)
         if len(candidates.xyxy):

@@ -231,13 +231,14 @@ class KalmanPredictor:
         self._ahead = np.zeros((5, 0, 4))  # the state propagated to the time that was last asked for ...
         self._ahead_s = np.zeros(0)  # ... which is this; NaN where the state has changed since
         self._rows = parameters.rows(0)
+        self._first_rows: dict[int, KalmanParameters] = {}
 
     def predict(self, slots: Ints, time_s: float) -> Prediction:
-        dt = np.maximum(time_s - self._time_s[slots], 0)
+        dt = _four(np.maximum(time_s - self._time_s.take(slots), 0))
         state = self._state.take(slots, axis=1)
-        ahead = propagate(state, _four(dt), self._rows[: len(slots)])
+        ahead = propagate(state, dt, self._constants(len(slots)))
         self._ahead[:, slots], self._ahead_s[slots] = ahead, time_s
-        mean, std = to_cxcywh(*self._corrected(slots, state[MEAN], ahead[MEAN], np.sqrt(ahead[VARIANCE]), _four(dt)))
+        mean, std = to_cxcywh(*self._corrected(slots, state[MEAN], ahead[MEAN], np.sqrt(ahead[VARIANCE]), dt))
         return Prediction(mean.astype(np.float32), std.astype(np.float32))
 
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
@@ -248,18 +249,26 @@ class KalmanPredictor:
         before and after; the latter is now kept."""
         self._reserve(int(slots.max(initial=-1)) + 1)
         observed = to_coordinates(seen.xyxy.astype(np.float64))
-        elapsed = np.where(new, 0, seen.time_s - self._time_s[slots])
-        if ((self._ahead_s[slots] == seen.time_s) | new).all():  # the frame's prediction has worked this out already
+        elapsed = seen.time_s - self._time_s.take(slots)
+        elapsed[new] = 0
+        # the frame's prediction has worked this out already
+        if ((self._ahead_s.take(slots) == seen.time_s) | new).all():
             predicted = self._ahead.take(slots, axis=1)
         else:
-            predicted = propagate(self._state[:, slots], _four(elapsed), self._rows[: len(slots)])
-        filtered = correct(predicted, observed, self._rows[: len(slots)])
+            predicted = propagate(self._state.take(slots, axis=1), _four(elapsed), self._constants(len(slots)))
+        filtered = correct(predicted, observed, self._constants(len(slots)))
         if new.any():
             filtered[:, new] = predicted[:, new] = start(observed[new], self.parameters)
         self._state[:, slots] = filtered
         self._time_s[slots] = seen.time_s
         self._ahead_s[slots] = np.nan
         return observed, elapsed, predicted, filtered
+
+    def _constants(self, count: int) -> KalmanParameters:
+        """The first `count` of the `rows`, cut once."""
+        if count not in self._first_rows:
+            self._first_rows[count] = self._rows[:count]
+        return self._first_rows[count]
 
     def _corrected(
         self,
@@ -280,7 +289,7 @@ class KalmanPredictor:
 
     def snapshot(self, slots: Ints, time_s: float) -> Forecaster:
         ahead = self._forecaster(slots)
-        elapsed = np.maximum(time_s - self._time_s[slots], 0)[:, None]
+        elapsed = np.maximum(time_s - self._time_s.take(slots), 0)[:, None]
 
         def forecaster(seconds: Floats) -> tuple[Floats, Floats]:
             box, spread = to_cxcywh(*ahead(elapsed + np.asarray(seconds, np.float64)))
@@ -291,7 +300,7 @@ class KalmanPredictor:
 
     def _forecaster(self, slots: Ints) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
         """A function of seconds (N, H) since each track's last observation -> mean and std (N, H, 4), coordinates."""
-        state = self._state[:, slots, None]  # indexing with an array copies
+        state = self._state.take(slots, axis=1)[:, :, None]
         return lambda elapsed: forecast(state, elapsed[..., None], self.parameters)
 
     def _reserve(self, capacity: int) -> None:
@@ -304,6 +313,7 @@ class KalmanPredictor:
             self._ahead = np.pad(self._ahead, ((0, 0), (0, more), (0, 0)))
             self._ahead_s = np.pad(self._ahead_s, (0, more), constant_values=np.nan)
             self._rows = self.parameters.rows(len(self._time_s))
+            self._first_rows = {}
 
 
 def _four(values: NDArray[Any]) -> NDArray[Any]:

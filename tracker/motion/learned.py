@@ -66,21 +66,21 @@ class LearnedPredictor(KalmanPredictor):
             self._scores[:2, begin] = seen.scores[new]
             self._scores[2, begin] = 1
         features = seen.features
-        last_score, total, count = self._scores[:, slots]
+        last_score, total, count = self._scores.take(slots, axis=1)
         step = Step(
             observed=observed,
-            last=self._last[slots],
+            last=self._last.take(slots, axis=0),
             predicted=predicted,
             filtered=filtered,
             dt=elapsed,
-            age=seen.time_s - self._begin_s[slots],
+            age=seen.time_s - self._begin_s.take(slots),
             score=seen.scores,
             last_score=last_score,
             mean_score=total / count,
             has_feature=np.zeros(1) if features is None else ~np.isnan(features[:, 0]) * 1.0,
             frame_size=np.array(seen.frame_size or (np.nan, np.nan)),
         )
-        inputs = geometry(step, self._rows[: len(slots)])
+        inputs = geometry(step, self._constants(len(slots)))
         with one_thread():
             output = self.core.step(slots, inputs, features) @ self._head + self._head_bias
         self._last[slots] = observed
@@ -96,8 +96,8 @@ class LearnedPredictor(KalmanPredictor):
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
         super().warp(slots, affine)
-        self._last[slots] = warped(self._last[slots], affine)
-        output = self._output[slots]
+        self._last[slots] = warped(self._last.take(slots, axis=0), affine)
+        output = self._output.take(slots, axis=0)
         turn_output(output, affine)
         self._output[slots] = output
         self._trust.warp(affine)
@@ -105,10 +105,10 @@ class LearnedPredictor(KalmanPredictor):
     def _corrected(
         self, slots: Ints, last: NDArray[Any], mean: NDArray[Any], std: NDArray[Any], dt: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        return corrected(mean, std, process_unit(last), self._output[slots], np.minimum(dt, LONGEST_S))
+        return corrected(mean, std, process_unit(last), self._output.take(slots, axis=0), np.minimum(dt, LONGEST_S))
 
     def _forecaster(self, slots: Ints) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
-        state, output = self._state[:, slots, None], self._output[slots, None]
+        state, output = self._state.take(slots, axis=1)[:, :, None], self._output.take(slots, axis=0)[:, None]
 
         def ahead(elapsed: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
             dt = elapsed[..., None]
