@@ -44,7 +44,7 @@ class DetectorNoise:
         if not len(detected) or not self._strength:
             return detected
         seen = xyxy_to_cxcywh(detected)
-        size = np.concatenate([expected[:, 2:], expected[:, 2:]], axis=1)
+        size = expected.take([2, 3, 2, 3], axis=1)
         doubt = (std / size) ** 2
         off = expected - seen
         self._learn((off / size) ** 2, doubt)

@@ -21,6 +21,7 @@ _FOOT = 2.5  # standard deviations, in log-odds, from the peak of a heap to its 
 _SHOULDER = 0.15  # a heap with more than this share of all scores below its lower end has false alarms there
 _PRIOR = (0.5, 0.85)  # valley and peak believed before anything was seen ...
 _PRIOR_WEIGHT = 300.0  # ... which counts as much as this many detections
+_STRETCHED = np.array([0.0, 0.5, 0.9, 1.0])  # where 0, the valley, the peak and 1 come to lie
 _BOUNDS = (0.3, 0.85)  # a valley outside of these is not believed
 
 
@@ -31,7 +32,7 @@ class ScoreScale:
         self._histogram = np.zeros(_BINS)
         self._seen = 0
         self._next_fit = 0
-        self._valley, self._peak = _PRIOR
+        self._knots = np.array([0.0, *_PRIOR, 1.0])
 
     def __call__(self, scores: Floats) -> Floats:
         """(N,) raw scores of the next frame -> (N,) stretched ones, monotonously: 0.5 is as likely true as false."""
@@ -40,16 +41,16 @@ class ScoreScale:
         if self._seen >= self._next_fit:  # ever more rarely: the estimate settles
             self._fit()
             self._next_fit = int(1.05 * self._seen) + 20
-        knots = [0.0, self._valley, self._peak, 1.0]
-        return np.interp(scores, knots, [0.0, 0.5, 0.9, 1.0]).astype(np.float32)
+        stretched: Floats = np.interp(scores, self._knots, _STRETCHED).astype(np.float32)
+        return stretched
 
     def _fit(self) -> None:
         density = np.convolve(self._histogram, _KERNEL, "same")
         peak = int((density * _CENTRES).argmax())
         low = float(np.clip(self._border(density, peak), *_BOUNDS))
         share = self._seen / (self._seen + _PRIOR_WEIGHT)
-        self._valley = share * low + (1 - share) * _PRIOR[0]
-        self._peak = max(share * float(_CENTRES[peak]) + (1 - share) * _PRIOR[1], self._valley + 0.05)
+        valley = share * low + (1 - share) * _PRIOR[0]
+        self._knots[1:3] = valley, max(share * float(_CENTRES[peak]) + (1 - share) * _PRIOR[1], valley + 0.05)
 
     def _border(self, density: NDArray[np.float64], peak: int) -> float:
         """Where false alarms end and objects begin."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
-from tracker.motion.kalman import to_coordinates, warped
+from tracker.motion.kalman import to_coordinates, warp
 from tracker.motion.predictor import Observations, Prediction
 from tracker.structures import Floats, Forecaster, Ints, Mask
 
@@ -50,7 +50,9 @@ class ConstantVelocity:
         self._times[0, slots] = seen.time_s
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
-        self._boxes[:, slots] = [warped(boxes, affine) for boxes in self._boxes[:, slots]]
+        boxes = self._boxes[:, slots]
+        warp(boxes, affine)
+        self._boxes[:, slots] = boxes
 
     def snapshot(self, slots: Ints, time_s: float) -> Forecaster:
         frozen = ConstantVelocity(self.history)

@@ -68,16 +68,17 @@ def geometry(step: Step, p: KalmanParameters) -> NDArray[np.float32]:
     noise = (measurement_unit(mean) * p.measurement_noise) ** 2
     g = np.empty((*mean.shape[:-1], GEOMETRY_SIZE), np.float32)
     innovation = step.observed - step.predicted[MEAN]
-    move = (step.observed - step.last) / unit
     g[..., 0:4] = innovation / np.sqrt(step.predicted[VARIANCE] + noise)
-    g[..., 4:8] = innovation / unit
-    g[..., 8:12] = move
-    g[..., 12:16] = move / (dt + 1e-3)
-    g[..., 16:20] = step.filtered[VELOCITY] / unit
+    g[..., 4:8] = innovation
+    g[..., 8:12] = g[..., 12:16] = step.observed - step.last
+    g[..., 16:20] = step.filtered[VELOCITY]
+    g[..., 20:24] = step.observed - mean
+    g[..., 24:28] = step.filtered[VARIANCE] / unit
+    g[..., 28:32] = step.filtered[VELOCITY_VARIANCE] / unit
+    in_pixels = g[..., 4:32].reshape(*mean.shape[:-1], 7, 4)  # a view
+    in_pixels /= unit[..., None, :]
+    g[..., 12:16] /= dt + 1e-3
     g[..., 12:20] /= 1 + np.abs(g[..., 12:20]) / 8  # speeds to 4 heights/s nearly as they are, faster ones below 8
-    g[..., 20:24] = (step.observed - mean) / unit
-    g[..., 24:28] = step.filtered[VARIANCE] / unit**2
-    g[..., 28:32] = step.filtered[VELOCITY_VARIANCE] / unit**2
     g[..., 32:33] = np.maximum(dt, 0.01)
     np.log(g[..., 24:33], out=g[..., 24:33])
     g[..., 33:34] = dt / (1 + dt)
@@ -100,8 +101,11 @@ def _place(out: NDArray[np.float32], mean: Array, frame_size: Array, unit: Array
 
     Of an unknown frame every border is far and the share is neutral.
     """
-    half = np.exp(mean[..., 2:]) / 2
     known = np.isfinite(frame_size[..., 1:])
+    if not known.any():
+        out[..., :4], out[..., 4], out[..., 5] = FAR, 0, np.log(1 / 8)
+        return
+    half = np.exp(mean[..., 2:]) / 2
     height = unit[..., 1:2]
     out[..., 0:2] = (mean[..., :2] - half) / height
     out[..., 2:4] = (frame_size - mean[..., :2] - half) / height

@@ -125,8 +125,9 @@ def process_unit(coordinates: Array) -> Array:
 def measurement_unit(coordinates: Array) -> Array:
     """(..., 4) -> (..., 4) pixels (or log units) that one unit of measurement noise is: width, height."""
     xp = namespace(coordinates)
-    size = xp.exp(coordinates[..., 2:])
-    return xp.concatenate([size, xp.ones_like(size)], -1)
+    unit = xp.ones_like(coordinates)
+    unit[..., :2] = xp.exp(coordinates[..., 2:])
+    return unit
 
 
 def start(observed: Array, p: KalmanParameters) -> Array:
@@ -188,18 +189,16 @@ def correct(predicted: Array, observed: Array, p: KalmanParameters) -> Array:
     )
 
 
-def warped(coordinates: NDArray[Any], affine: NDArray[np.float64]) -> NDArray[Any]:
-    """(N, 4) coordinates moved by a (2, 3) affine: centres are mapped, sizes scaled."""
-    moved = coordinates + math.log(affine_scale(affine))
-    moved[:, :2] = coordinates[:, :2]
-    turn(moved, affine)
-    moved[:, :2] += affine[:, 2]
-    return moved
+def warp(coordinates: NDArray[Any], affine: NDArray[np.float64]) -> None:
+    """Move (..., 4) coordinates by a (2, 3) affine, in place: centres are mapped, sizes scaled."""
+    turn(coordinates, affine)
+    coordinates[..., :2] += affine[:, 2]
+    coordinates[..., 2:] += math.log(affine_scale(affine))
 
 
 def move(state: NDArray[Any], affine: NDArray[np.float64]) -> None:
     """Filter states (5, N, 4) after the camera has moved by a (2, 3) affine, in place."""
-    state[MEAN] = warped(state[MEAN], affine)
+    warp(state[MEAN], affine)
     turn(state[VELOCITY], affine)
     # rotation of the noise is neglected: cameras roll little between frames
     state[VARIANCE:, :, :2] *= affine_scale(affine) ** 2

@@ -21,7 +21,7 @@ from tracker.motion.kalman import (
     KalmanPredictor,
     forecast,
     process_unit,
-    warped,
+    warp,
 )
 from tracker.motion.predictor import Observations
 from tracker.motion.trust import SETTLED, Trust
@@ -96,7 +96,9 @@ class LearnedPredictor(KalmanPredictor):
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
         super().warp(slots, affine)
-        self._last[slots] = warped(self._last.take(slots, axis=0), affine)
+        last = self._last.take(slots, axis=0)
+        warp(last, affine)
+        self._last[slots] = last
         output = self._output.take(slots, axis=0)
         turn_output(output, affine)
         self._output[slots] = output
