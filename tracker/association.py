@@ -197,9 +197,10 @@ def grown_iou(tracks: Floats, found: Floats, ratio: Floats) -> Floats:
 def _grown_overlap(tracks: Floats, found: Floats, ratio: Floats) -> Floats:
     """(N, M) common length of intervals (N, 2) and (M, 2) along one axis, both grown by (N,) shares of their length."""
     own = (tracks[:, 1] - tracks[:, 0]) * ratio
-    other = np.multiply.outer(ratio, found[:, 1] - found[:, 0])
-    length = np.minimum((tracks[:, 1] + own)[:, None], found[:, 1] + other)
-    length -= np.maximum((tracks[:, 0] - own)[:, None], found[:, 0] - other)
+    low, high = np.ascontiguousarray(found.T)
+    other = np.multiply.outer(ratio, high - low)
+    length = np.minimum((tracks[:, 1] + own)[:, None], high + other)
+    length -= np.maximum((tracks[:, 0] - own)[:, None], low - other)
     common: Floats = np.maximum(length, 0, out=length)
     return common
 

@@ -43,10 +43,19 @@ def area(xyxy: Boxes) -> NDArray[Any]:
 
 def intersection(a: Boxes, b: Boxes) -> NDArray[Any]:
     """(N, 4), (M, 4) -> (N, M) overlap in square pixels."""
-    width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
-    height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
-    overlap: NDArray[Any] = np.maximum(width, 0) * np.maximum(height, 0)
+    left, top, right, bottom = np.ascontiguousarray(a.T)[..., None]
+    other_left, other_top, other_right, other_bottom = np.ascontiguousarray(b.T)
+    overlap = _common(left, right, other_left, other_right)
+    overlap *= _common(top, bottom, other_top, other_bottom)
     return overlap
+
+
+def _common(low: Boxes, high: Boxes, other_low: Boxes, other_high: Boxes) -> NDArray[Any]:
+    """Common length of intervals, 0 where there is none; shapes broadcast."""
+    length = np.minimum(high, other_high)
+    length -= np.maximum(low, other_low)
+    common: NDArray[Any] = np.maximum(length, 0, out=length)
+    return common
 
 
 def iou(a: Boxes, b: Boxes) -> NDArray[Any]:
@@ -69,9 +78,11 @@ def height_overlap(a: Boxes, b: Boxes) -> NDArray[Any]:
 
     The factor of height-modulated IoU (Hybrid-SORT, Yang et al., AAAI 2024): people who cross differ in height.
     """
-    overlap = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
-    union = np.maximum(a[:, None, 3], b[None, :, 3]) - np.minimum(a[:, None, 1], b[None, :, 1])
-    return _share(np.maximum(overlap, 0), union)
+    top, bottom = np.ascontiguousarray(a[:, 1::2].T)[..., None]
+    other_top, other_bottom = np.ascontiguousarray(b[:, 1::2].T)
+    union = np.maximum(bottom, other_bottom)
+    union -= np.minimum(top, other_top)
+    return _share(_common(top, bottom, other_top, other_bottom), union)
 
 
 def covered_fraction(boxes: Boxes, others: Boxes) -> NDArray[Any]:

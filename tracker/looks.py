@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from tracker.boxes import covered_fraction, iou
+from tracker.boxes import area, intersection, iou
 from tracker.structures import Detections, Floats, Ints
 
 _PRIOR_MEAN_WEIGHT = 10.0  # the calibration's own mean counts as much as this many pairs,
@@ -126,7 +126,8 @@ def look_quality(xyxy: Floats, scores: Floats) -> Floats:
 
     Of two boxes that overlap, the one that reaches further down is taken to be in front.
     """
-    covered = np.where(xyxy[None, :, 3] > xyxy[:, None, 3], covered_fraction(xyxy, xyxy), 0).max(axis=1, initial=0)
+    behind = xyxy[:, None, 3] < xyxy[:, 3]
+    covered = (intersection(xyxy, xyxy) * behind).max(axis=1, initial=0) / area(xyxy)
     large = 1 - np.exp(-(xyxy[:, 3] - xyxy[:, 1]) / _LARGE)
     quality: Floats = (scores * (1 - covered) * large).astype(np.float32)
     return quality
