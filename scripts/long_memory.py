@@ -276,16 +276,16 @@ def _plot_hidden(found: dict[str, Any], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, panels = pyplot.subplots(1, 3, figsize=(14, 3.5))
-    for name, result in found.items():
-        label = Path(name).parent.name if "/" in name else name
+    for number, (name, result) in enumerate(found.items()):
+        style = {"marker": "o", "color": f"C{number}", "label": Path(name).parent.name if "/" in name else name}
         distances = [int(d) for d, values in result["by_distance"].items() if values["forecasts"]]
         for axes, key in zip(panels, ("centre_error_heights", "coverage90"), strict=False):
             values = [result["by_distance"][str(d)][key] for d in distances]
             if None not in values:
-                axes.plot(distances, values, marker="o", label=label)
+                axes.plot(distances, values, **style)
         if "told_apart" in result:
             apart = {max(int(d), 1): share for d, share in result["told_apart"].items()}
-            panels[2].plot(list(apart), list(apart.values()), marker="o", label=label)
+            panels[2].plot(list(apart), list(apart.values()), **style)
     panels[0].set(xscale="log", yscale="log", xlabel="frames hidden", ylabel="centre error, box heights")
     panels[1].axhline(0.9, color="grey", lw=1)
     panels[1].set(xscale="log", xlabel="frames hidden", ylabel="share inside the 90 % interval", ylim=(0, 1.02))
