@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tracker.association import Candidates, Stage, assign, associate, grown_iou, motion_similarity
+from tracker.association import Candidates, Stage, assign, associate, grown_iou, motion_similarity, near
 from tracker.boxes import iou
 from tracker.config import AssociationConfig
 from tracker.structures import Detections, Status
@@ -102,7 +102,21 @@ def test_growing_is_buffered_iou():
     a = np.array([[0, 0, 10, 20], [5, 5, 30, 40]], np.float64)
     b = np.array([[12, 0, 22, 20], [6, 0, 16, 30], [100, 100, 110, 120]], np.float64)
     ratio = np.array([[0.3, 0.3], [0.3, 0.3]])
-    np.testing.assert_allclose(grown_iou(a, b, ratio), iou(grown(a), grown(b)))
+    np.testing.assert_allclose(grown_iou(a[:, None], b, ratio[:, None]), iou(grown(a), grown(b)))
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 10_000))
+def test_no_pair_that_overlaps_is_left_out(n, m, seed):
+    rng = np.random.default_rng(seed)
+    corners = rng.uniform(0, 300, (n + m, 2))
+    boxes = np.concatenate([corners, corners + rng.uniform(1, 120, (n + m, 2))], axis=1).astype(np.float32)
+    ratio = rng.uniform(0, 0.5, n).astype(np.float32)
+    row, column = near(boxes[:n], boxes[n:], ratio)
+    pairs = list(zip(row.tolist(), column.tolist(), strict=True))
+    assert len(set(pairs)) == len(pairs)
+    both = np.stack([ratio, ratio], axis=1)
+    overlapping = np.argwhere(grown_iou(boxes[:n, None], boxes[n:], both[:, None]) > 1e-6)
+    assert set(map(tuple, overlapping.tolist())) <= set(pairs)
 
 
 @pytest.mark.parametrize(("n", "m"), [(0, 0), (0, 3), (3, 0)])

@@ -13,7 +13,7 @@ from enum import IntEnum
 import lap
 import numpy as np
 
-from tracker.boxes import area, height_overlap, iou
+from tracker.boxes import height_overlap
 from tracker.config import AssociationConfig
 from tracker.structures import CONFIRMED, TENTATIVE, Detections, Floats, Ints, Mask
 
@@ -94,14 +94,33 @@ def plan(status: Ints, trust: Floats, config: AssociationConfig) -> tuple[tuple[
 def motion_similarity(tracks: Candidates, found: Detections, config: AssociationConfig) -> Floats:
     """(N, M) float32: overlap of boxes grown by the prediction's uncertainty, by their vertical agreement, by class."""
     grow = spread(tracks.xyxy, tracks.std, config)
-    size = tracks.xyxy[:, 2:] - tracks.xyxy[:, :2]
-    similarity = grown_iou(tracks.xyxy, found.xyxy, grow / size)
+    ratio = grow / (tracks.xyxy[:, 2:] - tracks.xyxy[:, :2])
+    row, column = near(tracks.xyxy, found.xyxy, ratio[:, 0])
+    own, other = tracks.xyxy.take(row, axis=0), found.xyxy.take(column, axis=0)
+    overlap = grown_iou(own, other, ratio.take(row, axis=0))
     if config.height_power:
-        similarity *= height_overlap(tracks.xyxy, found.xyxy) ** np.float32(config.height_power)
-    differs = tracks.classes[:, None] != found.classes
-    if differs.any():
-        similarity[differs] *= np.float32(config.class_factor)
+        overlap *= height_overlap(own, other) ** np.float32(config.height_power)
+    overlap[tracks.classes.take(row) != found.classes.take(column)] *= np.float32(config.class_factor)
+    similarity = np.zeros((len(tracks.xyxy), len(found)), np.float32)
+    similarity[row, column] = overlap
     return similarity
+
+
+def near(tracks: Floats, found: Floats, ratio: Floats) -> tuple[Ints, Ints]:
+    """Rows and columns (P,) of the pairs that can overlap at all, found by sorting: in a crowd few of all.
+
+    That is all of tracks (N, 4) and detections (M, 4) that do horizontally once both are grown by the track's share
+    (N,) of their widths, and some more.
+    """
+    order = found[:, 0].argsort()
+    left = found[:, 0].take(order)
+    widest = (found[:, 2] - found[:, 0]).max(initial=0)
+    margin = ratio * (tracks[:, 2] - tracks[:, 0] + widest)
+    first = left.searchsorted(tracks[:, 0] - margin - widest)
+    count = left.searchsorted(tracks[:, 2] + margin) - first
+    row = np.arange(len(tracks)).repeat(count)
+    place = np.arange(len(row)) + (first - count.cumsum() + count).repeat(count)
+    return row, order.take(place)
 
 
 def appearance_bonus(odds: Floats, config: AssociationConfig) -> Floats:
@@ -179,30 +198,23 @@ def spread(xyxy: Floats, std: Floats, config: AssociationConfig) -> Floats:
 
 
 def grown_iou(tracks: Floats, found: Floats, ratio: Floats) -> Floats:
-    """(N, M) IoU of tracks (N, 4) and detections (M, 4), both grown by the track's (N, 2) share of their own size.
+    """IoU of tracks (..., 4) and detections (..., 4), both grown by the track's (..., 2) share of their own size.
 
-    Buffered IoU (Yang et al., WACV 2023) with a buffer of its own for each track.
+    Buffered IoU (Yang et al., WACV 2023) with a buffer of its own for each track. Shapes broadcast.
     """
-    if not (ratio > 1e-3).any():
-        return iou(tracks, found)
-    overlap = _grown_overlap(tracks[:, 0::2], found[:, 0::2], ratio[:, 0])
-    overlap *= _grown_overlap(tracks[:, 1::2], found[:, 1::2], ratio[:, 1])
-    union = np.add.outer(area(tracks), area(found))
-    union *= np.prod(1 + 2 * ratio, axis=1)[:, None]
-    union -= overlap
-    grown: Floats = np.divide(overlap, union, out=overlap)
+    size, other = tracks[..., 2:] - tracks[..., :2], found[..., 2:] - found[..., :2]
+    margin, other_margin = ratio * size, ratio * other
+    common = np.minimum(tracks[..., 2:] + margin, found[..., 2:] + other_margin)
+    common -= np.maximum(tracks[..., :2] - margin, found[..., :2] - other_margin)
+    np.maximum(common, 0, out=common)
+    overlap = _product(common)
+    grown: Floats = overlap / ((_product(size) + _product(other)) * _product(1 + 2 * ratio) - overlap)
     return grown
 
 
-def _grown_overlap(tracks: Floats, found: Floats, ratio: Floats) -> Floats:
-    """(N, M) common length of intervals (N, 2) and (M, 2) along one axis, both grown by (N,) shares of their length."""
-    own = (tracks[:, 1] - tracks[:, 0]) * ratio
-    low, high = np.ascontiguousarray(found.T)
-    other = np.multiply.outer(ratio, high - low)
-    length = np.minimum((tracks[:, 1] + own)[:, None], high + other)
-    length -= np.maximum((tracks[:, 0] - own)[:, None], low - other)
-    common: Floats = np.maximum(length, 0, out=length)
-    return common
+def _product(pairs: Floats) -> Floats:
+    product: Floats = pairs[..., 0] * pairs[..., 1]  # quicker than a reduction over two
+    return product
 
 
 def assign(similarity: Floats, gate: float) -> tuple[Ints, Ints]:

@@ -74,15 +74,12 @@ def paired_iou(a: Boxes, b: Boxes) -> NDArray[Any]:
 
 
 def height_overlap(a: Boxes, b: Boxes) -> NDArray[Any]:
-    """(N, 4), (M, 4) -> (N, M) overlap of the vertical extents over their union, in [0, 1].
+    """(..., 4), (..., 4), shapes broadcast -> (...) overlap of the vertical extents over their union, in [0, 1].
 
     The factor of height-modulated IoU (Hybrid-SORT, Yang et al., AAAI 2024): people who cross differ in height.
     """
-    top, bottom = np.ascontiguousarray(a[:, 1::2].T)[..., None]
-    other_top, other_bottom = np.ascontiguousarray(b[:, 1::2].T)
-    union = np.maximum(bottom, other_bottom)
-    union -= np.minimum(top, other_top)
-    return _share(_common(top, bottom, other_top, other_bottom), union)
+    union = np.maximum(a[..., 3], b[..., 3]) - np.minimum(a[..., 1], b[..., 1])
+    return _share(_common(a[..., 1], a[..., 3], b[..., 1], b[..., 3]), union)
 
 
 def covered_fraction(boxes: Boxes, others: Boxes) -> NDArray[Any]:

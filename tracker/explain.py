@@ -375,8 +375,9 @@ def pair_terms(decision: Decision, config: AssociationConfig) -> dict[str, Float
     tracks, found = decision.candidates, decision.found
     size = tracks.xyxy[:, 2:] - tracks.xyxy[:, :2]
     centres, others = xyxy_to_cxcywh(tracks.xyxy)[:, :2], xyxy_to_cxcywh(found.xyxy)[:, :2]
-    grown = grown_iou(tracks.xyxy, found.xyxy, spread(tracks.xyxy, tracks.std, config) / size)
-    vertical = height_overlap(tracks.xyxy, found.xyxy) ** config.height_power
+    ratio = spread(tracks.xyxy, tracks.std, config) / size
+    grown = grown_iou(tracks.xyxy[:, None], found.xyxy, ratio[:, None])
+    vertical = height_overlap(tracks.xyxy[:, None], found.xyxy) ** config.height_power
     same_class = np.where(tracks.classes[:, None] == found.classes, 1, config.class_factor)
     return {
         "distance": np.linalg.norm(centres[:, None] - others, axis=-1) / size[:, 1:],
