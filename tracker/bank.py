@@ -271,8 +271,6 @@ class TrackBank:
 
     def recognise(self, slots: Ints, ids: Ints) -> None:
         """Young tracks are these known identities, come back; a lost track of the same id ends in them."""
-        if not len(slots):
-            return
         columns = self._columns
         ended = np.isin(self.column("id"), ids)
         self._free.extend(self.live[ended].tolist())

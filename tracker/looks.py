@@ -114,7 +114,7 @@ def _add(spreads: dict[int, Spread], label: int, values: Floats, pairs: int) -> 
     before, mean, variance = spreads.get(label, _NOTHING)
     total = before + pairs
     share = pairs / total
-    middle = float(values.mean())
+    middle = float(values.sum()) / len(values)
     off = values - np.float32(middle)
     step = middle - mean
     variance = (1 - share) * variance + share * float(off @ off) / len(values) + share * (1 - share) * step**2

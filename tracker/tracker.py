@@ -275,8 +275,9 @@ class Tracker:
         odds = self._return_odds(known, young)
         rows, new = match_returns(odds, settings)
         bank.wait(young, np.any(odds > settings.return_doubt, axis=0))
-        self.gallery.forget(bank.ids(young[new]))
-        bank.recognise(young[new], known.ids[rows])
+        if len(new):
+            self.gallery.forget(bank.ids(young[new]))
+            bank.recognise(young[new], known.ids[rows])
 
     def _return_odds(self, known: Recall, young: Ints) -> Floats:
         """(G, M) log-odds that absent identities are these new tracks, come back: by their looks, and by motion."""

@@ -143,12 +143,15 @@ class InputMap:
         self.nothing = tensors["no_feature"] @ self.appearance
         self.bias = weight @ tensors["geometry.bias"] + bias + self.nothing
 
-    def appearance_part(self, features: Floats | None) -> tuple[NDArray[np.bool_], Floats] | None:
+    def appearance_part(self, features: Floats | None) -> tuple[Mask | slice, Floats] | None:
         """Rows with an appearance and what they add, (M, R); None where there are none and the product is saved."""
         if features is None:
             return None
         known = ~np.isnan(features[:, 0])
-        return (known, features[known] @ self.appearance - self.nothing) if known.any() else None
+        if not known.any():
+            return None
+        rows = slice(None) if known.all() else known  # all of them need not be copied
+        return rows, features[rows] @ self.appearance - self.nothing
 
 
 class SlotState:

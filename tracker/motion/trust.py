@@ -44,7 +44,7 @@ class Trust:
         self._said_s = -np.inf
         self._slots: Ints = np.zeros(0, np.int64)
         self._state, self._output = np.zeros((5, 0, 4)), np.zeros((0, OUTPUTS))
-        self._motion = np.eye(3)  # of the camera since
+        self._motion = np.eye(2, 3)  # of the camera since
 
     def due(self, time_s: float) -> bool:
         """Is it time to compare, and to remember anew?"""
@@ -53,11 +53,12 @@ class Trust:
     def remember(self, slots: Ints, state: NDArray[Any], output: NDArray[Any], time_s: float) -> None:
         """Filter states (5, N, 4) and the network's outputs (N, 20), as they come from it, of tracks now."""
         self._slots, self._state, self._output, self._said_s = slots, state, output, time_s
-        self._motion = np.eye(3)
+        self._motion = np.eye(2, 3)
 
     def warp(self, affine: NDArray[np.float64]) -> None:
         """The camera has moved: (2, 3), previous frame to this one."""
-        self._motion = np.vstack([affine, (0, 0, 1)]) @ self._motion
+        self._motion = affine[:, :2] @ self._motion
+        self._motion[:, 2] += affine[:, 2]
 
     def compare(self, slots: Ints, observed: NDArray[Any], since_s: NDArray[Any], time_s: float) -> None:
         """Learn from where the tracks in `slots` (N,), which began at `since_s` (N,), are observed (N, 4) now."""
@@ -68,8 +69,8 @@ class Trust:
             return
         then, now = then[same], now[same]
         state, output = self._state[:, then], self._output[then]
-        move(state, self._motion[:2])
-        turn_output(output, self._motion[:2])
+        move(state, self._motion)
+        turn_output(output, self._motion)
         dt = np.full((len(then), 1), elapsed)
         mean, std = forecast(state, dt, self._parameters)
         said, spread = corrected(mean, std, process_unit(state[MEAN]), output, dt)
