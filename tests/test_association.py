@@ -66,6 +66,17 @@ def match(tracks, found, **settings):
 BOX = [100, 100, 140, 200]
 
 
+def test_a_confident_detection_does_not_draw_a_track_away_from_a_weak_one_that_fits_better():
+    weak_here, sure_aside = [10, 0, 50, 100], [31, 0, 71, 100]
+    found = Detections([sure_aside, weak_here], scores=[0.9, 0.4])
+    seen, lost = (candidates([[10, 0, 50, 100]], [status]) for status in (Status.CONFIRMED, Status.PREDICTED))
+    assert match(seen, found) == [(0, 1, Stage.WEAK)]
+    assert match(seen, found, weak_lead=1.0) == [(0, 0, Stage.CONFIDENT)]
+    assert match(lost, found) == [(0, 0, Stage.CONFIDENT)]
+    nearly_as_good = Detections([[12, 0, 52, 100], weak_here], scores=[0.9, 0.4])
+    assert match(seen, nearly_as_good) == [(0, 0, Stage.CONFIDENT)]
+
+
 def test_a_weak_detection_extends_a_seen_track_but_not_a_lost_one():
     weak = Detections([BOX], scores=[0.2])
     assert match(candidates([BOX], [Status.CONFIRMED]), weak) == [(0, 0, Stage.WEAK)]

@@ -66,12 +66,15 @@ def associate(status: Ints, trust: Floats, similarity: Floats, config: Associati
     A lost track that none of these stages takes up may still return by its look: `match_returns`.
     """
     stages = plan(status, trust, config)
-    pairs = _above(similarity, min(gate for *_, gate in stages))
+    row, column = pairs = _above(similarity, min(gate for *_, gate in stages))
+    value = similarity[pairs]
+    floor = confident_floor(status, trust, similarity, config)
     free_tracks, free_found = np.ones(len(status), bool), np.ones(len(trust), bool)
     chosen = []
     for stage, these, those, gate in stages:
-        row, column = pairs
-        able = (these & free_tracks)[row] & (those & free_found)[column] & (similarity[pairs] > gate)
+        able = (these & free_tracks)[row] & (those & free_found)[column] & (value > gate)
+        if stage == Stage.CONFIDENT:
+            able &= value >= floor[row]
         tracks, found = _assign(similarity, row[able], column[able], gate)
         free_tracks[tracks], free_found[found] = False, False
         chosen.append((tracks, found, np.full(len(tracks), stage, np.int64)))
@@ -89,6 +92,20 @@ def plan(status: Ints, trust: Floats, config: AssociationConfig) -> tuple[tuple[
         (Stage.WEAK, seen, ~sure, config.min_overlap_weak),
         (Stage.TENTATIVE, ~believed, sure, config.min_overlap_tentative),
     )
+
+
+def confident_floor(status: Ints, trust: Floats, similarity: Floats, config: AssociationConfig) -> Floats:
+    """(N,) least similarity at which a track takes a confident detection, 0 where nothing but the gate bounds it.
+
+    Who comes out from behind somebody is seen surely where the other is seen weakly: a track with a weak detection
+    just where it is expected does not leave that for a confident one that fits much less.
+    """
+    weak = trust < config.high_score
+    if not weak.any():
+        return np.zeros(len(status), np.float32)
+    best = similarity[:, weak].max(axis=1)
+    floor: Floats = (best - np.float32(config.weak_lead)) * ((status == CONFIRMED) & (best > config.min_overlap_weak))
+    return floor
 
 
 def motion_similarity(tracks: Candidates, found: Detections, config: AssociationConfig) -> Floats:

@@ -82,6 +82,7 @@ class AssociationConfig:
     min_overlap: float = setting(0.15, 0, 1)  # confident detections: least overlap; higher splits more, swaps less
     min_overlap_weak: float = setting(0.3, 0, 1)  # weak detections only extend tracks they overlap this much
     min_overlap_tentative: float = setting(0.3, 0, 1)  # tracks not believed yet
+    weak_lead: float = setting(0.15, 0, 1)  # no confident detection is taken that fits so much less than a weak one
     height_power: float = setting(1.0, 0, 4)  # how much a difference in vertical extent lowers an overlap
     spread: float = setting(0.5, 0, 4)  # boxes grow by this many predicted standard deviations before they are compared
     spread_limit: float = setting(0.5, 0, 4)  # at most by this share of their size on each side

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tracker.association import Stage, grown_iou, plan, spread
+from tracker.association import Stage, confident_floor, grown_iou, plan, spread
 from tracker.boxes import height_overlap, iou, tlwh_to_xyxy, xyxy_to_cxcywh
 from tracker.config import AssociationConfig, Config
 from tracker.errors import UsageError
@@ -249,6 +249,8 @@ class _Question:
         stages = np.zeros(decision.similarity.shape, int)
         for stage, these, those, gate in plan(decision.candidates.status, decision.trust, settings):
             gates[np.ix_(these, those)], stages[np.ix_(these, those)] = gate, stage
+        floor = confident_floor(decision.candidates.status, decision.trust, decision.similarity, settings)
+        gates = np.where(stages == Stage.CONFIDENT, np.maximum(gates, floor[:, None]), gates)
         partner = dict(zip(decision.matches.tracks.tolist(), decision.matches.detections.tolist(), strict=True))
         taker = {detection: track for track, detection in partner.items()}
 
