@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,7 @@ def main(
     base: Annotated[str, typer.Option(help="The commit to compare with: any name that git knows.")],
     config: Annotated[str | None, typer.Option(help="Preset of both, by name.")] = None,
     rounds: Annotated[int, typer.Option(help="Runs of each, in turn.", min=1)] = 3,
+    objects: Annotated[str, typer.Option(help="Numbers of objects for `update` alone.")] = "10,100,1000",
     limit: Annotated[float, typer.Option(help="Exit with 1 where the median ratio is above this.")] = 1.1,
 ) -> None:
     """Print ratios of this checkout's times to those of the base; above 1 it has become slower."""
@@ -43,13 +45,13 @@ def main(
         updates: dict[str, list[dict[str, Any]]] = {tree: [] for tree in trees}
         for _ in range(rounds):
             for tree, path in trees.items():
-                updates[tree].append(update_times(path))
+                updates[tree].append(update_times(path, objects.split(",")))
     console.print(costs_table(costs, costs["now"][0].frames))
     ratios = {"whole run, cpu": [own.cpu_s / other.cpu_s for own, other in zip(costs["now"], costs[base], strict=True)]}
-    for row in range(len(growth.COUNTS)):
+    for row, count in enumerate(objects.split(",")):
         for key in ("boxes_ms", "looks_ms"):
             pairs = zip(updates["now"], updates[base], strict=True)
-            what = f"update, {growth.COUNTS[row]} objects, {key.removesuffix('_ms')}"
+            what = f"update, {count} objects, {key.removesuffix('_ms')}"
             ratios[what] = [own["update"][row][key] / other["update"][row][key] for own, other in pairs]
     table = Table("", f"now / {base}", "of the rounds", box=None)
     for what, values in ratios.items():
@@ -67,9 +69,9 @@ def checkout(revision: str, folder: Path) -> None:
     subprocess.run(["tar", "x", "-C", str(folder)], input=archive.stdout, check=True)
 
 
-def update_times(tree: Path) -> dict[str, Any]:
+def update_times(tree: Path, objects: Sequence[str]) -> dict[str, Any]:
     """What this checkout's `growth.py` finds of the package in `tree`."""
-    command = [sys.executable, str(Path(growth.__file__))]
+    command = [sys.executable, str(Path(growth.__file__)), "100", *objects]
     environment = {"PYTHONPATH": str(tree), "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     found: dict[str, Any] = json.loads(done.stdout)

@@ -1,7 +1,6 @@
 """The bench: simulated crowds, whole runs in processes of their own, and what it says of them."""
 
 import json
-import os
 import subprocess
 import sys
 from itertools import islice
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from clips import pan
 
 from tracker.bench import growth
@@ -18,6 +18,11 @@ from tracker.cli import main
 from tracker.config import Config
 from tracker.errors import DataError, MissingExtraError, UsageError
 from tracker.video import open_source
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import benchmark  # noqa: E402
 
 COST = Cost(10.0, 20.0, 500.0, 100, 1.0, {"decode": 1.0, "detect": 8.0})
 
@@ -133,11 +138,39 @@ def test_the_command_leaves_numbers_and_a_picture(tmp_path, monkeypatch, capsys)
     assert (tmp_path / "out" / "bench.png").is_file()
 
 
-def test_a_commit_is_taken_from_git(tmp_path):
-    root = Path(__file__).parents[1]
-    if subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, check=False).returncode:
+@pytest.fixture
+def in_git():
+    if subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, check=False).returncode:
         pytest.skip("not in a git repository")
-    code = "import sys, benchmark; benchmark.checkout('HEAD', benchmark.Path(sys.argv[1]))"
-    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'scripts'}"}
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=root, check=True, env=environment)
-    assert (tmp_path / "tracker" / "tracker.py").is_file()
+
+
+class TestTwoCommits:
+    """`scripts/benchmark.py`."""
+
+    def test_a_commit_is_taken_from_git(self, tmp_path, in_git):
+        benchmark.checkout("HEAD", tmp_path)
+        assert (tmp_path / "tracker" / "tracker.py").is_file()
+
+    def test_a_commit_is_as_fast_as_itself(self, tmp_path, in_git, monkeypatch, capsys):
+        """Whole runs are canned, `update` is timed: with so wide a limit that no machine's other work matters."""
+        ran = []
+        monkeypatch.setattr("tracker.bench.runs.measure", lambda command: ran.append(command.package) or COST)
+        benchmark.main(pan(tmp_path / "pan.mp4", 6), base="HEAD", rounds=1, objects="5", limit=100.0)
+        assert len(set(ran)) == 2, "each from its own files"
+        printed = capsys.readouterr().out
+        assert all(
+            what in printed for what in ("whole run, cpu", "update, 5 objects, boxes", "update, 5 objects, looks")
+        )
+
+    def test_one_that_has_become_slower_is_an_error(self, tmp_path, in_git, monkeypatch):
+        def times(tree, objects):
+            ms = 1.2 if tree == ROOT else 1.0
+            return {"update": [{"boxes_ms": ms, "looks_ms": 1.0} for _ in objects]}
+
+        monkeypatch.setattr("tracker.bench.runs.measure", lambda command: COST)
+        monkeypatch.setattr(benchmark, "update_times", times)
+        clip = pan(tmp_path / "pan.mp4", 6)
+        benchmark.main(clip, base="HEAD", rounds=3, objects="10,100", limit=1.25)
+        with pytest.raises(typer.Exit) as ended:
+            benchmark.main(clip, base="HEAD", rounds=3, objects="10,100", limit=1.1)
+        assert ended.value.exit_code == 1

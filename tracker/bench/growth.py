@@ -1,8 +1,9 @@
 """How `Tracker.update` grows: with the number of objects in a frame, and with the length of a stream.
 
 Boxes are simulated and given as detections, so that nothing but association, motion and memory is timed, by the
-processor's clock: what else the machine does does not count. This file uses the public API alone and runs as a script,
-with one JSON object on stdout, on any version of the package.
+processor's clock: what else the machine does does not count. This file uses the public API alone and runs as a script
+on any version of the package: `python growth.py FRAMES COUNT...`, the length of a stream and numbers of objects, gives
+one JSON object on stdout.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,7 +26,8 @@ _RATE = 30.0  # frames/s
 _PACE = 0.3  # heights/s, standard deviation
 _MISSED = 0.05  # share of detections left out
 _WARM_UP = 8  # frames before times count
-_MEASURED = {10: 200, 100: 200, 1000: 40, 5000: 10}
+_MEASURED = (10, 200)  # at least and at most so many frames of each number of objects ...
+_BOXES = 40_000  # ... and between the two so many boxes
 _SAMPLES = 100  # points of a stream's curve
 
 
@@ -72,10 +74,10 @@ def crowd(count: int, looks: bool, lifetime_s: float = np.inf, seed: int = 0) ->
         yield Detections(boxes, chance.uniform(0.6, 0.95, len(boxes)), features=look)
 
 
-def by_objects(progress: Callable[[str], None] = lambda _: None) -> list[Growth]:
-    """The time of an `update` for each of `COUNTS`."""
+def by_objects(progress: Callable[[str], None] = lambda _: None, counts: Sequence[int] = ()) -> list[Growth]:
+    """The time of an `update` for each of these numbers of objects, `COUNTS` by default."""
     grown = []
-    for count in COUNTS:
+    for count in counts or COUNTS:
         progress(f"update with {count} objects")
         grown.append(Growth(count, *(_median_ms(count, looks) for looks in (False, True))))
     return grown
@@ -84,7 +86,8 @@ def by_objects(progress: Callable[[str], None] = lambda _: None) -> list[Growth]
 def _median_ms(count: int, looks: bool) -> float:
     tracker = Tracker()
     times = []
-    for number, found in zip(range(_WARM_UP + _MEASURED[count]), crowd(count, looks), strict=False):
+    measured = min(max(_BOXES // count, _MEASURED[0]), _MEASURED[1])
+    for number, found in zip(range(_WARM_UP + measured), crowd(count, looks), strict=False):
         start = time.process_time()
         tracker.update(None, detections=found, time_s=number / _RATE)
         times.append(1000 * (time.process_time() - start))
@@ -111,5 +114,6 @@ def by_length(frames: int, progress: Callable[[str], None] = lambda _: None) -> 
 
 
 if __name__ == "__main__":
-    wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    print(json.dumps({"update": [*map(asdict, by_objects())], "stream": [*map(asdict, by_length(wanted))]}))
+    frames, *numbers = map(int, sys.argv[1:] or ["1000"])
+    grown, stretches = by_objects(counts=numbers), by_length(frames)
+    print(json.dumps({"update": [*map(asdict, grown)], "stream": [*map(asdict, stretches)]}))
