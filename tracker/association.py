@@ -146,16 +146,17 @@ def appearance_bonus(odds: Floats, config: AssociationConfig) -> Floats:
     return bonus
 
 
-def ambiguous(similarity: Floats, gate: float, margin: float = 0.3) -> tuple[Mask, Ints]:
+def ambiguous(similarity: Floats, gate: float, margin: float = 0.3, poor: float = 0.5) -> tuple[Mask, Ints]:
     """Which detections motion alone cannot place.
 
     Args:
         similarity: (N, M) of believed tracks and detections. gate: least similarity of a pair.
         margin: a second choice that comes this close to the first makes a pair ambiguous.
+        poor: so does a similarity below this: somebody else may have come out where the track is expected.
 
     Returns:
-        (M,) True where a detection has no track, or where it or its track has a close second choice; and (M,) its
-        best track's row (meaningless where there is none).
+        (M,) True where a detection has no track that fits well, or where it or its track has a close second choice;
+        and (M,) its best track's row (meaningless where there is none).
     """
     n, m = similarity.shape
     if not n or not m:
@@ -165,7 +166,7 @@ def ambiguous(similarity: Floats, gate: float, margin: float = 0.3) -> tuple[Mas
     close = similarity > np.maximum(value - margin, gate)
     rivals = close.sum(axis=0) > 1
     wanted_twice = (similarity > np.maximum(similarity.max(axis=1, keepdims=True) - margin, gate)).sum(axis=1) > 1
-    return (value <= gate) | rivals | wanted_twice[best], best
+    return (value <= max(gate, poor)) | rivals | wanted_twice[best], best
 
 
 def match_returns(odds: Floats, config: AssociationConfig) -> tuple[Ints, Ints]:
