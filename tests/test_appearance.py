@@ -1,5 +1,7 @@
 """Features of a frame's boxes, the weights they come from, and what their similarity means."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,16 +13,13 @@ from hypothesis import strategies as st
 
 from tracker.appearance import (
     CHECKPOINT_SIZE,
-    EMBEDDED,
-    Calibration,
     Embedder,
     align,
-    load_calibration,
     load_weights,
-    same_identity_probability,
 )
 from tracker.config import AppearanceConfig
 from tracker.errors import InputError, WeightsError
+from tracker.likeness import EMBEDDED, Calibration, load_calibration, same_identity_probability
 from tracker.omniscale import OmniScaleNet
 from tracker.structures import Image
 
@@ -245,3 +244,12 @@ def test_the_embedded_network_knows_its_own_calibration(embedder: Embedder) -> N
     same, other = same_identity_probability([0.95, 0.5], 1.0, embedder.calibration)
     assert same > 0.9 and other < 0.1
     assert embedder.calibration != Calibration()
+
+
+def test_features_of_ones_own_need_no_pytorch() -> None:
+    code = (
+        "import sys, numpy as np; from tracker import Detections, Tracker; "
+        "Tracker().update(None, Detections([[0, 0, 10, 20]], features=np.ones((1, 512)))); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)

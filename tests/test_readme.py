@@ -17,8 +17,8 @@ from clips import BUS, pan
 from motion_data import write_sequence
 
 from tracker import Detections, Tracker, Tracks
-from tracker.appearance import EMBEDDED
 from tracker.cli import main
+from tracker.likeness import EMBEDDED
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

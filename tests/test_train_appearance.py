@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from tracker.appearance import Calibration, Embedder, load_weights, same_identity_probability
+from tracker.appearance import Embedder, load_weights
 from tracker.cli import main
 from tracker.config import AppearanceConfig
 from tracker.errors import DataError, WeightsError
 from tracker.evaluate_appearance import Looks
+from tracker.likeness import Calibration, same_identity_probability
 from tracker.sequence import MotSequence
 from tracker.train.appearance import TrainConfig, calibrate, neighbours, train
 from tracker.train.calibration import fit, pairs

@@ -1,14 +1,10 @@
-"""Appearance: the crops of a frame's boxes -> one 512-d unit vector each, and what a similarity of two of them means.
-
-Similarity is the dot product of two unit vectors. That of one and the same person falls with the time between the two
-looks while that of two people stays, so no one threshold fits; `same_identity_probability` knows both distributions.
-"""
+"""Appearance: the crops of a frame's boxes -> one 512-d unit vector each; `likeness.py` knows what two of them say."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,61 +19,12 @@ from torch import Tensor
 from tracker import exported
 from tracker.config import AppearanceConfig
 from tracker.errors import InputError, WeightsError
+from tracker.likeness import REMEDY, Calibration, read_calibration, weights_file
 from tracker.omniscale import FEATURES, FoldedNet, OmniScaleNet
 from tracker.structures import Floats, Image
 
-WEIGHTS = "appearance.safetensors"
-EMBEDDED = Path(__file__).parent / "assets" / WEIGHTS
 CHECKPOINT_SIZE = (256, 128)  # crop height and width of a checkpoint that does not say: what torchreid trains with
-LONGEST_S = 20.0  # seconds apart up to which this was checked; what is longer counts as this long
-_REMEDY = "give OSNet x0.25 weights or make some with: track train appearance DATA --teacher WEIGHTS --out DIR"
 CHUNK = {"cpu": 16, "cuda": 256}  # crops at once: what stays in a core's cache, and what fills a GPU
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What a similarity says after some seconds: the log-odds are `slope * (similarity - threshold)`.
-
-    Threshold and slope each move linearly with log(1 + seconds), up to `LONGEST_S`. The odds are for one true pair
-    against one false one (even prior), so the log-odds are a log-likelihood ratio that adds to other evidence. Fitted
-    by logistic regression on pairs of crops a known time apart (`train/calibration.py`) and stored with the weights.
-    The defaults are those of OSNet x0.25 trained on MSMT17, for checkpoints that bring none.
-    """
-
-    threshold: float = 0.739
-    threshold_per_log_s: float = -0.0575
-    slope: float = 22.0
-    slope_per_log_s: float = -1.86
-    different_mean: float = 0.55  # similarity of different objects where this was fitted, and its standard deviation
-    different_deviation: float = 0.10
-    same_mean: float = 0.92  # similarity of one object, there, to the mean of its looks until a moment ago
-
-    def log_odds(self, similarity: ArrayLike, seconds_apart: ArrayLike) -> NDArray[np.float32]:
-        """Cosine similarities and seconds (>= 0), shapes that broadcast -> log-odds; NaN (no feature) gives 0."""
-        elapsed = np.log1p(np.minimum(np.asarray(seconds_apart, np.float32), np.float32(LONGEST_S)))
-        slope = np.maximum(self.slope + self.slope_per_log_s * elapsed, 1)
-        odds = np.asarray(similarity, np.float32) - (self.threshold + self.threshold_per_log_s * elapsed)
-        odds = np.asarray(odds * slope, np.float32)
-        return np.where(np.isnan(odds), np.float32(0), odds)
-
-
-def same_identity_probability(
-    similarity: ArrayLike, seconds_apart: ArrayLike, calibration: Calibration | None = None
-) -> NDArray[np.float32]:
-    """Probability that two looks belong to one identity, were both answers as likely beforehand.
-
-    Args:
-        similarity: cosine similarities in [-1, 1]; NaN where a feature is missing, which gives 0.5: no evidence.
-        seconds_apart: time between the looks, >= 0; broadcasts against `similarity`.
-        calibration: that of the network in use (`Embedder.calibration`); by default that of an OSNet checkpoint.
-
-    >>> p = same_identity_probability([0.95, 0.2, float("nan")], 1.0)
-    >>> bool(p[0] > 0.9), bool(p[1] < 0.1), float(p[2])
-    (True, True, 0.5)
-    """
-    odds = (calibration or Calibration()).log_odds(similarity, seconds_apart)
-    probability: NDArray[np.float32] = (1 / (1 + np.exp(-np.clip(odds, -60, 60)))).astype(np.float32)
-    return probability
 
 
 @dataclass(frozen=True)
@@ -86,7 +33,7 @@ class Weights:
 
     state: Mapping[str, Tensor]
     crop_size: tuple[int, int] = CHECKPOINT_SIZE  # height, width in pixels
-    calibration: Calibration = Calibration()
+    calibration: Calibration = field(default_factory=Calibration)
 
     def network(self) -> OmniScaleNet:
         """The trainable network with these weights, in evaluation mode."""
@@ -115,7 +62,7 @@ def load_weights(path: str | Path = "") -> Weights:
     Raises:
         WeightsError: missing, damaged or unsafe file, or the weights of another network.
     """
-    file = _file(path)
+    file = weights_file(path)
     try:
         state, metadata = _read(file)
         expected = OmniScaleNet().state_dict()
@@ -125,47 +72,18 @@ def load_weights(path: str | Path = "") -> Weights:
             if key.endswith("num_batches_tracked"):
                 state.setdefault(key, value)
         if {key: value.shape for key, value in state.items()} != {key: value.shape for key, value in expected.items()}:
-            raise WeightsError(f"{file} holds the weights of another network; {_REMEDY}")
+            raise WeightsError(f"{file} holds the weights of another network; {REMEDY}")
         if not all(bool(torch.isfinite(value).all()) for value in state.values()):
-            raise WeightsError(f"{file} holds numbers that are not finite; {_REMEDY}")
+            raise WeightsError(f"{file} holds numbers that are not finite; {REMEDY}")
         size = tuple(int(n) for n in json.loads(metadata.get("crop_size", json.dumps(CHECKPOINT_SIZE))))
-        calibration = _calibration(metadata)
+        calibration = read_calibration(metadata)
         if len(size) != 2 or min(size) < 16:
             raise ValueError(f"crop size {size}")
     except WeightsError:
         raise
     except Exception as error:  # whatever a damaged file makes the readers raise, the user's remedy is one
-        raise WeightsError(f"{file} cannot be read as weights; {_REMEDY}") from error
+        raise WeightsError(f"{file} cannot be read as weights; {REMEDY}") from error
     return Weights(state, (size[0], size[1]), calibration)
-
-
-def load_calibration(path: str | Path = "") -> Calibration:
-    """What `load_weights` finds about the meaning of similarities, without loading the network.
-
-    Raises:
-        WeightsError: missing or damaged file.
-    """
-    file = _file(path)
-    if file.suffix != ".safetensors":
-        return load_weights(path).calibration
-    try:
-        with safe_open(file, "np") as reader:
-            return _calibration(reader.metadata() or {})
-    except Exception as error:  # as above
-        raise WeightsError(f"{file} cannot be read as weights; {_REMEDY}") from error
-
-
-def _file(path: str | Path) -> Path:
-    file = Path(path) if str(path) else EMBEDDED
-    if exported.find(file, "appearance"):
-        file = file / WEIGHTS
-    if not file.is_file():
-        raise WeightsError(f"no appearance weights at {file}; {_REMEDY}")
-    return file
-
-
-def _calibration(metadata: Mapping[str, str]) -> Calibration:
-    return Calibration(**json.loads(metadata.get("calibration", "{}")))
 
 
 def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

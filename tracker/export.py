@@ -23,14 +23,14 @@ import yaml
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tracker import appearance as looks
-from tracker import yolo
+from tracker import appearance, yolo
 from tracker.agreement import Agreement, of_appearance, of_detector, of_motion
 from tracker.config import Config
 from tracker.detect import find_weights, letterbox
 from tracker.errors import UsageError
 from tracker.exported import MANIFEST, find
 from tracker.extras import extra
+from tracker.likeness import EMBEDDED, WEIGHTS
 from tracker.motion import weights as motion
 from tracker.motion.lstm import MotionNetwork
 from tracker.omniscale import FoldedNet
@@ -148,9 +148,9 @@ def _detector(config: Config, out: Path, sample: Sample) -> _Plan:  # noqa: ARG0
 
 
 def _appearance(config: Config, out: Path, sample: Sample) -> _Plan:
-    file = Path(config.appearance.model or looks.EMBEDDED)
-    weights = looks.load_weights(file)
-    weights.write(out / looks.WEIGHTS)
+    file = Path(config.appearance.model or EMBEDDED)
+    weights = appearance.load_weights(file)
+    weights.write(out / WEIGHTS)
     crops = sample.crops(range(0, len(sample.frames), 2), weights.crop_size)
     parts = np.array_split(crops, max(1, len(crops) // 4))
     example = {"crops": torch.zeros(2, *weights.crop_size, 3, dtype=torch.uint8)}

@@ -15,11 +15,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tracker.appearance import EMBEDDED
 from tracker.config import Config
 from tracker.detect import find_weights
 from tracker.errors import WeightsError
 from tracker.extras import extra
+from tracker.likeness import EMBEDDED
 from tracker.version import __version__
 from tracker.writers import writing
 

@@ -361,7 +361,7 @@ def look_odds(table: TrackTable, found: Pairs, config: Config) -> Array:
     classes = table.classes[ends.first]
     odds = np.where(classes[found.ended] == classes[found.began], 0.0, _OTHER_CLASS)
     if len(table.look_ids):
-        from tracker.appearance import load_calibration
+        from tracker.likeness import load_calibration
 
         looks = np.full((len(ends.first), FEATURE_SIZE), np.nan, np.float32)
         ids = table.ids[ends.first]

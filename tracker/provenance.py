@@ -46,12 +46,12 @@ def weights_files(config: Config, detector: bool = True) -> dict[str, Path]:
     Raises:
         WeightsError: the detector's are missing.
     """
-    from tracker import appearance, detect
+    from tracker import detect, likeness
     from tracker.motion.weights import EMBEDDED as MOTION
 
     files = {"detector": detect.find_weights(config.detector.model)} if detector else {}
     if config.appearance.enabled:
-        files["appearance"] = Path(config.appearance.model or appearance.EMBEDDED)
+        files["appearance"] = Path(config.appearance.model or likeness.EMBEDDED)
     files["motion"] = MOTION if config.motion.model in ("", "lstm", "kalman") else Path(config.motion.model)
     return {network: path / MANIFEST if path.is_dir() else path for network, path in files.items()}
 

@@ -35,8 +35,9 @@ from tracker.scores import ScoreScale
 from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks
 
 if TYPE_CHECKING:
-    from tracker.appearance import Calibration, Embedder
+    from tracker.appearance import Embedder
     from tracker.detect import Detector
+    from tracker.likeness import Calibration
     from tracker.video import Frame
 
 _MOMENT_S = 1.0  # looks of one object that are no further apart show how alike those are at best
@@ -135,7 +136,7 @@ class Tracker:
     @cached_property
     def _calibration(self) -> Calibration:
         """What a similarity of two looks says: the embedder's knowledge, also for features that are handed in."""
-        from tracker.appearance import load_calibration
+        from tracker.likeness import load_calibration
 
         return load_calibration(self.config.appearance.model)
 
