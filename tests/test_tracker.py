@@ -295,3 +295,12 @@ def test_time_must_go_forward():
 def test_an_unknown_preset_names_those_there_are():
     with pytest.raises(ConfigError, match="default"):
         Tracker("spots")
+
+
+def test_who_is_mostly_covered_is_not_looked_at():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (200, 300, 3), dtype=np.uint8)
+    near, far, aside = [100, 50, 150, 180], [105, 40, 155, 160], [220, 50, 260, 150]
+    tracker = Tracker(device="cpu")
+    tracker.update(image, detections=Detections([near, far, aside], scores=[0.9, 0.8, 0.7]))
+    assert np.isnan(tracker.features[:, 0]).tolist() == [False, True, False]

@@ -122,12 +122,14 @@ def _add(spreads: dict[int, Spread], label: int, values: Floats, pairs: int) -> 
 
 
 def look_quality(xyxy: Floats, scores: Floats) -> Floats:
-    """How good a picture a frame gives of each of its detections, (N,) from 0 to 1: large, sure, not covered.
-
-    Of two boxes that overlap, the one that reaches further down is taken to be in front.
-    """
-    behind = xyxy[:, None, 3] < xyxy[:, 3]
-    covered = (intersection(xyxy, xyxy) * behind).max(axis=1, initial=0) / area(xyxy)
+    """How good a picture a frame gives of each of its detections, (N,) from 0 to 1: large, sure, not covered."""
     large = 1 - np.exp(-(xyxy[:, 3] - xyxy[:, 1]) / _LARGE)
-    quality: Floats = (scores * (1 - covered) * large).astype(np.float32)
+    quality: Floats = (scores * (1 - covered_share(xyxy)) * large).astype(np.float32)
     return quality
+
+
+def covered_share(xyxy: Floats) -> Floats:
+    """(N,) share of each box that one other covers: of two that overlap, the one that reaches lower is nearer."""
+    behind = xyxy[:, None, 3] < xyxy[:, 3]
+    covered: Floats = (intersection(xyxy, xyxy) * behind).max(axis=1, initial=0) / area(xyxy)
+    return covered

@@ -29,7 +29,7 @@ from tracker.camera import CameraMotion, identity, is_identity
 from tracker.config import Config
 from tracker.errors import InputError
 from tracker.gallery import Gallery, Recall, combined
-from tracker.looks import LookScale, look_quality
+from tracker.looks import LookScale, covered_share, look_quality
 from tracker.motion import load_predictor
 from tracker.scores import ScoreScale
 from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tracker.likeness import Calibration
     from tracker.video import Frame
 
+_HIDDEN = 0.5  # of whom so much is covered, a crop shows mostly somebody else
 _MOMENT_S = 1.0  # looks of one object that are no further apart show how alike those are at best
 
 
@@ -236,7 +237,11 @@ class Tracker:
         similarity: Floats,
         time_s: float,
     ) -> Detections:
-        """Look at the crops that motion cannot place, and at those of tracks not looked at for a while."""
+        """Look at the crops that motion cannot place, and at those of tracks not looked at for a while.
+
+        Not at those that are mostly covered: no look is neutral, another one's look would count against the match and
+        stay in the memory.
+        """
         settings = self.config.association
         believed = candidates.status != TENTATIVE
         unclear, best = ambiguous(similarity * believed[:, None], settings.min_overlap)
@@ -245,6 +250,7 @@ class Tracker:
             look, age = self._bank.looks(self._bank.live, time_s)
             stale = np.isnan(look[:, 0]) | (age >= self.config.appearance.refresh_s)
             wanted |= ~unclear & stale[best]
+        wanted &= covered_share(found.xyxy) <= _HIDDEN
         features = np.full((len(found), FEATURE_SIZE), np.nan, np.float32)
         if wanted.any():
             features[wanted] = self.embedder(frame, found.xyxy[wanted])
