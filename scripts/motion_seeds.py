@@ -18,6 +18,8 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+ACROSS = 4  # panels
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -46,8 +48,10 @@ def plot(sets: dict[str, dict[str, NDArray[np.float64]]], horizons: dict[str, li
     """A panel for each set: mean IoU less that of the first network, with every seed as a dot."""
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, len(sets), figsize=(3 * len(sets), 3.2), sharey=True, squeeze=False)
-    for axes, (title, networks) in zip(panels[0], sets.items(), strict=True):
+    rows, columns = -(-len(sets) // ACROSS), min(len(sets), ACROSS)
+    size = (3 * columns, 3 * rows)
+    figure, panels = pyplot.subplots(rows, columns, figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for axes, (title, networks) in zip(panels.flat, sets.items(), strict=False):
         first = next(iter(networks.values())).mean(0)
         places = np.arange(len(first))
         for number, (name, values) in enumerate(networks.items()):
@@ -58,9 +62,9 @@ def plot(sets: dict[str, dict[str, NDArray[np.float64]]], horizons: dict[str, li
         axes.axhline(0, color="grey", lw=1)
         axes.set(title=title, xlabel="frames ahead", xticks=places, xticklabels=horizons[title])
         axes.grid(alpha=0.3)
-    panels[0, 0].set_ylabel(f"mean IoU less that of {next(iter(next(iter(sets.values()))))}")
-    panels[0, -1].legend(fontsize=8)
-    figure.savefig(path, dpi=110, bbox_inches="tight")
+    figure.supylabel(f"mean IoU less that of {next(iter(networks))}", fontsize=10)
+    panels[0, 0].legend(fontsize=8)
+    figure.savefig(path, dpi=110)
 
 
 @app.command()
