@@ -125,11 +125,17 @@ class Gallery:
             here = self._find(present)
             absent[here[here >= 0]] = False
             rows = np.flatnonzero(absent)
-            similarity = self._looks[rows].reshape(-1, FEATURE_SIZE) @ features.T
-            similarity = similarity.reshape(len(rows), self._kept, len(features))
+            similarity = self._compared(rows, features)
             seconds = np.maximum(time_s - self._look_s[rows], 0)
             seconds[(self._camera[rows] != camera) & (seconds < OTHER_CAMERA_S)] = OTHER_CAMERA_S
             return Recall(self._ids[rows], self._classes[rows], similarity, seconds.astype(np.float32))
+
+    def _compared(self, rows: Ints, features: Floats) -> Floats:
+        """(G, K, M) similarities of all looks of these rows (G,) to looks (M, 512)."""
+        few = 2 * len(rows) < len(self._ids)  # to gather them is cheaper then than to compare everyone
+        looks = self._looks.take(rows, axis=0) if few else self._looks
+        similarity = (looks.reshape(-1, FEATURE_SIZE) @ features.T).reshape(len(looks), self._kept, len(features))
+        return similarity if few else similarity.take(rows, axis=0)
 
     def _remembered(self, time_s: float) -> Mask:
         """Which rows are of somebody who was seen lately enough."""
