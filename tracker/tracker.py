@@ -31,6 +31,7 @@ from tracker.errors import InputError
 from tracker.gallery import Gallery, Recall, combined
 from tracker.looks import LookScale, covered_share, look_quality
 from tracker.motion import load_predictor
+from tracker.motion.blas import one_thread
 from tracker.scores import ScoreScale
 from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks
 
@@ -141,6 +142,7 @@ class Tracker:
 
         return load_calibration(self.config.appearance.model)
 
+    @one_thread()
     def update(
         self,
         frame: Image | None,
