@@ -121,10 +121,11 @@ class Embedder:
         self._buffer = np.empty((self._chunk, *self.crop_size, 3), np.uint8)
 
     @torch.inference_mode()
-    def __call__(self, frame: Image, xyxy: ArrayLike) -> Floats:
+    def __call__(self, frame: Image, xyxy: ArrayLike, pixels: Tensor | None = None) -> Floats:
         """(H, W, 3) uint8 BGR frame, (N, 4) boxes in pixels -> (N, 512) float32 rows of length 1.
 
         Of a box that reaches over the frame's edge the visible part is taken; a row of NaN where nothing is visible.
+        `pixels`: the same frame where it lies on the device already, which saves the copy.
 
         Raises:
             InputError: another shape or dtype.
@@ -136,7 +137,9 @@ class Embedder:
             raise InputError(f"xyxy has shape {boxes.shape}; expected (N, 4)")
         features = np.full((len(boxes), FEATURES), np.nan, np.float32)
         corners, rows = visible_pixels(boxes, frame.shape[1], frame.shape[0])
-        source = frame if self.device.type == "cpu" else torch.from_numpy(frame).to(self.device)
+        source: Image | Tensor = frame
+        if self.device.type != "cpu":
+            source = (torch.from_numpy(frame) if pixels is None else pixels).to(self.device)
         for start in range(0, len(rows), self._chunk):
             part = corners[start : start + self._chunk]
             crops = (

@@ -24,7 +24,7 @@ from tracker.sequence import FRAME, HEIGHT, LEFT, SCORE, WIDTH, read_table
 from tracker.structures import Detections, Floats, Image
 
 EMBEDDED = PACKAGE / "assets" / "detector.safetensors"
-_PAD = 114  # grey of the letterbox, as in YOLO's training
+PAD = 114  # grey of the letterbox, as in YOLO's training
 
 
 class Detector(Protocol):
@@ -56,6 +56,7 @@ class YoloDetector:
         self.names = self._network.names
         self._config = config
         self._keep = class_numbers(config.classes, self.names)
+        self._device = device
         self._one_by_one = device == "cpu" or self.weights.is_dir()
 
     def __call__(self, frames: Sequence[Image]) -> list[Detections]:
@@ -70,11 +71,22 @@ class YoloDetector:
 
     def _detect(self, frames: list[Image]) -> list[Detections]:
         """Frames of one size."""
-        boxed = np.stack([letterbox(frame, self._config.imgsz, self._network.stride) for frame in frames])
-        rows = self._network(boxed)
-        return [self._finish(rows[rows[:, 0] == i, 1:], frames[0].shape, boxed.shape[1:]) for i in range(len(frames))]
+        imgsz, stride, shape = self._config.imgsz, self._network.stride, frames[0].shape
+        copies: Any = None
+        if self._one_by_one:
+            boxed: Any = np.stack([letterbox(frame, imgsz, stride) for frame in frames])
+        else:  # one copy to the GPU, for the detector and for who looks at crops later
+            from tracker.yolo import letterbox_there, upload
 
-    def _finish(self, rows: Floats, frame: tuple[int, ...], boxed: tuple[int, ...]) -> Detections:
+            copies = upload(frames, self._device)
+            boxed = letterbox_there(copies, *_letterbox_sizes(shape, imgsz, stride))
+        rows = self._network(boxed)
+        return [
+            self._finish(rows[rows[:, 0] == i, 1:], shape, boxed.shape[1:], None if copies is None else copies[i])
+            for i in range(len(frames))
+        ]
+
+    def _finish(self, rows: Floats, frame: tuple[int, ...], boxed: tuple[int, ...], pixels: Any) -> Detections:
         """(N, 6) candidates (box in the letterbox, score, class) -> what is kept, in the frame's pixels."""
         if self._keep is not None:
             rows = rows[np.isin(rows[:, 5], self._keep)]
@@ -83,7 +95,7 @@ class YoloDetector:
         rows = rows[: self._config.max_detections]
         xyxy = unletterbox(rows[:, :4], frame, boxed)
         proper = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)  # what lies in the padding has no area in the frame
-        return Detections(xyxy[proper], rows[proper, 4], rows[proper, 5].astype(np.int64))
+        return Detections(xyxy[proper], rows[proper, 4], rows[proper, 5].astype(np.int64), pixels=pixels)
 
 
 class _Network(Protocol):
@@ -93,8 +105,8 @@ class _Network(Protocol):
     stride: int
     end2end: bool
 
-    def __call__(self, pixels: NDArray[np.uint8]) -> Floats:
-        """(B, H, W, 3) uint8 RGB -> (K, 7) rows of image number, box in pixels of the input, score and class."""
+    def __call__(self, pixels: Any) -> Floats:
+        """(B, H, W, 3) RGB, 0 to 255 -> (K, 7) rows of image number, box in pixels of the input, score and class."""
 
 
 def _network(config: DetectorConfig, weights: Path, device: str) -> _Network:
@@ -124,14 +136,19 @@ class _ExportedYolo:
 
 def letterbox(frame: Image, imgsz: int, stride: int = 32) -> Image:
     """(H, W, 3) BGR -> RGB with a longer side of `imgsz`, centred on grey to sides that are multiples of `stride`."""
-    imgsz = -(-imgsz // stride) * stride
-    width, height = _scaled_size(frame.shape, imgsz)
+    (height, width), (tall, wide) = _letterbox_sizes(frame.shape, imgsz, stride)
     if frame.shape[:2] != (height, width):
         frame = cast(Image, cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR))
-    boxed = np.full((-(-height // stride) * stride, -(-width // stride) * stride, 3), _PAD, np.uint8)
-    left, top = (boxed.shape[1] - width) // 2, (boxed.shape[0] - height) // 2
+    boxed = np.full((tall, wide, 3), PAD, np.uint8)
+    left, top = (wide - width) // 2, (tall - height) // 2
     boxed[top : top + height, left : left + width] = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
     return boxed
+
+
+def _letterbox_sizes(shape: tuple[int, ...], imgsz: int, stride: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(height, width) of the scaled picture of an image of `shape`, and of the letterbox around it."""
+    width, height = _scaled_size(shape, -(-imgsz // stride) * stride)
+    return (height, width), (-(-height // stride) * stride, -(-width // stride) * stride)
 
 
 def unletterbox(xyxy: Floats, frame: tuple[int, ...], boxed: tuple[int, ...]) -> Floats:

@@ -62,6 +62,7 @@ class Detections:
         classes: (N,) int64 class numbers; zeros where not given.
         features: (N, 512) float32 appearance vectors, scaled to unit length here; a row of NaN (or None for all rows)
             means "no feature", which is neutral to the matching.
+        pixels: (H, W, 3) uint8 tensor, the frame they were found in where it lies on a GPU already; else None.
 
     Raises:
         InputError: a field with another shape or dtype, NaN or infinite boxes, reversed or empty boxes, scores
@@ -77,6 +78,7 @@ class Detections:
     scores: Floats
     classes: Ints
     features: Floats | None = None
+    pixels: Any = None
 
     def __init__(
         self,
@@ -84,6 +86,7 @@ class Detections:
         scores: ArrayLike | None = None,
         classes: ArrayLike | None = None,
         features: ArrayLike | None = None,
+        pixels: Any = None,
     ) -> None:
         boxes = _column("xyxy", xyxy, np.float32, (4,), None)
         n = len(boxes)
@@ -96,6 +99,7 @@ class Detections:
         look = None if features is None else _unit_rows(_column("features", features, np.float32, (FEATURE_SIZE,), n))
         for name, value in (("xyxy", boxes), ("scores", score), ("classes", label), ("features", look)):
             object.__setattr__(self, name, value)
+        object.__setattr__(self, "pixels", pixels)
 
     @classmethod
     def empty(cls) -> Detections:
@@ -114,11 +118,12 @@ class Detections:
             if column is not None:  # of few rows `take` is several times faster than an index
                 column = column.take(keep, axis=0) if rows else column[keep]
             object.__setattr__(part, name, column)
+        object.__setattr__(part, "pixels", self.pixels)
         return part
 
     def with_features(self, features: Floats) -> Detections:
         """The same detections with (N, 512) appearance vectors."""
-        return Detections(self.xyxy, self.scores, self.classes, features)
+        return Detections(self.xyxy, self.scores, self.classes, features, self.pixels)
 
 
 def _check_boxes(xyxy: Floats) -> None:

@@ -255,7 +255,7 @@ class Tracker:
         wanted &= covered_share(found.xyxy) <= _HIDDEN
         features = np.full((len(found), FEATURE_SIZE), np.nan, np.float32)
         if wanted.any():
-            features[wanted] = self.embedder(frame, found.xyxy[wanted])
+            features[wanted] = self.embedder(frame, found.xyxy[wanted], found.pixels)
         return found.with_features(features)
 
     def _associate(
