@@ -77,6 +77,15 @@ def test_a_confident_detection_does_not_draw_a_track_away_from_a_weak_one_that_f
     assert match(seen, nearly_as_good) == [(0, 0, Stage.CONFIDENT)]
 
 
+def test_no_pair_that_was_ruled_out_comes_back_where_others_compete():
+    status = np.full(3, Status.CONFIRMED)
+    trust = np.array([0.9, 0.9, 0.3], np.float32)  # sure, sure, weak
+    similarity = np.array([[0.7, 0.5, 0.8], [0.9, 0.6, 0.0], [0.0, 0.3, 0.0]], np.float32)
+    result = associate(status, trust, similarity, AssociationConfig())
+    # the first track's .5 would make the largest sum, but is too far below its weak .8
+    assert list(zip(result.tracks.tolist(), result.detections.tolist(), strict=True)) == [(0, 0), (1, 1)]
+
+
 def test_a_weak_detection_extends_a_seen_track_but_not_a_lost_one():
     weak = Detections([BOX], scores=[0.2])
     assert match(candidates([BOX], [Status.CONFIRMED]), weak) == [(0, 0, Stage.WEAK)]

@@ -263,13 +263,15 @@ def _assign(similarity: Floats, row: Ints, column: Ints, gate: float) -> tuple[I
     contested = (np.bincount(row) > 1)[row] | (np.bincount(column) > 1)[column]
     if not contested.any():
         return row, column
-    rows = np.flatnonzero(np.bincount(row[contested]))
-    columns = np.flatnonzero(np.bincount(column[contested]))
-    gain = similarity[rows[:, None], columns].astype(np.float64) - gate
+    these, those = row[contested], column[contested]
+    rows, columns = np.flatnonzero(np.bincount(these)), np.flatnonzero(np.bincount(those))
+    gain = similarity[these, those].astype(np.float64) - gate
     # lap minimises with the option of leaving out a pair at `cost_limit`: cost = limit - gain keeps all gains positive
     limit = float(gain.max()) + 1.0
-    _, chosen, _ = lap.lapjv(np.where(gain > 0, limit - gain, limit + 1.0), extend_cost=True, cost_limit=limit)
-    paired = (chosen >= 0) & (gain[np.arange(len(rows)), chosen] > 0)
+    cost = np.full((len(rows), len(columns)), limit + 1.0)
+    cost[rows.searchsorted(these), columns.searchsorted(those)] = limit - gain
+    _, chosen, _ = lap.lapjv(cost, extend_cost=True, cost_limit=limit)
+    paired = (chosen >= 0) & (cost[np.arange(len(rows)), chosen] < limit)
     left = np.concatenate([row[~contested], rows[paired]])
     order = np.argsort(left)
     return left[order], np.concatenate([column[~contested], columns[chosen[paired]]])[order]
