@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tracker.association import Candidates, Stage, ambiguous, assign, associate, grown_iou, motion_similarity, near
-from tracker.boxes import iou
+from tracker.association import Candidates, Stage, ambiguous, assign, associate, grown_iou, motion_similarity
+from tracker.boxes import iou, near
 from tracker.config import AssociationConfig
 from tracker.structures import Detections, Status
 

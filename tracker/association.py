@@ -13,7 +13,7 @@ from enum import IntEnum
 import lap
 import numpy as np
 
-from tracker.boxes import height_overlap
+from tracker.boxes import height_overlap, near
 from tracker.config import AssociationConfig
 from tracker.structures import CONFIRMED, TENTATIVE, Detections, Floats, Ints, Mask
 
@@ -121,23 +121,6 @@ def motion_similarity(tracks: Candidates, found: Detections, config: Association
     similarity = np.zeros((len(tracks.xyxy), len(found)), np.float32)
     similarity[row, column] = overlap
     return similarity
-
-
-def near(tracks: Floats, found: Floats, ratio: Floats) -> tuple[Ints, Ints]:
-    """Rows and columns (P,) of the pairs that can overlap at all, found by sorting: in a crowd few of all.
-
-    That is all of tracks (N, 4) and detections (M, 4) that do horizontally once both are grown by the track's share
-    (N,) of their widths, and some more.
-    """
-    order = found[:, 0].argsort()
-    left = found[:, 0].take(order)
-    widest = (found[:, 2] - found[:, 0]).max(initial=0)
-    margin = ratio * (tracks[:, 2] - tracks[:, 0] + widest)
-    first = left.searchsorted(tracks[:, 0] - margin - widest)
-    count = left.searchsorted(tracks[:, 2] + margin) - first
-    row = np.arange(len(tracks)).repeat(count)
-    place = np.arange(len(row)) + (first - count.cumsum() + count).repeat(count)
-    return row, order.take(place)
 
 
 def appearance_bonus(odds: Floats, config: AssociationConfig) -> Floats:

@@ -50,12 +50,36 @@ def intersection(a: Boxes, b: Boxes) -> NDArray[Any]:
     return overlap
 
 
+def paired_intersection(a: Boxes, b: Boxes) -> NDArray[Any]:
+    """(..., 4), (..., 4) of one shape -> (...) overlap of each pair in square pixels."""
+    overlap = _common(a[..., 0], a[..., 2], b[..., 0], b[..., 2])
+    overlap *= _common(a[..., 1], a[..., 3], b[..., 1], b[..., 3])
+    return overlap
+
+
 def _common(low: Boxes, high: Boxes, other_low: Boxes, other_high: Boxes) -> NDArray[Any]:
     """Common length of intervals, 0 where there is none; shapes broadcast."""
     length = np.minimum(high, other_high)
     length -= np.maximum(low, other_low)
     common: NDArray[Any] = np.maximum(length, 0, out=length)
     return common
+
+
+def near(boxes: Boxes, others: Boxes, ratio: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns (P,) of the pairs that can overlap at all, found by sorting: in a crowd few of all.
+
+    That is all of boxes (N, 4) and others (M, 4) that do horizontally once both are grown by the box's share (N,) of
+    their widths, and some more; ordered by row.
+    """
+    order = others[:, 0].argsort()
+    left = others[:, 0].take(order)
+    widest = (others[:, 2] - others[:, 0]).max(initial=0)
+    margin = ratio * (boxes[:, 2] - boxes[:, 0] + widest)
+    first = left.searchsorted(boxes[:, 0] - margin - widest)
+    count = left.searchsorted(boxes[:, 2] + margin) - first
+    row = np.arange(len(boxes)).repeat(count)
+    place = np.arange(len(row)) + (first - count.cumsum() + count).repeat(count)
+    return row, order.take(place)
 
 
 def iou(a: Boxes, b: Boxes) -> NDArray[Any]:
@@ -67,8 +91,7 @@ def iou(a: Boxes, b: Boxes) -> NDArray[Any]:
 
 def paired_iou(a: Boxes, b: Boxes) -> NDArray[Any]:
     """(..., 4), (..., 4) of one shape -> (...) IoU of each pair."""
-    size = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    overlap = np.prod(np.maximum(size, 0), axis=-1)
+    overlap = paired_intersection(a, b)
     union = area(a) + area(b) - overlap
     return _share(overlap, union)
 

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from tracker.boxes import area, intersection, iou
+from tracker.boxes import area, iou, near, paired_intersection
 from tracker.structures import Detections, Floats, Ints
 
 _PRIOR_MEAN_WEIGHT = 10.0  # the calibration's own mean counts as much as this many pairs,
@@ -130,6 +130,10 @@ def look_quality(xyxy: Floats, scores: Floats) -> Floats:
 
 def covered_share(xyxy: Floats) -> Floats:
     """(N,) share of each box that one other covers: of two that overlap, the one that reaches lower is nearer."""
-    behind = xyxy[:, None, 3] < xyxy[:, 3]
-    covered: Floats = (intersection(xyxy, xyxy) * behind).max(axis=1, initial=0) / area(xyxy)
+    row, column = near(xyxy, xyxy, np.zeros(len(xyxy), np.float32))
+    behind = xyxy[row, 3] < xyxy[column, 3]
+    row, column = row[behind], column[behind]
+    covered = np.zeros(len(xyxy), np.float32)
+    np.maximum.at(covered, row, paired_intersection(xyxy[row], xyxy[column]))
+    covered /= area(xyxy)
     return covered
