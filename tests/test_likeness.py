@@ -1,0 +1,51 @@
+"""What a similarity of two looks means, and that no network has to be loaded to know it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracker.appearance import load_weights
+from tracker.errors import WeightsError
+from tracker.likeness import EMBEDDED, load_calibration, same_identity_probability
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1), st.floats(0, 1e6))
+def test_more_similar_is_more_probable(a: float, b: float, seconds: float) -> None:
+    low, high = same_identity_probability(sorted((a, b)), seconds)
+    assert 0 <= low <= high <= 1
+
+
+def test_the_same_similarity_says_more_after_longer() -> None:
+    probabilities = same_identity_probability(0.7, [0.1, 1, 5, 20])
+    assert (np.diff(probabilities) > 0).all()
+
+
+def test_a_missing_feature_is_no_evidence() -> None:
+    np.testing.assert_array_equal(same_identity_probability([np.nan, np.nan], [0.0, 30.0]), [0.5, 0.5])
+
+
+def test_shapes_broadcast() -> None:
+    assert same_identity_probability(np.zeros((5, 3)), np.ones((5, 1))).shape == (5, 3)
+
+
+def test_what_similarities_mean_is_known_without_loading_the_network(tmp_path: Path) -> None:
+    assert load_calibration() == load_weights().calibration
+    with pytest.raises(WeightsError, match="no appearance weights"):
+        load_calibration(tmp_path / "missing.safetensors")
+    (tmp_path / "damaged.safetensors").write_bytes(EMBEDDED.read_bytes()[:1000])
+    with pytest.raises(WeightsError, match="cannot be read as weights"):
+        load_calibration(tmp_path / "damaged.safetensors")
+
+
+def test_features_of_ones_own_need_no_pytorch() -> None:
+    code = (
+        "import sys, numpy as np; from tracker import Detections, Tracker; "
+        "Tracker().update(None, Detections([[0, 0, 10, 20]], features=np.ones((1, 512)))); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
