@@ -206,6 +206,21 @@ def test_a_snapshot_says_the_same_whatever_happens_after(predictor):
     assert none.shape == (2, 0, 4)
 
 
+def test_a_fresh_one_is_the_same_model_and_has_seen_nothing(predictor):
+    slots = np.arange(2)
+
+    def walk(model):
+        for frame in range(10):
+            step(model, slots, seen(walkers(frame / 30, 2), frame / 30), new=not frame)
+        return model.predict(slots, 1.0)
+
+    first = walk(predictor)
+    again = walk(predictor.fresh())
+    np.testing.assert_array_equal(again.cxcywh, first.cxcywh)
+    np.testing.assert_array_equal(again.std, first.std)
+    np.testing.assert_array_equal(predictor.predict(slots, 1.0).cxcywh, first.cxcywh)
+
+
 def test_no_tracks_are_no_trouble(predictor):
     none = np.zeros(0, np.int64)
     step(predictor, none, seen(np.zeros((0, 4)), 0.0), new=True)

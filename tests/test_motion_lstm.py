@@ -96,6 +96,9 @@ def test_any_network_goes_on_from_its_state_by_chunks_and_by_steps(kind, inputs)
     steps = [core.step(slots, geometry[:, t].numpy(), features[:, t].numpy()) for t in range(50)]
     with torch.no_grad():
         torch.testing.assert_close(made.head(torch.from_numpy(np.stack(steps, axis=1))), whole, atol=1e-4, rtol=0)
+    other = core.fresh()
+    other.reserve(8)
+    np.testing.assert_array_equal(other.step(slots, geometry[:, 0].numpy(), features[:, 0].numpy()), steps[0])
 
 
 @pytest.mark.parametrize("kind", NETWORKS.values(), ids=NETWORKS)

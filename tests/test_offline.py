@@ -17,6 +17,7 @@ from walkers import LENGTH, make_sequence, perfect
 
 from tracker import Config, Detections, Status, Tracker
 from tracker.errors import UsageError
+from tracker.motion import load_predictor
 from tracker.offline import Recorder, TrackTable, filled, linked, pairs, second_look, smoothed, voted
 from tracker.run_sequence import track_sequence
 from tracker.sequence import MotSequence, results
@@ -151,7 +152,7 @@ def test_nothing_to_see_gives_nothing() -> None:
     assert len(second_look(empty, CONFIG)) == 0
     assert len(Recorder().table()) == 0
     assert len(smoothed(filled(empty, 1.0), 0.1)) == 0 and len(voted(empty)) == 0
-    found = pairs(empty, None, 1.0)
+    found = pairs(empty, load_predictor(), 1.0)
     assert len(linked(empty, found, np.zeros(0), 0.0)) == 0
 
 

@@ -1,5 +1,7 @@
 """Stories over frames: what a user of `Tracker.update` sees, told one frame after the other."""
 
+import shutil
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from tracker import Config, Detections, Gallery, Status, Tracker
 from tracker.errors import ConfigError, InputError
+from tracker.motion.weights import EMBEDDED
 
 FPS = 20
 
@@ -99,6 +102,15 @@ def test_reset_starts_afresh():
     tracker.reset()
     again = run(tracker, walk(5))
     assert [t.ids.tolist() for t in again] == [t.ids.tolist() for t in first]
+
+
+def test_reset_reads_no_weights_again(tmp_path):
+    weights = tmp_path / "motion.safetensors"
+    shutil.copy(EMBEDDED, weights)
+    tracker = Tracker(Config().override({"motion": {"model": str(weights)}}))
+    weights.unlink()
+    tracker.reset()
+    assert run(tracker, walk(5))[-1].ids.tolist() == [1]
 
 
 def test_camera_motion_moves_the_tracks_with_the_picture():

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tracker.association import assign
 from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from tracker.config import Config
+from tracker.motion import load_predictor
 from tracker.motion.predictor import Observations, Predictor
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
 
@@ -182,19 +183,17 @@ def second_look(table: TrackTable, config: Config) -> TrackTable:
     if not len(table):
         return table
     settings = config.offline
+    predictor = load_predictor(config.motion.model)
     before = -1
     while before != len(np.unique(table.ids)):  # what was joined is known longer, and may be joined further
         before = len(np.unique(table.ids))
-        table = voted(_linked_once(table, config))
+        table = voted(_linked_once(table, predictor, config))
     table = smoothed(filled(table, settings.fill_s), settings.smooth_s)
     return table[np.lexsort((table.ids, table.frames))]
 
 
-def _linked_once(table: TrackTable, config: Config) -> TrackTable:
-    from tracker.motion import load_predictor
-
-    predictors = load_predictor(config.motion.model), load_predictor(config.motion.model)
-    found = pairs(table, predictors, config.offline.link_s)
+def _linked_once(table: TrackTable, predictor: Predictor, config: Config) -> TrackTable:
+    found = pairs(table, predictor, config.offline.link_s)
     odds = link_odds(found) + look_odds(table, found, config)
     return linked(table, found, odds, config.offline.link_odds)
 
@@ -284,12 +283,12 @@ def _forecasts(
     return ended, began, mean.astype(np.float64), std.astype(np.float64)
 
 
-def pairs(table: TrackTable, predictor: tuple[Predictor, Predictor], max_gap_s: float) -> Pairs:
+def pairs(table: TrackTable, predictor: Predictor, max_gap_s: float) -> Pairs:
     """All pairs of tracks with at most `max_gap_s` between the end of one and the beginning of the other.
 
     Args:
         table: seen rows, ordered by id and frame.
-        predictor: two fresh motion models, for the two directions of time.
+        predictor: a motion model, run afresh in each direction of time.
     """
     ends = _Ends.of(table)
     if not len(ends.first):
@@ -306,8 +305,8 @@ def pairs(table: TrackTable, predictor: tuple[Predictor, Predictor], max_gap_s: 
         -table.times_s[::-1],
         inverse,
     )
-    ended, began, mean, std = _forecasts(*forwards, predictor[0], max_gap_s)
-    later, earlier, back_mean, back_std = _forecasts(*backwards, predictor[1], max_gap_s)
+    ended, began, mean, std = _forecasts(*forwards, predictor.fresh(), max_gap_s)
+    later, earlier, back_mean, back_std = _forecasts(*backwards, predictor.fresh(), max_gap_s)
     order, back_order = np.lexsort((began, ended)), np.lexsort((later, earlier))
     ended, began, mean, std = ended[order], began[order], mean[order], std[order]
     assert np.array_equal(ended, earlier[back_order]) and np.array_equal(began, later[back_order])

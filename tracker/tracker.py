@@ -83,13 +83,14 @@ class Tracker:
         self._detector: Detector | None = None
         self._embedder: Embedder | None = None
         self._shared = gallery
+        self._motion = load_predictor(self.config.motion.model)
         self.reset()
 
     def reset(self) -> None:
         """Forget all tracks; ids start at 1 again, unless the gallery is shared. Networks stay loaded."""
         self.gallery = Gallery(self.config.bank) if self._shared is None else self._shared
         self._camera_number = self.gallery.new_camera()
-        self._bank = TrackBank(load_predictor(self.config.motion.model), self.config.bank, self.gallery.new_ids)
+        self._bank = TrackBank(self._motion.fresh(), self.config.bank, self.gallery.new_ids)
         self._camera = CameraMotion(self.config.camera)
         self._look_scale: LookScale | None = None
         self._scale = ScoreScale() if self.config.association.stretch_scores else None

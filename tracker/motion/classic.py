@@ -30,6 +30,9 @@ class ConstantVelocity:
         self._boxes = np.zeros((history, 0, 4))  # newest first
         self._times = np.zeros((history, 0))
 
+    def fresh(self) -> ConstantVelocity:
+        return ConstantVelocity(self.history)
+
     def predict(self, slots: Ints, time_s: float) -> Prediction:
         box, times = self._boxes[:, slots], self._times[:, slots]
         span = times[0] - times[-1]
@@ -55,7 +58,7 @@ class ConstantVelocity:
         self._boxes[:, slots] = boxes
 
     def snapshot(self, slots: Ints, time_s: float) -> Forecaster:
-        frozen = ConstantVelocity(self.history)
+        frozen = self.fresh()
         frozen._boxes, frozen._times = self._boxes[:, slots], self._times[:, slots]
         return _forecaster(frozen, time_s, len(slots))
 
@@ -79,6 +82,9 @@ class FrameKalman:
         self.interval_s, self.aspect = interval_s, aspect
         self._state = np.zeros((5, 0, 4))  # mean, velocity, their variances and covariance: var, cov, velocity var
         self._time_s = np.zeros(0)
+
+    def fresh(self) -> FrameKalman:
+        return FrameKalman(self.interval_s, self.aspect)
 
     def predict(self, slots: Ints, time_s: float) -> Prediction:
         mean, _, variance, _, _ = self._propagated(slots, time_s)
@@ -135,7 +141,7 @@ class FrameKalman:
         self._state[:, slots] = state
 
     def snapshot(self, slots: Ints, time_s: float) -> Forecaster:
-        frozen = FrameKalman(self.interval_s, self.aspect)
+        frozen = self.fresh()
         frozen._state, frozen._time_s = self._state[:, slots], self._time_s[slots]
         return _forecaster(frozen, time_s, len(slots))
 

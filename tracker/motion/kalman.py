@@ -20,7 +20,7 @@ import importlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,6 +231,9 @@ class KalmanPredictor:
         self._ahead_s = np.zeros(0)  # ... which is this; NaN where the state has changed since
         self._rows = parameters.rows(0)
         self._first_rows: dict[int, KalmanParameters] = {}
+
+    def fresh(self) -> Self:
+        return type(self)(self.parameters)
 
     def predict(self, slots: Ints, time_s: float) -> Prediction:
         dt = _four(np.maximum(time_s - self._time_s.take(slots), 0))

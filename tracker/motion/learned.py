@@ -7,7 +7,8 @@ the next: a forecast at any time is then the filter's closed form and a short po
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from copy import copy
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,9 @@ LONGEST_S = 4.0  # the correction stays what it is here: training hardly looks f
 class Core(Protocol):
     """The part between input and head: the state of every slot, one batched step."""
 
+    def fresh(self) -> Core:
+        """The same weights, without a slot."""
+
     def reserve(self, capacity: int) -> None:
         """Have room for at least this many slots; what they hold is kept."""
 
@@ -55,6 +59,9 @@ class LearnedPredictor(KalmanPredictor):
         self._begin_s = np.zeros(0)
         self._scores = np.zeros((3, 0))  # last, sum and count
         self._trust = Trust(parameters)
+
+    def fresh(self) -> Self:
+        return type(self)(self.parameters, self.core.fresh(), self._head.T, self._head_bias)
 
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
         observed, elapsed, predicted, filtered = self._filter(slots, seen, new)
@@ -159,6 +166,11 @@ class SlotState:
 
     def __init__(self, hidden: int) -> None:
         self.state = np.zeros((2, 2, 0, hidden), np.float32)
+
+    def fresh(self) -> Self:
+        other = copy(self)
+        other.state = self.state[:, :, :0]
+        return other
 
     def reserve(self, capacity: int) -> None:
         more = capacity - self.state.shape[2]

@@ -9,7 +9,8 @@ Letters in shapes: B tracks, T observations in order. A state is a tuple of tens
 
 from __future__ import annotations
 
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -109,6 +110,11 @@ class TorchCore:
         network.load_state_dict(weights)
         self.network = network.eval()
         self.state = network.start_state(0)
+
+    def fresh(self) -> Self:
+        other = copy(self)
+        other.state = self.network.start_state(0)
+        return other
 
     def reserve(self, capacity: int) -> None:
         more = self.network.start_state(capacity - self.state[0].shape[1])

@@ -57,6 +57,9 @@ class Prediction:
 class Predictor(Protocol):
     """The batched-state protocol. `slots` are (N,) int64 rows, each at most once in a call."""
 
+    def fresh(self) -> Predictor:
+        """One more of the same model, with nothing seen yet; what was loaded is shared."""
+
     def predict(self, slots: Ints, time_s: float) -> Prediction:
         """Where the tracks are at `time_s`, given all they were seen at before. Changes no state."""
 
