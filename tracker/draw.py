@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
+from tracker.labels import LabelPlaces
 from tracker.structures import Floats, Image, Status, Tracks
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Annotator:
         self._trail_s = trail_s
         self._forecast_s = forecast_s
         self._trails: dict[int, deque[tuple[float, float, float]]] = {}
+        self._places = LabelPlaces()
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Draw on `frame.image`."""
@@ -83,18 +85,25 @@ class Annotator:
         if self._forecast_s > 0:
             self._draw_forecasts(image, rows)
         line = max(2, round(min(image.shape[:2]) / 480))
-        corners = np.rint(rows.xyxy).astype(int).tolist()
-        for track_id, box, status in zip(rows.ids.tolist(), corners, rows.status.tolist(), strict=True):
+        corners = np.rint(rows.xyxy).astype(np.int64)
+        for track_id, box, status in zip(rows.ids.tolist(), corners.tolist(), rows.status.tolist(), strict=True):
             _draw_box(image, box, colour(track_id), line, dashed=status == Status.PREDICTED)
+        self._draw_labels(image, rows, corners, line)
+
+    def _draw_labels(self, image: Image, rows: Tracks, corners: NDArray[np.int64], line: int) -> None:
+        """Draw the label of each box (N, 4), the last one's on top."""
         height_px = max(11, round(min(image.shape[:2]) / 54))
-        numbers = rows.classes.tolist()
-        for track_id, number, score, box, status in zip(
-            rows.ids.tolist(), numbers, rows.scores.tolist(), corners, rows.status.tolist(), strict=True
-        ):
+        columns = rows.ids, rows.classes, rows.scores, rows.status
+        plates = []
+        for track_id, number, score, status in zip(*(column.tolist() for column in columns), strict=True):
             text = f"{track_id} {rows.names.get(number, number)}"
             if status != Status.PREDICTED:
                 text += f" {score:.2f}"
-            _paste(image, _label(text, colour(track_id), height_px), box[0] - line, box[1] - line)
+            plates.append(_label(text, colour(track_id), height_px))
+        sizes = np.array([plate.shape[1::-1] for plate in plates], np.int64).reshape(-1, 2)
+        places = self._places(rows.ids, corners, sizes, (image.shape[1], image.shape[0]), line)
+        for plate, (left, top) in zip(plates, places.tolist(), strict=True):
+            _paste(image, plate, left, top)
 
     def _draw_trails(self, image: Image, rows: Tracks) -> None:
         now = rows.time_s
@@ -236,10 +245,7 @@ def _label(text: str, paint: Colour, height_px: int) -> Image:
     return np.asarray(plate)
 
 
-def _paste(image: Image, plate: Image, left: int, bottom: int) -> None:
-    """Put a plate with its lower left corner there, moved so that it lies in the image as far as it fits."""
-    height, width = image.shape[:2]
-    rows, columns = min(plate.shape[0], height), min(plate.shape[1], width)
-    x = min(max(left, 0), width - columns)
-    y = min(max(bottom - rows, 0), height - rows)
-    image[y : y + rows, x : x + columns] = plate[:rows, :columns]
+def _paste(image: Image, plate: Image, left: int, top: int) -> None:
+    """Put a plate with its upper left corner there; what reaches out of the image is cut off."""
+    part = image[top : top + plate.shape[0], left : left + plate.shape[1]]
+    part[:] = plate[: part.shape[0], : part.shape[1]]

@@ -1,0 +1,58 @@
+"""Where labels go, so that in a crowd none lies on another.
+
+A label stands above its box, and where that place is taken, below it or inside. A label stays where it was in the last
+frame as long as that place is free, so that it does not jump about.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tracker.structures import Ints
+
+
+class LabelPlaces:
+    """Places labels, frame after frame."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, int] = {}  # id -> the number of its label's place in the last frame
+
+    def __call__(self, ids: Ints, boxes: Ints, sizes: Ints, frame: tuple[int, int], margin: int) -> Ints:
+        """Where the labels of N tracks begin; the last track chooses first, as it is drawn on top.
+
+        Args:
+            ids: (N,). boxes: (N, 4) left, top, right, bottom in pixels. sizes: (N, 2) of the labels in pixels.
+            frame: width and height; every label lies in it as far as it fits.
+            margin: pixels that a label keeps off the edge of its box.
+
+        Returns:
+            (N, 2) left and top. Where no place is free, it is the one in which the least is hidden.
+        """
+        starts = _places(boxes, sizes, frame, margin)
+        ends = starts + sizes[:, None]
+        chosen = np.zeros((len(ids), 4), np.int64)
+        last, self._last = self._last, {}
+        for row in reversed(range(len(ids))):
+            track = int(ids[row])
+            low = np.maximum(starts[row][:, None], chosen[row + 1 :, :2])
+            high = np.minimum(ends[row][:, None], chosen[row + 1 :, 2:])
+            hidden = np.maximum(high - low, 0).prod(axis=2).sum(axis=1)
+            place = last.get(track, 0)
+            if hidden[place]:
+                place = int(hidden.argmin())
+            self._last[track] = place
+            chosen[row, :2], chosen[row, 2:] = starts[row, place], ends[row, place]
+        return chosen[:, :2]
+
+
+def _places(boxes: Ints, sizes: Ints, frame: tuple[int, int], margin: int) -> Ints:
+    """(N, 5, 2) left and top of each label above its box (from the left, from the right), below it, and inside."""
+    left, top, right, bottom = boxes.T
+    width, height = sizes.T
+    above, below = top - margin - height, bottom + margin
+    from_left, from_right = left - margin, right + margin - width
+    x = np.stack([from_left, from_right, from_left, from_right, left + margin], axis=1)
+    y = np.stack([above, above, below, below, top + margin], axis=1)
+    room = np.maximum(np.array(frame) - sizes, 0)
+    inside: Ints = np.clip(np.stack([x, y], axis=2), 0, room[:, None])
+    return inside
