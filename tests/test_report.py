@@ -77,7 +77,23 @@ def test_the_summary_has_the_scores(scored: Path) -> None:
 def test_where_there_are_many_the_longest_losses_are_shown(scored: Path) -> None:
     count, text = report(scored, limit=1)
     assert count == 3 and Page(text).tags.count("figure") == 1
-    assert "of which the 1 " in text and 'id="A-11-1"' in text
+    assert 'id="A-11-1"' in text
+    assert "3 identity switches and 1 fragmentation. The 1 most serious have a picture; 2 more are in the list" in text
+
+
+def test_the_list_has_those_without_a_picture_too(scored: Path) -> None:
+    _, text = report(scored, limit=1)
+    listed = text[text.index("<details>") : text.index("</details>")]
+    assert "List of 3 mistakes" in listed and listed.count("<tr>") == 1 + 3
+    assert Page(listed).links == ["#A-11-1"]
+
+
+def test_other_trackers_stand_beside_ours(scored: Path) -> None:
+    scores = score(scored / "gt", scored / "out")
+    path = scored / "report.html"
+    against = {"theirs/<MOT17>": {"combined": scores["combined"] | {"HOTA": 12.34}}}
+    write_report(find_sequences([scored / "gt"]), scored / "out", path, scores | {"against": against})
+    assert "<td>theirs/&lt;MOT17&gt;</td><td>12.34</td>" in path.read_text(encoding="utf-8")
 
 
 def test_boxes_are_drawn_over_the_frame_where_there_are_images(scored: Path) -> None:

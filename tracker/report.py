@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,9 +79,10 @@ def write_report(
         sequences: with ground truth, and images where there are.
         results_dir: holds SEQUENCE.txt for each.
         path: the HTML file.
-        scores: what `tracker.evaluate.score` gave, for the summary.
+        scores: what `tracker.evaluate.score` gave, for the summary; under "against" the same of other trackers.
         preproc: as there.
-        limit: number of mistakes shown; switches go before fragmentations, long gaps before short ones.
+        limit: number of pictures, so that the file stays one that can be opened and sent. Switches go before
+            fragmentations, long gaps before short ones; what has no picture is in the list all the same.
 
     Returns:
         Number of mistakes found.
@@ -97,28 +98,28 @@ def write_report(
         cases += [_Case(sequence, m) for m in find_mistakes(*tables[sequence.name], preproc=preproc)]
     by_weight = sorted(cases, key=lambda case: (not case.mistake.switch, -case.gap))
     shown = set(by_weight[:limit])
-    cases_shown = [case for case in cases if case in shown]
     for name, (truth, result) in tables.items():
-        own = [case for case in cases_shown if case.sequence.name == name]
+        own = [case for case in cases if case in shown and case.sequence.name == name]
         figures = "\n".join(_figure(case, truth, result) for case in own)
         if own:
             sections.append(
                 f'<h2 id="{html.escape(name)}">{html.escape(name)}</h2>\n<div class="mistakes">{figures}</div>'
             )
-    more = f", of which the {len(cases_shown)} with the most serious loss are shown" if len(shown) < len(cases) else ""
-    switches = sum(case.mistake.switch for case in cases)
-    breaks = sum(case.mistake.fragmentation for case in cases)
+    switches = _counted(sum(case.mistake.switch for case in cases), "identity switch", "identity switches")
+    breaks = _counted(sum(case.mistake.fragmentation for case in cases), "fragmentation", "fragmentations")
+    left_out = len(cases) - len(shown)
+    more = f" The {len(shown)} most serious have a picture; {left_out} more are in the list only." if left_out else ""
     replace_text(
         path,
         f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>What went wrong</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>
 <h1>What went wrong</h1>
-<p>{switches} identity switches and {breaks} fragmentations{more}. The dashed black box is the object that
+<p>{switches} and {breaks}.{more} The dashed black box is the object that
 was lost, the thick boxes are the tracks it was matched to; thin boxes are other tracks, dashed grey ones other
 objects. <code>track explain FOLDER --sequence NAME --id ID --frame FRAME</code> says what the tracker compared.</p>
-{_summary(scores, cases)}
-{_index(cases_shown)}
+{_summary(scores, shown)}
+{_index(cases, shown)}
 {chr(10).join(sections)}
 </body></html>
 """,
@@ -126,12 +127,18 @@ objects. <code>track explain FOLDER --sequence NAME --id ID --frame FRAME</code>
     return len(cases)
 
 
-def _summary(scores: Mapping[str, Mapping[str, Any]], cases: Sequence[_Case]) -> str:
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
+
+
+def _summary(scores: Mapping[str, Mapping[str, Any]], shown: Set[_Case]) -> str:
+    """A row a sequence, one for all together, and one for every other tracker."""
     columns = list(scores["combined"])
     head = "".join(f"<th>{column}</th>" for column in columns)
-    linked = {case.sequence.name for case in cases}
+    linked = {case.sequence.name for case in shown}
+    others = [(folder, other["combined"]) for folder, other in scores.get("against", {}).items()]
     rows = []
-    for name, values in [*scores["sequences"].items(), ("all", scores["combined"])]:
+    for name, values in [*scores["sequences"].items(), ("all", scores["combined"]), *others]:
         label = html.escape(name)
         label = f'<a href="#{label}">{label}</a>' if name in linked else label
         cells = "".join(f"<td>{v:.2f}</td>" if isinstance(v, float) else f"<td>{v}</td>" for v in values.values())
@@ -139,16 +146,22 @@ def _summary(scores: Mapping[str, Mapping[str, Any]], cases: Sequence[_Case]) ->
     return f"<table><thead><tr><th>sequence</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-def _index(cases: Sequence[_Case]) -> str:
+def _index(cases: Sequence[_Case], shown: Set[_Case]) -> str:
+    """Every mistake, with a link to its picture where it has one."""
+
+    def name(case: _Case) -> str:
+        name = html.escape(case.sequence.name)
+        return f'<a href="#{html.escape(case.anchor)}">{name}</a>' if case in shown else name
+
     rows = "".join(
-        f'<tr><td><a href="#{html.escape(c.anchor)}">{html.escape(c.sequence.name)}</a></td><td>{c.mistake.after}</td>'
+        f"<tr><td>{name(c)}</td><td>{c.mistake.after}</td>"
         f"<td>{c.kind}</td><td>{c.mistake.truth_id}</td><td>{c.mistake.id_before}</td><td>{c.mistake.id_after}</td>"
         f"<td>{c.gap}</td></tr>"
         for c in cases
     )
     head = "".join(f"<th>{t}</th>" for t in ("sequence", "frame", "what", "object", "id before", "id after", "gap"))
     return (
-        f"<details><summary>List of the {len(cases)} pictures</summary>"
+        f"<details><summary>List of {_counted(len(cases), 'mistake', 'mistakes')}</summary>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></details>"
     )
 

@@ -208,5 +208,5 @@ def _table(metrics: dict[str, Any]) -> Any:
         add(name, scores)
     add("all", metrics["combined"], "bold green")
     for folder, other in metrics.get("against", {}).items():
-        add(Path(folder).name, other["combined"], "cyan")
+        add(folder, other["combined"], "cyan")
     return table
