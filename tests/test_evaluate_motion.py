@@ -10,11 +10,11 @@ from motion_steps import step
 from tracker.cli import main
 from tracker.errors import DataError, UsageError
 from tracker.evaluate_motion import LAPLACE, NORMAL, Forecasts, Model, evaluate_motion, forecasts, metrics, read_scene
-from tracker.motion.classic import ConstantVelocity, FrameKalman, LastBox
+from tracker.motion.classic import ConstantVelocity, LastBox
 from tracker.motion.predictor import Observations
 from tracker.sequence import MotSequence
 
-ALL = ("lstm", "kalman", "velocity", "last", "xyah", "xywh")
+ALL = ("lstm", "kalman", "velocity", "last", "xyah", "xywh", "xyah-fitted", "xywh-fitted")
 
 
 @pytest.fixture(scope="module")
@@ -144,26 +144,3 @@ def test_constant_velocity_is_the_mean_of_the_last_ten_observations():
         seen = Observations(np.array([[x, 0, x + 10, 20]], np.float32), np.ones(1, np.float32), frame / 10)
         step(model, slot, seen, new=not frame)
     assert model.predict(slot, 1.9 + 0.5).cxcywh[0, 0] == pytest.approx(x + 5 + 4 * 5, abs=0.01)
-
-
-def test_the_classic_filter_is_that_of_ultralytics():
-    """Means and standard deviations of the installed package's own filters, on the same observations."""
-    module = pytest.importorskip("ultralytics.trackers.utils.kalman_filter")
-    for aspect, kind in ((True, module.KalmanFilterXYAH), (False, module.KalmanFilterXYWH)):
-        theirs, ours, slot = kind(), FrameKalman(1 / 30, aspect), np.array([0])
-        mean = covariance = None
-        for frame in range(12):
-            box = np.array([100.0 + 3 * frame, 200 - frame, 40, 90 + frame])
-            measured = np.array([box[0], box[1], box[2] / box[3] if aspect else box[2], box[3]])
-            xyxy = np.array([[box[0] - 20, box[1] - box[3] / 2, box[0] + 20, box[1] + box[3] / 2]], np.float32)
-            seen = Observations(xyxy, np.ones(1, np.float32), frame / 30)
-            if mean is not None:
-                mean, covariance = theirs.predict(mean, covariance)
-                got = ours.predict(slot, frame / 30)
-                np.testing.assert_allclose(got.cxcywh[0, [0, 1, 3]], mean[[0, 1, 3]], rtol=1e-4)
-                np.testing.assert_allclose(got.std[0, [0, 1, 3]] ** 2, np.diag(covariance)[[0, 1, 3]], rtol=1e-3)
-                mean, covariance = theirs.update(mean, covariance, measured)
-                step(ours, slot, seen)
-            else:
-                mean, covariance = theirs.initiate(measured)
-                step(ours, slot, seen, new=True)

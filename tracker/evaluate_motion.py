@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from tracker.boxes import cxcywh_to_xyxy, paired_iou, tlwh_to_xyxy, xyxy_to_cxcywh
 from tracker.errors import DataError, UsageError
 from tracker.motion import load_predictor
-from tracker.motion.classic import ConstantVelocity, FrameKalman, LastBox
+from tracker.motion.classic import ConstantVelocity, LastBox
+from tracker.motion.frame_kalman import CLASSIC, FITTED, FrameKalman
 from tracker.motion.predictor import Observations, Predictor
 from tracker.sequence import FLAG, FRAME, HEIGHT, ID, LEFT, MotSequence, find_sequences, read_table
 from tracker.train.data import match_detections
@@ -44,7 +45,7 @@ class Model:
 
     @classmethod
     def of(cls, name: str) -> Model:
-        """`lstm`, `kalman`, `velocity`, `last`, `xyah`, `xywh`, or a weights file.
+        """`lstm`, `kalman`, `velocity`, `last`, `xyah`, `xywh`, the latter two with `-fitted`, or a weights file.
 
         Raises:
             UsageError: neither a known name nor a file.
@@ -54,8 +55,10 @@ class Model:
             "kalman": cls(name, lambda _: load_predictor("kalman")),
             "velocity": cls(name, lambda _: ConstantVelocity()),
             "last": cls(name, lambda _: LastBox()),
-            "xyah": cls(name, lambda dt: FrameKalman(dt, aspect=True), normal=True),
-            "xywh": cls(name, lambda dt: FrameKalman(dt, aspect=False), normal=True),
+            "xyah": cls(name, lambda dt: FrameKalman(dt, CLASSIC["xyah"], aspect=True), normal=True),
+            "xywh": cls(name, lambda dt: FrameKalman(dt, CLASSIC["xywh"], aspect=False), normal=True),
+            "xyah-fitted": cls(name, lambda dt: FrameKalman(dt, FITTED["xyah"].per_frame(dt), aspect=True)),
+            "xywh-fitted": cls(name, lambda dt: FrameKalman(dt, FITTED["xywh"].per_frame(dt), aspect=False)),
         }
         if name in known:
             return known[name]

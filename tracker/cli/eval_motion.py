@@ -15,7 +15,10 @@ def command(
     out: Annotated[Path, typer.Option(help="Folder for metrics.json and details.json.")],
     models: Annotated[
         str,
-        typer.Option(help="Of lstm, kalman, velocity, last, xyah, xywh and weight files, separated by commas."),
+        typer.Option(
+            help="Of lstm, kalman, velocity, last, xyah, xywh, xyah-fitted, xywh-fitted and weight files, "
+            "separated by commas."
+        ),
     ] = "lstm,kalman,velocity,last",
     horizons: Annotated[str, typer.Option(help="Frames ahead, separated by commas.")] = "1,5,10,30",
     vid_stride: Annotated[int, typer.Option(min=1, help="Look at every K-th frame only.", metavar="K")] = 1,
