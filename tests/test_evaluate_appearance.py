@@ -1,6 +1,7 @@
 """Rank-1 and mAP across gaps of time: the protocol on cases whose answer is known."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from tracker.cli import main
 from tracker.detector_features import DetectorFeatures
 from tracker.errors import DataError
 from tracker.evaluate_appearance import Looks, across_cameras, evaluate, looks, measure, ranks
+from tracker.likeness import EMBEDDED
 from tracker.sequence import MotSequence
 
 
@@ -87,6 +89,26 @@ def test_the_command_prints_one_table_for_all_networks(
     result = json.loads(capsys.readouterr().out)
     assert result["embedded"]["gaps"]["2"]["rank1"] == 100
     assert result["embedded"]["sequences"]["squares"]["1"]["queries"] == 6
+
+
+def test_two_weights_of_one_name_are_two_models(
+    sequence: MotSequence, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--gaps", "1", "--device", "cpu"]
+    for run in ("a", "b"):
+        (tmp_path / run).mkdir()
+        shutil.copy(EMBEDDED, tmp_path / run / "appearance.safetensors")
+        options += ["--model", str(tmp_path / run / "appearance.safetensors")]
+    with pytest.raises(SystemExit):
+        main(["eval-appearance", str(sequence.folder), *options, "--json"])
+    assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+def test_a_gap_that_no_two_frames_have_is_said(sequence: MotSequence, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["eval-appearance", str(sequence.folder), "--gaps", "1,2", "--stride", "2", "--device", "cpu"])
+    out, err = capsys.readouterr()
+    assert "embedded" in out and "nobody is seen again 1 s later" in err
 
 
 def test_a_sequence_without_images_is_named(sequence: MotSequence) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,7 +62,7 @@ def command(
     place = resolve_device(device)
     names = models or ["embedded"]
     embedders: dict[str, Describes] = {
-        Path(name).stem: DetectorFeatures(device=place)
+        name: DetectorFeatures(device=place)
         if name == "detector"
         else Embedder(AppearanceConfig(model="" if name == "embedded" else name), place)
         for name in names
@@ -81,7 +82,8 @@ def command(
     if as_json:
         print(text)
     elif not quiet:
-        table = Table("model", "ms a crop", "gap s", "rank-1 %", "±", "mAP %", "queries", "identities")
+        columns = ("model", "ms a crop", "gap s", "rank-1 %", "±", "mAP %", "queries", "identities")
+        table = Table(*columns, box=None, header_style="bold")
         for name, model in result.items():
             for gap, row in model["gaps"].items():
                 scores = [f"{row[key]:.1f}" if key in row else "-" for key in ("rank1", "rank1_error", "map")]
@@ -89,3 +91,10 @@ def command(
                     name, f"{model['ms_per_crop']:.2f}", gap, *scores, str(row["queries"]), str(row["identities"])
                 )
         Console().print(table)
+        empty = {gap for model in result.values() for gap, row in model["gaps"].items() if not row["queries"]}
+        if empty:
+            gone = ", ".join(sorted(empty, key=float))
+            print(
+                f"nobody is seen again {gone} s later in the frames looked at; change --gaps or --stride",
+                file=sys.stderr,
+            )
