@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 import ultralytics
 import yaml
 
@@ -13,7 +14,7 @@ from tracker import yolo
 from tracker.cli import main
 from tracker.config import DetectorConfig
 from tracker.detect import EMBEDDED, YoloDetector
-from tracker.errors import DataError
+from tracker.errors import DataError, UsageError
 from tracker.structures import Detections, Tracks
 from tracker.train.detection_data import DataConfig, Dataset, _covered, build
 from tracker.train.detector import FineTuneConfig, fine_tune
@@ -170,6 +171,22 @@ class TestFineTuning:
         fine_tune([street], tmp_path, config, resume=True, progress=told.append)
         assert (tmp_path / "detector.safetensors").is_file()
         assert {t.split(":")[0] for t in told if t.startswith("epoch")} == {"epoch 2 of 2"}
+
+    def test_one_that_was_interrupted_after_the_last_epoch_is_finished(self, street, tmp_path):
+        fine_tune([street], tmp_path, QUICK)
+        weights = tmp_path / "detector.safetensors"
+        before = yolo.load(weights)[0].state_dict()
+        weights.unlink()
+        told = []
+        fine_tune([street], tmp_path, QUICK, resume=True, progress=told.append)
+        assert not [t for t in told if t.startswith("epoch")]
+        after = yolo.load(weights)[0].state_dict()
+        assert all(torch.allclose(before[name], after[name], atol=1e-3) for name in before)
+
+    def test_what_was_made_with_other_settings_is_not_gone_on_from(self, street, tmp_path):
+        fine_tune([street], tmp_path, QUICK)
+        with pytest.raises(UsageError, match="other settings"):
+            fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "epochs": 3}), resume=True)
 
     def test_nothing_to_go_on_from(self, street, tmp_path):
         with pytest.raises(DataError, match="--resume"):

@@ -20,8 +20,9 @@ from torch import nn
 
 from tracker import yolo
 from tracker.detect import find_weights
-from tracker.errors import DataError
+from tracker.errors import DataError, UsageError
 from tracker.train.detection_data import DataConfig, Dataset, build
+from tracker.writers import writing
 
 _engine: Any = yolo.ultralytics("models.yolo.detect")
 _LICENCE = "AGPL-3.0"
@@ -99,13 +100,19 @@ def fine_tune(
     Returns:
         {"start": scores, "result": scores} on the held-out images: mAP50-95 and mAP50 in percent over all classes, and
         `person` where there is that class.
+
+    Raises:
+        DataError: nothing to learn from or to measure on, or no checkpoint to go on from.
+        UsageError: the checkpoint was made with other settings.
+        OutputError: `out` cannot be written.
     """
     start_file = find_weights(model)
-    out.mkdir(parents=True, exist_ok=True)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     last = out / "run" / "weights" / "last.pt"
-    if resume and not last.is_file():
-        raise DataError(f"{out} has no checkpoint to go on from; leave --resume out")
+    checkpoint: dict[str, Any] = {}
     if resume:
+        checkpoint = _checkpoint(last, config)
         dataset = Dataset.load(out / "dataset")
     else:
         progress("collecting images and labels")
@@ -116,11 +123,14 @@ def fine_tune(
         network, names = yolo.load(start_file)
         return network if names == dataset.names else yolo.with_classes(network, dataset.names)
 
-    with _quiet():
-        tuner = _FineTuner(start(), _overrides(dataset, out, config, device, last if resume else None))
-        tuner.add_callback("on_train_batch_end", lambda t: progress(_state(t)))
-        tuner.train()
-    trained = (tuner.ema.ema if tuner.ema else tuner.model).float().cpu()
+    if checkpoint.get("epoch", -1) + 1 < config.epochs:
+        with _quiet():
+            tuner = _FineTuner(start(), _overrides(dataset, out, config, device, last if resume else None))
+            tuner.add_callback("on_train_batch_end", lambda t: progress(_state(t)))
+            tuner.train()
+        trained = (tuner.ema.ema if tuner.ema else tuner.model).float().cpu()
+    else:  # it was interrupted after the last epoch
+        trained = (checkpoint.get("ema") or checkpoint["model"]).float()
     weights = out / "detector.safetensors"
     notes = {"licence": _LICENCE, "start": start_file.name, "fine-tuning": json.dumps(asdict(config))}
     yolo.save(_averaged(trained, start(), config.mix), weights, notes)
@@ -130,6 +140,19 @@ def fine_tune(
         scores = {"start": evaluate(start_file, dataset.file, config.imgsz, device), **scores}
     _write_card(out / "detector.md", data, start_file, dataset, config, scores)
     return scores
+
+
+def _checkpoint(file: Path, config: FineTuneConfig) -> dict[str, Any]:
+    """What a run with these settings left after its last whole epoch."""
+    if not file.is_file():
+        raise DataError(f"no checkpoint at {file} to go on from; leave --resume out")
+    checkpoint = yolo.read_checkpoint(file)
+    settings = {"epochs": config.epochs, "batch": config.batch, "imgsz": config.imgsz, "lr0": config.lr}
+    settings["seed"] = config.seed
+    made_with = checkpoint["train_args"]
+    if any(made_with[name] != value for name, value in settings.items()):
+        raise UsageError(f"{file} was made with other settings; repeat them or start without --resume")
+    return checkpoint
 
 
 @contextlib.contextmanager
