@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ from clips import BUS, pan
 from walkers import LENGTH, make_sequence
 
 from tracker.cli import main
+from tracker.detect import EMBEDDED
 from tracker.errors import DataError, UsageError
 from tracker.explain import explain, pair_terms
 from tracker.repeat import repetition
@@ -149,6 +151,20 @@ def test_what_cannot_be_explained_is_said(evaluated, arguments, error, message):
 def test_a_second_look_cannot_be_explained(evaluated):
     with pytest.raises(UsageError, match="--offline, which joins tracks afterwards"):
         explain(evaluated(rows((100, 20, 0.9)), "--offline"), 1, 10)
+
+
+def test_the_run_is_found_again_from_another_folder(evaluated, tmp_path, monkeypatch, capsys):
+    run = evaluated(rows((100, 20, 0.9)))
+    (tmp_path / "pictures").mkdir()
+    for number in range(4):
+        cv2.imwrite(str(tmp_path / "pictures" / f"{number}.png"), cv2.imread(str(BUS)))
+    shutil.copy(EMBEDDED, tmp_path / "own.safetensors")
+    options = ["--imgsz", 320, "--no-video", "--quiet", "--model", "own.safetensors"]
+    cli(capsys, "pictures/1.png", "pictures/2.png", "pictures/3.png", *options)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert explain(run, 1, 10).remark == ""
+    assert explain(tmp_path / "runs" / "track" / "pictures", 1, 2).remark == ""
 
 
 def test_the_video_is_looked_at_again(tmp_path, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import subprocess
+from collections import deque
 from pathlib import Path
 
 import av
@@ -17,7 +18,7 @@ from tracker.errors import OutputError, SourceError, UsageError
 from tracker.retroactive import Confirmation
 from tracker.run import STAGES, Output, run
 from tracker.tracker import Tracker
-from tracker.video import open_source
+from tracker.video import Frame, open_source
 
 CONFIG = Config().override({"detector": {"imgsz": 320}, "device": "cpu"})
 FRAMES = 24
@@ -213,6 +214,27 @@ class TestWhenSomethingGoesWrong:
         assert lines == sequential.splitlines(keepends=True)[: len(lines)]
         assert lines[-1].startswith("10,")
         assert yaml.safe_load((first.folder / "run.yaml").read_text())["result"]["interrupted"]
+
+    def test_an_interruption_while_a_frame_changes_hands_writes_it_once(
+        self, tracker, clip, output, sequential, monkeypatch
+    ):
+        class Interrupting(deque):
+            """Is interrupted where its fourth frame has been handed on and not yet taken off."""
+
+            taken = 0
+
+            def popleft(self):
+                if isinstance(self[0], tuple) and isinstance(self[0][0], Frame):
+                    Interrupting.taken += 1
+                    if Interrupting.taken == 4:
+                        raise KeyboardInterrupt
+                return super().popleft()
+
+        monkeypatch.setattr(pipeline, "deque", Interrupting)
+        (result,) = run([clip], tracker, output)
+        assert result.interrupted and Interrupting.taken > 4
+        written = (result.folder / "tracks.txt").read_text()
+        assert written and sequential.startswith(written)
 
     def test_a_full_disk_ends_the_run_and_keeps_whole_lines(self, tracker, clip, tmp_path):
         disk = tmp_path / "disk"

@@ -69,8 +69,9 @@ def hashed(path: Path) -> dict[str, str]:
 
 
 def conditions(config: Config, device: str, detector: bool = True) -> dict[str, Any]:
-    """What `run.yaml` says of the tracker: settings, device, weights, versions and machine."""
+    """What `run.yaml` says of the tracker: where it ran, settings, device, weights, versions and machine."""
     return {
+        "folder": str(Path.cwd()),  # what the paths in the record are relative to
         "config": config.to_dict(),
         "device": device,
         "weights": {network: hashed(path) for network, path in weights_files(config, detector).items()},

@@ -127,7 +127,9 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
     path = run / "run.yaml"
     try:
         record = yaml.safe_load(path.read_text(encoding="utf-8"))
+        folder = record["folder"]
         config = Config().override(record["config"], str(path))
+        models = {name: _then(folder, record["config"][name]["model"]) for name in ("detector", "appearance", "motion")}
         used = {network: weights["sha256"] for network, weights in record["weights"].items()}
         device, offline = device or record["device"], record["offline"]
     except FileNotFoundError as missing:
@@ -136,6 +138,7 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
         raise DataError(f"{path} is not the record of a run of this version; run again and explain that") from error
     if offline:
         raise UsageError(f"{run} was made with --offline, which joins tracks afterwards; explain a run without it")
+    config = config.override({name: {"model": model} for name, model in models.items()})
     tracker = WatchedTracker(config, device=device)
     files = provenance.weights_files(config, "detector" in used)
     other = [network for network, file in files.items() if provenance.hashed(file)["sha256"] != used.get(network)]
@@ -144,7 +147,7 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
         if sequence is not None:
             raise UsageError(f"{run} is the run of one source, not of sequences; leave out --sequence")
         source = record["source"]
-        frames = _of_source(tracker, source["given"], source["vid_stride"])
+        frames = _of_source(tracker, _then(folder, source["given"]), source["vid_stride"])
         return Repetition(tracker, frames, run / "tracks.txt", config.bank.report_delay_s, changed)
     frames, name = _of_sequence(tracker, run, record, sequence)
     return Repetition(
@@ -152,7 +155,17 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
     )
 
 
-def _of_source(tracker: Tracker, source: str, vid_stride: int) -> Callable[[], Generator[Given, None, None]]:
+def _then(folder: str, given: Any) -> Any:
+    """A path, or several, as the run meant it, which was made in `folder`; what is no path there stays as it is."""
+    if not isinstance(given, str):
+        return [_then(folder, path) for path in given]
+    place = Path(folder, given)
+    return str(place) if given and place.exists() else given
+
+
+def _of_source(
+    tracker: Tracker, source: str | list[str], vid_stride: int
+) -> Callable[[], Generator[Given, None, None]]:
     def frames() -> Generator[Given, None, None]:
         from tracker.device import resolve_device
 
@@ -178,4 +191,5 @@ def _of_sequence(
     name = name or next(iter(folders))
     if name not in folders:
         raise UsageError(f"{run} holds no sequence {name!r}; it has: {known}")
-    return lambda: given(tracker, MotSequence.read(folders[name]), **record["given"]), name
+    folder = _then(record["folder"], folders[name])
+    return lambda: given(tracker, MotSequence.read(folder), **record["given"]), name

@@ -188,16 +188,22 @@ def run(
             results.append(SourceResult(_shown(source), error=error))
             continue
         with opened:
-            results.append(job.track(opened, _shown(source), partial(open_source, source, vid_stride)))
+            results.append(job.track(opened, _given(source), partial(open_source, source, vid_stride)))
         if results[-1].interrupted:
             break
     return results
 
 
-def _shown(source: Any) -> str:
+def _given(source: Any) -> str | list[str]:
+    """A source as `run.yaml` has it: what `open_source` takes, without the secrets of a URL."""
     if isinstance(source, str | int | Path):
         return redacted(str(source)) if is_url(str(source)) else str(source)
-    return f"{len(source)} images"
+    return [str(image) for image in source]
+
+
+def _shown(source: Any) -> str:
+    given = _given(source)
+    return given if isinstance(given, str) else f"{len(given)} images"
 
 
 @dataclass(frozen=True)
@@ -211,8 +217,8 @@ class _Job:
     command: Sequence[str]
     alone: bool
 
-    def track(self, source: Source, shown: str, reopen: Callable[[], Source]) -> SourceResult:
-        """Track one source, given as `shown`, to its end, its first error, or the user's interruption."""
+    def track(self, source: Source, given: str | list[str], reopen: Callable[[], Source]) -> SourceResult:
+        """Track one source, `given` as this, to its end, its first error, or the user's interruption."""
         begun = time.perf_counter()
         from tracker.device import resolve_device
 
@@ -228,7 +234,7 @@ class _Job:
         result = SourceResult(source.name)
         start = time.perf_counter()
         result.folder = self._folder(source.name)
-        record = self._record(source, shown, tracker, device)
+        record = self._record(source, given, tracker, device)
         replace_text(result.folder / "run.yaml", provenance.yaml_text(record))
         confirmation: Confirmation[Frame] = Confirmation(tracker.config.bank.report_delay_s)
         decided: deque[tuple[Frame, Tracks]] = deque()
@@ -317,13 +323,13 @@ class _Job:
                 except FileExistsError:
                     count += 1
 
-    def _record(self, source: Source, shown: str, tracker: Tracker, device: str) -> dict[str, Any]:
+    def _record(self, source: Source, given: str | list[str], tracker: Tracker, device: str) -> dict[str, Any]:
         """What `run.yaml` says: enough to repeat the run."""
         return {
             "command": provenance.command_line(self.command),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "source": {
-                "given": shown,
+                "given": given,
                 "size": list(source.size or ()),
                 "frames_per_s": round(source.fps, 4),
                 "frame_count": source.frame_count,
@@ -356,6 +362,7 @@ class _Files:
         self._writers: list[Writer] = []
         self._jobs: deque[Future[None]] = deque()
         self._failed = False
+        self._written = 0  # number of the last frame
         self._window: Window | None = None
         with ExitStack() as opened:
 
@@ -394,7 +401,8 @@ class _Files:
     def take(self, decided: deque[tuple[Frame, Tracks]]) -> None:
         """Take frames from the left until none is left; waits where too many wait already.
 
-        What an interruption finds not yet taken is still in `decided`.
+        What an interruption finds not yet taken is still in `decided`; a frame that it finds on the way is there, too,
+        and is written once.
 
         Raises:
             OutputError: an earlier frame could not be written.
@@ -407,8 +415,9 @@ class _Files:
             decided.popleft()
 
     def _write(self, frame: Frame, tracks: Tracks) -> None:
-        if self._failed:
+        if self._failed or frame.number <= self._written:
             return
+        self._written = frame.number
         start = time.perf_counter()
         try:
             for writer in self._writers:
