@@ -84,6 +84,14 @@ def refused(capsys, *words) -> tuple[int, str]:
     return ended.value.code, err.removeprefix("error: ").rstrip("\n")
 
 
+def test_a_group_of_commands_alone_shows_its_help(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["train"])
+    out, err = capsys.readouterr()
+    assert ended.value.code == 2
+    assert all(name in out + err for name in ("motion", "appearance", "detector")) and "error" not in out + err
+
+
 class TestTheMainJob:
     @pytest.fixture(scope="class")
     @classmethod

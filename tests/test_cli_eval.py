@@ -84,6 +84,13 @@ def test_without_ground_truth_there_are_results_and_no_scores(
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["A.txt", "run.yaml"]
 
 
+def test_scores_of_an_earlier_run_do_not_stay(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, root / "A", "--out", tmp_path / "out", "--quiet")
+    (root / "A" / "gt" / "gt.txt").unlink()
+    run(capsys, root / "A", "--out", tmp_path / "out", "--quiet")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["A.txt", "run.yaml"]
+
+
 def test_camera_motion_comes_from_the_file_unless_told_otherwise(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

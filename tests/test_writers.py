@@ -258,8 +258,8 @@ class TestFullDisk:
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
-        (errno.EACCES, "cannot write out/t: permission denied; choose another folder with --project"),
-        (errno.EROFS, "cannot write out/t: read-only file system; choose another folder with --project"),
+        (errno.EACCES, "cannot write out/t: permission denied; choose another folder with --project or --out"),
+        (errno.EROFS, "cannot write out/t: read-only file system; choose another folder with --project or --out"),
         (errno.ENOSPC, "no space left to write out/t; make room and run again (what was written before is kept)"),
         (errno.EEXIST, "cannot write out/t: a file stands where a folder is needed; choose another"),
     ],

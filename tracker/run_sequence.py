@@ -54,6 +54,12 @@ def given(
             "add them, or use --detections det and --camera-motion file or none"
         )
     looks = looks or (len(images) >= sequence.length and tracker.config.appearance.enabled)
+    for wanted, path, instead in (
+        (camera_motion == "file", sequence.camera_motion_file, "leave out --camera-motion file"),
+        (detections == "det", sequence.detection_file, "let our detector look at images with --detections yolo"),
+    ):
+        if wanted and not path.is_file():
+            raise DataError(f"{path} does not exist; write it, or {instead}")
     motion = sequence.camera_motion() if camera_motion == "file" else None
     still = None if camera_motion == "images" else np.eye(2, 3)
     file = DetectionFile(sequence.detection_file) if detections == "det" else None

@@ -59,7 +59,7 @@ def writing(path: Path) -> Iterator[None]:
         if isinstance(error, FileExistsError | NotADirectoryError):
             raise OutputError(f"cannot write {path}: a file stands where a folder is needed; choose another") from error
         reason = (error.strerror or str(error)).lower()
-        raise OutputError(f"cannot write {path}: {reason}; choose another folder with --project") from error
+        raise OutputError(f"cannot write {path}: {reason}; choose another folder with --project or --out") from error
 
 
 class _Lines:

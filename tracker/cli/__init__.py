@@ -88,7 +88,8 @@ def _run(words: list[str]) -> int:
         return 130
     except (TrackerError, typer.TyperException) as error:
         message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-        print(f"error: {message}", file=sys.stderr)
+        if message:  # none where a group without its sub-command has shown its help
+            print(f"error: {message}", file=sys.stderr)
         return error.exit_code
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tracker.sequence import MotSequence
     from tracker.tracker import Tracker
 
+LEFT = ("run.yaml", "metrics.json", "report.html")
 COLUMNS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "Frag", "FP", "FN")
 
 
@@ -109,7 +110,7 @@ def command(
     if as_json:
         print(json.dumps(metrics))
     elif not quiet:
-        Console().print(_table(metrics) if scored else f"{len(sequences)} sequences tracked; no ground truth to score")
+        Console().print(_table(metrics) if scored else "no ground truth (gt/gt.txt) to score with")
         console.print(f"{fps:.0f} frames/s in update; results in {out}")
 
 
@@ -152,9 +153,11 @@ def _track(
 
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
+        for name in LEFT:  # what an earlier run left would not be about these tracks
+            (out / name).unlink(missing_ok=True)
     frames = sum(s.length for s in sequences)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=frames)
         seconds = 0.0
         for sequence in sequences:

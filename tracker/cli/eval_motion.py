@@ -44,6 +44,7 @@ def command(
 
     from tracker.errors import UsageError
     from tracker.evaluate_motion import evaluate_motion
+    from tracker.writers import replace_text, writing
 
     try:
         ahead = [int(h) for h in horizons.split(",")]
@@ -55,9 +56,10 @@ def command(
     with console.status("") as status:
         names = [name.strip() for name in models.split(",") if name.strip()]
         report = evaluate_motion(roots, names, ahead, vid_stride, detections, seed, status.update)
-    out.mkdir(parents=True, exist_ok=True)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     for name, content in (("metrics", report.metrics), ("details", report.details)):
-        (out / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        replace_text(out / f"{name}.json", json.dumps(content, indent=1) + "\n")
     if as_json:
         print(json.dumps(report.metrics, indent=1))
         return

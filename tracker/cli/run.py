@@ -196,6 +196,10 @@ def _progress_bar(quiet: bool) -> Iterator[Callable[[Progress], None]]:
         yield update
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def _print_summary(result: SourceResult) -> None:
     if result.folder is None:
         return
@@ -203,7 +207,7 @@ def _print_summary(result: SourceResult) -> None:
     stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in summary["ms_per_frame"].items())
     ended = " (interrupted)" if result.interrupted else ""
     print(
-        f"{result.source}: {result.tracks} tracks in {result.frames} frames{ended}, "
+        f"{result.source}: {_counted(result.tracks, 'track')} in {_counted(result.frames, 'frame')}{ended}, "
         f"{summary['frames_per_s']:.1f} frames/s, the first after {result.first_frame_s:.1f} s\n"
         f"  ms a frame: {stages} (stages overlap)\n"
         f"  results in {result.folder}"
