@@ -3,7 +3,9 @@
 import csv
 import hashlib
 import subprocess
+import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -19,6 +21,7 @@ from tracker.retroactive import Confirmation
 from tracker.run import STAGES, Output, run
 from tracker.tracker import Tracker
 from tracker.video import Frame, open_source
+from tracker.writers import MotWriter
 
 CONFIG = Config().override({"detector": {"imgsz": 320}, "device": "cpu"})
 FRAMES = 24
@@ -235,6 +238,25 @@ class TestWhenSomethingGoesWrong:
         assert result.interrupted and Interrupting.taken > 4
         written = (result.folder / "tracks.txt").read_text()
         assert written and sequential.startswith(written)
+
+    def test_an_interruption_of_the_last_frames_closes_no_file_that_is_written_to(
+        self, tracker, clip, output, sequential, monkeypatch
+    ):
+        class Interrupted(ThreadPoolExecutor):
+            """Is interrupted while it is waited for, and slow, so that there is something to wait for."""
+
+            def shutdown(self, wait=True):
+                if self._thread_name_prefix == "write" and not self._shutdown:
+                    super().shutdown(wait=False)
+                    raise KeyboardInterrupt
+                super().shutdown(wait)
+
+        write = MotWriter.write
+        monkeypatch.setattr(MotWriter, "write", lambda *given: (time.sleep(0.01), write(*given)))
+        monkeypatch.setattr(pipeline, "ThreadPoolExecutor", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run([clip], tracker, output)
+        assert (output.project / "pan" / "tracks.txt").read_text() == sequential
 
     def test_a_full_disk_ends_the_run_and_keeps_whole_lines(self, tracker, clip, tmp_path):
         disk = tmp_path / "disk"

@@ -436,9 +436,21 @@ class _Files:
     ) -> None:
         """Write what waits, then close every file, whatever happens."""
         with self._open:
-            self._pool.shutdown(wait=True)
+            self._finish()
             while self._jobs:
                 self._jobs.popleft().result()
+
+    def _finish(self) -> None:
+        """Wait until all is written, also where that is interrupted: no file may be closed that is written to."""
+        interruption = None
+        while True:
+            try:
+                self._pool.shutdown(wait=True)
+                break
+            except KeyboardInterrupt as error:
+                interruption = error
+        if interruption:
+            raise interruption
 
 
 def detected(
