@@ -5,7 +5,7 @@ import hashlib
 import subprocess
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
 from pathlib import Path
 
 import av
@@ -242,20 +242,20 @@ class TestWhenSomethingGoesWrong:
     def test_an_interruption_of_the_last_frames_closes_no_file_that_is_written_to(
         self, tracker, clip, output, sequential, monkeypatch
     ):
-        class Interrupted(ThreadPoolExecutor):
-            """Is interrupted while it is waited for, and slow, so that there is something to wait for."""
+        waits = []
 
-            def shutdown(self, wait=True):
-                if self._thread_name_prefix == "write" and not self._shutdown:
-                    super().shutdown(wait=False)
-                    raise KeyboardInterrupt
-                super().shutdown(wait)
+        def interrupted(futures):
+            waits.append(futures)
+            if len(waits) == 1:
+                raise KeyboardInterrupt
+            wait(futures)
 
-        write = MotWriter.write
+        write = MotWriter.write  # slow, so that there is something to wait for
         monkeypatch.setattr(MotWriter, "write", lambda *given: (time.sleep(0.01), write(*given)))
-        monkeypatch.setattr(pipeline, "ThreadPoolExecutor", Interrupted)
+        monkeypatch.setattr(pipeline, "wait", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run([clip], tracker, output)
+        assert len(waits) == 2
         assert (output.project / "pan" / "tracks.txt").read_text() == sequential
 
     def test_a_full_disk_ends_the_run_and_keeps_whole_lines(self, tracker, clip, tmp_path):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -441,14 +441,18 @@ class _Files:
                 self._jobs.popleft().result()
 
     def _finish(self) -> None:
-        """Wait until all is written, also where that is interrupted: no file may be closed that is written to."""
+        """Wait until all is written, also where that is interrupted: no file may be closed that is written to.
+
+        The thread itself cannot be waited for: to Python 3.11 it has ended once that wait was interrupted.
+        """
+        last = self._pool.submit(int)  # there is one thread, so all others are done before it
         interruption = None
-        while True:
+        while not last.done():
             try:
-                self._pool.shutdown(wait=True)
-                break
+                wait([last])
             except KeyboardInterrupt as error:
                 interruption = error
+        self._pool.shutdown()
         if interruption:
             raise interruption
 
