@@ -117,6 +117,14 @@ def test_the_command_prints_the_result(data, searched, tmp_path, monkeypatch, ca
     assert found["trials"] == 2 and found["config"] == "runs/tune/config.yaml" and found["best"] >= found["start"] > 50
 
 
+def test_a_search_that_was_killed_while_it_wrote_goes_on(data, tmp_path):
+    tune([data / "one"], tmp_path, 2)
+    with (tmp_path / "journal.log").open("a") as journal:
+        journal.write('{"op_code": 4, "worker')
+    assert tune([data / "one"], tmp_path, 3).trials == 3
+    assert tune([data / "one"], tmp_path, 4).trials == 4
+
+
 def test_what_is_missing_is_said(data, tmp_path, monkeypatch):
     make_sequence(tmp_path / "data", "A")
     with pytest.raises(DataError, match=r"det\.txt does not exist"):

@@ -135,8 +135,10 @@ def _study(out: Path) -> Any:
     except ImportError as missing:
         raise MissingExtraError("optuna is not installed; run: pip install 'tracker[tune]'") from missing
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    journal = out / "journal.log"
+    _cut_to_whole_lines(journal)
     study = optuna.create_study(
-        storage=optuna.storages.JournalStorage(JournalFileBackend(str(out / "journal.log"))),
+        storage=optuna.storages.JournalStorage(JournalFileBackend(str(journal))),
         study_name="tune",
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(_RANDOM_TRIALS),
@@ -145,6 +147,13 @@ def _study(out: Path) -> Any:
     seed = len(study.trials)  # a search that goes on does not propose again what it began with
     study.sampler = optuna.samplers.TPESampler(n_startup_trials=_RANDOM_TRIALS, multivariate=True, seed=seed)
     return study
+
+
+def _cut_to_whole_lines(path: Path) -> None:
+    """Take away what a kill or a full disk left of a last line: Optuna would stumble over it ever after."""
+    content = path.read_bytes() if path.is_file() else b""
+    if content and not content.endswith(b"\n"):
+        path.write_bytes(content[: content.rfind(b"\n") + 1])
 
 
 class _Search:
