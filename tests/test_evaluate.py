@@ -86,7 +86,7 @@ def test_what_cannot_be_scored_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"A\.txt does not exist"):
         score(tmp_path / "gt", tmp_path / "out")
     write_results(tmp_path / "out", "A", [*perfect(), perfect()[3]])
-    with pytest.raises(DataError, match="twice in frame 2"):
+    with pytest.raises(DataError, match=r"A\.txt line 41: id 12 twice in frame 2"):
         score(tmp_path / "gt", tmp_path / "out")
     write_results(tmp_path / "out", "A", [(LENGTH + 1, 1, 0, 0, 9, 9)])
     with pytest.raises(DataError, match="frame 21, but A has 20 frames"):

@@ -61,13 +61,13 @@ def test_results_are_put_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("case", "text", "message"),
     [
-        ("one id twice in a frame", "1,4,0,0,9,9,1\n2,4,0,0,9,9,1\n2,4,5,5,9,9,1\n", "id 4 twice in frame 2"),
+        ("one id twice in a frame", "1,4,0,0,9,9,1\n2,4,0,0,9,9,1\n\n2,4,5,5,9,9,1\n", "line 4: id 4 twice in frame 2"),
         ("words", "1,4,0,0,9,9,1\n1,five,0,0,9,9,1\n", "line 2"),
         ("a line cut off", "1,4,0,0,9,9,1\n2,4,0,0\n", "line 2"),
         ("too few columns", "1,4,0,0\n", "4 columns"),
-        ("frames from 0", "0,4,0,0,9,9,1\n", "frames or ids"),
+        ("frames from 0", "1,4,0,0,9,9,1\n0,4,0,0,9,9,1\n", "line 2: frames or ids"),
         ("a fraction as id", "1,4.5,0,0,9,9,1\n", "frames or ids"),
-        ("no number as a box", "1,4,nan,0,9,9,1\n", "finite"),
+        ("no number as a box", "1,4,nan,0,9,9,1\n", "line 1: a box that is not finite"),
     ],
 )
 def test_a_broken_result_file_is_named_with_its_fault(tmp_path: Path, case: str, text: str, message: str) -> None:
@@ -75,6 +75,19 @@ def test_a_broken_result_file_is_named_with_its_fault(tmp_path: Path, case: str,
     with pytest.raises(DataError, match=message) as error:
         results(path)
     assert str(path) in str(error.value), case
+
+
+def test_a_line_is_counted_with_those_that_are_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path / "gt.txt", "1,-1,0,0,9,9,0,9,-1\n\n1,3,0,0,inf,9,1,1,1\n")
+    with pytest.raises(DataError, match="line 3: a box that is not finite"):
+        ground_truth(path)
+
+
+def test_the_mark_and_line_ends_of_windows_are_no_trouble(tmp_path: Path) -> None:
+    (tmp_path / "gt.txt").write_bytes("\ufeff1,4,0,0,9,9,1\r\n2,4,0,0,9,9,1\r\n".encode())
+    assert results(tmp_path / "gt.txt")[:, :2].tolist() == [[1, 4], [2, 4]]
+    (tmp_path / "seqinfo.ini").write_bytes(("\ufeff" + INFO.replace("\n", "\r\n")).encode())
+    assert MotSequence.read(tmp_path).length > 0
 
 
 def test_an_empty_file_is_an_empty_table(tmp_path: Path) -> None:
@@ -109,6 +122,9 @@ def test_a_root_is_a_sequence_or_a_folder_of_them(tmp_path: Path) -> None:
     assert [s.name for s in find_sequences([tmp_path / "B"])] == ["B"]
     with pytest.raises(DataError, match="holds no sequence"):
         find_sequences([tmp_path / "notes"])
+    write(tmp_path / "more" / "D" / "gt" / "gt.txt", "")
+    with pytest.raises(DataError, match=r"D has no seqinfo\.ini; write one"):
+        find_sequences([tmp_path / "more"])
     with pytest.raises(DataError, match="not a folder"):
         find_sequences([tmp_path / "C"])
 

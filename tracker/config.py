@@ -231,7 +231,8 @@ def _checked(value: Any, kind: Any, bounds: Mapping[str, Any], name: str) -> Any
     if choices and value not in choices:
         raise ConfigError(f"{name} is {value!r}; choose one of: {', '.join(choices)}")
     if (low is not None and not value >= low) or (high is not None and not value <= high):
-        raise ConfigError(f"{name} is {value}; it must be from {low} to {high}")
+        bound = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ConfigError(f"{name} is {value}; it must be {bound}")
     return value
 
 

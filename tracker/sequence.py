@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.errors import DataError
+from tracker.structures import Ints
 
 Table = NDArray[np.float64]
 
 FRAME, ID, LEFT, TOP, WIDTH, HEIGHT, SCORE, CLASS, VISIBILITY = range(9)  # columns; SCORE is the flag in ground truth
 FLAG = SCORE
+_PARTS = ("seqinfo.ini", "gt/gt.txt", "det/det.txt")  # with any of these a folder is meant as a sequence
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
@@ -53,7 +55,7 @@ class MotSequence:
         path = folder / "seqinfo.ini"
         parser = configparser.ConfigParser()
         try:
-            parser.read_string(path.read_text(encoding="utf-8"))
+            parser.read_string(path.read_text(encoding="utf-8-sig"))
             info = parser["Sequence"]
             length, fps = int(info["seqLength"]), float(info["frameRate"])
             size = (int(info.get("imWidth", "0")), int(info.get("imHeight", "0")))
@@ -118,14 +120,15 @@ def find_sequences(roots: Iterable[str | Path]) -> list[MotSequence]:
     """The sequences in `roots`; a root is a sequence's folder or a folder of sequences, searched one level deep.
 
     Raises:
-        DataError: a root that does not exist or holds no sequence, or two sequences of one name.
+        DataError: a root that does not exist or holds no sequence, a folder with gt/ or det/ and no seqinfo.ini, or two
+            sequences of one name.
     """
     found: dict[str, MotSequence] = {}
     for root in map(Path, roots):
         if not root.is_dir():
             raise DataError(f"{root} is not a folder; give a MOTChallenge sequence or a folder of them")
         folders = [root] if (root / "seqinfo.ini").is_file() else sorted(f for f in root.iterdir() if f.is_dir())
-        sequences = [MotSequence.read(folder) for folder in folders if (folder / "seqinfo.ini").is_file()]
+        sequences = [MotSequence.read(folder) for folder in folders if any((folder / part).exists() for part in _PARTS)]
         if not sequences:
             raise DataError(f"{root} holds no sequence; one is a folder with seqinfo.ini and gt/, det/ or img1/")
         for sequence in sequences:
@@ -146,13 +149,11 @@ def read_table(path: str | Path) -> Table:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        rows = _numbered(path)
     except FileNotFoundError as missing:
         raise DataError(f"{path} does not exist; every sequence needs its file") from missing
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as text ({error}); expected comma-separated numbers") from error
-    lines = text.replace(",", " ").splitlines()
-    rows = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
         return np.zeros((0, 9))
     columns = len(rows[0][1])
@@ -161,6 +162,17 @@ def read_table(path: str | Path) -> Table:
     except ValueError as error:
         number = next((n for n, row in rows if len(row) != columns or not _numbers(row)), rows[0][0])
         raise DataError(f"{path} line {number} is not {columns} numbers like the first; mend or remove it") from error
+
+
+def line_numbers(path: str | Path) -> Ints:
+    """(R,) the line, from 1, that each row of `read_table` stands in."""
+    return np.array([number for number, _ in _numbered(Path(path))], np.int64)
+
+
+def _numbered(path: Path) -> list[tuple[int, list[str]]]:
+    """Number, from 1, and items of every line that is not blank; a mark of Windows' at the beginning is passed over."""
+    lines = path.read_text(encoding="utf-8-sig").replace(",", " ").splitlines()
+    return [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def _numbers(row: list[str]) -> bool:
@@ -183,13 +195,14 @@ def ground_truth(path: str | Path) -> Table:
     table = read_table(path)
     if table.shape[1] < 6:
         raise DataError(f"{path} has {table.shape[1]} columns; expected frame, id, left, top, width, height, ...")
-    table = table[table[:, ID] >= 0]
+    kept = np.flatnonzero(table[:, ID] >= 0)
+    table = table[kept]
     rows = np.ones((len(table), 9))
     rows[:, : min(table.shape[1], 7)] = table[:, :7]
     if table.shape[1] in (8, 9) and _whole(table[:, CLASS]) and (table[:, CLASS] >= 1).all():
         rows[:, CLASS] = table[:, CLASS]
         rows[:, VISIBILITY:] = table[:, VISIBILITY:]
-    return _ordered(rows, path)
+    return _ordered(rows, path, kept)
 
 
 def results(path: str | Path) -> Table:
@@ -204,24 +217,33 @@ def results(path: str | Path) -> Table:
         raise DataError(f"{path} has {table.shape[1]} columns; expected frame,id,left,top,width,height,score,-1,-1,-1")
     rows = np.ones((len(table), 7))
     rows[:, : min(table.shape[1], 7)] = table[:, :7]
-    return _ordered(rows, path)
+    return _ordered(rows, path, np.arange(len(rows)))
 
 
 def _whole(column: NDArray[Any]) -> bool:
     return bool((column == np.round(column)).all())
 
 
-def _ordered(rows: Table, path: str | Path) -> Table:
-    if not _whole(rows[:, [FRAME, ID]]) or (len(rows) and (rows[:, FRAME].min() < 1 or rows[:, ID].min() < 0)):
-        raise DataError(f"{path} has frames or ids that are not whole numbers from 1 (frame) and 0 (id); mend them")
-    if not np.isfinite(rows[:, LEFT : HEIGHT + 1]).all():
-        raise DataError(f"{path} has boxes that are not finite numbers; remove them")
-    rows = rows[np.lexsort((rows[:, ID], rows[:, FRAME]))]
-    twice = (np.diff(rows[:, [FRAME, ID]], axis=0) == 0).all(axis=1)
-    if twice.any():
-        frame, identity = rows[int(np.flatnonzero(twice)[0]), [FRAME, ID]]
-        raise DataError(f"{path} has id {identity:.0f} twice in frame {frame:.0f}; an id can be in one place only")
-    return rows
+def _ordered(rows: Table, path: str | Path, kept: Ints) -> Table:
+    """Rows by frame and id, checked; `kept` (R,) says which of `read_table`'s they are."""
+
+    def refuse(wrong: Any, what: str) -> None:
+        if np.any(wrong):
+            row = np.flatnonzero(wrong)[0]
+            frame, identity = rows[row, [FRAME, ID]]
+            line = line_numbers(path)[kept[row]]
+            raise DataError(f"{path} line {line}: {what.format(frame=frame, id=identity)}")
+
+    key = rows[:, [FRAME, ID]]
+    odd = (key != np.round(key)) | (key < [1, 0])
+    refuse(odd.any(axis=1), "frames or ids that are not whole numbers from 1 (frame) and 0 (id); mend them")
+    infinite = ~np.isfinite(rows[:, LEFT : HEIGHT + 1])
+    refuse(infinite.any(axis=1), "a box that is not finite numbers; remove it")
+    order = np.lexsort((rows[:, ID], rows[:, FRAME]))
+    again = np.zeros(len(rows), bool)
+    again[order[1:]] = (np.diff(key[order], axis=0) == 0).all(axis=1)
+    refuse(again, "id {id:.0f} twice in frame {frame:.0f}; an id can be in one place only")
+    return rows[order]
 
 
 def write_sequence(

@@ -58,7 +58,8 @@ def motion(
     trainer = Trainer(
         data, out, settings, shlex.join(words), torch.device(resolve_device(device)), console.print, resume
     )
-    console.print(f"{len(trainer.training)} tracks of {len(trainer.training.groups)} datasets")
+    console.quiet = quiet or trainer.rank > 0
+    console.print(f"{len(trainer.training)} tracks from {', '.join(trainer.training.groups)}")
     columns = (TextColumn("round {task.completed}/{task.total}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, TextColumn("{task.description}"), console=console) as bar:
         task = bar.add_task("", total=settings.rounds, completed=trainer.round)

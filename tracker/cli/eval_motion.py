@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-COLUMNS = ("iou", "centre_error_heights", "coverage50", "coverage90", "coverage99", "nll")
+COLUMNS = {  # of metrics.json -> their headings
+    "iou": "IoU",
+    "centre_error_heights": "error, heights",
+    "coverage50": "in 50 %",
+    "coverage90": "in 90 %",
+    "coverage99": "in 99 %",
+    "nll": "NLL",
+}
 
 
 def command(
@@ -63,7 +70,7 @@ def command(
     if as_json:
         print(json.dumps(report.metrics, indent=1))
         return
-    table = Table("model", "frames ahead", *(column.replace("_", " ") for column in COLUMNS), "forecasts")
+    table = Table("model", "ahead", *COLUMNS.values(), "forecasts", box=None, header_style="bold")
     for model, by_horizon in report.metrics.items():
         for horizon, values in by_horizon.items():
             cells = ["" if values[c] is None else f"{values[c]:.3f}" for c in COLUMNS]

@@ -17,7 +17,19 @@ from numpy.typing import NDArray
 
 from tracker.boxes import iou, tlwh_to_xyxy
 from tracker.errors import DataError
-from tracker.sequence import FLAG, FRAME, HEIGHT, ID, LEFT, SCORE, MotSequence, Table, find_sequences, read_table
+from tracker.sequence import (
+    FLAG,
+    FRAME,
+    HEIGHT,
+    ID,
+    LEFT,
+    SCORE,
+    MotSequence,
+    Table,
+    find_sequences,
+    line_numbers,
+    read_table,
+)
 
 MATCH_IOU = 0.5  # a detection is an object's if they overlap at least this much
 SAME_VIDEO_IOU = 0.7  # two sequences whose boxes agree this well in every frame looked at are one video
@@ -168,7 +180,7 @@ def _check_file(sequence: MotSequence, remark: Callable[[str], None]) -> None:
     """Remarks on rows as they stand in the file, with the first line concerned."""
     path = sequence.ground_truth_file
     rows = read_table(path)
-    lines = np.array([n for n, line in enumerate(path.read_text("utf-8").splitlines(), 1) if line.strip()])
+    lines = line_numbers(path)
     counted = (rows[:, ID] >= 0) & (rows[:, FLAG] != 0) if rows.shape[1] > FLAG else rows[:, ID] >= 0
     width, height = sequence.size
 

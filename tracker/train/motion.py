@@ -34,6 +34,7 @@ from tracker.motion.networks import NETWORKS
 from tracker.motion.weights import write_weights
 from tracker.train.data import TrackTable, read_tracks
 from tracker.train.windows import Windows, WindowSampler, filtered
+from tracker.writers import writing
 
 LATEST = "checkpoint.pt"
 WEIGHTS = "motion.safetensors"
@@ -189,6 +190,8 @@ class Trainer:
         self.folder, self.settings, self.command, self.device = folder, settings, command, device
         self.rank, self.world = _process_group()
         say = remark if self.rank == 0 else lambda _: None
+        with writing(folder):  # before the work, not after it
+            folder.mkdir(parents=True, exist_ok=True)
         tracks = read_tracks(roots, settings.hold_out, settings.first_half, settings.familiar, say)
         self.training, self.validation = split_by_sequence(tracks, settings.validation, settings.seed)
         self.sampler = WindowSampler(self.training)
@@ -206,6 +209,8 @@ class Trainer:
         if resume and checkpoint.is_file():
             self._restore(checkpoint)
         else:
+            if resume:
+                say(f"no checkpoint at {checkpoint}; the training starts afresh")
             self.filter = fit_filter(self.sampler, settings)
         check = WindowSampler(self.validation, shortest=4).draw(np.random.default_rng(settings.seed), 512, 24, 0.25)
         self.check = Batch.of(check, self.filter, device)
@@ -323,7 +328,6 @@ class Trainer:
             self.best = {name: value.clone() for name, value in self.average.items()}
         if self.rank:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / CURVES).open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(self.rows[0]))
             writer.writeheader()
