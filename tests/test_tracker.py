@@ -44,6 +44,16 @@ def test_one_flicker_is_never_believed():
     assert [len(t) for t in reported[1:]] == [0, 0]
 
 
+@pytest.mark.parametrize(("score", "believed_s"), [(0.95, 0.05), (0.66, 0.95), (0.57, 1.55)])
+def test_the_less_sure_the_detections_the_longer_it_takes_to_believe_a_track(score, believed_s):
+    """0.8 is asked for at birth, 0.5 after two seconds, and in proportion between."""
+    tracker = Tracker(Config().override({"association": {"stretch_scores": False}}))
+    reported = run(tracker, [Detections(b, [score]) for b in walk(45)])
+    status = np.array([t.status[0] for t in reported])
+    assert np.flatnonzero(status == Status.CONFIRMED)[0] == round(believed_s * FPS)
+    assert (status[: round(believed_s * FPS)] == Status.TENTATIVE).all()
+
+
 def test_a_short_loss_keeps_the_id_and_a_long_one_ends_it():
     tracker = Tracker(Config().override({"bank": {"lost_s": 1.0}, "appearance": {"enabled": False}}))
     run(tracker, walk(10))

@@ -203,10 +203,14 @@ class TrackBank:
         )
 
     def _confirm(self, slots: Ints) -> None:
-        """Believe the tracks, just seen, that were seen often enough, and once surely enough or for long."""
+        """Believe the tracks, just seen, that were seen often enough and once surely enough.
+
+        How sure that is falls with age: what is seen frame after frame needs less and less to be believed.
+        """
         config = self._config
         age = self._of("seen_s", slots) - self._of("born_s", slots)
-        sure = (self._of("best_trust", slots) >= config.confirm_score) | (age >= config.confirm_s)
+        asked = np.interp(age, [0, config.confirm_s], [config.confirm_score, config.birth_score])
+        sure = self._of("best_trust", slots) >= asked
         sure &= self._of("hits", slots) >= config.confirm_hits
         sure &= ~self._of("waits", slots) | (age >= config.report_delay_s)
         sure |= self._of("status", slots) != TENTATIVE

@@ -102,8 +102,8 @@ class BankConfig:
     birth_score: float = setting(0.5, 0, 1)  # a detection this sure that nobody claims starts a tentative track
     birth_overlap: float = setting(0.7, 0, 1)  # unless it overlaps a live track's detection by more than this
     confirm_hits: int = setting(2, 1, 100)  # detections before a track is believed; higher: fewer false tracks
-    confirm_score: float = setting(0.8, 0, 1)  # and one of them at least this sure; higher: fewer false tracks
-    confirm_s: float = setting(1.0, 0, 3600)  # or seen in every frame for this long; higher: fewer false tracks
+    confirm_score: float = setting(0.8, 0, 1)  # and one of them at least this sure at first; higher: fewer false tracks
+    confirm_s: float = setting(2.0, 0, 3600)  # seen for this long, as sure as `birth_score` is enough; linear between
     report_delay_s: float = setting(0.5, 0, 60, tune=False)  # files wait this long for a tentative track's first rows
     lost_s: float = setting(1.5, 0, 3600)  # a track unseen for longer is not matched by motion any more
     lost_heights: float = setting(0.7, 0, 1000)  # nor one whose place is vaguer: standard deviation in box heights
