@@ -288,6 +288,7 @@ BAD = [
     ("grey image", {"frame": np.zeros((4, 4), np.uint8)}, "expected a uint8 array of shape (H, W, 3)"),
     ("float image", {"frame": np.zeros((4, 4, 3))}, "float64"),
     ("no pixels", {"frame": np.zeros((0, 4, 3), np.uint8)}, "no pixels"),
+    ("bare boxes", {"frame": None, "detections": [[1, 2, 3, 4]]}, "detections is list; give Detections("),
     ("wrong affine", {"frame": None, "detections": Detections.empty(), "camera_motion": np.eye(3)}, "(2, 3)"),
     ("time is NaN", {"frame": None, "detections": Detections.empty(), "time_s": float("nan")}, "time_s"),
 ]

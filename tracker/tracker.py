@@ -170,6 +170,8 @@ class Tracker:
             _check_frame(frame)
         elif detections is None:
             raise InputError("update got neither a frame nor detections; give at least one")
+        if detections is not None and not isinstance(detections, Detections):
+            raise InputError(f"detections is {type(detections).__name__}; give Detections(xyxy, scores, classes)")
         affine = None if camera_motion is None else _affine(camera_motion)
         time_s = self._clock(time_s)  # last of the checks: a refused frame leaves no trace
         start = time.perf_counter()
