@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from tracker.cli._sequences import CameraMotion, Detections, DetectionsFrom, Preproc
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,39 +21,17 @@ LEFT = ("run.yaml", "metrics.json", "report.html")
 COLUMNS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "Frag", "FP", "FN")
 
 
-class DetectionsFrom(StrEnum):
-    det = "det"
-    yolo = "yolo"
-
-
-class CameraMotionFrom(StrEnum):
-    file = "file"
-    images = "images"
-    none = "none"
-
-
 def command(
     roots: Annotated[list[Path], typer.Argument(metavar="ROOT", help="A sequence, or a folder of sequences.")],
     out: Annotated[Path, typer.Option(help="Folder for SEQUENCE.txt, metrics.json and report.html.")],
-    detections: Annotated[
-        DetectionsFrom, typer.Option(help="det: the sequence's det/det.txt; yolo: our detector, on its images.")
-    ] = DetectionsFrom.det,
-    camera_motion: Annotated[
-        CameraMotionFrom | None,
-        typer.Option(help="file: gmc.txt; images: estimated. Default: the first of file, images, none that is there."),
-    ] = None,
+    detections: Detections = DetectionsFrom.det,
+    camera_motion: CameraMotion = None,
     config: Annotated[str | None, typer.Option(help="Preset or YAML file.", metavar="C")] = None,
     classes: Annotated[
         list[str] | None, typer.Option(help="With yolo: only these, by name or number; repeat or separate by commas.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
-    preproc: Annotated[
-        bool,
-        typer.Option(
-            "--preproc/--no-preproc",
-            help="MOT16/17/20's rule: class 1 counts, distractors are ignored. Off: every flagged row counts.",
-        ),
-    ] = True,
+    preproc: Preproc = True,
     strict_online: Annotated[
         bool, typer.Option("--strict-online", help="Write nothing late: no first frames of tracks confirmed later.")
     ] = False,

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tracker.cli.eval import CameraMotionFrom, DetectionsFrom
+from tracker.cli._sequences import CameraMotion, Detections, DetectionsFrom, Preproc
 
 
 def command(
@@ -19,22 +19,11 @@ def command(
     out: Annotated[
         Path, typer.Option(help="Folder for config.yaml and trials.csv; a search there is gone on with.")
     ] = Path("runs/tune"),
-    detections: Annotated[
-        DetectionsFrom, typer.Option(help="det: the sequences' det/det.txt; yolo: our detector, on their images, once.")
-    ] = DetectionsFrom.det,
-    camera_motion: Annotated[
-        CameraMotionFrom | None,
-        typer.Option(help="file: gmc.txt; images: estimated. Default: the first of file, images, none that is there."),
-    ] = None,
+    detections: Detections = DetectionsFrom.det,
+    camera_motion: CameraMotion = None,
     config: Annotated[str | None, typer.Option(help="Preset or YAML file to start from.", metavar="C")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
-    preproc: Annotated[
-        bool,
-        typer.Option(
-            "--preproc/--no-preproc",
-            help="MOT16/17/20's rule: class 1 counts, distractors are ignored. Off: every flagged row counts.",
-        ),
-    ] = True,
+    preproc: Preproc = True,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar and no result.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
