@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections import deque
 from concurrent.futures import wait
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -202,6 +203,12 @@ class TestWhenSomethingGoesWrong:
     def test_wrong_settings_leave_nothing(self, clip, output, wrong):
         with pytest.raises(UsageError):
             run([clip], CONFIG.override(wrong), output)
+        assert not output.project.exists()
+
+    def test_no_display_leaves_nothing(self, brief, output, monkeypatch):
+        monkeypatch.setattr("tracker.window._PROBE", "raise SystemExit(1)")
+        with pytest.raises(UsageError, match="leave out --show"):
+            run([brief], CONFIG, replace(output, show=True))
         assert not output.project.exists()
 
     def test_an_interruption_keeps_all_frames_until_then(self, tracker, clip, output, sequential):

@@ -31,7 +31,7 @@ from tracker.readers.url import is_url, redacted
 from tracker.retroactive import Confirmation
 from tracker.structures import Detections, Image, Tracks
 from tracker.video import Frame, Source, open_source
-from tracker.window import Window
+from tracker.window import Window, require_windows
 from tracker.writers import (
     CsvWriter,
     JsonLinesWriter,
@@ -165,11 +165,13 @@ def run(
 
     Raises:
         TrackerError: settings, device, weights or output that cannot be used; files are closed and valid.
-        UsageError: a live source, or forecasts, to be looked at offline.
+        UsageError: a live source, or forecasts, to be looked at offline; no window where one is to be shown.
     """
     output = output or Output()
     if output.offline and output.forecast_s:
         raise UsageError("forecasts are made while a video runs; leave out --forecast or --offline")
+    if output.show:
+        require_windows()
 
     @cache
     def tracker() -> Tracker:

@@ -18,20 +18,24 @@ _KEYS_TO_CLOSE = (27, ord("q"))  # Escape, Q
 _PROBE = "import cv2; cv2.namedWindow('tracker'); cv2.destroyAllWindows()"
 
 
+def require_windows() -> None:
+    """
+    Raises:
+        UsageError: there is no display, or OpenCV was built without windows.
+    """
+    # Without a display OpenCV's window library ends the process: try in another one.
+    if subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, check=False).returncode:
+        raise UsageError("no window can be opened here; leave out --show and look at the video that is written")
+
+
 class Window:
     """Shows each frame; a writer that leaves nothing.
 
     Attributes:
         closed: the user has closed the window, or pressed Q or Escape.
-
-    Raises:
-        UsageError: there is no display, or OpenCV was built without windows.
     """
 
     def __init__(self, title: str) -> None:
-        # Without a display OpenCV's window library ends the process: try in another one.
-        if subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, check=False).returncode:
-            raise UsageError("no window can be opened here; leave out --show and look at the video that is written")
         self.closed = False
         self._title = title
         self._opened = False
