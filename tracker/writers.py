@@ -110,7 +110,7 @@ class CsvWriter:
     | --- | --- | --- |
     | `frame` | | number of the frame in its source, from 1 |
     | `time_s` | seconds | time of the frame by the source's own timestamps |
-    | `id` | | the track, from 1, never reused |
+    | `id` | | the track, from 1, never reused; what was never believed used some numbers up |
     | `class`, `name` | | number and name of its class, by vote over the track's life |
     | `score` | 0 to 1 | the detector's confidence; of a predicted box, the last one |
     | `left`, `top`, `right`, `bottom` | pixels | the box, x to the right and y down |
