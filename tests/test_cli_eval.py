@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from walkers import LENGTH, make_sequence, perfect, write_results
 
@@ -82,6 +84,19 @@ def test_without_ground_truth_there_are_results_and_no_scores(
     code, out, _ = run(capsys, root / "A", "--out", tmp_path / "out")
     assert code == 0 and "no ground truth" in out
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["A.txt", "run.yaml"]
+
+
+@pytest.mark.parametrize(("classes", "said"), [((), True), (("--classes", "person"), False)])
+def test_that_more_than_people_was_scored_is_said(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], classes: tuple[str, ...], said: bool
+) -> None:
+    (root / "A" / "img1").mkdir()
+    for frame in range(1, LENGTH + 1):
+        cv2.imwrite(str(root / "A" / "img1" / f"{frame:06d}.png"), np.zeros((48, 64, 3), np.uint8))
+    (tmp_path / "small.yaml").write_text("detector: {imgsz: 64}\n")
+    options = ["--detections", "yolo", "--config", tmp_path / "small.yaml", *classes]
+    code, _, err = run(capsys, root / "A", "--out", tmp_path / "out", *options)
+    assert code == 0 and ("not people alone; see --classes" in err) == said
 
 
 def test_scores_of_an_earlier_run_do_not_stay(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,6 +91,8 @@ def command(
     elif not quiet:
         Console().print(_table(metrics) if scored else "no ground truth (gt/gt.txt) to score with")
         console.print(f"{fps:.0f} frames/s in update; results in {out}")
+        if scored and detections is DetectionsFrom.yolo and not settings.detector.classes:
+            console.print("whatever the detector knows was tracked and scored, not people alone; see --classes")
 
 
 def _record(
