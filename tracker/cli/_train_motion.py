@@ -72,4 +72,4 @@ def motion(
         path = trainer.save()
         write_card(trainer)
         plot(trainer)
-        console.print(f"wrote {path}")
+        console.print(f"wrote {path}", soft_wrap=True)

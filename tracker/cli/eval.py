@@ -90,9 +90,10 @@ def command(
         print(json.dumps(metrics))
     elif not quiet:
         Console().print(_table(metrics) if scored else "no ground truth (gt/gt.txt) to score with")
-        console.print(f"{fps:.0f} frames/s in update; results in {out}")
+        console.print(f"{fps:.0f} frames/s in update; results in {out}", soft_wrap=True)
         if scored and detections is DetectionsFrom.yolo and not settings.detector.classes:
-            console.print("whatever the detector knows was tracked and scored, not people alone; see --classes")
+            remark = "whatever the detector knows was tracked and scored, not people alone; see --classes"
+            console.print(remark, soft_wrap=True)
 
 
 def _record(

@@ -76,4 +76,4 @@ def command(
             cells = ["" if values[c] is None else f"{values[c]:.3f}" for c in COLUMNS]
             table.add_row(model, horizon, *cells, str(values["forecasts"]))
     Console(quiet=quiet).print(table)
-    console.print(f"wrote {out / 'metrics.json'} and details.json")
+    console.print(f"wrote {out / 'metrics.json'} and details.json", soft_wrap=True)

@@ -116,7 +116,7 @@ def appearance(
     words += [f"--{option} {path.name}" for option, path in (("teacher", teacher), ("start", start)) if path]
     training.write_card(out, f"{made_from} from {names}", " ".join(words), config)
     training.plot_curves(out)
-    console.print(f"wrote {out / 'appearance.safetensors'}")
+    console.print(f"wrote {out / 'appearance.safetensors'}", soft_wrap=True)
 
 
 @command.command()
@@ -183,4 +183,4 @@ def detector(
     elif not quiet:
         for name, values in scores.items():
             print(f"{name:6s} " + "  ".join(f"{metric} {value:.2f}" for metric, value in values.items()))
-    console.print(f"wrote {out / 'detector.safetensors'}")
+    console.print(f"wrote {out / 'detector.safetensors'}", soft_wrap=True)
