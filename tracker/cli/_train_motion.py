@@ -35,6 +35,7 @@ def motion(
     """
     import shlex
     from dataclasses import replace
+    from functools import partial
 
     import torch
     from rich.console import Console
@@ -55,9 +56,8 @@ def motion(
     words += [word for name, value in flags.items() if value is not None for word in (f"--{name}", str(value))]
     words += [word for name in hold_out or () for word in ("--hold-out", name)]
     torch.set_num_threads(threads)
-    trainer = Trainer(
-        data, out, settings, shlex.join(words), torch.device(resolve_device(device)), console.print, resume
-    )
+    remark = partial(console.print, soft_wrap=True)
+    trainer = Trainer(data, out, settings, shlex.join(words), torch.device(resolve_device(device)), remark, resume)
     console.quiet = quiet or trainer.rank > 0
     console.print(f"{len(trainer.training)} tracks from {', '.join(trainer.training.groups)}")
     columns = (TextColumn("round {task.completed}/{task.total}"), BarColumn(), TimeRemainingColumn())

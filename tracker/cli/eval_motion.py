@@ -9,7 +9,7 @@ import typer
 
 COLUMNS = {  # of metrics.json -> their headings
     "iou": "IoU",
-    "centre_error_heights": "error, heights",
+    "centre_error_heights": "error",  # of the centre, in heights of the box
     "coverage50": "in 50 %",
     "coverage90": "in 90 %",
     "coverage99": "in 99 %",
