@@ -6,9 +6,9 @@ from motion_steps import step
 
 from tracker.motion import load_predictor
 from tracker.motion.head import OUTPUTS, corrected
-from tracker.motion.kalman import MEAN, forecast, process_unit, start, to_coordinates, warp
+from tracker.motion.kalman import MEAN, forecast, measurement_unit, process_unit, start, to_coordinates, warp
 from tracker.motion.predictor import Observations
-from tracker.motion.trust import AHEAD_S, Trust
+from tracker.motion.trust import AHEAD_S, NARROWEST, PRIOR, WIDTH_S, Trust, stretch
 
 SLOTS = np.arange(200)
 
@@ -77,6 +77,58 @@ def test_the_camera_may_move_in_between(parameters, said):
     warp(moved, affine)
     there = learned(parameters, said, moved, motion=affine)
     np.testing.assert_allclose(there, learned(parameters, said, came), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [0.9, 1.0, 1.3])
+def test_the_width_is_that_of_the_errors_without_the_detectors_own(parameters, said, size):
+    state, output, mean, ours = said
+    dt = np.full((200, 1), AHEAD_S)
+    spread = corrected(mean, forecast(state, dt, parameters)[1], process_unit(state[MEAN]), output, dt)[1]
+    rng = np.random.default_rng(1)
+    trust = Trust(parameters)
+    for number in range(20):
+        trust.remember(SLOTS, state, output, float(number))
+        detector = rng.normal(0, 1, ours.shape) * parameters.measurement_noise * measurement_unit(mean)
+        came = ours + size * rng.laplace(0, spread / np.sqrt(2)) + detector
+        trust.compare(SLOTS, came, np.zeros(200), number + AHEAD_S)
+    assert trust.width == pytest.approx(size, abs=0.05 * size)
+
+
+def test_no_width_is_narrower_than_a_lasting_error_of_the_detector_allows(parameters, said):
+    trust = Trust(parameters)
+    trust.remember(SLOTS, *said[:2], 0.0)
+    trust.compare(SLOTS, said[3], np.zeros(200), AHEAD_S)
+    assert trust.width == NARROWEST
+
+
+def test_few_errors_make_the_width_hardly_another(parameters, said):
+    trust = Trust(parameters)
+    trust.remember(SLOTS[:3], said[0][:, :3], said[1][:3], 0.0)
+    trust.compare(SLOTS[:3], said[3][:3], np.zeros(3), AHEAD_S)
+    assert trust.width == pytest.approx(PRIOR / (PRIOR + 3))
+
+
+def test_the_width_counts_a_second_ahead_and_neither_at_once_nor_long_after():
+    np.testing.assert_allclose(stretch(0.6, np.array([0.04, *WIDTH_S, 9.0])), [1, 1, 0.6, 1, 1])
+
+
+def test_what_is_reported_has_the_width_and_what_is_matched_by_has_not():
+    predictor, slots = load_predictor(), np.arange(30)
+    for frame in range(100):
+        corner = 100.0 * slots[:, None] + np.array([[2.0 * frame, 300]])
+        seen = Observations(
+            np.hstack([corner, corner + [40, 90]]).astype(np.float32), np.ones(30, np.float32), frame / 25
+        )
+        step(predictor, slots, seen, new=not frame)
+    now = 99 / 25
+    reported, matched = predictor.forecast(slots, now + 1), predictor.predict(slots, now + 1)
+    assert predictor._trust.width < 0.9, "nothing moves so evenly"
+    np.testing.assert_array_equal(reported.cxcywh, matched.cxcywh)
+    np.testing.assert_allclose(reported.std / matched.std, predictor._trust.width, rtol=1e-5)
+    edges = predictor.snapshot(slots, now)(np.ones(1, np.float32))[1][:, 0, 0]
+    np.testing.assert_allclose(edges, np.hypot(reported.std[:, 0], reported.std[:, 2] / 2), rtol=1e-4)
+    soon = now + 0.04
+    np.testing.assert_array_equal(predictor.forecast(slots, soon).std, predictor.predict(slots, soon).std)
 
 
 def test_it_is_due_at_once_and_then_every_0_8_s(parameters, said):

@@ -165,7 +165,7 @@ def forecasts(scene: Scene, predictor: Predictor, horizons: Sequence[int]) -> di
             known = ready & np.isfinite(truth[frame + horizon, rows, 0]) & np.isfinite(truth[frame, rows, 0])
             slots = rows[known]
             if len(slots):
-                said = predictor.predict(slots, time_s + horizon * scene.interval_s)
+                said = predictor.forecast(slots, time_s + horizon * scene.interval_s)
                 now, then = truth[frame, slots], truth[frame + horizon, slots]
                 way = np.linalg.norm(then[:, :2] - now[:, :2], axis=1) / then[:, 3]
                 speed = way / (horizon * scene.interval_s)

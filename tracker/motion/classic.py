@@ -36,6 +36,9 @@ class ConstantVelocity:
         mean[:, 2:] = np.exp(np.clip(mean[:, 2:], box[0, :, 2:] - 2, box[0, :, 2:] + 2))
         return Prediction(mean.astype(np.float32), np.full(mean.shape, np.nan, np.float32))
 
+    def forecast(self, slots: Ints, time_s: float) -> Prediction:
+        return self.predict(slots, time_s)
+
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
         more = int(slots.max(initial=-1)) + 1 - self._times.shape[1]
         if more > 0:

@@ -175,6 +175,9 @@ class FrameKalman:
         mean[:, 2:] = np.maximum(mean[:, 2:], 1e-3)
         return Prediction(mean.astype(np.float32), std.astype(np.float32))
 
+    def forecast(self, slots: Ints, time_s: float) -> Prediction:
+        return self.predict(slots, time_s)
+
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
         more = int(slots.max(initial=-1)) + 1 - len(self._time_s)
         if more > 0:

@@ -243,6 +243,9 @@ class KalmanPredictor:
         mean, std = to_cxcywh(*self._corrected(slots, state[MEAN], ahead[MEAN], np.sqrt(ahead[VARIANCE]), dt))
         return Prediction(mean.astype(np.float32), std.astype(np.float32))
 
+    def forecast(self, slots: Ints, time_s: float) -> Prediction:
+        return self.predict(slots, time_s)
+
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
         self._filter(slots, seen, new)
 

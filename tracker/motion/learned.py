@@ -24,8 +24,8 @@ from tracker.motion.kalman import (
     process_unit,
     warp,
 )
-from tracker.motion.predictor import Observations
-from tracker.motion.trust import SETTLED, Trust
+from tracker.motion.predictor import Observations, Prediction
+from tracker.motion.trust import SETTLED, Trust, stretch
 from tracker.structures import Floats, Ints, Mask
 
 LONGEST_S = 4.0  # the correction stays what it is here: training hardly looks further, and a polynomial runs away
@@ -62,6 +62,11 @@ class LearnedPredictor(KalmanPredictor):
 
     def fresh(self) -> Self:
         return type(self)(self.parameters, self.core.fresh(), self._head.T, self._head_bias)
+
+    def forecast(self, slots: Ints, time_s: float) -> Prediction:
+        said = self.predict(slots, time_s)
+        dt = (time_s - self._time_s.take(slots))[:, None]
+        return Prediction(said.cxcywh, said.std * stretch(self._trust.width, dt).astype(np.float32))
 
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
         observed, elapsed, predicted, filtered = self._filter(slots, seen, new)
@@ -118,11 +123,13 @@ class LearnedPredictor(KalmanPredictor):
 
     def _forecaster(self, slots: Ints) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
         state, output = self._state.take(slots, axis=1)[:, :, None], self._output.take(slots, axis=0)[:, None]
+        width = self._trust.width
 
         def ahead(elapsed: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
             dt = elapsed[..., None]
             mean, std = forecast(state, dt, self.parameters)
-            return corrected(mean, std, process_unit(state[MEAN]), output, np.minimum(dt, LONGEST_S))
+            mean, std = corrected(mean, std, process_unit(state[MEAN]), output, np.minimum(dt, LONGEST_S))
+            return mean, std * stretch(width, dt)
 
         return ahead
 

@@ -63,6 +63,9 @@ class Predictor(Protocol):
     def predict(self, slots: Ints, time_s: float) -> Prediction:
         """Where the tracks are at `time_s`, given all they were seen at before. Changes no state."""
 
+    def forecast(self, slots: Ints, time_s: float) -> Prediction:
+        """The same, with the spread that errors of this stream have shown: what is reported, not what is matched by."""
+
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
         """Step the tracks by one observation each.
 
