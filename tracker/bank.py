@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from tracker.association import Candidates, Matches, motion_odds
 from tracker.boxes import covered_fraction, cxcywh_to_xyxy, iou
 from tracker.config import BankConfig
+from tracker.fusion import fused
 from tracker.motion.predictor import Observations, Predictor
-from tracker.noise import DetectorNoise
 from tracker.structures import (
     CONFIRMED,
     FEATURE_SIZE,
@@ -45,7 +45,6 @@ class TrackBank:
         self._predictor = predictor
         self._new_ids = new_ids
         self._config = config
-        self._noise = DetectorNoise(config.smoothing)
         self._class_values = np.zeros(0, np.int64)  # class number of each column of `_votes`
         self._renamed: dict[int, int] = {}  # of this frame
         self.live: Ints = np.zeros(0, np.int64)
@@ -111,8 +110,8 @@ class TrackBank:
         )
         columns["detection"][slots] = rows
         columns["reported"][born] = seen.xyxy[len(known) :]
-        columns["reported"][known] = self._noise.settle(
-            seen.xyxy[: len(known)], self._of("expected", known), self._of("std", known)
+        columns["reported"][known] = fused(
+            seen.xyxy[: len(known)], self._predictor.predict(known, time_s).cxcywh, self._config.smoothing
         )
         self._see(slots, seen, trust.take(rows), time_s)
 

@@ -111,7 +111,9 @@ class BankConfig:
     memory_s: float = setting(300.0, 0, 1e6, tune=False)  # but can return by its look for this long (--memory)
     memory_size: int = setting(500, 0, 100000, tune=False)  # and while it is among this many seen last
     memory_looks: int = setting(5, 1, 64, tune=False)  # looks of each; more know more sides of it and take more time
-    smoothing: float = setting(5.0, 0, 100)  # reported boxes: factor on the detector's noise; 0: as they were detected
+    smoothing: float = setting(
+        1.0, 0, 1
+    )  # of reported boxes; 0: as they were detected, 1: as near the truth as it gets
     coast_s: float = setting(0.35, 0, 60)  # a hidden track's predicted box is reported this long
     coast_cover: float = setting(0.5, 0, 1)  # while at least this share of it is covered by a seen track
 

@@ -1,0 +1,57 @@
+"""What is reported of a seen object: nearer to the truth than what the detector says."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracker import Config, Detections, Tracker
+from tracker.boxes import xyxy_to_cxcywh
+from tracker.fusion import fused
+
+FPS = 20
+boxes = st.tuples(st.floats(-500, 500), st.floats(-500, 500), st.floats(5, 300), st.floats(5, 300)).map(
+    lambda b: np.array([[b[0], b[1], b[0] + b[2], b[1] + b[3]]], np.float32)
+)
+
+
+@given(boxes, boxes, st.floats(0, 1))
+def test_it_lies_between_detection_and_estimate(detected, estimated, strength):
+    seen, said = xyxy_to_cxcywh(detected), xyxy_to_cxcywh(estimated)
+    between = xyxy_to_cxcywh(fused(detected, said, strength))
+    assert (between >= np.minimum(seen, said) - 1e-2).all() and (between <= np.maximum(seen, said) + 1e-2).all()
+
+
+@given(boxes)
+def test_a_detection_that_says_what_the_model_says_is_left_alone(box):
+    np.testing.assert_allclose(fused(box, xyxy_to_cxcywh(box), 1.0), box, atol=1e-3)
+
+
+def test_no_strength_leaves_the_boxes_alone():
+    detected, estimated = np.ones((3, 4), np.float32), np.zeros((3, 4), np.float32)
+    assert fused(detected, estimated, 0.0) is detected
+
+
+def test_no_boxes_stay_no_boxes():
+    none = np.zeros((0, 4), np.float32)
+    assert fused(none, none, 1.0).shape == (0, 4)
+
+
+def errors(smoothing):
+    """Mean errors (centre x, centre y, width, height) reported of a walker seen with an error that lasts, generated."""
+    rng = np.random.default_rng(0)
+    tracker = Tracker(Config().override({"bank": {"smoothing": smoothing}}))
+    share, size = np.zeros(4), np.array([40, 100, 40, 100])
+    off = []
+    for i in range(200):
+        truth = np.array([100 + 3.0 * i, 200, 40, 100])
+        share = 0.8 * share + 0.6 * rng.normal(0, [0.04, 0.02, 0.08, 0.03])
+        x, y, w, h = truth + share * size
+        tracks = tracker.update(None, Detections([[x - w / 2, y - h / 2, x + w / 2, y + h / 2]], [0.9]), time_s=i / FPS)
+        if i >= 20:
+            off.append(np.abs(xyxy_to_cxcywh(tracks.xyxy)[0] - truth))
+    return np.mean(off, axis=0)
+
+
+def test_a_walkers_boxes_come_nearer_to_the_truth():
+    detected, reported = errors(0.0), errors(1.0)
+    assert (reported < detected).all()
