@@ -1,7 +1,8 @@
 """Where labels go, so that in a crowd none lies on another.
 
-A label stands above its box, and where that place is taken, below it or inside. A label stays where it was in the last
-frame as long as that place is free, so that it does not jump about.
+A label stands above its box, and where that place is taken, below it or inside. It stays where it was in the last frame
+as long as that place is free, and goes back above its box only where there is some room to spare: so it does not jump
+about.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from tracker.structures import Ints
+
+_SPARE = 0.5  # of a label's height, that has to be free around the first place before a label goes back there
 
 
 class LabelPlaces:
@@ -34,15 +37,25 @@ class LabelPlaces:
         last, self._last = self._last, {}
         for row in reversed(range(len(ids))):
             track = int(ids[row])
-            low = np.maximum(starts[row][:, None], chosen[row + 1 :, :2])
-            high = np.minimum(ends[row][:, None], chosen[row + 1 :, 2:])
-            hidden = np.maximum(high - low, 0).prod(axis=2).sum(axis=1)
+            hidden = _hidden(starts[row], ends[row], chosen[row + 1 :])
             place = last.get(track, 0)
             if hidden[place]:
                 place = int(hidden.argmin())
+            elif place:
+                spare = int(_SPARE * sizes[row, 1])
+                if not _hidden(starts[row, :1] - spare, ends[row, :1] + spare, chosen[row + 1 :]).any():
+                    place = 0
             self._last[track] = place
             chosen[row, :2], chosen[row, 2:] = starts[row, place], ends[row, place]
         return chosen[:, :2]
+
+
+def _hidden(starts: Ints, ends: Ints, taken: Ints) -> Ints:
+    """(K,) pixels of K places (K, 2), (K, 2) that lie on P others (P, 4)."""
+    low = np.maximum(starts[:, None], taken[:, :2])
+    high = np.minimum(ends[:, None], taken[:, 2:])
+    hidden: Ints = np.maximum(high - low, 0).prod(axis=2).sum(axis=1)
+    return hidden
 
 
 def _places(boxes: Ints, sizes: Ints, frame: tuple[int, int], margin: int) -> Ints:
