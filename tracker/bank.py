@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tracker.association import Candidates, Matches, motion_odds
 from tracker.boxes import covered_fraction, cxcywh_to_xyxy, iou
 from tracker.config import BankConfig
-from tracker.fusion import fused
+from tracker.fusion import Precision, fused
 from tracker.motion.predictor import Observations, Predictor
 from tracker.structures import (
     CONFIRMED,
@@ -45,6 +45,7 @@ class TrackBank:
         self._predictor = predictor
         self._new_ids = new_ids
         self._config = config
+        self._precision = Precision()
         self._class_values = np.zeros(0, np.int64)  # class number of each column of `_votes`
         self._renamed: dict[int, int] = {}  # of this frame
         self.live: Ints = np.zeros(0, np.int64)
@@ -110,8 +111,11 @@ class TrackBank:
         )
         columns["detection"][slots] = rows
         columns["reported"][born] = seen.xyxy[len(known) :]
+        self._precision.learn(seen.xyxy[: len(known)], self._of("expected", known))
         columns["reported"][known] = fused(
-            seen.xyxy[: len(known)], self._predictor.predict(known, time_s).cxcywh, self._config.smoothing
+            seen.xyxy[: len(known)],
+            self._predictor.predict(known, time_s).cxcywh,
+            self._config.smoothing * self._precision.strength,
         )
         self._see(slots, seen, trust.take(rows), time_s)
 
