@@ -125,7 +125,7 @@ class OfflineConfig:
     link_s: float = setting(3.0, 0, 3600)  # longest gap over which two tracks are joined
     link_odds: float = setting(-0.5, -50, 50)  # least log-odds that they are one object; higher: fewer joined
     fill_s: float = setting(2.0, 0, 3600)  # gaps up to this long are filled with interpolated boxes
-    smooth_s: float = setting(0.1, 0, 10)  # standard deviation of the Gaussian that smooths boxes; 0: not
+    smooth_s: float = setting(0.07, 0, 10)  # standard deviation of the Gaussian that smooths boxes; 0: not
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ is (a hidden object that never comes back has mostly left).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tracker.association import assign
 from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from tracker.config import Config
+from tracker.fusion import Precision, fused
 from tracker.motion import load_predictor
 from tracker.motion.predictor import Observations, Predictor
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
@@ -188,7 +189,7 @@ def second_look(table: TrackTable, config: Config) -> TrackTable:
     while before != len(np.unique(table.ids)):  # what was joined is known longer, and may be joined further
         before = len(np.unique(table.ids))
         table = voted(_linked_once(table, predictor, config))
-    table = smoothed(filled(table, settings.fill_s), settings.smooth_s)
+    table = smoothed(filled(settled(table, predictor), settings.fill_s), settings.smooth_s)
     return table[np.lexsort((table.ids, table.frames))]
 
 
@@ -236,15 +237,40 @@ class _Ends:
         return cls(track, new, np.append(new[1:], len(table)) - 1 if len(new) else new)
 
 
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """A table of R rows, T tracks and F frames in one direction of time."""
+
+    frames: Ints  # (R,) position of the row's frame
+    ends: _Ends
+    times_s: Array  # (F,) increasing
+    camera: Array  # (F, 2, 3) from the frame before to each frame
+
+    @classmethod
+    def both(cls, table: TrackTable) -> tuple[_Way, _Way]:
+        """Forwards and backwards, from the future into the past, of a table ordered by id and frame."""
+        ends = _Ends.of(table)
+        inverse = np.concatenate([np.eye(2, 3)[None], _inverse(table.camera[:0:-1])])
+        return (
+            cls(table.frames, ends, table.times_s, table.camera),
+            cls(
+                len(table.times_s) - 1 - table.frames,
+                _Ends(ends.track, ends.last, ends.first),
+                -table.times_s[::-1],
+                inverse,
+            ),
+        )
+
+    def steps(self) -> Iterator[tuple[int, float, Ints]]:
+        """Frame, its time, and its rows, from the first beginning of a track on."""
+        order = np.argsort(self.frames, kind="stable")
+        cuts = np.searchsorted(self.frames[order], np.arange(len(self.times_s) + 1))
+        for frame in range(int(self.frames.min()), len(self.times_s)):
+            yield frame, float(self.times_s[frame]), order[cuts[frame] : cuts[frame + 1]]
+
+
 def _forecasts(
-    frames: Ints,
-    xyxy: Floats,
-    scores: Floats,
-    ends: _Ends,
-    times_s: Array,
-    camera: Array,
-    predictor: Predictor,
-    max_gap_s: float,
+    xyxy: Floats, scores: Floats, way: _Way, predictor: Predictor, max_gap_s: float
 ) -> tuple[Ints, Ints, Array, Array]:
     """Run the motion model over all tracks in order of time; ask at each beginning for all that ended shortly before.
 
@@ -252,35 +278,59 @@ def _forecasts(
         (P,) tracks that ended, (P,) tracks that began, (P, 4) centre and size forecast for the former in the frame in
         which the latter began, (P, 4) its standard deviations.
     """
-    order = np.argsort(frames, kind="stable")
-    cuts = np.searchsorted(frames[order], np.arange(len(times_s) + 1))
-    begin, end = frames[ends.first], frames[ends.last]
-    end_s = times_s[end]
+    track, begin, end = way.ends.track, way.frames[way.ends.first], way.frames[way.ends.last]
+    end_s = way.times_s[end]
     parts: list[tuple[Ints, Ints, Floats, Floats]] = []
-    moved = ~(camera == np.eye(2, 3)).all(axis=(1, 2))
-    for frame in range(int(begin.min()), int(begin.max()) + 1):
-        time_s = float(times_s[frame])
+    moved = ~(way.camera == np.eye(2, 3)).all(axis=(1, 2))
+    for frame, time_s, rows in way.steps():
         reach = (begin < frame) & (time_s - end_s <= max_gap_s)
         if moved[frame] and reach.any():
-            predictor.warp(np.flatnonzero(reach), camera[frame])
-        rows = order[cuts[frame] : cuts[frame + 1]]
+            predictor.warp(np.flatnonzero(reach), way.camera[frame])
         if not len(rows):
             continue
-        starts = begin[ends.track[rows]] == frame
+        starts = begin[track[rows]] == frame
         gone = np.flatnonzero(reach & (end < frame))
         if starts.any() and len(gone):
-            fresh = ends.track[rows[starts]]
+            fresh = track[rows[starts]]
             prediction = predictor.predict(gone, time_s)
             ended = np.repeat(np.arange(len(gone)), len(fresh))
             parts.append(
                 (gone[ended], np.tile(fresh, len(gone)), prediction.cxcywh[ended], prediction.std[ended]),
             )
-        predictor.update(ends.track[rows], Observations(xyxy[rows], scores[rows], time_s), starts)
+        predictor.update(track[rows], Observations(xyxy[rows], scores[rows], time_s), starts)
     if not parts:
         none = np.zeros(0, np.int64)
         return none, none, np.zeros((0, 4)), np.zeros((0, 4))
     ended, began, mean, std = (np.concatenate(part) for part in zip(*parts, strict=True))
     return ended, began, mean.astype(np.float64), std.astype(np.float64)
+
+
+def settled(table: TrackTable, predictor: Predictor) -> TrackTable:
+    """The table with boxes moved towards where the motion model has the objects, having seen them from both sides.
+
+    It runs forwards and backwards over the whole tracks; the mean of what it says then of each row knows past and
+    future (two-filter smoothing: Fraser & Potter, IEEE Transactions on Automatic Control, 1969).
+
+    Args:
+        table: seen rows, ordered by id and frame.
+    """
+    said = np.zeros((len(table), 4), np.float32)
+    precision = Precision()
+    for way in _Way.both(table):
+        track, begin, end = way.ends.track, way.frames[way.ends.first], way.frames[way.ends.last]
+        moved = ~(way.camera == np.eye(2, 3)).all(axis=(1, 2))
+        model = predictor.fresh()
+        for frame, time_s, rows in way.steps():
+            if moved[frame]:
+                model.warp(np.flatnonzero((begin < frame) & (frame <= end)), way.camera[frame])
+            if not len(rows):
+                continue
+            slots = track[rows]
+            starts = begin[slots] == frame
+            precision.learn(table.xyxy[rows[~starts]], model.predict(slots[~starts], time_s).cxcywh)
+            model.update(slots, Observations(table.xyxy[rows], table.scores[rows], time_s), starts)
+            said[rows] += model.predict(slots, time_s).cxcywh
+    return replace(table, xyxy=fused(table.xyxy, said / np.float32(2), precision.strength))
 
 
 def pairs(table: TrackTable, predictor: Predictor, max_gap_s: float) -> Pairs:
@@ -294,19 +344,9 @@ def pairs(table: TrackTable, predictor: Predictor, max_gap_s: float) -> Pairs:
     if not len(ends.first):
         none = np.zeros(0)
         return Pairs(ends.first, ends.first, none, np.zeros((0, 2)), np.zeros((0, 2)), none, none)
-    last_frame = len(table.times_s) - 1
-    inverse = np.concatenate([np.eye(2, 3)[None], _inverse(table.camera[:0:-1])])
-    forwards = (table.frames, table.xyxy, table.scores, ends, table.times_s, table.camera)
-    backwards = (
-        last_frame - table.frames,
-        table.xyxy,
-        table.scores,
-        _Ends(ends.track, ends.last, ends.first),
-        -table.times_s[::-1],
-        inverse,
-    )
-    ended, began, mean, std = _forecasts(*forwards, predictor.fresh(), max_gap_s)
-    later, earlier, back_mean, back_std = _forecasts(*backwards, predictor.fresh(), max_gap_s)
+    forwards, backwards = _Way.both(table)
+    ended, began, mean, std = _forecasts(table.xyxy, table.scores, forwards, predictor.fresh(), max_gap_s)
+    later, earlier, back_mean, back_std = _forecasts(table.xyxy, table.scores, backwards, predictor.fresh(), max_gap_s)
     order, back_order = np.lexsort((began, ended)), np.lexsort((later, earlier))
     ended, began, mean, std = ended[order], began[order], mean[order], std[order]
     assert np.array_equal(ended, earlier[back_order]) and np.array_equal(began, later[back_order])
