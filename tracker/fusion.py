@@ -64,4 +64,5 @@ class Precision:
         if len(detected):
             off = np.abs(detected[:, 3] - detected[:, 1] - expected[:, 3]) / expected[:, 3]
             self._weight = min(self._weight + len(off), _MEMORY)
-            self.error += len(off) / self._weight * (float(np.median(off)) - self.error)
+            median = float(np.partition(off, len(off) // 2)[len(off) // 2])  # several times quicker than NumPy's
+            self.error += len(off) / self._weight * (median - self.error)

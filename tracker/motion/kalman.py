@@ -238,7 +238,7 @@ class KalmanPredictor:
     def predict(self, slots: Ints, time_s: float) -> Prediction:
         dt = _four(np.maximum(time_s - self._time_s.take(slots), 0))
         state = self._state.take(slots, axis=1)
-        ahead = propagate(state, dt, self._constants(len(slots)))
+        ahead = propagate(state, dt, self._constants(len(slots))) if dt.any() else state
         self._ahead[:, slots], self._ahead_s[slots] = ahead, time_s
         mean, std = to_cxcywh(*self._corrected(slots, state[MEAN], ahead[MEAN], np.sqrt(ahead[VARIANCE]), dt))
         return Prediction(mean.astype(np.float32), std.astype(np.float32))
