@@ -18,7 +18,7 @@ from walkers import LENGTH, make_sequence, perfect
 from tracker import Config, Detections, Status, Tracker
 from tracker.errors import UsageError
 from tracker.motion import load_predictor
-from tracker.offline import Recorder, TrackTable, filled, linked, pairs, second_look, smoothed, voted
+from tracker.offline import Recorder, TrackTable, filled, linked, pairs, second_look, settled, smoothed, voted
 from tracker.run_sequence import track_sequence
 from tracker.sequence import MotSequence, results
 
@@ -136,6 +136,18 @@ def test_filling_goes_straight_on_the_ground_and_no_further_than_the_limit() -> 
            ("frames", "ids", "xyxy", "scores", "classes", "raw_classes", "status")},
     )  # fmt: skip
     np.testing.assert_allclose(filled(pair, 1.0).xyxy, rows.xyxy * 2.0 ** np.arange(5)[:, None], rtol=1e-5)
+
+
+def test_boxes_settle_nearer_to_the_way_whichever_way_time_runs() -> None:
+    """A walker whose boxes shake, generated."""
+    way = make_table(walk(1, range(100)))
+    shaken = way.xyxy + np.random.default_rng(0).normal(0, [2, 4, 2, 4], way.xyxy.shape).astype(np.float32)
+    table = replace(way, xyxy=shaken)
+    out = settled(table, load_predictor())
+    assert (np.abs(out.xyxy - way.xyxy).mean(axis=0) < 0.9 * np.abs(shaken - way.xyxy).mean(axis=0)).all()
+    mirrored = make_table([(99 - f, i, x, y) for f, i, x, y in walk(1, range(100))])
+    back = settled(replace(mirrored, xyxy=shaken[::-1]), load_predictor())
+    np.testing.assert_allclose(back.xyxy[::-1], out.xyxy, atol=1.0)
 
 
 def test_smoothing_takes_the_jitter_and_leaves_the_way() -> None:
