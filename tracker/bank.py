@@ -110,13 +110,13 @@ class TrackBank:
             np.arange(len(slots)) >= len(known),
         )
         columns["detection"][slots] = rows
-        columns["reported"][born] = seen.xyxy[len(known) :]
-        self._precision.learn(seen.xyxy[: len(known)], self._of("expected", known))
-        columns["reported"][known] = fused(
-            seen.xyxy[: len(known)],
-            self._predictor.predict(known, time_s).cxcywh,
-            self._config.smoothing * self._precision.strength,
-        )
+        columns["reported"][slots] = seen.xyxy
+        detected = seen.xyxy[: len(known)]
+        self._precision.learn(detected, self._of("expected", known))
+        strength = self._config.smoothing * self._precision.strength
+        if strength:  # else the estimate is not needed
+            estimated = self._predictor.predict(known, time_s).cxcywh
+            columns["reported"][known] = fused(detected, estimated, strength)
         self._see(slots, seen, trust.take(rows), time_s)
 
     def _newcomers(self, taken: Ints, found: Detections, trust: Floats) -> Ints:

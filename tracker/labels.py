@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tracker.boxes import intersection
 from tracker.structures import Ints
 
 _SPARE = 0.5  # of a label's height, that has to be free around the first place before a label goes back there
@@ -52,9 +53,7 @@ class LabelPlaces:
 
 def _hidden(starts: Ints, ends: Ints, taken: Ints) -> Ints:
     """(K,) pixels of K places (K, 2), (K, 2) that lie on P others (P, 4)."""
-    low = np.maximum(starts[:, None], taken[:, :2])
-    high = np.minimum(ends[:, None], taken[:, 2:])
-    hidden: Ints = np.maximum(high - low, 0).prod(axis=2).sum(axis=1)
+    hidden: Ints = intersection(np.concatenate([starts, ends], axis=1), taken).sum(axis=1)
     return hidden
 
 

@@ -246,6 +246,16 @@ class _Way:
     times_s: Array  # (F,) increasing
     camera: Array  # (F, 2, 3) from the frame before to each frame
 
+    @property
+    def begin(self) -> Ints:
+        """(T,) frame in which each track begins."""
+        return self.frames[self.ends.first]
+
+    @property
+    def end(self) -> Ints:
+        """(T,) frame in which each track ends."""
+        return self.frames[self.ends.last]
+
     @classmethod
     def both(cls, table: TrackTable) -> tuple[_Way, _Way]:
         """Forwards and backwards, from the future into the past, of a table ordered by id and frame."""
@@ -261,12 +271,14 @@ class _Way:
             ),
         )
 
-    def steps(self) -> Iterator[tuple[int, float, Ints]]:
-        """Frame, its time, and its rows, from the first beginning of a track on."""
+    def steps(self, last: int) -> Iterator[tuple[int, float, Ints, Array | None]]:
+        """Frame, time, rows, and how the camera moved into it (None: not): from the first row's frame to `last`."""
         order = np.argsort(self.frames, kind="stable")
         cuts = np.searchsorted(self.frames[order], np.arange(len(self.times_s) + 1))
-        for frame in range(int(self.frames.min()), len(self.times_s)):
-            yield frame, float(self.times_s[frame]), order[cuts[frame] : cuts[frame + 1]]
+        moved = ~(self.camera == np.eye(2, 3)).all(axis=(1, 2))
+        for frame in range(int(self.frames.min()), last + 1):
+            rows = order[cuts[frame] : cuts[frame + 1]]
+            yield frame, float(self.times_s[frame]), rows, self.camera[frame] if moved[frame] else None
 
 
 def _forecasts(
@@ -278,14 +290,13 @@ def _forecasts(
         (P,) tracks that ended, (P,) tracks that began, (P, 4) centre and size forecast for the former in the frame in
         which the latter began, (P, 4) its standard deviations.
     """
-    track, begin, end = way.ends.track, way.frames[way.ends.first], way.frames[way.ends.last]
+    track, begin, end = way.ends.track, way.begin, way.end
     end_s = way.times_s[end]
     parts: list[tuple[Ints, Ints, Floats, Floats]] = []
-    moved = ~(way.camera == np.eye(2, 3)).all(axis=(1, 2))
-    for frame, time_s, rows in way.steps():
+    for frame, time_s, rows, camera in way.steps(int(begin.max())):  # behind the last beginning nothing is asked
         reach = (begin < frame) & (time_s - end_s <= max_gap_s)
-        if moved[frame] and reach.any():
-            predictor.warp(np.flatnonzero(reach), way.camera[frame])
+        if camera is not None and reach.any():
+            predictor.warp(np.flatnonzero(reach), camera)
         if not len(rows):
             continue
         starts = begin[track[rows]] == frame
@@ -317,12 +328,11 @@ def settled(table: TrackTable, predictor: Predictor) -> TrackTable:
     said = np.zeros((len(table), 4), np.float32)
     precision = Precision()
     for way in _Way.both(table):
-        track, begin, end = way.ends.track, way.frames[way.ends.first], way.frames[way.ends.last]
-        moved = ~(way.camera == np.eye(2, 3)).all(axis=(1, 2))
+        track, begin, end = way.ends.track, way.begin, way.end
         model = predictor.fresh()
-        for frame, time_s, rows in way.steps():
-            if moved[frame]:
-                model.warp(np.flatnonzero((begin < frame) & (frame <= end)), way.camera[frame])
+        for frame, time_s, rows, camera in way.steps(int(end.max())):
+            if camera is not None:
+                model.warp(np.flatnonzero((begin < frame) & (frame <= end)), camera)
             if not len(rows):
                 continue
             slots = track[rows]
@@ -340,11 +350,11 @@ def pairs(table: TrackTable, predictor: Predictor, max_gap_s: float) -> Pairs:
         table: seen rows, ordered by id and frame.
         predictor: a motion model, run afresh in each direction of time.
     """
-    ends = _Ends.of(table)
+    forwards, backwards = _Way.both(table)
+    ends = forwards.ends
     if not len(ends.first):
         none = np.zeros(0)
         return Pairs(ends.first, ends.first, none, np.zeros((0, 2)), np.zeros((0, 2)), none, none)
-    forwards, backwards = _Way.both(table)
     ended, began, mean, std = _forecasts(table.xyxy, table.scores, forwards, predictor.fresh(), max_gap_s)
     later, earlier, back_mean, back_std = _forecasts(table.xyxy, table.scores, backwards, predictor.fresh(), max_gap_s)
     order, back_order = np.lexsort((began, ended)), np.lexsort((later, earlier))

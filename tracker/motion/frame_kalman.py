@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tracker.boxes import xyxy_to_cxcywh
 from tracker.motion.classic import forecaster
-from tracker.motion.kalman import namespace
+from tracker.motion.kalman import MEAN, affine_scale, namespace, observe
 from tracker.motion.predictor import Observations, Prediction
 from tracker.structures import Forecaster, Ints, Mask
 
@@ -119,18 +119,7 @@ def propagate(state: Array, frames: Array, noise: FrameNoise, aspect: bool) -> A
 
 def correct(predicted: Array, observed: Array, noise: FrameNoise, aspect: bool) -> Array:
     """State after the predicted state was observed at (..., 4)."""
-    mean, velocity, variance, covariance, velocity_variance = predicted
-    total = variance + (unit(mean, aspect) * noise.measurement) ** 2
-    innovation, gain, velocity_gain = observed - mean, variance / total, covariance / total
-    return namespace(predicted).stack(
-        [
-            mean + gain * innovation,
-            velocity + velocity_gain * innovation,
-            (1 - gain) * variance,
-            (1 - gain) * covariance,
-            velocity_variance - velocity_gain * covariance,
-        ]
-    )
+    return observe(predicted, observed, unit(predicted[MEAN], aspect) * noise.measurement)
 
 
 def to_aspect(cxcywh: Array) -> Array:
@@ -193,8 +182,7 @@ class FrameKalman:
         self._time_s[slots] = seen.time_s
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
-        linear = affine[:, :2]
-        scale = np.sqrt(abs(np.linalg.det(linear)))
+        linear, scale = affine[:, :2], affine_scale(affine)
         state = self._state[:, slots]
         state[:2, :, :2] = state[:2, :, :2] @ linear.T
         state[0, :, :2] += affine[:, 2]

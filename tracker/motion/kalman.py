@@ -173,8 +173,13 @@ def _propagated_position(state: Array, dt: Array, p: KalmanParameters) -> tuple[
 
 def correct(predicted: Array, observed: Array, p: KalmanParameters) -> Array:
     """State (5, ..., 4) after the predicted state was observed at (..., 4)."""
+    return observe(predicted, observed, p.measurement_noise * measurement_unit(predicted[MEAN]))
+
+
+def observe(predicted: Array, observed: Array, noise: Array) -> Array:
+    """State (5, ..., 4) after the predicted state was observed at (..., 4) with a standard deviation of (..., 4)."""
     mean, velocity, variance, covariance, velocity_variance = predicted
-    total = variance + (p.measurement_noise * measurement_unit(mean)) ** 2
+    total = variance + noise**2
     innovation = observed - mean
     gain = variance / total
     velocity_gain = covariance / total
