@@ -87,6 +87,13 @@ def test_a_lost_track_says_which_detection_was_too_weak_for_it(evaluated):
     assert "too unsure for a lost track" in found.answer and "nobody has it" in found.answer
 
 
+def test_a_track_that_is_in_the_file_without_a_detection_says_why(evaluated):
+    blink = [*range(1, 9), *range(11, LENGTH + 1)]
+    found = explain(evaluated(rows((100, 20, 0.9, blink), (400, 20, 0.9))), 1, 9)
+    assert (found.state, found.last_seen, found.next_reported, found.remark) == ("confirmed", 8, 10, "")
+    assert "not matched" in found.answer and "has a box of it all the same, by the frames around" in found.answer
+
+
 def test_a_detection_out_of_reach_begins_a_track_and_both_say_so(evaluated):
     run = evaluated(rows((100, 20, 0.9, range(1, 11)), (145, 20, 0.9, range(11, LENGTH + 1))))
     old, new = explain(run, 1, 11), explain(run, 2, 11)

@@ -109,7 +109,8 @@ def clip(tmp_path_factory):
 
 def test_a_run_with_it_is_the_same_side_by_side_and_one_by_one(folder, clip, tmp_path):
     model = {"model": str(folder[0])}
-    config = CONFIG.override({"detector": model, "appearance": model, "motion": model})
+    at_once = {"report_delay_s": 0}  # a stream's frames do not wait
+    config = CONFIG.override({"detector": model, "appearance": model, "motion": model, "bank": at_once})
     result = run([clip], config, Output(project=tmp_path, video=False))[0]
     tracker = Tracker(config)
     seen = {frame.number: tracks.confirmed.xyxy for frame, tracks in tracker.stream(clip)}

@@ -66,9 +66,9 @@ def test_a_precise_detector_is_believed_and_a_usual_one_is_not():
         for precision, error in ((precise, 0.5), (usual, 5.0)):
             seen = expected + rng.normal(0, 1, (20, 4)).astype(np.float32) * [0, 0, 0, error]
             precision.learn(np.c_[seen[:, :2] - seen[:, 2:] / 2, seen[:, :2] + seen[:, 2:] / 2], expected)
-    assert (precise.strength, usual.strength) == (0.0, 1.0)
+    assert (precise.shake, usual.shake) == (0.0, 1.0)
     precise.learn(np.tile(np.array([0, 0, 40, 160], np.float32), (20, 1)), expected)
-    assert precise.strength < 0.1
+    assert precise.shake < 0.1
 
 
 def test_a_precise_detectors_walker_is_reported_where_it_is():

@@ -18,9 +18,10 @@ from walkers import LENGTH, make_sequence, perfect
 from tracker import Config, Detections, Status, Tracker
 from tracker.errors import UsageError
 from tracker.motion import load_predictor
-from tracker.offline import Recorder, TrackTable, filled, linked, pairs, second_look, settled, smoothed, voted
+from tracker.offline import Recorder, linked, pairs, second_look, settled, voted
 from tracker.run_sequence import track_sequence
 from tracker.sequence import MotSequence, results
+from tracker.track_table import TrackTable, filled, smoothed
 
 CONFIG = Config().override({"motion": {"model": "kalman"}})
 RATE = 25.0
@@ -143,10 +144,10 @@ def test_boxes_settle_nearer_to_the_way_whichever_way_time_runs() -> None:
     way = make_table(walk(1, range(100)))
     shaken = way.xyxy + np.random.default_rng(0).normal(0, [2, 4, 2, 4], way.xyxy.shape).astype(np.float32)
     table = replace(way, xyxy=shaken)
-    out = settled(table, load_predictor())
+    out, _ = settled(table, load_predictor())
     assert (np.abs(out.xyxy - way.xyxy).mean(axis=0) < 0.9 * np.abs(shaken - way.xyxy).mean(axis=0)).all()
     mirrored = make_table([(99 - f, i, x, y) for f, i, x, y in walk(1, range(100))])
-    back = settled(replace(mirrored, xyxy=shaken[::-1]), load_predictor())
+    back, _ = settled(replace(mirrored, xyxy=shaken[::-1]), load_predictor())
     np.testing.assert_allclose(back.xyxy[::-1], out.xyxy, atol=1.0)
 
 

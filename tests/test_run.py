@@ -18,7 +18,7 @@ from clips import pan
 from tracker import run as pipeline
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, UsageError
-from tracker.retroactive import Confirmation
+from tracker.hindsight import Hindsight
 from tracker.run import STAGES, Output, run
 from tracker.tracker import Tracker
 from tracker.video import Frame, open_source
@@ -47,12 +47,13 @@ def tracker():
 def sequential(clip):
     """`tracks.txt` by a plain loop: one frame, one stage at a time, with a tracker of its own."""
     tracker = Tracker(CONFIG)
-    confirmation = Confirmation(CONFIG.bank.report_delay_s)
+    hindsight = Hindsight(CONFIG.bank.report_delay_s, CONFIG.offline)
     decided = []
     with open_source(clip) as source:
         for frame in source:
-            decided += confirmation.push(frame, tracker.update(frame.image, time_s=frame.time_s))
-    decided += confirmation.flush()
+            tracks = tracker.update(frame.image, time_s=frame.time_s)
+            decided += hindsight.push(frame, tracks, tracker.camera_motion)
+    decided += hindsight.flush()
     text = "".join(tracks.to_mot(frame.number) for frame, tracks in decided)
     assert text.count("\n") >= FRAMES, "somebody is tracked all the time"
     return text
@@ -68,6 +69,12 @@ def result(tracker, clip, tmp_path_factory):
     """A run with all files."""
     output = Output(project=tmp_path_factory.mktemp("runs"), json=True, forecast_s=0.5)
     return run([clip], tracker, output, command=["track", "rtsp://bob:secret@host/x", str(clip)])[0]
+
+
+def begins_alike(lines: list[str], whole: str) -> bool:
+    """Same frames and ids up to where it ends: of the last half second, what followed was not known yet."""
+    heads = [[line.split(",")[:2] for line in text] for text in (lines, whole.splitlines())]
+    return heads[0] == heads[1][: len(lines)]
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -221,7 +228,7 @@ class TestWhenSomethingGoesWrong:
         assert not rest
         assert first.frames == 10
         lines = (first.folder / "tracks.txt").read_text().splitlines(keepends=True)
-        assert lines == sequential.splitlines(keepends=True)[: len(lines)]
+        assert begins_alike(lines, sequential)
         assert lines[-1].startswith("10,")
         assert yaml.safe_load((first.folder / "run.yaml").read_text())["result"]["interrupted"]
 
@@ -244,7 +251,7 @@ class TestWhenSomethingGoesWrong:
         (result,) = run([clip], tracker, output)
         assert result.interrupted and Interrupting.taken > 4
         written = (result.folder / "tracks.txt").read_text()
-        assert written and sequential.startswith(written)
+        assert written and begins_alike(written.splitlines(), sequential)
 
     def test_an_interruption_of_the_last_frames_closes_no_file_that_is_written_to(
         self, tracker, clip, output, sequential, monkeypatch

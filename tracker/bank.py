@@ -113,7 +113,7 @@ class TrackBank:
         columns["reported"][slots] = seen.xyxy
         detected = seen.xyxy[: len(known)]
         self._precision.learn(detected, self._of("expected", known))
-        strength = self._config.smoothing * self._precision.strength
+        strength = self._config.smoothing * self._precision.shake
         if strength:  # else the estimate is not needed
             estimated = self._predictor.predict(known, time_s).cxcywh
             columns["reported"][known] = fused(detected, estimated, strength)
@@ -202,6 +202,7 @@ class TrackBank:
             interval_s=interval_s,
             names=names,
             renamed=self._renamed,
+            shake=self._precision.shake,
             forecaster=self._predictor.snapshot(slots, time_s),
         )
 

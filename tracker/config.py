@@ -104,7 +104,7 @@ class BankConfig:
     confirm_hits: int = setting(2, 1, 100)  # detections before a track is believed; higher: fewer false tracks
     confirm_score: float = setting(0.8, 0, 1)  # and one of them at least this sure at first; higher: fewer false tracks
     confirm_s: float = setting(2.0, 0, 3600)  # seen for this long, as sure as `birth_score` is enough; linear between
-    report_delay_s: float = setting(0.5, 0, 60, tune=False)  # files wait this long for a tentative track's first rows
+    report_delay_s: float = setting(0.5, 0, 60, tune=False)  # files wait this long to tell what followed; 0: not
     lost_s: float = setting(1.5, 0, 3600)  # a track unseen for longer is not matched by motion any more
     lost_heights: float = setting(0.7, 0, 1000)  # nor one whose place is vaguer: standard deviation in box heights
     recognise_s: float = setting(2.0, 0, 60)  # a new track can still turn out to be one that returned for this long
@@ -120,7 +120,7 @@ class BankConfig:
 
 @dataclass(frozen=True)
 class OfflineConfig:
-    """The second look at a finished video (`--offline`)."""
+    """What later frames say of earlier ones: at the end of a video (`--offline`), or within `bank.report_delay_s`."""
 
     link_s: float = setting(3.0, 0, 3600)  # longest gap over which two tracks are joined
     link_odds: float = setting(-0.5, -50, 50)  # least log-odds that they are one object; higher: fewer joined

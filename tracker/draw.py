@@ -122,6 +122,7 @@ class Annotator:
                 _draw_trail(image, _smooth(points[:, 1:]), strength, colour(track_id), line)
 
     def _draw_forecasts(self, image: Image, rows: Tracks) -> None:
+        rows = rows[~np.isnan(rows.forecast(1).xyxy[:, 0, 0])]  # not of what is here in hindsight only
         if not len(rows):
             return
         forecast = rows.forecast(self._FORECAST_STEPS, self._forecast_s / self._FORECAST_STEPS)

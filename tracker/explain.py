@@ -17,8 +17,8 @@ from tracker.association import Stage, confident_floor, grown_iou, plan, spread
 from tracker.boxes import height_overlap, iou, tlwh_to_xyxy, xyxy_to_cxcywh
 from tracker.config import AssociationConfig, Config
 from tracker.errors import UsageError
+from tracker.hindsight import Hindsight
 from tracker.repeat import Decision, Moment, repetition
-from tracker.retroactive import Confirmation
 from tracker.sequence import FRAME, HEIGHT, ID, LEFT, Table, results
 from tracker.structures import Floats, Status, Tracks
 
@@ -144,7 +144,7 @@ def explain(
         raise UsageError(f"no track {track_id} in {again.file}; {known}")
     if frame < 1:
         raise UsageError(f"frame is {frame}; frames count from 1")
-    confirmation: Confirmation[int] = Confirmation(again.delay_s)
+    hindsight: Hindsight[int] = Hindsight(again.delay_s, again.tracker.config.offline)
     numbers: dict[float, int] = {}  # time of a frame -> its number
     renamed: dict[int, int] = {}  # provisional id of this frame -> the one it was recognised as, soon enough
     moment, written = None, None
@@ -157,11 +157,11 @@ def explain(
                 moment = again.tracker.moment()
             if moment is not None:
                 renamed |= tracks.renamed
-            written = dict(confirmation.push(now.number, tracks)).get(frame)
+            written = dict(hindsight.push(now.number, tracks, again.tracker.camera_motion)).get(frame)
             if written is not None or (moment is None and now.number > frame):
                 break
         else:
-            written = dict(confirmation.flush()).get(frame)
+            written = dict(hindsight.flush()).get(frame)
     if moment is None:
         last = max(numbers.values(), default=0)
         reason = "it was left out (--vid-stride)" if frame < last else f"it has frames 1 to {last}"
@@ -208,6 +208,8 @@ class _Question:
             state, pairs = "departed" if self.id in self.moment.departed else "absent", []
             sentence = self._absence(state)
         own = self.table[self.table[:, ID] == self.id, FRAME].astype(int)
+        if row is not None and self.frame in own and not (pairs and pairs[0].verdict == "matched"):
+            sentence += " The file has a box of it all the same, by the frames around."
         later = own[own > self.frame]
         predicted = std = grown = last_seen = unseen_s = None
         if row is not None:

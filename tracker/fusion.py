@@ -55,8 +55,8 @@ class Precision:
         self._weight = _START_WEIGHT
 
     @property
-    def strength(self) -> float:
-        """For `fused`: 0 for a precise detector, 1 for a usual one."""
+    def shake(self) -> float:
+        """0 for a precise detector, 1 for a usual one: how much there is to mend in its boxes."""
         return min(max((self.error - _PRECISE) / (_USUAL - _PRECISE), 0.0), 1.0)
 
     def learn(self, detected: Floats, expected: Floats) -> None:

@@ -16,19 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.association import assign
-from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from tracker.boxes import xyxy_to_cxcywh
 from tracker.config import Config
 from tracker.fusion import Precision, fused
 from tracker.motion import load_predictor
 from tracker.motion.predictor import Observations, Predictor
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
+from tracker.track_table import TrackTable, filled, inverse, renamed, smoothed
 
 Array = NDArray[np.float64]
-_COLUMNS = ("frames", "ids", "xyxy", "scores", "classes", "raw_classes", "status")  # one value a row
 _LINK = np.array([1.82, -0.90, 1.06, -2.67, -1.60])  # constant, surprise, vagueness, log of the gap in s, growth
 _OTHER_CLASS = -3.0  # what another class adds to the log-odds
 _SIZE_ROWS = 10  # rows at a track's end whose sizes are averaged: one box alone is too noisy
-_SMOOTH_REACH = 3.0  # standard deviations: what is further away in time counts nothing
 _NOTHING = (
     np.zeros(0, np.int64),
     np.zeros((0, 4), np.float32),
@@ -36,66 +35,6 @@ _NOTHING = (
     np.zeros(0, np.int64),
     np.zeros(0, np.int64),
 )
-
-
-@dataclass(frozen=True, eq=False)
-class TrackTable:
-    """All rows of a video's tracks; letters: R rows, F frames, L tracks with a look.
-
-    Attributes:
-        frames: (R,) int64 position of the row's frame in `times_s`, from 0.
-        ids: (R,) int64; an id has at most one row in a frame.
-        xyxy: (R, 4) float32 boxes in pixels.
-        scores: (R,) float32.
-        classes: (R,) int64 class of the track.
-        raw_classes: (R,) int64 class of the frame's detection, -1 where predicted.
-        status: (R,) int64 of `Status`, CONFIRMED or PREDICTED.
-        times_s: (F,) float64 time of every frame of the video, increasing.
-        camera: (F, 2, 3) float64 camera motion from the frame before to each frame.
-        look_ids: (L,) int64 ids of tracks with a look.
-        looks: (L, 512) float32 unit vectors: their mean look.
-    """
-
-    frames: Ints
-    ids: Ints
-    xyxy: Floats
-    scores: Floats
-    classes: Ints
-    raw_classes: Ints
-    status: Ints
-    times_s: Array
-    camera: Array
-    look_ids: Ints
-    looks: Floats
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __getitem__(self, rows: NDArray[np.bool_] | Ints | slice) -> TrackTable:
-        """The same columns for the rows of a mask, index array or slice."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
-
-    def at(self, frame: int, names: Mapping[int, str]) -> Tracks:
-        """The tracks of one frame, of a table ordered by frame (as `second_look` returns it)."""
-        rows = self[slice(*np.searchsorted(self.frames, [frame, frame + 1]))]
-        near = max(frame, 1)
-        return Tracks(
-            ids=rows.ids,
-            xyxy=rows.xyxy,
-            scores=rows.scores,
-            classes=rows.classes,
-            raw_classes=rows.raw_classes,
-            status=rows.status,
-            detection_index=np.full(len(rows), -1),
-            time_s=float(self.times_s[frame]),
-            interval_s=float(self.times_s[near] - self.times_s[near - 1]) if len(self.times_s) > 1 else 0.0,
-            names=names,
-        )
-
-    @property
-    def row_times_s(self) -> Array:
-        """(R,) time of each row."""
-        return self.times_s[self.frames]
 
 
 class Recorder:
@@ -144,7 +83,7 @@ class Recorder:
             known = self._final_id(key)
             sums[known] = sums.get(known, 0) + look
         looks = np.array(list(sums.values()), np.float32).reshape(-1, FEATURE_SIZE)
-        ids = _replaced(ids, {key: self._final_id(key) for key in self._renamed})
+        ids = renamed(ids, {key: self._final_id(key) for key in self._renamed})
         table = TrackTable(
             frames=np.repeat(np.arange(len(self)), [len(rows[0]) for rows in self._rows]),
             ids=ids,
@@ -189,7 +128,8 @@ def second_look(table: TrackTable, config: Config) -> TrackTable:
     while before != len(np.unique(table.ids)):  # what was joined is known longer, and may be joined further
         before = len(np.unique(table.ids))
         table = voted(_linked_once(table, predictor, config))
-    table = smoothed(filled(settled(table, predictor), settings.fill_s), settings.smooth_s)
+    table, shake = settled(table, predictor)
+    table = smoothed(filled(table, settings.fill_s), settings.smooth_s * shake)
     return table[np.lexsort((table.ids, table.frames))]
 
 
@@ -260,14 +200,14 @@ class _Way:
     def both(cls, table: TrackTable) -> tuple[_Way, _Way]:
         """Forwards and backwards, from the future into the past, of a table ordered by id and frame."""
         ends = _Ends.of(table)
-        inverse = np.concatenate([np.eye(2, 3)[None], _inverse(table.camera[:0:-1])])
+        backwards = np.concatenate([np.eye(2, 3)[None], inverse(table.camera[:0:-1])])
         return (
             cls(table.frames, ends, table.times_s, table.camera),
             cls(
                 len(table.times_s) - 1 - table.frames,
                 _Ends(ends.track, ends.last, ends.first),
                 -table.times_s[::-1],
-                inverse,
+                backwards,
             ),
         )
 
@@ -316,7 +256,7 @@ def _forecasts(
     return ended, began, mean.astype(np.float64), std.astype(np.float64)
 
 
-def settled(table: TrackTable, predictor: Predictor) -> TrackTable:
+def settled(table: TrackTable, predictor: Predictor) -> tuple[TrackTable, float]:
     """The table with boxes moved towards where the motion model has the objects, having seen them from both sides.
 
     It runs forwards and backwards over the whole tracks; the mean of what it says then of each row knows past and
@@ -324,6 +264,9 @@ def settled(table: TrackTable, predictor: Predictor) -> TrackTable:
 
     Args:
         table: seen rows, ordered by id and frame.
+
+    Returns:
+        The same rows, and how much the boxes shook (`fusion.Precision`).
     """
     said = np.zeros((len(table), 4), np.float32)
     precision = Precision()
@@ -340,7 +283,7 @@ def settled(table: TrackTable, predictor: Predictor) -> TrackTable:
             precision.learn(table.xyxy[rows[~starts]], model.predict(slots[~starts], time_s).cxcywh)
             model.update(slots, Observations(table.xyxy[rows], table.scores[rows], time_s), starts)
             said[rows] += model.predict(slots, time_s).cxcywh
-    return replace(table, xyxy=fused(table.xyxy, said / np.float32(2), precision.strength))
+    return replace(table, xyxy=fused(table.xyxy, said / np.float32(2), precision.shake)), precision.shake
 
 
 def pairs(table: TrackTable, predictor: Predictor, max_gap_s: float) -> Pairs:
@@ -383,12 +326,6 @@ def _mean_of(values: Array, first: Ints, last: Ints) -> Array:
     total = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
     mean: Array = (total[last + 1] - total[first]) / (last + 1 - first)[:, None]
     return mean
-
-
-def _inverse(affine: Array) -> Array:
-    """(F, 2, 3) -> (F, 2, 3) the way back."""
-    linear = np.linalg.inv(affine[:, :, :2])
-    return np.concatenate([linear, -linear @ affine[:, :, 2:]], axis=2)
 
 
 def link_odds(found: Pairs) -> Array:
@@ -455,115 +392,4 @@ def linked(table: TrackTable, found: Pairs, odds: Array, least_odds: float) -> T
     part_of[columns[right]] = rows[left]
     while (part_of != part_of[part_of]).any():
         part_of = part_of[part_of]
-    return _ordered(replace(table, ids=table.ids[ends.first[part_of]][ends.track]))
-
-
-def filled(table: TrackTable, limit_s: float) -> TrackTable:
-    """The table with the frames a track misses for at most `limit_s` filled by straight lines on the ground.
-
-    Both ends of a gap are moved with the camera into each frame between, then weighted by nearness in time. The new
-    rows are PREDICTED, with the score of their neighbours, weighted the same way.
-
-    Args:
-        table: ordered by id and frame.
-    """
-    seconds = table.row_times_s
-    before = np.flatnonzero(
-        (np.diff(table.ids) == 0) & (np.diff(table.frames) > 1) & (np.diff(seconds) <= limit_s + 1e-6)
-    )
-    missing = table.frames[before + 1] - table.frames[before] - 1
-    left = np.repeat(before, missing)
-    step = np.arange(len(left)) - np.repeat(np.cumsum(missing) - missing, missing) + 1
-    frames = table.frames[left] + step
-    elapsed = table.times_s[frames] - seconds[left]
-    share = (elapsed / (seconds[left + 1] - seconds[left]))[:, None]
-    box = xyxy_to_cxcywh(table.xyxy.astype(np.float64))
-    start = _carried(box[left], table.frames[left], frames, table.camera)
-    stop = _carried(box[left + 1], table.frames[left + 1], frames, table.camera)
-    between = cxcywh_to_xyxy((1 - share) * start + share * stop)
-    score = (1 - share[:, 0]) * table.scores[left] + share[:, 0] * table.scores[left + 1]
-    more = replace(
-        table[left],
-        frames=frames,
-        xyxy=between.astype(np.float32),
-        scores=score.astype(np.float32),
-        raw_classes=np.full(len(left), -1),
-        status=np.full(len(left), int(Status.PREDICTED)),
-    )
-    return _ordered(_stacked(table, more))
-
-
-def smoothed(table: TrackTable, sigma_s: float) -> TrackTable:
-    """The table with every box replaced by a straight line through its neighbours in time, on the ground.
-
-    Neighbours are moved with the camera into the box's own frame; each counts by its score and, as a Gaussian, by its
-    nearness in time. In the middle of a track that is a Gaussian mean; a line, not a mean, because a mean would pull
-    the ends of a moving track inwards (Cleveland, JASA 1979). Widths and heights are averaged.
-
-    Args:
-        table: ordered by id and frame.
-    """
-    if not len(table) or not sigma_s:
-        return table
-    box = xyxy_to_cxcywh(table.xyxy.astype(np.float64))
-    seconds = table.row_times_s
-    trust = np.maximum(table.scores.astype(np.float64), 1e-3)
-    weight = np.stack([trust, np.zeros_like(trust), np.zeros_like(trust)])  # sums of w, w dt, w dt^2
-    total = np.stack([box * trust[:, None], np.zeros_like(box)])  # sums of w x, w dt x
-    for step in range(1, len(table)):
-        near = np.flatnonzero(
-            (table.ids[step:] == table.ids[:-step]) & (seconds[step:] - seconds[:-step] <= _SMOOTH_REACH * sigma_s)
-        )
-        if not len(near):
-            break
-        for to, source in ((near, near + step), (near + step, near)):
-            apart = (seconds[source] - seconds[to]) / sigma_s
-            share = trust[source] * np.exp(-0.5 * apart**2)
-            there = _carried(box[source], table.frames[source], table.frames[to], table.camera)
-            weight[:, to] += share * np.stack([np.ones_like(apart), apart, apart**2])
-            total[:, to] += share[:, None] * np.stack([there, apart[:, None] * there])
-    mean = total[0] / weight[0][:, None]
-    spread = weight[0] * weight[2] - weight[1] ** 2
-    line = (weight[2][:, None] * total[0] - weight[1][:, None] * total[1]) / np.maximum(spread, 1e-12)[:, None]
-    mean[:, :2] = np.where((spread > 1e-6 * weight[0] ** 2)[:, None], line, mean)[:, :2]
-    return replace(table, xyxy=cxcywh_to_xyxy(mean).astype(np.float32))
-
-
-def _carried(box: Array, source: Ints, target: Ints, camera: Array) -> Array:
-    """(N, 4) centres and sizes moved with the camera from their frames (N,) to others (N,), forwards or backwards."""
-    moved = ~(camera == np.eye(2, 3)).all(axis=(1, 2))
-    if not moved.any():
-        return box
-    inverse = _inverse(camera)
-    box = box.copy()
-    at = source.copy()
-    while True:
-        on, back = np.flatnonzero(at < target), np.flatnonzero(at > target)
-        if not len(on) and not len(back):
-            return box
-        for rows, affine in ((on, camera[at[on] + 1]), (back, inverse[at[back]])):
-            centre, linear = box[rows, :2, None], affine[:, :, :2]
-            box[rows, :2] = (linear @ centre)[..., 0] + affine[:, :, 2]
-            box[rows, 2:] *= np.sqrt(np.abs(np.linalg.det(linear)))[:, None]
-        at[on] += 1
-        at[back] -= 1
-
-
-def _ordered(table: TrackTable) -> TrackTable:
-    """The same rows, ordered by id and frame."""
-    return table[np.lexsort((table.frames, table.ids))]
-
-
-def _replaced(ids: Ints, names: Mapping[int, int]) -> Ints:
-    """Ids, those in `names` by another."""
-    if not names:
-        return ids
-    old = np.array(sorted(names), np.int64)
-    new = np.array([names[key] for key in old.tolist()], np.int64)
-    at = np.minimum(np.searchsorted(old, ids), len(old) - 1)
-    return np.where(old[at] == ids, new[at], ids)
-
-
-def _stacked(table: TrackTable, more: TrackTable) -> TrackTable:
-    """The rows of both tables."""
-    return replace(table, **{c: np.concatenate([getattr(table, c), getattr(more, c)]) for c in _COLUMNS})
+    return replace(table, ids=table.ids[ends.first[part_of]][ends.track]).ordered

@@ -26,9 +26,9 @@ from tracker.config import Config
 from tracker.crops import CropWriter
 from tracker.draw import Annotator
 from tracker.errors import SourceError, UsageError
+from tracker.hindsight import Hindsight
 from tracker.offline import Recorder, second_look
 from tracker.readers.url import is_url, redacted
-from tracker.retroactive import Confirmation
 from tracker.structures import Detections, Image, Tracks
 from tracker.video import Frame, Source, open_source
 from tracker.window import Window, require_windows
@@ -238,7 +238,7 @@ class _Job:
         result.folder = self._folder(source.name)
         record = self._record(source, given, tracker, device)
         replace_text(result.folder / "run.yaml", provenance.yaml_text(record))
-        confirmation: Confirmation[Frame] = Confirmation(tracker.config.bank.report_delay_s)
+        hindsight: Hindsight[Frame] = Hindsight(tracker.config.bank.report_delay_s, tracker.config.offline)
         decided: deque[tuple[Frame, Tracks]] = deque()
         recorder = Recorder()
         batch = tracker.config.detector.batch
@@ -253,7 +253,7 @@ class _Job:
                         tracks = replace(tracks, names=detector.names)
                         if self.output.offline:
                             recorder.add(tracks, found, tracker.camera_motion, tracker.features)
-                        decided.extend(confirmation.push(frame, tracks))
+                        decided.extend(hindsight.push(frame, tracks, tracker.camera_motion))
                         files.take(decided)
                         live = len(tracks.confirmed)
                         seconds = time.perf_counter() - start
@@ -265,7 +265,7 @@ class _Job:
                 result.error = error
             except KeyboardInterrupt:
                 result.interrupted = True
-            decided.extend(confirmation.flush())
+            decided.extend(hindsight.flush())
             files.take(decided)
         result.tracks = files.tracks
         result.stage_seconds["write"] = files.seconds

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from tracker.detect import DetectionFile
 from tracker.errors import DataError, SourceError
+from tracker.hindsight import Hindsight
 from tracker.offline import Recorder, second_look
-from tracker.retroactive import Confirmation
 from tracker.sequence import MotSequence
 from tracker.structures import Detections, Image
 from tracker.writers import writing
@@ -97,8 +97,7 @@ def track_sequence(
         out: the file.
         detections: "det": det/det.txt; "yolo": the tracker's detector looks at the images.
         camera_motion: "file" (gmc.txt), "images" or "none"; None: the first of these that is there.
-        strict_online: nothing is written later than the frame it belongs to: the first frames of a track, which are
-            believed only once it is confirmed, are left out.
+        strict_online: a frame is written as it was tracked, and not as the next half second shows it to have been.
         offline: nothing is written before the end, and then what a second look made of it (`tracker.offline`).
         progress: called after each frame.
 
@@ -124,7 +123,8 @@ def track_frames(
 ) -> float:
     """What `track_sequence` does, of frames that are at hand."""
     tracker.reset()
-    confirmation: Confirmation[int] = Confirmation(tracker.config.bank.report_delay_s)
+    config = tracker.config
+    hindsight: Hindsight[int] = Hindsight(0.0 if strict_online else config.bank.report_delay_s, config.offline)
     recorder = Recorder()
     seconds = 0.0
     with writing(out), out.open("w", encoding="ascii") as lines:
@@ -136,12 +136,12 @@ def track_frames(
                 recorder.add(tracks, frame.detections, tracker.camera_motion, tracker.features)
                 progress()
                 continue
-            decided = [(frame.number, tracks.confirmed)] if strict_online else confirmation.push(frame.number, tracks)
-            lines.writelines(rows.to_mot(number) for number, rows in decided)
+            waited = hindsight.push(frame.number, tracks, tracker.camera_motion)
+            lines.writelines(rows.to_mot(number) for number, rows in waited)
             progress()
-        lines.writelines(rows.to_mot(number) for number, rows in confirmation.flush())
+        lines.writelines(rows.to_mot(number) for number, rows in hindsight.flush())
         if offline:
-            table = second_look(recorder.table(), tracker.config)
+            table = second_look(recorder.table(), config)
             lines.writelines(table.at(position, {}).to_mot(position + 1) for position in range(len(recorder)))
     return seconds
 

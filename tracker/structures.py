@@ -30,7 +30,7 @@ class Status(IntEnum):
 
     TENTATIVE = 0  # seen, not yet often enough to be believed
     CONFIRMED = 1  # believed, and matched to a detection in this frame
-    PREDICTED = 2  # believed, not detected in this frame: the box is the motion model's
+    PREDICTED = 2  # believed, not detected in this frame: the box is the motion model's, or lies between detections
 
 
 TENTATIVE, CONFIRMED, PREDICTED = map(int, Status)
@@ -169,13 +169,26 @@ Forecaster = Callable[[Floats], tuple[Floats, Floats]]
 """Seconds ahead (H,) -> boxes (N, H, 4) and standard deviations (N, H, 4) in pixels."""
 
 
+def of_rows(forecaster: Forecaster | None, rows: Ints) -> Forecaster | None:
+    """A forecaster of some of the tracks, (M,) rows; of a row -1 nothing is known: NaN."""
+    if forecaster is None:
+        return None
+
+    def chosen(seconds: Floats) -> tuple[Floats, Floats]:
+        boxes, std = (np.pad(part, ((0, 1), (0, 0), (0, 0)), constant_values=np.nan) for part in forecaster(seconds))
+        return boxes[rows], std[rows]
+
+    return chosen
+
+
 @dataclass(frozen=True, eq=False)
 class Tracks:
     """The tracks of one frame, ordered by id.
 
     Attributes:
         ids: (N,) int64, unique in this tracker's life, never reused, counting from 1.
-        xyxy: (N, 4) float32 boxes in pixels: the detection's where there is one, else the prediction's.
+        xyxy: (N, 4) float32 boxes in pixels: near the detection's where there is one, else the prediction's, or what
+            later frames say of it.
         scores: (N,) float32 score of the detection; of a predicted box, the last score.
         classes: (N,) int64 class by score-weighted vote over the track's life.
         raw_classes: (N,) int64 class of this frame's detection, -1 where predicted.
@@ -185,6 +198,7 @@ class Tracks:
         interval_s: seconds from one frame to the next, the unit of `forecast`'s steps.
         names: class number -> name; may be empty.
         renamed: provisional id -> id, of new tracks that were recognised in this frame as ones that were known before.
+        shake: how far the detector's boxes are from steady ones: 0 as a person draws them, 1 as detectors do.
     """
 
     ids: Ints
@@ -198,6 +212,7 @@ class Tracks:
     interval_s: float
     names: Mapping[int, str] = field(default_factory=dict)
     renamed: Mapping[int, int] = field(default_factory=dict)
+    shake: float = 1.0
     forecaster: Forecaster | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -205,14 +220,6 @@ class Tracks:
 
     def __getitem__(self, keep: NDArray[Any] | slice) -> Tracks:
         """The same columns for the rows of a mask, index array or slice."""
-        rows = np.arange(len(self))[keep]
-        source = self.forecaster
-
-        def forecaster(seconds: Floats) -> tuple[Floats, Floats]:
-            assert source is not None
-            boxes, std = source(seconds)
-            return boxes[rows], std[rows]
-
         return Tracks(
             self.ids[keep],
             self.xyxy[keep],
@@ -225,7 +232,8 @@ class Tracks:
             self.interval_s,
             self.names,
             self.renamed,
-            None if source is None else forecaster,
+            self.shake,
+            of_rows(self.forecaster, np.arange(len(self))[keep]),
         )
 
     @property
@@ -236,7 +244,8 @@ class Tracks:
     def forecast(self, steps: int, step_s: float | None = None) -> Forecast:
         """Boxes and their uncertainty for the next `steps` frames (or steps of `step_s` seconds).
 
-        Valid at any later time: it holds what was known when this frame was tracked.
+        Valid at any later time: it holds what was known when this frame was tracked. NaN for objects of which nothing
+        was known then: those that are here because they were seen again later.
 
         Raises:
             InputError: `steps` below 1 or `step_s` not positive.

@@ -33,7 +33,11 @@ def command(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
     preproc: Preproc = True,
     strict_online: Annotated[
-        bool, typer.Option("--strict-online", help="Write nothing late: no first frames of tracks confirmed later.")
+        bool,
+        typer.Option(
+            "--strict-online",
+            help="Write frames as they were tracked, not as what follows shows them.",
+        ),
     ] = False,
     offline: Annotated[
         bool, typer.Option("--offline", help="Look again at each finished sequence: link tracks, fill gaps, smooth.")

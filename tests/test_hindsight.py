@@ -1,0 +1,181 @@
+"""Frames wait, and are reported as later frames have shown them to be."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracker import Status, Tracks
+from tracker.config import OfflineConfig
+from tracker.hindsight import Hindsight
+from tracker.track_table import TrackTable, filled, smoothed
+
+T, C, P = Status.TENTATIVE, Status.CONFIRMED, Status.PREDICTED
+STILL = np.eye(2, 3)
+PLAIN = OfflineConfig(fill_s=0.0, smooth_s=0.0)
+FILL = OfflineConfig(fill_s=2.0, smooth_s=0.0)
+
+
+def tracks(time_s=0.0, x=0.0, **status):
+    """Tracks t1, t2, ...: boxes of 10 x 20 at `x`; those that are predicted have no detection."""
+    ids = np.array([int(name[1:]) for name in status], np.int64)
+    n = len(ids)
+    kinds = np.array(list(status.values()), np.int64)
+    return Tracks(
+        ids=ids,
+        xyxy=np.tile(np.array([x, 0, x + 10, 20], np.float32), (n, 1)),
+        scores=np.ones(n, np.float32),
+        classes=np.zeros(n, np.int64),
+        raw_classes=np.where(kinds == P, -1, 0),
+        status=kinds,
+        detection_index=np.where(kinds == P, -1, np.arange(n)),
+        time_s=time_s,
+        interval_s=0.1,
+        forecaster=lambda seconds: (np.zeros((n, len(seconds), 4), np.float32),) * 2,
+    )
+
+
+def told(stream, delay_s=1.0, settings=PLAIN, camera=STILL):
+    """All frames of a stream of tracks, numbered from 0."""
+    wait = Hindsight(delay_s, settings)
+    out = [pair for number, frame in enumerate(stream) for pair in wait.push(number, frame, camera)]
+    return out + wait.flush()
+
+
+def short(pairs):
+    return [(frame, t.ids.tolist(), t.status.tolist()) for frame, t in pairs]
+
+
+def lefts(pairs, identity):
+    return {frame: float(t.xyxy[t.ids == identity][0, 0]) for frame, t in pairs if identity in t.ids}
+
+
+class TestWaiting:
+    def test_every_frame_waits_as_long_and_in_order(self):
+        wait = Hindsight(0.2, PLAIN)
+        assert wait.push("a", tracks(0.0, t1=C), STILL) == []
+        assert wait.push("b", tracks(0.1, t1=C), STILL) == []
+        assert short(wait.push("c", tracks(0.2, t1=C), STILL)) == [("a", [1], [C])]
+        assert short(wait.push("d", tracks(0.9, t1=C), STILL)) == [("b", [1], [C]), ("c", [1], [C])]
+        assert short(wait.flush()) == [("d", [1], [C])]
+        assert wait.flush() == []
+
+    def test_without_delay_a_frame_is_reported_at_once_as_it_was_tracked(self):
+        frame = tracks(x=3.0, t1=C, t2=T, t3=P)
+        ((_, now),) = Hindsight(0.0, OfflineConfig()).push("a", frame, STILL)
+        assert now.ids.tolist() == [1, 3]
+        np.testing.assert_array_equal(now.xyxy, frame.xyxy[[0, 2]])
+
+    def test_frames_without_tracks_pass_too(self):
+        assert short(told([tracks(0.1 * i) for i in range(20)])) == [(i, [], []) for i in range(20)]
+
+    def test_memory_does_not_grow_with_the_stream(self):
+        wait = Hindsight(0.5, OfflineConfig())
+        sizes = []
+        for i in range(600):
+            name = {f"t{i // 40 + 1}": C}  # somebody new every four seconds
+            wait.push(i, tracks(0.1 * i, x=float(i), **name), STILL)
+            sizes.append((len(wait._seen), len(wait._seen.times_s), len(wait._held), len(wait._motion)))
+        assert (np.max(sizes[300:], axis=0) <= np.max(sizes[:300], axis=0)).all()
+        assert np.max(sizes, axis=0)[0] < 20
+
+
+class TestWhoIsBelieved:
+    def test_early_rows_are_reported_once_the_track_is_believed(self):
+        assert short(told([tracks(0.0, t1=C, t2=T), tracks(0.1, t1=C, t2=T), tracks(0.2, t1=C, t2=C)])) == [
+            (0, [1, 2], [C, C]),
+            (1, [1, 2], [C, C]),
+            (2, [1, 2], [C, C]),
+        ]
+
+    def test_a_track_that_was_never_believed_is_dropped(self):
+        assert short(told([tracks(0.0, t1=C, t2=T), tracks(0.1, t1=C)])) == [(0, [1], [C]), (1, [1], [C])]
+
+    def test_rows_too_early_for_the_delay_are_left_out(self):
+        stream = [tracks(0.0, t1=T), tracks(0.4, t1=T), tracks(0.5, t1=T), tracks(0.6, t1=C)]
+        assert short(told(stream, 0.5)) == [(0, [], []), (1, [1], [C]), (2, [1], [C]), (3, [1], [C])]
+
+    def test_a_track_that_was_recognised_gets_its_id_in_the_frames_that_wait(self):
+        stream = [
+            tracks(0.0, t1=C, t2=P, t7=T),
+            replace(tracks(0.1, t1=C, t2=T), renamed={7: 2}),
+            tracks(0.2, t1=C, t2=C),
+        ]
+        assert short(told(stream)) == [(i, [1, 2], [C, C]) for i in range(3)]
+
+
+class TestHiddenObjects:
+    def test_who_is_seen_again_in_time_was_there_all_along(self):
+        stream = [tracks(0.0, x=0, t1=C), tracks(0.1), tracks(0.2), tracks(0.3, x=30, t1=C)]
+        out = told(stream, settings=FILL)
+        assert short(out) == [(0, [1], [C]), (1, [1], [P]), (2, [1], [P]), (3, [1], [C])]
+        assert lefts(out, 1) == pytest.approx({0: 0, 1: 10, 2: 20, 3: 30})
+        assert out[1][1].detection_index.tolist() == [-1] and out[1][1].raw_classes.tolist() == [-1]
+
+    def test_a_hidden_row_of_the_tracker_gives_way_to_what_was_seen_later(self):
+        stream = [tracks(0.0, x=0, t1=C), tracks(0.1, x=50, t1=P), tracks(0.2, x=20, t1=C)]
+        assert lefts(told(stream, settings=FILL), 1) == pytest.approx({0: 0, 1: 10, 2: 20})
+
+    def test_and_is_left_out_where_nothing_was_seen_later(self):
+        stream = [tracks(0.0, t1=C), tracks(0.1, t1=P), tracks(0.2), tracks(0.3)]
+        assert short(told(stream, settings=FILL)) == [(0, [1], [C]), (1, [], []), (2, [], []), (3, [], [])]
+
+    def test_frames_that_could_not_wait_so_long_stay_without_it(self):
+        stream = [tracks(0.0, x=0, t1=C), *(tracks(0.1 * i) for i in range(1, 10)), tracks(1.0, x=100, t1=C)]
+        out = told(stream, delay_s=0.3, settings=FILL)
+        assert lefts(out, 1) == pytest.approx({0: 0, 7: 70, 8: 80, 9: 90, 10: 100})
+
+    def test_gaps_longer_than_the_limit_stay_open(self):
+        stream = [tracks(0.0, t1=C), tracks(1.0), tracks(2.1, t1=C)]
+        assert [ids for _, ids, _ in short(told(stream, delay_s=5.0, settings=FILL))] == [[1], [], [1]]
+
+    def test_the_way_between_is_straight_on_the_ground_not_in_the_picture(self):
+        """Something stands still while the camera pans 5 pixels a frame to the left."""
+        camera = np.array([[1, 0, 5.0], [0, 1, 0]])
+        stream = [tracks(0.1 * i, x=5.0 * i, **({} if i in (2, 3) else {"t1": C})) for i in range(6)]
+        assert lefts(told(stream, settings=FILL, camera=camera), 1) == pytest.approx({i: 5 * i for i in range(6)})
+
+    def test_nothing_is_forecast_of_who_was_not_known_of_then(self):
+        stream = [tracks(0.0, t1=C, t2=C), tracks(0.1, t2=C), tracks(0.2, t1=C, t2=C)]
+        hidden = told(stream, settings=FILL)[1][1]
+        assert hidden.ids.tolist() == [1, 2]
+        assert np.isnan(hidden.forecast(3).xyxy).all(axis=(1, 2)).tolist() == [True, False]
+        nobody = told([tracks(0.0, t1=C), tracks(0.1), tracks(0.2, t1=C)], settings=FILL)[1][1]
+        assert np.isnan(nobody.forecast(3).xyxy).all()
+
+
+moves = st.tuples(st.floats(-9, 9), st.floats(-9, 9), st.floats(-0.05, 0.05), st.floats(0.95, 1.05))
+
+
+@given(
+    st.lists(st.tuples(st.sets(st.integers(1, 4)), moves), min_size=1, max_size=25),
+    st.integers(0, 2**32 - 1),
+)
+def test_with_all_the_time_it_tells_what_a_finished_video_shows(frames, seed):
+    """The same gaps and boxes, whatever the camera did, as the functions that `--offline` uses on a whole table."""
+    rng = np.random.default_rng(seed)
+    stream, cameras, rows = [], [], []
+    for number, (ids, (right, down, turn, zoom)) in enumerate(frames):
+        frame = tracks(0.1 * number, **{f"t{i}": C for i in sorted(ids)})
+        corner = rng.uniform(0, 500, (len(ids), 2)).astype(np.float32)
+        box = np.concatenate([corner, corner + rng.uniform(5, 90, (len(ids), 2)).astype(np.float32)], axis=1)
+        stream.append(replace(frame, xyxy=box))
+        cameras.append(zoom * np.array([[np.cos(turn), -np.sin(turn), right], [np.sin(turn), np.cos(turn), down]]))
+        rows.append(replace(TrackTable.empty(), frames=np.full(len(ids), number), ids=frame.ids, xyxy=box,
+                            scores=frame.scores, classes=frame.classes, raw_classes=frame.raw_classes,
+                            status=frame.status))  # fmt: skip
+    table = replace(rows[0], times_s=np.array([t.time_s for t in stream]), camera=np.array(cameras))
+    for more in rows[1:]:
+        table = table.stacked(more)
+    settings = OfflineConfig(fill_s=0.55, smooth_s=0.1)
+    whole = smoothed(filled(table.ordered, settings.fill_s), settings.smooth_s)
+    whole = whole[np.lexsort((whole.ids, whole.frames))]
+    wait = Hindsight(100.0, settings)
+    for number, frame in enumerate(stream):
+        assert wait.push(number, frame, cameras[number]) == []
+    for number, now in wait.flush():
+        then = whole.at(number, {})
+        assert now.ids.tolist() == then.ids.tolist() and now.status.tolist() == then.status.tolist()
+        np.testing.assert_allclose(now.xyxy, then.xyxy, atol=0.05, rtol=1e-4)

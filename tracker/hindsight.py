@@ -1,0 +1,147 @@
+"""What is written waits half a second, and tells by then what later frames have shown.
+
+A tracker needs a few detections before it believes a track, loses sight of objects for moments, and reports boxes that
+shake with the detector. What goes to files and to the screen can wait a little (fixed-lag smoothing: Anderson & Moore,
+"Optimal Filtering", 1979, ch. 7). A frame that has waited is reported with the early rows of tracks that are believed
+by now, with boxes for objects that have been seen again since, smoothed, and without hidden objects that have not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from tracker.config import OfflineConfig
+from tracker.structures import Floats, Status, Tracks, of_rows
+from tracker.track_table import SMOOTH_REACH, Array, TrackTable, filled, inverse, moved, renamed, smoothed
+
+F = TypeVar("F")  # whatever the caller calls a frame
+
+
+class Hindsight(Generic[F]):
+    """Holds frames back, in order.
+
+    Args:
+        delay_s: so long each; 0: each is reported at once, as it was tracked.
+        settings: gaps up to `fill_s` are closed, boxes smoothed by `smooth_s` or what `delay_s` allows.
+
+    Memory holds the frames that wait, the detected rows of those and of as many before as smoothing reaches, and the
+    last row of each track not seen since.
+    """
+
+    def __init__(self, delay_s: float, settings: OfflineConfig) -> None:
+        self._delay_s = delay_s
+        self._fill_s = settings.fill_s
+        self._smooth_s = min(settings.smooth_s, delay_s / SMOOTH_REACH)
+        self._held: deque[tuple[F, Tracks]] = deque()
+        self._motion = np.zeros((0, 2, 3))  # of the camera, from each frame that waits to the newest
+        self._seen = TrackTable.empty()  # detected rows, where the newest frame would show them
+
+    def push(self, frame: F, tracks: Tracks, camera_motion: Array) -> list[tuple[F, Tracks]]:
+        """Take the next frame, and how the camera moved into it, (2, 3); return the frames that have waited."""
+        if not self._delay_s:
+            return [(frame, tracks.confirmed)]
+        held, motion, seen = self._held, self._motion, replace(self._seen, ids=renamed(self._seen.ids, tracks.renamed))
+        if tracks.renamed:
+            held = deque((f, _renamed(t, tracks.renamed)) for f, t in held)
+        if (camera_motion != np.eye(2, 3)).any():
+            motion = camera_motion[:, :2] @ motion
+            motion[:, :, 2] += camera_motion[:, 2]
+            seen = replace(seen, xyxy=_moved(seen.xyxy, camera_motion))
+        motion = np.concatenate([motion, np.eye(2, 3)[None]])
+        seen = _with(seen, tracks)
+        self._motion, self._seen, self._held = motion, seen, held  # all at once: an interruption finds all or none
+        held.append((frame, tracks))
+        decided = []
+        while tracks.time_s - self._held[0][1].time_s >= self._delay_s - 1e-6:
+            decided.append(self._next())
+        return decided
+
+    def flush(self) -> list[tuple[F, Tracks]]:
+        """The frames that wait at the end of the stream; tracks that were never believed are left out."""
+        return [self._next() for _ in range(len(self._held))]
+
+    def _next(self) -> tuple[F, Tracks]:
+        """The frame that has waited longest."""
+        at = len(self._seen.times_s) - len(self._held)
+        believed = self._seen[self._seen.status == Status.CONFIRMED]
+        rows = smoothed(filled(believed, self._fill_s), self._smooth_s * self._held[-1][1].shake, at)
+        rows = replace(rows, xyxy=_moved(rows.xyxy, inverse(self._motion[:1])[0]))
+        frame, tracks = self._held[0]
+        now = frame, _told(tracks, rows)
+        self._seen, self._motion = self._needed_after(at), self._motion[1:]
+        self._held.popleft()
+        return now
+
+    def _needed_after(self, frame: int) -> TrackTable:
+        """The rows that frames after this one need."""
+        seen = self._seen
+        seconds = seen.row_times_s
+        reach_s = seen.times_s[frame] - SMOOTH_REACH * self._smooth_s
+        old = seconds < reach_s
+        followed = np.append((seen.ids[1:] == seen.ids[:-1]) & old[1:], False)[: len(seen)]
+        seen = seen[~old | (~followed & (seconds >= reach_s - self._fill_s))]
+        first = min(frame, int(seen.frames.min(initial=frame)))
+        return replace(seen, frames=seen.frames - first, times_s=seen.times_s[first:], camera=seen.camera[first:])
+
+
+def _with(seen: TrackTable, tracks: Tracks) -> TrackTable:
+    """The rows seen so far and those of the newest frame, ordered by id and frame; and who is believed by now."""
+    rows = tracks[tracks.detection_index >= 0]
+    seen = replace(seen, times_s=np.append(seen.times_s, tracks.time_s))
+    newest = replace(
+        seen,
+        frames=np.full(len(rows), len(seen.times_s) - 1),
+        ids=rows.ids,
+        xyxy=rows.xyxy,
+        scores=rows.scores,
+        classes=rows.classes,
+        raw_classes=rows.raw_classes,
+        status=rows.status,
+    )
+    seen = seen.stacked(newest).ordered
+    believed = np.isin(seen.ids, tracks.ids[tracks.status == Status.CONFIRMED])
+    return replace(
+        seen,
+        status=np.where(believed, int(Status.CONFIRMED), seen.status),
+        camera=np.tile(np.eye(2, 3), (len(seen.times_s), 1, 1)),  # boxes were moved already
+    )
+
+
+def _moved(xyxy: Floats, affine: Array) -> Floats:
+    """(N, 4) boxes after the camera has moved by a (2, 3) affine."""
+    if (affine == np.eye(2, 3)).all():
+        return xyxy
+    return cxcywh_to_xyxy(moved(xyxy_to_cxcywh(xyxy.astype(np.float64)), affine)).astype(np.float32)
+
+
+def _renamed(tracks: Tracks, names: Mapping[int, int]) -> Tracks:
+    """The rows of tracks that were recognised since, under the ids they turned out to have."""
+    for provisional, known in names.items():
+        row = tracks.ids == provisional
+        if row.any():
+            tracks = tracks[tracks.ids != known]  # while it went by another id, its own box was only predicted
+            ids = np.where(tracks.ids == provisional, known, tracks.ids)
+            tracks = replace(tracks, ids=ids)[np.argsort(ids)]
+    return tracks
+
+
+def _told(tracks: Tracks, rows: TrackTable) -> Tracks:
+    """The tracks of one frame as they are known later, `rows` in order of their ids."""
+    row = np.where(np.isin(rows.ids, tracks.ids), np.searchsorted(tracks.ids, rows.ids), -1)
+    return replace(
+        tracks,
+        ids=rows.ids,
+        xyxy=rows.xyxy,
+        scores=rows.scores,
+        classes=rows.classes,
+        raw_classes=rows.raw_classes,
+        status=rows.status,
+        detection_index=np.append(tracks.detection_index, -1)[row],
+        forecaster=of_rows(tracks.forecaster, row),
+    )

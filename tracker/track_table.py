@@ -1,0 +1,209 @@
+"""Rows of tracks over time, and what the frames before and after say of a row: gaps filled, boxes smoothed.
+
+Boxes are only compared in one frame, after they were moved there with the camera.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from tracker.structures import FEATURE_SIZE, Floats, Ints, Status, Tracks
+
+Array = NDArray[np.float64]
+_COLUMNS = ("frames", "ids", "xyxy", "scores", "classes", "raw_classes", "status")  # one value a row
+SMOOTH_REACH = 3.0  # standard deviations: what is further away in time counts nothing
+
+
+@dataclass(frozen=True, eq=False)
+class TrackTable:
+    """All rows of a video's tracks; letters: R rows, F frames, L tracks with a look.
+
+    Attributes:
+        frames: (R,) int64 position of the row's frame in `times_s`, from 0.
+        ids: (R,) int64; an id has at most one row in a frame.
+        xyxy: (R, 4) float32 boxes in pixels.
+        scores: (R,) float32.
+        classes: (R,) int64 class of the track.
+        raw_classes: (R,) int64 class of the frame's detection, -1 where predicted.
+        status: (R,) int64 of `Status`, CONFIRMED or PREDICTED.
+        times_s: (F,) float64 time of every frame of the video, increasing.
+        camera: (F, 2, 3) float64 camera motion from the frame before to each frame.
+        look_ids: (L,) int64 ids of tracks with a look.
+        looks: (L, 512) float32 unit vectors: their mean look.
+    """
+
+    frames: Ints
+    ids: Ints
+    xyxy: Floats
+    scores: Floats
+    classes: Ints
+    raw_classes: Ints
+    status: Ints
+    times_s: Array
+    camera: Array
+    look_ids: Ints
+    looks: Floats
+
+    @classmethod
+    def empty(cls) -> TrackTable:
+        """No rows of no frames."""
+        number, box, score = np.zeros(0, np.int64), np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+        camera, looks = np.zeros((0, 2, 3)), np.zeros((0, FEATURE_SIZE), np.float32)
+        return cls(number, number, box, score, number, number, number, np.zeros(0), camera, number, looks)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: NDArray[np.bool_] | Ints | slice) -> TrackTable:
+        """The same columns for the rows of a mask, index array or slice."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
+
+    def at(self, frame: int, names: Mapping[int, str]) -> Tracks:
+        """The tracks of one frame, of a table ordered by frame (as `second_look` returns it)."""
+        rows = self[slice(*np.searchsorted(self.frames, [frame, frame + 1]))]
+        near = max(frame, 1)
+        return Tracks(
+            ids=rows.ids,
+            xyxy=rows.xyxy,
+            scores=rows.scores,
+            classes=rows.classes,
+            raw_classes=rows.raw_classes,
+            status=rows.status,
+            detection_index=np.full(len(rows), -1),
+            time_s=float(self.times_s[frame]),
+            interval_s=float(self.times_s[near] - self.times_s[near - 1]) if len(self.times_s) > 1 else 0.0,
+            names=names,
+        )
+
+    @property
+    def ordered(self) -> TrackTable:
+        """The same rows, ordered by id and frame."""
+        return self[np.lexsort((self.frames, self.ids))]
+
+    def stacked(self, more: TrackTable) -> TrackTable:
+        """The rows of both tables."""
+        return replace(self, **{c: np.concatenate([getattr(self, c), getattr(more, c)]) for c in _COLUMNS})
+
+    @property
+    def row_times_s(self) -> Array:
+        """(R,) time of each row."""
+        return self.times_s[self.frames]
+
+
+def filled(table: TrackTable, limit_s: float) -> TrackTable:
+    """The table with the frames a track misses for at most `limit_s` filled by straight lines on the ground.
+
+    Both ends of a gap are moved with the camera into each frame between, then weighted by nearness in time. The new
+    rows are PREDICTED, with the score of their neighbours, weighted the same way.
+
+    Args:
+        table: ordered by id and frame.
+    """
+    seconds = table.row_times_s
+    before = np.flatnonzero(
+        (np.diff(table.ids) == 0) & (np.diff(table.frames) > 1) & (np.diff(seconds) <= limit_s + 1e-6)
+    )
+    missing = table.frames[before + 1] - table.frames[before] - 1
+    left = np.repeat(before, missing)
+    step = np.arange(len(left)) - np.repeat(np.cumsum(missing) - missing, missing) + 1
+    frames = table.frames[left] + step
+    elapsed = table.times_s[frames] - seconds[left]
+    share = (elapsed / (seconds[left + 1] - seconds[left]))[:, None]
+    box = xyxy_to_cxcywh(table.xyxy.astype(np.float64))
+    start = _carried(box[left], table.frames[left], frames, table.camera)
+    stop = _carried(box[left + 1], table.frames[left + 1], frames, table.camera)
+    between = cxcywh_to_xyxy((1 - share) * start + share * stop)
+    score = (1 - share[:, 0]) * table.scores[left] + share[:, 0] * table.scores[left + 1]
+    more = replace(
+        table[left],
+        frames=frames,
+        xyxy=between.astype(np.float32),
+        scores=score.astype(np.float32),
+        raw_classes=np.full(len(left), -1),
+        status=np.full(len(left), int(Status.PREDICTED)),
+    )
+    return table.stacked(more).ordered
+
+
+def smoothed(table: TrackTable, sigma_s: float, frame: int | None = None) -> TrackTable:
+    """The table with every box replaced by a straight line through its neighbours in time, on the ground.
+
+    Neighbours are moved with the camera into the box's own frame; each counts by its score and, as a Gaussian, by its
+    nearness in time. In the middle of a track that is a Gaussian mean; a line, not a mean, because a mean would pull
+    the ends of a moving track inwards (Cleveland, JASA 1979). Widths and heights are averaged.
+
+    Args:
+        table: ordered by id and frame.
+        frame: only the rows of this frame are asked for.
+    """
+    wanted = np.ones(len(table), bool) if frame is None else table.frames == frame
+    if not wanted.any() or not sigma_s:
+        return table[wanted]
+    box = xyxy_to_cxcywh(table.xyxy.astype(np.float64))
+    seconds = table.row_times_s
+    trust = np.maximum(table.scores.astype(np.float64), 1e-3)
+    weight = np.stack([trust, np.zeros_like(trust), np.zeros_like(trust)])  # sums of w, w dt, w dt^2
+    total = np.stack([box * trust[:, None], np.zeros_like(box)])  # sums of w x, w dt x
+    for step in range(1, len(table)):
+        near = np.flatnonzero(
+            (table.ids[step:] == table.ids[:-step]) & (seconds[step:] - seconds[:-step] <= SMOOTH_REACH * sigma_s)
+        )
+        if not len(near):
+            break
+        for to, source in ((near, near + step), (near + step, near)):
+            to, source = to[wanted[to]], source[wanted[to]]
+            apart = (seconds[source] - seconds[to]) / sigma_s
+            share = trust[source] * np.exp(-0.5 * apart**2)
+            there = _carried(box[source], table.frames[source], table.frames[to], table.camera)
+            weight[:, to] += share * np.stack([np.ones_like(apart), apart, apart**2])
+            total[:, to] += share[:, None] * np.stack([there, apart[:, None] * there])
+    mean = total[0] / weight[0][:, None]
+    spread = weight[0] * weight[2] - weight[1] ** 2
+    line = (weight[2][:, None] * total[0] - weight[1][:, None] * total[1]) / np.maximum(spread, 1e-12)[:, None]
+    mean[:, :2] = np.where((spread > 1e-6 * weight[0] ** 2)[:, None], line, mean)[:, :2]
+    return replace(table, xyxy=cxcywh_to_xyxy(mean).astype(np.float32))[wanted]
+
+
+def _carried(box: Array, source: Ints, target: Ints, camera: Array) -> Array:
+    """(N, 4) centres and sizes moved with the camera from their frames (N,) to others (N,), forwards or backwards."""
+    if (camera == np.eye(2, 3)).all():
+        return box
+    back_again = inverse(camera)
+    box = box.copy()
+    at = source.copy()
+    while True:
+        on, back = np.flatnonzero(at < target), np.flatnonzero(at > target)
+        if not len(on) and not len(back):
+            return box
+        for rows, affine in ((on, camera[at[on] + 1]), (back, back_again[at[back]])):
+            box[rows] = moved(box[rows], affine)
+        at[on] += 1
+        at[back] -= 1
+
+
+def moved(box: Array, affine: Array) -> Array:
+    """(N, 4) centres and sizes after the camera has moved by affines (2, 3) or (N, 2, 3)."""
+    linear, shift = affine[..., :2], affine[..., 2]
+    centre = (linear @ box[:, :2, None])[..., 0] + shift
+    return np.concatenate([centre, box[:, 2:] * np.sqrt(np.abs(np.linalg.det(linear)))[..., None]], axis=1)
+
+
+def inverse(affine: Array) -> Array:
+    """(F, 2, 3) -> (F, 2, 3) the way back."""
+    linear = np.linalg.inv(affine[:, :, :2])
+    return np.concatenate([linear, -linear @ affine[:, :, 2:]], axis=2)
+
+
+def renamed(ids: Ints, names: Mapping[int, int]) -> Ints:
+    """Ids, those in `names` by another."""
+    if not names:
+        return ids
+    old = np.array(sorted(names), np.int64)
+    new = np.array([names[key] for key in old.tolist()], np.int64)
+    at = np.minimum(np.searchsorted(old, ids), len(old) - 1)
+    return np.where(old[at] == ids, new[at], ids)
