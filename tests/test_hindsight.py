@@ -105,6 +105,15 @@ class TestWhoIsBelieved:
         ]
         assert short(told(stream)) == [(i, [1, 2], [C, C]) for i in range(3)]
 
+    def test_and_no_frame_has_it_twice_where_something_else_was_taken_for_it_before(self):
+        stream = [
+            tracks(0.0, t2=C),
+            tracks(0.1, t2=C, t7=T),
+            replace(tracks(0.2, t2=T), renamed={7: 2}),
+            tracks(0.3, t2=C),
+        ]
+        assert short(told(stream, settings=OfflineConfig())) == [(i, [2], [C]) for i in range(4)]
+
 
 class TestHiddenObjects:
     def test_who_is_seen_again_in_time_was_there_all_along(self):

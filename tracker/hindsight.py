@@ -46,9 +46,10 @@ class Hindsight(Generic[F]):
         """Take the next frame, and how the camera moved into it, (2, 3); return the frames that have waited."""
         if not self._delay_s:
             return [(frame, tracks.confirmed)]
-        held, motion, seen = self._held, self._motion, replace(self._seen, ids=renamed(self._seen.ids, tracks.renamed))
+        held, motion, seen = self._held, self._motion, self._seen
         if tracks.renamed:
             held = deque((f, _renamed(t, tracks.renamed)) for f, t in held)
+            seen = _renamed_rows(seen, tracks.renamed)
         if (camera_motion != np.eye(2, 3)).any():
             motion = camera_motion[:, :2] @ motion
             motion[:, :, 2] += camera_motion[:, 2]
@@ -125,10 +126,17 @@ def _renamed(tracks: Tracks, names: Mapping[int, int]) -> Tracks:
     for provisional, known in names.items():
         row = tracks.ids == provisional
         if row.any():
-            tracks = tracks[tracks.ids != known]  # while it went by another id, its own box was only predicted
+            tracks = tracks[tracks.ids != known]  # while it went by another id, its own box was predicted, or wrong
             ids = np.where(tracks.ids == provisional, known, tracks.ids)
             tracks = replace(tracks, ids=ids)[np.argsort(ids)]
     return tracks
+
+
+def _renamed_rows(seen: TrackTable, names: Mapping[int, int]) -> TrackTable:
+    """The same for rows of many frames."""
+    ids = renamed(seen.ids, names)
+    place = ids * len(seen.times_s) + seen.frames
+    return replace(seen, ids=ids)[(ids != seen.ids) | ~np.isin(place, place[ids != seen.ids])]
 
 
 def _told(tracks: Tracks, rows: TrackTable) -> Tracks:

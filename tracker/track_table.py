@@ -141,6 +141,8 @@ def smoothed(table: TrackTable, sigma_s: float, frame: int | None = None) -> Tra
         table: ordered by id and frame.
         frame: only the rows of this frame are asked for.
     """
+    if frame is not None:
+        table = table[np.abs(table.row_times_s - table.times_s[frame]) <= SMOOTH_REACH * sigma_s]
     wanted = np.ones(len(table), bool) if frame is None else table.frames == frame
     if not wanted.any() or not sigma_s:
         return table[wanted]
