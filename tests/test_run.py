@@ -83,6 +83,11 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 class TestSameAsOneAfterTheOther:
+    def test_a_stream_in_hindsight_is_what_files_tell(self, tracker, clip, sequential):
+        told = [tracks.to_mot(frame.number) for frame, tracks in tracker.stream(clip, hindsight=True)]
+        assert len(told) == FRAMES
+        assert "".join(told) == sequential
+
     @pytest.mark.parametrize("workers", [1, 2, 4])
     def test_any_number_of_frames_looked_at_at_once(self, tracker, clip, sequential, output, monkeypatch, workers):
         monkeypatch.setattr(pipeline, "_CPU_WORKERS", workers)

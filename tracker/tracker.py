@@ -29,6 +29,7 @@ from tracker.camera import CameraMotion, identity, is_identity
 from tracker.config import Config
 from tracker.errors import InputError
 from tracker.gallery import Gallery, Recall, combined
+from tracker.hindsight import Hindsight
 from tracker.looks import LookScale, covered_share, look_quality
 from tracker.motion import load_predictor
 from tracker.motion.blas import one_thread
@@ -221,17 +222,27 @@ class Tracker:
             self.features = found.features[np.argsort(order)]
         return tracks
 
-    def stream(self, source: Any, vid_stride: int = 1) -> Iterator[tuple[Frame, Tracks]]:
+    def stream(self, source: Any, vid_stride: int = 1, hindsight: bool = False) -> Iterator[tuple[Frame, Tracks]]:
         """Track a whole source (file, folder, glob, camera number, URL): yields frames with their tracks as they come.
 
         Starts afresh: ids of an earlier stream do not go on.
+
+        Args:
+            source: what to track. vid_stride: look at every so manieth frame.
+            hindsight: half a second late, as files tell them (`tracker.hindsight`); without tentative rows.
         """
         from tracker.video import open_source
 
         self.reset()
+        wait: Hindsight[Frame] = Hindsight(self.config.bank.report_delay_s, self.config.offline)
         with open_source(source, vid_stride) as frames:
             for frame in frames:
-                yield frame, self.update(frame.image, time_s=frame.time_s)
+                tracks = self.update(frame.image, time_s=frame.time_s)
+                if hindsight:
+                    yield from wait.push(frame, tracks, self.camera_motion)
+                else:
+                    yield frame, tracks
+            yield from wait.flush()
 
     def _embed(
         self,
