@@ -107,7 +107,7 @@ def main() -> None:
                         continue
                     for sequence in damaged:
                         if name == OURS:
-                            track_sequence(tracker, sequence, results / f"{sequence.name}.txt")
+                            track_sequence(tracker, sequence, results / f"{sequence.name}.txt", strict_online=True)
                         else:
                             run(PEERS[name](sequence), sequence, results)
                     curve[f"{level:g}"] = score(root, results, preproc=not arguments.no_preproc)["combined"]["HOTA"]

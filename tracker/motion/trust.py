@@ -11,9 +11,9 @@ and whether it does so rightly is not seen 0.8 s later.
 The same comparisons show how wide the forecasts' distribution is: the mean of the errors, in standard deviations, all
 coordinates together, which for a Laplace distribution is its scale; so many errors of the size expected count before.
 What the detector errs by is part of them, and is added to what is expected. About a second ahead the standard deviation
-is multiplied by this. For the next frame, where nothing but the detector's error is seen, and three seconds ahead the
-factor is fixed: what sequences held out of a training ask for. Where things will be in some seconds is learned from far
-fewer different scenes than there are windows, and a network is too sure of it elsewhere.
+is multiplied by this. For the next frame, where nothing but the detector's error is seen, it stays; three seconds ahead
+the factor is fixed, what sequences held out of a training ask for. Where things will be in some seconds is learned from
+far fewer different scenes than there are windows, and a network is too sure of it elsewhere.
 The width is for forecasts that are reported; gates are tuned with the standard deviation as trained.
 
 Why not compare with the very next frame? A detector's error lasts for some frames: a network that rightly takes it out
@@ -37,13 +37,13 @@ SETTLED = 5  # observations before a track counts
 PRIOR = 30.0  # precision of the slope, and tracks compared for the width, before anything was seen
 FARTHEST = 3.0  # standard deviations: beyond, it is hardly the same object
 NARROWEST = 0.85  # width: a detector's error that lasts is in what was said and in what came, and so is not seen
-WIDTH_S = (0.0, 0.2, 1.0, 3.0)  # ahead: at the second the width is 1, at the third the stream's; linear between
-NEXT, FAR = 0.95, 1.3  # at the first and the last
+WIDTH_S = (0.2, 1.0, 3.0)  # ahead: up to the first the factor is 1, at the second the stream's width
+FAR = 1.3  # and from the third on this; linear between
 
 
 def stretch(width: float, dt: NDArray[Any]) -> NDArray[Any]:
     """Factor on the standard deviation of a forecast `dt` seconds ahead."""
-    return np.asarray(np.interp(dt, WIDTH_S, (NEXT, 1, width, FAR)))
+    return np.asarray(np.interp(dt, WIDTH_S, (1, width, FAR)))
 
 
 class Trust:
