@@ -5,7 +5,7 @@ Boxes are only compared in one frame, after they were moved there with the camer
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -141,34 +141,49 @@ def smoothed(table: TrackTable, sigma_s: float, frame: int | None = None) -> Tra
         table: ordered by id and frame.
         frame: only the rows of this frame are asked for.
     """
+    reach_s = SMOOTH_REACH * sigma_s
     if frame is not None:
-        table = table[np.abs(table.row_times_s - table.times_s[frame]) <= SMOOTH_REACH * sigma_s]
+        table = table[np.abs(table.row_times_s - table.times_s[frame]) <= reach_s]
     wanted = np.ones(len(table), bool) if frame is None else table.frames == frame
     if not wanted.any() or not sigma_s:
         return table[wanted]
     box = xyxy_to_cxcywh(table.xyxy.astype(np.float64))
     seconds = table.row_times_s
     trust = np.maximum(table.scores.astype(np.float64), 1e-3)
-    weight = np.stack([trust, np.zeros_like(trust), np.zeros_like(trust)])  # sums of w, w dt, w dt^2
-    total = np.stack([box * trust[:, None], np.zeros_like(box)])  # sums of w x, w dt x
+    weight = np.stack([trust, np.zeros_like(trust), np.zeros_like(trust)], axis=1)  # sums of w, w dt, w dt^2
+    total = np.stack([box * trust[:, None], np.zeros_like(box)], axis=1)  # sums of w x, w dt x
+    for to, source in _neighbours(table, reach_s) if frame is None else [_neighbours_of(table, np.flatnonzero(wanted))]:
+        apart = (seconds[source] - seconds[to]) / sigma_s
+        share = trust[source] * np.exp(-0.5 * apart**2)
+        powers = share[:, None] * np.stack([np.ones_like(apart), apart, apart**2], axis=1)
+        there = _carried(box[source], table.frames[source], table.frames[to], table.camera)
+        np.add.at(weight, to, powers)
+        np.add.at(total, to, powers[:, :2, None] * there[:, None])
+    zeroth, first, second = weight.T[:, :, None]
+    mean = total[:, 0] / zeroth
+    spread = zeroth * second - first**2
+    line = (second * total[:, 0] - first * total[:, 1]) / np.maximum(spread, 1e-12)
+    mean[:, :2] = np.where(spread > 1e-6 * zeroth**2, line, mean)[:, :2]
+    return replace(table, xyxy=cxcywh_to_xyxy(mean).astype(np.float32))[wanted]
+
+
+def _neighbours(table: TrackTable, reach_s: float) -> Iterator[tuple[Ints, Ints]]:
+    """Pairs of rows (P,), (P,) of one track not further apart in time, of a table ordered by id and frame."""
+    seconds = table.row_times_s
     for step in range(1, len(table)):
-        near = np.flatnonzero(
-            (table.ids[step:] == table.ids[:-step]) & (seconds[step:] - seconds[:-step] <= SMOOTH_REACH * sigma_s)
-        )
+        near = np.flatnonzero((table.ids[step:] == table.ids[:-step]) & (seconds[step:] - seconds[:-step] <= reach_s))
         if not len(near):
             break
-        for to, source in ((near, near + step), (near + step, near)):
-            to, source = to[wanted[to]], source[wanted[to]]
-            apart = (seconds[source] - seconds[to]) / sigma_s
-            share = trust[source] * np.exp(-0.5 * apart**2)
-            there = _carried(box[source], table.frames[source], table.frames[to], table.camera)
-            weight[:, to] += share * np.stack([np.ones_like(apart), apart, apart**2])
-            total[:, to] += share[:, None] * np.stack([there, apart[:, None] * there])
-    mean = total[0] / weight[0][:, None]
-    spread = weight[0] * weight[2] - weight[1] ** 2
-    line = (weight[2][:, None] * total[0] - weight[1][:, None] * total[1]) / np.maximum(spread, 1e-12)[:, None]
-    mean[:, :2] = np.where((spread > 1e-6 * weight[0] ** 2)[:, None], line, mean)[:, :2]
-    return replace(table, xyxy=cxcywh_to_xyxy(mean).astype(np.float32))[wanted]
+        yield near, near + step
+        yield near + step, near
+
+
+def _neighbours_of(table: TrackTable, rows: Ints) -> tuple[Ints, Ints]:
+    """The same of these rows (N,), which are of one frame, and all others of their tracks."""
+    ids = table.ids[rows]
+    place = np.minimum(np.searchsorted(ids, table.ids), len(ids) - 1)
+    source = np.flatnonzero((ids[place] == table.ids) & (rows[place] != np.arange(len(table))))
+    return rows[place[source]], source
 
 
 def _carried(box: Array, source: Ints, target: Ints, camera: Array) -> Array:
