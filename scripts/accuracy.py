@@ -118,7 +118,7 @@ def detail(scores: dict[str, Any], rows: int) -> str:
 
 
 def plot(table: dict[str, dict[str, Any]], path: Path) -> None:
-    """A row a set: every tracker's HOTA as a dot, ours and the best other one named."""
+    """A row a set: every tracker's HOTA as a dot, online, ours and the best other named; rings: the two told late."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(9, 0.75 * len(table) + 0.9), layout="constrained")
@@ -126,7 +126,9 @@ def plot(table: dict[str, dict[str, Any]], path: Path) -> None:
         others = {name: values["HOTA"] for name, values in _peers(scores).items()}
         best = max(others, key=others.__getitem__)
         axes.scatter(list(others.values()), [row] * len(others), s=22, color="0.6", alpha=0.6)
-        for name, value, color in ((best, others[best], "0.3"), ("tracker", scores[OURS]["HOTA"], "tab:blue")):
+        for name, color in ((OURS, "tab:blue"), (LATE, "0.3")):
+            axes.scatter(scores[name]["HOTA"], row, s=36, facecolor="none", edgecolor=color, zorder=3)
+        for name, value, color in ((best, others[best], "0.3"), ("tracker", scores[STRICT]["HOTA"], "tab:blue")):
             ours = name == "tracker"
             axes.scatter(value, row, s=60 if ours else 22, color=color, zorder=3)
             axes.annotate(
