@@ -32,7 +32,9 @@ def main(root: Path) -> None:
     tracker, sequences = Tracker(), find_sequences([root])
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "tracks.txt"
-        seconds = sum(track_frames(tracker, with_looks(tracker, sequence), out) for sequence in sequences)
+        seconds = sum(
+            track_frames(tracker, with_looks(tracker, sequence), out, strict_online=True) for sequence in sequences
+        )
     print(f"{sum(sequence.length for sequence in sequences) / seconds:.0f} frames/s")
 
 
