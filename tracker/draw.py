@@ -122,14 +122,16 @@ class Annotator:
                 _draw_trail(image, _smooth(points[:, 1:]), strength, colour(track_id), line)
 
     def _draw_forecasts(self, image: Image, rows: Tracks) -> None:
-        rows = rows[~np.isnan(rows.forecast(1).xyxy[:, 0, 0])]  # not of what is here in hindsight only
         if not len(rows):
             return
         forecast = rows.forecast(self._FORECAST_STEPS, self._forecast_s / self._FORECAST_STEPS)
         now, ahead = _feet(rows.xyxy), _feet(forecast.xyxy)
         radii = self._SIGMAS_90 * np.stack([forecast.std[..., [0, 2]].mean(axis=-1), forecast.std[..., 3]], axis=-1)
+        known = ~np.isnan(ahead[:, 0, 0])  # nothing was forecast of what is here in hindsight only
         line = max(1, round(min(image.shape[:2]) / 540))
-        for track_id, start, path, radius in zip(rows.ids.tolist(), now, ahead, radii, strict=True):
+        for track_id, start, path, radius in zip(
+            rows.ids[known].tolist(), now[known], ahead[known], radii[known], strict=True
+        ):
             _draw_forecast(image, np.concatenate([start[None], path]), radius, colour(track_id), line)
 
 
