@@ -14,6 +14,8 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -233,29 +235,28 @@ class Trainer:
         seconds = sum(row["seconds"] for row in self.rows[-1:])
         began = time.perf_counter() - seconds
         losses: list[float] = []
-        while not self.finished:
-            losses.append(self._round())
-            self.round += 1
-            progress(self.round)
-            if self.round % self.settings.validate_every == 0 or self.round == self.settings.rounds:
-                row = {"round": float(self.round), "loss": float(np.mean(losses)), **self.validate()}
-                row |= {"learning_rate": self._rate(4 * self.round), "seconds": time.perf_counter() - began}
-                losses.clear()
-                self._keep(row)
-                yield row
+        with ThreadPoolExecutor(1, "windows") as drawer:  # of the next round while this one is learned from
+            coming = drawer.submit(self._draw, self.round)
+            while not self.finished:
+                batch, coming = coming.result(), drawer.submit(self._draw, self.round + 1)
+                losses.append(self._round(batch))
+                self.round += 1
+                progress(self.round)
+                if self.round % self.settings.validate_every == 0 or self.round == self.settings.rounds:
+                    row = {"round": float(self.round), "loss": float(np.mean(losses)), **self.validate()}
+                    row |= {"learning_rate": self._rate(4 * self.round), "seconds": time.perf_counter() - began}
+                    losses.clear()
+                    self._keep(row)
+                    yield row
 
-    def _round(self) -> float:
-        """Four optimiser steps on freshly drawn windows."""
+    def _round(self, batch: Batch) -> float:
+        """Four optimiser steps on the windows drawn for this round."""
         s, number = self.settings, self.round
-        rng = np.random.default_rng([s.seed, 2, number])
-        looks = number % (2 * s.looks_every) in (s.looks_every - 1, s.looks_every)  # a short and a long round
         losses = []
         state = None
         if number % 2 == 0:
-            batch = self._draw(rng, 4 * s.short_windows, s.short_steps, looks)
             parts = [(slice(i * s.short_windows, (i + 1) * s.short_windows), slice(None)) for i in range(4)]
         else:
-            batch = self._draw(rng, s.long_windows, 4 * s.long_steps, looks)
             parts = [(slice(None), slice(i * s.long_steps, (i + 1) * s.long_steps)) for i in range(4)]
         for i, (tracks, steps) in enumerate(parts):
             part = batch.part(tracks, steps)
@@ -263,7 +264,7 @@ class Trainer:
             mine = part.part(slice(self.rank, None, self.world), slice(None))
             for group in self.optimizer.param_groups:
                 group["lr"] = self._rate(4 * number + i)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=s.precision == "bfloat16"):
+            with _precision(self.device, half=s.precision == "bfloat16"):
                 total, state = mine.loss(self.network, state if number % 2 else None)
             state = _detached(state)
             loss = total / count
@@ -277,8 +278,13 @@ class Trainer:
                     self.average[name].lerp_(value, 1 - min(s.average, (4 * number + i + 1) / (4 * number + i + 10)))
         return float(np.mean(losses))
 
-    def _draw(self, rng: np.random.Generator, windows: int, steps: int, looks: bool) -> Batch:
-        return Batch.of(self.sampler.draw(rng, windows, steps, self.settings.real, looks), self.filter, self.device)
+    def _draw(self, number: int) -> Batch:
+        """The windows of a round, the same whenever they are drawn: many short ones, or fewer long ones."""
+        s = self.settings
+        rng = np.random.default_rng([s.seed, 2, number])
+        looks = number % (2 * s.looks_every) in (s.looks_every - 1, s.looks_every)  # a short and a long round
+        size = (s.long_windows, 4 * s.long_steps) if number % 2 else (4 * s.short_windows, s.short_steps)
+        return Batch.of(self.sampler.draw(rng, *size, s.real, looks), self.filter, self.device)
 
     def _shared(self, loss: Tensor) -> Tensor:
         """Sums gradients and loss over the processes, of which each has a share of the windows."""
@@ -399,6 +405,19 @@ def _mean_iou(error: NDArray[Any], windows: Windows, p: KalmanParameters) -> flo
         cxcywh_to_xyxy(np.concatenate([c[..., :2], np.exp(c[..., 2:])], axis=-1)) for c in (truth + error * unit, truth)
     ]
     return float(paired_iou(*boxes)[windows.target_valid].mean())
+
+
+@contextmanager
+def _precision(device: torch.device, half: bool) -> Iterator[None]:
+    """16 bits where they do no harm, if wanted. On a CPU without oneDNN, whose LSTM knows them with AVX-512 only."""
+    onednn: Any = torch.backends.mkldnn
+    before = onednn.enabled
+    onednn.enabled = before and not (half and device.type == "cpu")
+    try:
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            yield
+    finally:
+        onednn.enabled = before
 
 
 def _detached(state: Any) -> Any:
