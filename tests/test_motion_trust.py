@@ -6,9 +6,21 @@ from motion_steps import step
 
 from tracker.motion import load_predictor
 from tracker.motion.head import OUTPUTS, corrected
-from tracker.motion.kalman import MEAN, forecast, measurement_unit, process_unit, start, to_coordinates, warp
+from tracker.motion.kalman import MEAN, VELOCITY, forecast, measurement_unit, process_unit, start, to_coordinates, warp
 from tracker.motion.predictor import Observations
-from tracker.motion.trust import AHEAD_S, FAR, NARROWEST, PRIOR, WIDTH_S, Trust, stretch
+from tracker.motion.trust import (
+    AHEAD_S,
+    FAR,
+    NARROWEST,
+    PRIOR,
+    SHORTEST,
+    SOON_S,
+    WAY,
+    WAY_BOUNDS,
+    WIDTH_S,
+    Report,
+    Trust,
+)
 
 SLOTS = np.arange(200)
 
@@ -105,14 +117,61 @@ def test_few_errors_make_the_width_hardly_another(parameters, said):
     trust = Trust(parameters)
     trust.remember(SLOTS[:3], said[0][:, :3], said[1][:3], 0.0)
     trust.compare(SLOTS[:3], said[3][:3], np.zeros(3), AHEAD_S)
-    assert trust.width == pytest.approx(PRIOR / (PRIOR + 3))
+    assert trust.width == pytest.approx(PRIOR / (PRIOR + 3), abs=0.01)
 
 
-def test_the_width_of_the_stream_counts_a_second_ahead_and_neither_at_once_nor_long_after():
-    np.testing.assert_allclose(stretch(0.6, np.array([0.04, *WIDTH_S, 9.0])), [1, 1, 0.6, FAR, FAR])
+def test_each_width_counts_at_its_own_distance():
+    zero, dt = np.zeros(4), np.array([[0.04], *([s] for s in WIDTH_S), [9.0]])
+    _, std = Report(np.ones(4), near=0.9, width=0.6)(zero, np.zeros((6, 4)), np.ones((6, 4)), dt)
+    np.testing.assert_allclose(std, np.tile([[0.9], [0.9], [1], [0.6], [FAR], [FAR]], 4))
 
 
-def test_what_is_reported_has_the_width_and_what_is_matched_by_has_not():
+def test_a_forecast_goes_its_share_of_the_way_a_nearer_one_more():
+    begin, mean, dt = np.full(4, 10.0), np.full((4, 4), 20.0), np.array([[0], [AHEAD_S / 2], [AHEAD_S], [5.0]])
+    box, _ = Report(np.array([0.8, 1, 1, 0.5]), 1, 1)(begin, mean, np.ones((4, 4)), dt)
+    np.testing.assert_allclose(box[:, 0], [20, 19, 18, 18])
+    np.testing.assert_allclose(box[:, 3], [20, 17.5, 15, 15])
+
+
+@pytest.mark.parametrize(("went", "expected"), [(0.7, 0.7), (1, 1), (0, WAY_BOUNDS[0]), (2, WAY_BOUNDS[1])])
+def test_the_way_is_how_far_things_went_of_what_was_said(parameters, said, went, expected):
+    state, output = said[0].copy(), np.zeros((200, OUTPUTS))
+    begin = state[MEAN]
+    state[VELOCITY] = np.random.default_rng(1).normal(0, 1, begin.shape) * process_unit(begin)
+    way = forecast(state, np.full((200, 1), AHEAD_S), parameters)[0] - begin
+    trust = Trust(parameters)
+    np.testing.assert_array_equal(trust.way, WAY)
+    for number in range(20):
+        trust.remember(SLOTS, state, output, float(number))
+        trust.compare(SLOTS, begin + went * way, np.zeros(200), number + AHEAD_S)
+    before = trust.report
+    np.testing.assert_allclose(before.way, expected, atol=0.02)
+    trust.remember(SLOTS, state, output, 50.0)
+    trust.compare(SLOTS, begin + 0.8 * way, np.zeros(200), 50 + AHEAD_S)
+    np.testing.assert_allclose(before.way, expected, atol=0.02, err_msg="a report stays as it was")
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("normal", SHORTEST), ("laplace", 1.0)])
+def test_the_next_frames_interval_is_shorter_where_errors_are_normal(parameters, said, kind, expected):
+    state, output, *_ = said
+    dt, rng, trust = np.full((200, 1), 0.04), np.random.default_rng(0), Trust(parameters)
+    mean, spread = corrected(*forecast(state, dt, parameters), process_unit(state[MEAN]), output, dt)
+    noise = parameters.measurement_noise * measurement_unit(mean)
+    for number in range(20):
+        trust.remember(SLOTS, state, output, float(number))
+        error = getattr(rng, kind)(0, 0.7, mean.shape) * np.hypot(spread, noise)
+        trust.look(SLOTS, mean + error, np.zeros(200), number + 0.04)
+    assert trust.near == pytest.approx(expected, abs=0.02)
+
+
+def test_later_frames_say_nothing_of_that_shape(parameters, said):
+    trust = Trust(parameters)
+    trust.remember(SLOTS, *said[:2], 0.0)
+    trust.look(SLOTS, said[3], np.zeros(200), SOON_S + 0.01)
+    assert trust.near == 1
+
+
+def test_what_is_reported_has_way_and_width_and_what_is_matched_by_has_not():
     predictor, slots = load_predictor(), np.arange(30)
     for frame in range(100):
         corner = 100.0 * slots[:, None] + np.array([[2.0 * frame, 300]])
@@ -121,14 +180,20 @@ def test_what_is_reported_has_the_width_and_what_is_matched_by_has_not():
         )
         step(predictor, slots, seen, new=not frame)
     now = 99 / 25
-    reported, matched = predictor.forecast(slots, now + 1), predictor.predict(slots, now + 1)
+    reported, matched = predictor.forecast(slots, now + AHEAD_S), predictor.predict(slots, now + AHEAD_S)
+    begin, way = predictor.predict(slots, now), predictor._trust.way
     assert predictor._trust.width < 0.9, "nothing moves so evenly"
-    np.testing.assert_array_equal(reported.cxcywh, matched.cxcywh)
-    np.testing.assert_allclose(reported.std / matched.std, predictor._trust.width, rtol=1e-5)
-    edges = predictor.snapshot(slots, now)(np.ones(1, np.float32))[1][:, 0, 0]
+    assert way[0] > 0.97, "and all of it goes on"
+    np.testing.assert_allclose(
+        reported.cxcywh[:, :2], begin.cxcywh[:, :2] + way[:2] * (matched.cxcywh - begin.cxcywh)[:, :2], rtol=1e-5
+    )
+    np.testing.assert_allclose(reported.std[:, :2] / matched.std[:, :2], predictor._trust.width, rtol=1e-5)
+    edges = predictor.snapshot(slots, now)(np.full(1, AHEAD_S, np.float32))[1][:, 0, 0]
     np.testing.assert_allclose(edges, np.hypot(reported.std[:, 0], reported.std[:, 2] / 2), rtol=1e-4)
-    soon = now + WIDTH_S[0]
-    np.testing.assert_array_equal(predictor.forecast(slots, soon).std, predictor.predict(slots, soon).std)
+    soon = now + WIDTH_S[1]
+    np.testing.assert_allclose(
+        predictor.forecast(slots, soon).std[:, :2], predictor.predict(slots, soon).std[:, :2], rtol=1e-5
+    )
 
 
 def test_it_is_due_at_once_and_then_every_0_8_s(parameters, said):

@@ -22,10 +22,11 @@ from tracker.motion.kalman import (
     KalmanPredictor,
     forecast,
     process_unit,
+    to_cxcywh,
     warp,
 )
 from tracker.motion.predictor import Observations, Prediction
-from tracker.motion.trust import SETTLED, Trust, stretch
+from tracker.motion.trust import SETTLED, Trust
 from tracker.structures import Floats, Ints, Mask
 
 LONGEST_S = 4.0  # the correction stays what it is here: training hardly looks further, and a polynomial runs away
@@ -64,9 +65,9 @@ class LearnedPredictor(KalmanPredictor):
         return type(self)(self.parameters, self.core.fresh(), self._head.T, self._head_bias)
 
     def forecast(self, slots: Ints, time_s: float) -> Prediction:
-        said = self.predict(slots, time_s)
-        dt = (time_s - self._time_s.take(slots))[:, None]
-        return Prediction(said.cxcywh, said.std * stretch(self._trust.width, dt).astype(np.float32))
+        elapsed = np.maximum(time_s - self._time_s.take(slots), 0)[:, None]
+        mean, std = to_cxcywh(*self._forecaster(slots)(elapsed))
+        return Prediction(mean[:, 0].astype(np.float32), std[:, 0].astype(np.float32))
 
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
         observed, elapsed, predicted, filtered = self._filter(slots, seen, new)
@@ -104,6 +105,8 @@ class LearnedPredictor(KalmanPredictor):
             self._trust.compare(slots, observed, self._begin_s[slots], seen.time_s)
             settled = self._scores[2, slots] >= SETTLED
             self._trust.remember(slots[settled], filtered[:, settled], output[settled], seen.time_s)
+        else:
+            self._trust.look(slots, observed, self._begin_s[slots], seen.time_s)
         self._output[slots] = output * self._trust.shares
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
@@ -123,13 +126,17 @@ class LearnedPredictor(KalmanPredictor):
 
     def _forecaster(self, slots: Ints) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
         state, output = self._state.take(slots, axis=1)[:, :, None], self._output.take(slots, axis=0)[:, None]
-        width = self._trust.width
+        report = self._trust.report
+
+        def said(dt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+            mean, std = forecast(state, dt, self.parameters)
+            return corrected(mean, std, process_unit(state[MEAN]), output, np.minimum(dt, LONGEST_S))
+
+        begin, _ = said(np.zeros(1))
 
         def ahead(elapsed: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
             dt = elapsed[..., None]
-            mean, std = forecast(state, dt, self.parameters)
-            mean, std = corrected(mean, std, process_unit(state[MEAN]), output, np.minimum(dt, LONGEST_S))
-            return mean, std * stretch(width, dt)
+            return report(begin, *said(dt), dt)
 
         return ahead
 
