@@ -61,7 +61,8 @@ WIDTH_S = (
     AHEAD_S,
     3.0,
 )  # ahead: up to the first the shape's factor, at the second 1, then the stream's width
-FAR = 1.3  # and from the last on this; linear between
+FAR = 1.3  # and from the last on this; between, linear in the square of the time, as errors of acceleration grow
+_SQUARED = np.square(WIDTH_S)
 SHAPES = (math.sqrt(1 / 2), math.sqrt(2 / math.pi))  # mean size of an error in standard deviations: Laplace, normal
 SHORTEST = 0.895  # 90 % of a normal distribution, as a share of Laplace's of the same mean size of an error
 
@@ -79,7 +80,7 @@ class Report:
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Mean and standard deviation (..., 4) to report, `dt` (..., 1) seconds after the track was at `begin`."""
         share = 1 + (self.way - 1) * np.minimum(dt / AHEAD_S, 1)
-        return begin + share * (mean - begin), std * np.interp(dt, WIDTH_S, (self.near, 1, self.width, FAR))
+        return begin + share * (mean - begin), std * np.interp(dt**2, _SQUARED, (self.near, 1, self.width, FAR))
 
 
 class Trust:
