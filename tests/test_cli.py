@@ -351,14 +351,9 @@ class TestWhenItIsEnded:
 
 
 class TestTheCommandItself:
-    def test_help_answers_at_once(self):
-        times = []
-        for _ in range(3):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            done = track("--help")
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-            assert done.returncode == 0
+    def test_help_needs_none_of_the_libraries_that_take_their_time(self):
+        done = track("--help")
+        assert done.returncode == 0
         assert "Example: track video.mp4" in done.stdout
         for name in commands():
             assert name == "run" or f"track {name}" in done.stdout
@@ -372,7 +367,6 @@ class TestTheCommandItself:
         names = {line.rpartition("|")[2].strip() for line in loaded.splitlines()}
         assert "typer" in names
         assert not names & {"numpy", "torch", "cv2", "av", "ultralytics", "yaml", "tracker.config"}
-        assert min(times) < 0.3, "seconds of the processor, which other work on the machine does not change"
 
     @pytest.mark.parametrize("name", sorted(set(commands()) - {"run"}))
     def test_each_sub_command_has_help_with_an_example(self, name, capsys):
