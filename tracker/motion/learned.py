@@ -132,10 +132,9 @@ class LearnedPredictor(KalmanPredictor):
             mean, std = forecast(state, dt, self.parameters)
             return corrected(mean, std, process_unit(state[MEAN]), output, np.minimum(dt, LONGEST_S))
 
-        begin, _ = said(np.zeros(1))
-
         def ahead(elapsed: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
             dt = elapsed[..., None]
+            begin, _ = said(np.zeros(1))
             return report(begin, *said(dt), dt)
 
         return ahead
