@@ -18,7 +18,7 @@ from tracker.motion.trust import (
     WAY,
     WAY_BOUNDS,
     WIDTH_S,
-    Report,
+    Experience,
     Trust,
 )
 
@@ -122,13 +122,13 @@ def test_few_errors_make_the_width_hardly_another(parameters, said):
 
 def test_each_width_counts_at_its_own_distance():
     zero, dt = np.zeros(4), np.array([[0.04], *([s] for s in WIDTH_S), [9.0]])
-    _, std = Report(np.ones(4), near=0.9, width=0.6)(zero, np.zeros((6, 4)), np.ones((6, 4)), dt)
+    _, std = Experience(np.ones(4), near=0.9, width=0.6)(zero, np.zeros((6, 4)), np.ones((6, 4)), dt)
     np.testing.assert_allclose(std, np.tile([[0.9], [0.9], [1], [0.6], [FAR], [FAR]], 4))
 
 
 def test_a_forecast_goes_its_share_of_the_way_a_nearer_one_more():
     begin, mean, dt = np.full(4, 10.0), np.full((4, 4), 20.0), np.array([[0], [AHEAD_S / 2], [AHEAD_S], [5.0]])
-    box, _ = Report(np.array([0.8, 1, 1, 0.5]), 1, 1)(begin, mean, np.ones((4, 4)), dt)
+    box, _ = Experience(np.array([0.8, 1, 1, 0.5]), 1, 1)(begin, mean, np.ones((4, 4)), dt)
     np.testing.assert_allclose(box[:, 0], [20, 19, 18, 18])
     np.testing.assert_allclose(box[:, 3], [20, 17.5, 15, 15])
 
@@ -144,11 +144,11 @@ def test_the_way_is_how_far_things_went_of_what_was_said(parameters, said, went,
     for number in range(20):
         trust.remember(SLOTS, state, output, float(number))
         trust.compare(SLOTS, begin + went * way, np.zeros(200), number + AHEAD_S)
-    before = trust.report
+    before = trust.experience
     np.testing.assert_allclose(before.way, expected, atol=0.02)
     trust.remember(SLOTS, state, output, 50.0)
     trust.compare(SLOTS, begin + 0.8 * way, np.zeros(200), 50 + AHEAD_S)
-    np.testing.assert_allclose(before.way, expected, atol=0.02, err_msg="a report stays as it was")
+    np.testing.assert_allclose(before.way, expected, atol=0.02, err_msg="an experience stays as it was")
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("normal", SHORTEST), ("laplace", 1.0)])

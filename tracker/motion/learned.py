@@ -126,7 +126,7 @@ class LearnedPredictor(KalmanPredictor):
 
     def _forecaster(self, slots: Ints) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
         state, output = self._state.take(slots, axis=1)[:, :, None], self._output.take(slots, axis=0)[:, None]
-        report = self._trust.report
+        experience = self._trust.experience
 
         def said(dt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
             mean, std = forecast(state, dt, self.parameters)
@@ -135,7 +135,7 @@ class LearnedPredictor(KalmanPredictor):
         def ahead(elapsed: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
             dt = elapsed[..., None]
             begin, _ = said(np.zeros(1))
-            return report(begin, *said(dt), dt)
+            return experience(begin, *said(dt), dt)
 
         return ahead
 

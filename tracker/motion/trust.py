@@ -55,20 +55,14 @@ PRIOR = 30.0  # precision of the slopes, tracks compared for the width, errors f
 WAY, WAY_BOUNDS = 0.94, (0.5, 1.1)  # the slope of the whole move before anything was seen, and its bounds
 FARTHEST = 3.0  # standard deviations: beyond, it is hardly the same object
 NARROWEST = 0.85  # width: a detector's error that lasts is in what was said and in what came, and so is not seen
-WIDTH_S = (
-    0.05,
-    0.2,
-    AHEAD_S,
-    3.0,
-)  # ahead: up to the first the shape's factor, at the second 1, then the stream's width
-FAR = 1.3  # and from the last on this; between, linear in the square of the time, as errors of acceleration grow
-_SQUARED = np.square(WIDTH_S)
+WIDTH_S = (0.05, 0.2, AHEAD_S, 3.0)  # ahead: up to the first the shape's factor, then 1, the stream's width, and ...
+FAR = 1.3  # ... this; in between, linear in the square of the time, as errors of an acceleration grow
 SHAPES = (math.sqrt(1 / 2), math.sqrt(2 / math.pi))  # mean size of an error in standard deviations: Laplace, normal
 SHORTEST = 0.895  # 90 % of a normal distribution, as a share of Laplace's of the same mean size of an error
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class Experience:
     """What a stream has shown of forecasts, at one moment: see `Trust`."""
 
     way: NDArray[np.float64]
@@ -80,7 +74,9 @@ class Report:
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Mean and standard deviation (..., 4) to report, `dt` (..., 1) seconds after the track was at `begin`."""
         share = 1 + (self.way - 1) * np.minimum(dt / AHEAD_S, 1)
-        return begin + share * (mean - begin), std * np.interp(dt**2, _SQUARED, (self.near, 1, self.width, FAR))
+        return begin + share * (mean - begin), std * np.interp(
+            dt**2, np.square(WIDTH_S), (self.near, 1, self.width, FAR)
+        )
 
 
 class Trust:
@@ -89,7 +85,7 @@ class Trust:
     Attributes:
         shares: (20,) what the network's output is to be multiplied by.
         way: (4,) share of its move that a forecast goes, `AHEAD_S` and more ahead.
-        width, near: factors on its standard deviation a second ahead and in the next frame.
+        width, near: factors on its standard deviation `AHEAD_S` ahead and in the next frame.
     """
 
     def __init__(self, parameters: KalmanParameters) -> None:
@@ -108,9 +104,9 @@ class Trust:
         self._motion = np.eye(2, 3)  # of the camera since
 
     @property
-    def report(self) -> Report:
-        """What there is to report by now; later comparisons do not change it."""
-        return Report(self.way, self.near, self.width)
+    def experience(self) -> Experience:
+        """What has been learned by now; later comparisons do not change it."""
+        return Experience(self.way, self.near, self.width)
 
     def due(self, time_s: float) -> bool:
         """Is it time to compare, and to remember anew?"""
