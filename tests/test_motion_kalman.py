@@ -195,7 +195,7 @@ def test_a_snapshot_says_the_same_whatever_happens_after(predictor):
     for frame in range(10):
         step(predictor, slots, seen(walkers(frame / 30, 2), frame / 30), new=not frame)
     ahead = predictor.snapshot(slots, 9 / 30)
-    expected = predictor.predict(slots, 9 / 30 + 1.0).xyxy
+    expected = predictor.forecast(slots, 9 / 30 + 1.0).xyxy
     step(predictor, slots, seen(walkers(3.0, 2) + 100, 3.0))
     predictor.warp(slots, np.array([[2.0, 0, 5], [0, 2, 5]]))
     boxes, std = ahead(np.array([0.5, 1.0], np.float32))
