@@ -124,7 +124,7 @@ class Trust:
 
     def look(self, slots: Ints, observed: NDArray[Any], since_s: NDArray[Any], time_s: float) -> None:
         """Learn the shape of the next frames' errors; arguments as for `compare`."""
-        if not 0 < time_s - self._said_s <= SOON_S:
+        if not 0 < time_s - self._said_s <= SOON_S + 1e-6:
             return
         now, state, output, dt = self._said(slots, since_s, time_s)
         mean, std = forecast(state, dt, self._parameters)
