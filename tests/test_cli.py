@@ -50,6 +50,7 @@ def track(*words, **options) -> subprocess.CompletedProcess[str]:
 
 def start(*words, cwd) -> subprocess.Popen[str]:
     """The same, not waited for; in a group of its own, as a shell would."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests run as a shell's background job would not hear it
     command = [sys.executable, "-m", "tracker", *map(str, words)]
     return subprocess.Popen(
         command,

@@ -281,6 +281,7 @@ def test_a_second_look_that_is_cut_short_leaves_what_the_first_left(tmp_path: Pa
     clip = pan(tmp_path / "clip.mp4", frames=120)
     command = ["-c", "from tracker.cli import main; main()", str(clip), "--offline", "--no-reid", "--imgsz", "320"]
     root = Path(__file__).parents[1]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests run as a shell's background job would not hear it
     process = subprocess.Popen(
         [sys.executable, *command, "--project", str(tmp_path / "runs"), "--quiet"],
         env=os.environ | {"PYTHONPATH": str(root)},
