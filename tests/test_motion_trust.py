@@ -6,7 +6,17 @@ from motion_steps import step
 
 from tracker.motion import load_predictor
 from tracker.motion.head import OUTPUTS, corrected
-from tracker.motion.kalman import MEAN, VELOCITY, forecast, measurement_unit, process_unit, start, to_coordinates, warp
+from tracker.motion.kalman import (
+    MEAN,
+    VARIANCE,
+    VELOCITY,
+    forecast,
+    measurement_unit,
+    process_unit,
+    start,
+    to_coordinates,
+    warp,
+)
 from tracker.motion.predictor import Observations
 from tracker.motion.trust import (
     AHEAD_S,
@@ -115,9 +125,11 @@ def test_no_width_is_narrower_than_a_lasting_error_of_the_detector_allows(parame
 
 def test_few_errors_make_the_width_hardly_another(parameters, said):
     trust = Trust(parameters)
-    trust.remember(SLOTS[:3], said[0][:, :3], said[1][:3], 0.0)
-    trust.compare(SLOTS[:3], said[3][:3], np.zeros(3), AHEAD_S)
-    assert trust.width == pytest.approx(PRIOR / (PRIOR + 3), abs=0.01)
+    state, output, ours = said[0][:, :3], said[1][:3], said[3][:3]
+    begin, _ = corrected(state[MEAN], np.sqrt(state[VARIANCE]), process_unit(state[MEAN]), output, np.zeros((3, 1)))
+    trust.remember(SLOTS[:3], state, output, 0.0)
+    trust.compare(SLOTS[:3], begin + WAY * (ours - begin), np.zeros(3), AHEAD_S)
+    assert trust.width == pytest.approx(PRIOR / (PRIOR + 3))
 
 
 def test_each_width_counts_at_its_own_distance():

@@ -14,8 +14,8 @@ and more goes this share of its way, a nearer one more.
 
 And they show how wide the forecasts' distribution is: the mean of the errors, in standard deviations, all coordinates
 together, which for a Laplace distribution is its scale; so many errors of the size expected count before. What the
-detector errs by is part of them, and is added to what is expected. So far ahead the standard deviation is
-multiplied by this; three seconds ahead the factor is fixed, what sequences held out of a training ask for. Where things
+detector errs by is part of them, and is added to what is expected. So far ahead the standard deviation is multiplied by
+this; three seconds ahead the factor is fixed, what sequences held out of a training ask for. Where things
 will be in some seconds is learned from far fewer different scenes than there are windows, and a network is too sure of
 it elsewhere. Of the next frame's distribution the width cannot be told from the detector's own error, but the shape
 can: where what is seen errs as a normal distribution does, of white noise, its tails are shorter than Laplace's.
@@ -36,15 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.motion.head import OUTPUTS, corrected, turn_output
-from tracker.motion.kalman import (
-    MEAN,
-    VARIANCE,
-    KalmanParameters,
-    forecast,
-    measurement_unit,
-    move,
-    process_unit,
-)
+from tracker.motion.kalman import MEAN, VARIANCE, KalmanParameters, forecast, measurement_unit, move, process_unit
 from tracker.structures import Ints
 
 AHEAD_S = 0.8  # between what is said and what it is compared with
@@ -74,9 +66,8 @@ class Experience:
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Mean and standard deviation (..., 4) to report, `dt` (..., 1) seconds after the track was at `begin`."""
         share = 1 + (self.way - 1) * np.minimum(dt / AHEAD_S, 1)
-        return begin + share * (mean - begin), std * np.interp(
-            dt**2, np.square(WIDTH_S), (self.near, 1, self.width, FAR)
-        )
+        factor = np.interp(dt**2, np.square(WIDTH_S), (self.near, 1, self.width, FAR))
+        return begin + share * (mean - begin), std * factor
 
 
 class Trust:
