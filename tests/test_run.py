@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import subprocess
+import threading
 import time
 from collections import deque
 from concurrent.futures import wait
@@ -276,6 +277,21 @@ class TestWhenSomethingGoesWrong:
             run([clip], tracker, output)
         assert len(waits) == 2
         assert (output.project / "pan" / "tracks.txt").read_text() == sequential
+
+    def test_an_interruption_of_a_threads_start_leaves_no_two_that_write(self, tracker, clip, output, monkeypatch):
+        start, writing = threading.Thread.start, []
+
+        def interrupted(thread):
+            start(thread)
+            if thread.name.startswith("write"):
+                writing.append(thread)
+                if len(writing) == 1:
+                    raise KeyboardInterrupt
+
+        monkeypatch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run([clip], tracker, output)
+        assert len(writing) == 1
 
     def test_a_full_disk_ends_the_run_and_keeps_whole_lines(self, tracker, clip, tmp_path):
         disk = tmp_path / "disk"

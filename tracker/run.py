@@ -387,8 +387,11 @@ class _Files:
             if output.show:
                 self._window = Window(source.name)
                 add(self._window)
+            # An interruption of the start of a thread leaves one behind that its pool does not know of, and the pool
+            # would start another. So it runs before there is anything to write.
+            self._pool = ThreadPoolExecutor(1, "write")
+            self._pool.submit(int).result()
             self._open = opened.pop_all()
-        self._pool = ThreadPoolExecutor(1, "write")
 
     @property
     def tracks(self) -> int:
