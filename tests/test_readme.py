@@ -37,7 +37,7 @@ SHORTER = {
     "track tune": "--trials 2 --config small.yaml",
     "track eval MOT17/train --detections yolo": "--config small.yaml",
     "track export": "--frames 6",
-    "track bench": "--rounds 1 --stream 1000 --quiet",
+    "track bench": "--rounds 1 --loops 1 --stream 1000 --quiet",
 }
 EXPLAINED = "runs/track/video"  # left by the first of the commands, where it is not left out
 REFUSED = {  # what cannot work on the machine of a test says so in one sentence
@@ -84,10 +84,12 @@ def run(command, capsys):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_the_readme_runs(command, folder, monkeypatch, capsys):
+def test_a_command_of_the_readme_runs(command, folder, request, monkeypatch, capsys):
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-    monkeypatch.setattr("tracker.sample.FRAMES", 20)
+    if "--config edge" in command:
+        cache, *_ = request.getfixturevalue("int8_cache")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setattr("tracker.bench.growth.COUNTS", (10, 100))
     if command.startswith("track explain") and not (folder / EXPLAINED).is_dir():
         run("track video.mp4", capsys)
     code, _, errors = run(command, capsys)

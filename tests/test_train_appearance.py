@@ -378,5 +378,6 @@ def test_a_calibration_is_stored_with_its_weights(tmp_path: Path) -> None:
     assert load_weights(tmp_path / "weights.safetensors").calibration == calibrated.calibration
     assert calibrated.calibration != load_weights().calibration
     calibrated.write(tmp_path / "copy.safetensors")
+    copy = load_weights(tmp_path / "copy.safetensors").state
     for name, value in load_weights().state.items():
-        torch.testing.assert_close(load_weights(tmp_path / "copy.safetensors").state[name], value)
+        torch.testing.assert_close(copy[name], value)

@@ -1,0 +1,24 @@
+"""What takes long to make and is tested in several places."""
+
+from pathlib import Path
+
+import pytest
+
+from tracker.config import Config
+
+
+@pytest.fixture(scope="session")
+def int8_cache(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Config, list[str]]:
+    """A cache folder with the INT8 networks of the embedded weights; how they were made: the configuration that uses
+    them, and what was said."""
+    pytest.importorskip("openvino")
+    pytest.importorskip("nncf")
+    from tracker.int8 import prepared
+
+    folder = tmp_path_factory.mktemp("cache")
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        patch.setattr("tracker.sample.FRAMES", 40)
+        config = Config().override({"detector": {"imgsz": 320}, "device": "cpu", "engine": "openvino-int8"})
+        return folder, prepared(config, said.append), said
