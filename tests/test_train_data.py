@@ -1,7 +1,9 @@
 """Reading ground-truth tracks: what is kept, and what is said about what is wrong."""
 
+import cv2
 import numpy as np
 import pytest
+from clips import BUS
 from motion_data import write_sequence
 
 from tracker.errors import DataError
@@ -38,6 +40,36 @@ def test_separators_and_ids_of_other_datasets_are_read_alike(tmp_path):
     ours, theirs = read_tracks([one]), read_tracks([other])
     np.testing.assert_array_equal(ours.xyxy, theirs.xyxy)
     assert len(theirs) == 6
+
+
+def test_looks_come_from_the_images_of_sequences_that_have_some(tmp_path):
+    from tracker.appearance import Embedder
+
+    photo = cv2.imread(str(BUS))
+    people = {1: (50, 400, 195, 505), 2: (222, 408, 122, 450), 3: (670, 395, 139, 485)}  # left, top, width, height
+    for name in ("PLAIN", "SHOWN"):
+        (tmp_path / name / "gt").mkdir(parents=True)
+        (tmp_path / name / "seqinfo.ini").write_text("[Sequence]\nseqLength=4\nframeRate=10\n")
+        rows = [(f, i, left + 2 * f, *box) for f in range(1, 5) for i, (left, *box) in people.items()]
+        rows += [(f, 9, -500, 10, 40, 80) for f in range(1, 5)]  # outside
+        text = "".join(",".join(map(str, (*row, 1, 1, 1))) + "\n" for row in rows)
+        (tmp_path / name / "gt" / "gt.txt").write_text(text)
+    (tmp_path / "SHOWN" / "img1").mkdir()
+    for frame in range(1, 4):  # the last image is missing
+        cv2.imwrite(str(tmp_path / "SHOWN" / "img1" / f"{frame:06}.png"), np.roll(photo, 2 * frame, axis=1))
+    embedder = Embedder()
+    tracks, said = remarks_on([tmp_path], describe=embedder)
+    assert said == ["SHOWN has images: the looks of its 12 boxes are taken from them"]
+    assert len(tracks) == 8 and tracks.looks.shape == (9, 512)
+    for track, first in enumerate(tracks.first):
+        shown = tracks.sequences[tracks.sequence[track]] == "SHOWN" and tracks.xyxy[first, 0] > 0
+        looks = tracks.look[first : first + 4]
+        assert (looks[:3] >= 0).tolist() == [shown] * 3 and looks[3] == -1
+        if shown:
+            picture = np.roll(photo, 4, axis=1)
+            expected = embedder(picture, tracks.xyxy[first + 1 : first + 2])
+            np.testing.assert_allclose(tracks.looks[looks[1:2]], expected, atol=1e-3)
+    assert (read_tracks([tmp_path]).look == -1).all()
 
 
 def test_rows_that_do_not_count_are_left_out(root):

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -25,6 +26,7 @@ from tracker.motion.predictor import Observations  # noqa: E402
 from tracker.motion.weights import read_weights  # noqa: E402
 from tracker.train.data import read_tracks  # noqa: E402
 from tracker.train.motion import MotionTraining, Trainer, split_by_sequence  # noqa: E402
+from tracker.train.motion_report import write_card  # noqa: E402
 from tracker.train.windows import WindowSampler, filtered  # noqa: E402
 
 SMALL = MotionTraining(
@@ -217,6 +219,39 @@ def test_windows_are_what_a_tracker_would_see(sampler):
     assert 0.02 < error.std() < 0.12, "boxes are off by a few percent of their size"
     lengths = np.linalg.norm(windows.features, axis=-1)
     np.testing.assert_allclose(lengths[np.isfinite(lengths)], 1, atol=1e-5)
+
+
+def test_looks_are_taken_from_images_unless_told_otherwise_and_the_card_says_so(tmp_path):
+    for name in ("FILMED", "TRACKS"):
+        write_sequence(tmp_path, name, frames=12, tracks=2)
+    (tmp_path / "FILMED" / "img1").mkdir()
+    for frame in range(1, 13):
+        picture = np.random.default_rng(frame).integers(0, 256, (720, 1280, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / "FILMED" / "img1" / f"{frame:06}.jpg"), picture)
+    for images, said in ((True, "for 1 of 2 sequences, else simulated"), (False, "Appearance was simulated")):
+        run = trainer([tmp_path], tmp_path / "out", replace(SMALL, rounds=2, validation=0.0, images=images))
+        assert (run.training.look >= 0).any() == images
+        list(run.run())
+        assert said in write_card(run).read_text()
+
+
+def test_windows_show_their_own_looks_where_there_are_images_and_simulated_ones_elsewhere(sampler):
+    tracks = sampler.tracks
+    filmed = tracks.group == 0
+    owner = np.repeat(np.arange(len(tracks)), tracks.length)
+    look = np.where(filmed[owner], owner, -1)
+    shown = WindowSampler(replace(tracks, look=look, looks=np.eye(len(tracks), 512, dtype=np.float16)))
+    windows, plain = (s.draw(np.random.default_rng(4), 300, 20, looks=True) for s in (shown, sampler))
+    for name in ("observed", "time_s", "scores", "valid", "target"):
+        np.testing.assert_array_equal(getattr(windows, name), getattr(plain, name))
+    real = (np.nan_to_num(windows.features) == 1).any(axis=(1, 2))
+    assert 50 < real.sum() < 250
+    np.testing.assert_array_equal(windows.features[~real], plain.features[~real])
+    identity = np.where(np.isnan(windows.features[real, :, 0]), -1, np.nan_to_num(windows.features[real]).argmax(-1))
+    assert set(np.unique(identity)) - {-1} <= set(np.flatnonzero(filmed))
+    kinds = np.array([len(set(row[row >= 0])) for row in identity])
+    assert (kinds == 1).mean() > 0.9 and (kinds == 2).any(), "one object's, unless the track has jumped to another"
+    assert (identity[np.isnan(plain.features[real, :, 0])] == -1).all(), "as often missing"
 
 
 def test_the_truth_at_a_horizon_is_where_the_object_is_seen_that_much_later(sampler):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tracker.boxes import iou, tlwh_to_xyxy
 from tracker.errors import DataError
+from tracker.evaluate_appearance import read_image
 from tracker.sequence import (
     FLAG,
     FRAME,
@@ -30,9 +31,12 @@ from tracker.sequence import (
     line_numbers,
     read_table,
 )
+from tracker.structures import FEATURE_SIZE, Floats, Image
 
 MATCH_IOU = 0.5  # a detection is an object's if they overlap at least this much
 SAME_VIDEO_IOU = 0.7  # two sequences whose boxes agree this well in every frame looked at are one video
+
+Describe = Callable[[Image, Floats], Floats]  # a frame and (N, 4) boxes -> (N, 512) features, as `appearance.Embedder`
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,8 @@ class TrackTable:
         xyxy: (M, 4) float32 true boxes in pixels; NaN where the object has none in the frame.
         detected: (M, 4) float32 boxes a real detector gave for it, NaN where none.
         scores: (M,) float32 their scores.
+        look: (M,) int64 row of `looks` that the true box has, -1 where none.
+        looks: (L, 512) float16 features of what the images show in the true boxes.
         first: (R,) int64 row of each track's first frame.
         length: (R,) int64 rows of each track.
         fps: (R,) float64 frames per second.
@@ -57,6 +63,8 @@ class TrackTable:
     xyxy: NDArray[np.float32]
     detected: NDArray[np.float32]
     scores: NDArray[np.float32]
+    look: NDArray[np.int64]
+    looks: NDArray[np.float16]
     first: NDArray[np.int64]
     length: NDArray[np.int64]
     fps: NDArray[np.float64]
@@ -88,6 +96,7 @@ def read_tracks(
     first_half: Iterable[str] = (),
     familiar: Iterable[str] = (),
     remark: Callable[[str], None] = lambda _: None,
+    describe: Describe | None = None,
 ) -> TrackTable:
     """Every ground-truth track under `roots`, checked.
 
@@ -97,6 +106,7 @@ def read_tracks(
         first_half: names of sequences of which only frames 1 to n/2 + 1 are read (MOT17's usual training half).
         familiar: names of sequences whose det/det.txt is of a detector that was trained on their images.
         remark: called with a sentence for each thing that is wrong or was skipped.
+        describe: gives the looks, of the sequences that have images.
 
     Raises:
         DataError: a root without sequences, a file that cannot be read, or no track at all.
@@ -120,7 +130,31 @@ def read_tracks(
     for one, other in same_videos([(sequence, xyxy, frames) for xyxy, _, _, frames, sequence in map(_framed, parts)]):
         remark(f"{one.folder} and {other.folder} are the same video; make sure that neither is used to validate")
     known = [any(fnmatch(part[4].name, pattern) for pattern in familiar) for part in parts]
-    return _joined(parts, groups, known, tuple(map(str, roots)))
+    looks = [_looks(part, describe, remark) for part in parts]
+    return _joined(parts, looks, groups, known, tuple(map(str, roots)))
+
+
+def _looks(
+    part: Part, describe: Describe | None, remark: Callable[[str], None]
+) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
+    """Of one sequence's M rows: (M,) which feature each has, -1 for none, and the (L, 512) features."""
+    xyxy, _, _, frames, sequence = _framed(part)
+    look = np.full(len(xyxy), -1, np.int64)
+    images = sequence.images() if describe else []
+    boxed = np.flatnonzero(np.isfinite(xyxy[:, 0]) & (frames <= len(images)))
+    if describe is None or not len(boxed):
+        return look, np.zeros((0, FEATURE_SIZE), np.float16)
+    remark(f"{sequence.name} has images: the looks of its {len(boxed)} boxes are taken from them")
+    boxed = boxed[np.argsort(frames[boxed], kind="stable")]
+    numbers, begins = np.unique(frames[boxed], return_index=True)
+    features = [
+        describe(read_image(images[number - 1]), xyxy[rows]).astype(np.float16)
+        for number, rows in zip(numbers.tolist(), np.split(boxed, begins[1:]), strict=True)
+    ]
+    looks = np.concatenate(features)
+    seen = ~np.isnan(looks[:, 0])
+    look[boxed[seen]] = np.arange(seen.sum())
+    return look, looks[seen]
 
 
 def _read_sequence(sequence: MotSequence, last: int, remark: Callable[[str], None]) -> Part | None:
@@ -252,9 +286,14 @@ def _agree(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 
 def _joined(
-    parts: Sequence[Part], groups: Sequence[int], familiar: Sequence[bool], names: tuple[str, ...]
+    parts: Sequence[Part],
+    looks: Sequence[tuple[NDArray[np.int64], NDArray[np.float16]]],
+    groups: Sequence[int],
+    familiar: Sequence[bool],
+    names: tuple[str, ...],
 ) -> TrackTable:
     offsets = np.cumsum([0, *(len(part[0]) for part in parts)])
+    before = np.cumsum([0, *(len(features) for _, features in looks)])
     tracks = [len(part[3]) for part in parts]
 
     def per_track(values: Sequence[Any], dtype: Any) -> NDArray[Any]:
@@ -265,6 +304,10 @@ def _joined(
         xyxy=np.concatenate([part[0] for part in parts]),
         detected=np.concatenate([part[1] for part in parts]),
         scores=np.concatenate([part[2] for part in parts]),
+        look=np.concatenate(
+            [np.where(look < 0, -1, look + n) for (look, _), n in zip(looks, before[:-1], strict=True)]
+        ),
+        looks=np.concatenate([features for _, features in looks]),
         first=np.concatenate([part[3][:, 0] + offset for part, offset in zip(parts, offsets[:-1], strict=True)]),
         length=np.concatenate([part[3][:, 1] for part in parts]),
         fps=per_track([part[4].fps for part in parts], np.float64),

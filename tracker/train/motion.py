@@ -26,6 +26,7 @@ import yaml
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tracker.appearance import Embedder
 from tracker.boxes import cxcywh_to_xyxy, paired_iou
 from tracker.config import merged, setting
 from tracker.errors import ConfigError, DataError, UsageError
@@ -70,7 +71,8 @@ class MotionTraining:
     long_windows: int = setting(32, 1)  # a step of a long round; four steps go on where the one before ended
     long_steps: int = setting(60, 2)
     real: float = setting(0.25, 0, 1)  # share of windows made of a detector's boxes where the data has them
-    looks_every: int = setting(8, 1)  # one round in so many has (simulated) appearance vectors
+    looks_every: int = setting(8, 1)  # one round in so many has appearance vectors
+    images: bool = True  # they are the appearance network's where a sequence has images; else, and without, simulated
     validation: float = setting(0.06, 0, 0.5)  # share of the sequences set aside to stop by
     validate_every: int = setting(100, 1)  # rounds
     patience: int = setting(12, 1)  # validations without a better one before the training stops
@@ -194,7 +196,8 @@ class Trainer:
         say = remark if self.rank == 0 else lambda _: None
         with writing(folder):  # before the work, not after it
             folder.mkdir(parents=True, exist_ok=True)
-        tracks = read_tracks(roots, settings.hold_out, settings.first_half, settings.familiar, say)
+        describe = Embedder(device=str(device)) if settings.images else None
+        tracks = read_tracks(roots, settings.hold_out, settings.first_half, settings.familiar, say, describe)
         self.training, self.validation = split_by_sequence(tracks, settings.validation, settings.seed)
         self.sampler = WindowSampler(self.training)
         torch.manual_seed(settings.seed)

@@ -13,6 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from tracker.motion.head import corrected
+from tracker.train.data import TrackTable
 from tracker.train.motion import WEIGHTS, Trainer
 
 BINS_S = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0])
@@ -34,7 +35,7 @@ def write_card(trainer: Trainer) -> Path:
         f"A motion model ({settings.model}, {sum(p.numel() for p in trainer.network.parameters())} parameters) that",
         "corrects the forecasts of a Kalman filter, and that filter's constants. Input: boxes, scores and times of one",
         "track's detections, 512-d appearance vectors where there are any. Output: box and standard deviation at any",
-        "time after the last detection. Appearance was simulated in training, from the similarities of real features.",
+        f"time after the last detection. {_appearance(data)}",
         "",
         "```",
         trainer.command,
@@ -72,6 +73,17 @@ def write_card(trainer: Trainer) -> Path:
         encoding="utf-8",
     )
     return path
+
+
+def _appearance(data: TrackTable) -> str:
+    """Where the features of these tracks were from, in a sentence."""
+    simulated = "simulated in training, from the similarities of real features."
+    looks = np.cumsum(np.append(0, data.look >= 0))
+    shown = looks[data.first + data.length] > looks[data.first]
+    if not shown.any():
+        return f"Appearance was {simulated}"
+    count, all_of_them = (len(np.unique(data.sequence[mask])) for mask in (shown, np.ones_like(shown)))
+    return f"Appearance was the appearance network's\nfor {count} of {all_of_them} sequences, else {simulated}"
 
 
 def plot(trainer: Trainer) -> list[Path]:

@@ -55,7 +55,8 @@ class Windows:
         target: (B, T, K, 4) where it will be.
         horizon_s: (B, T, K) seconds ahead.
         target_valid: (B, T, K) bool.
-        features: (B, T, 512) simulated appearance, rows of NaN for none; None: none at all.
+        features: (B, T, 512) appearance, rows of NaN for none; None: none at all. From the images where the track's
+            dataset has some, else simulated.
     """
 
     observed: NDArray[Any]
@@ -141,8 +142,19 @@ class WindowSampler:
             target=target,
             horizon_s=horizon_s.astype(np.float32),
             target_valid=target_valid,
-            features=_simulated_features(rng, swapped) if looks else None,
+            features=self._features(rng, row, swapped) if looks else None,
         )
+
+    def _features(self, rng: np.random.Generator, row: NDArray[Any], swapped: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """(B, T, 512) looks at `row` (B, T), some missing; those of the next window's object where swapped."""
+        features = _simulated_features(rng, swapped)
+        look = self.tracks.look[row]
+        own = np.flatnonzero((look >= 0).any(axis=1))
+        if len(own):
+            shown = np.where(swapped, np.roll(look, 1, axis=0), look)[own]
+            missing = np.isnan(features[own, :, 0]) | (shown < 0)
+            features[own] = np.where(missing[..., None], np.nan, self.tracks.looks[shown])
+        return features
 
     def _chosen(self, rng: np.random.Generator, kind: int, windows: int, steps: int) -> NDArray[np.int64]:
         """Track numbers; long windows come from long tracks."""
