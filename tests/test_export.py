@@ -168,6 +168,7 @@ class TestInt8:
         for part, folder in zip(("detector", "appearance"), folders, strict=True):
             agreement = yaml.safe_load((folder / MANIFEST).read_text())["networks"][part]["agreement"]
             assert agreement["exported"] > 0.7 * agreement["pytorch"] > 0
+        assert 0 < agreement["differences"]["feature"] < 0.5
         assert sum(path.stat().st_size for path in folders[0].glob("detector.*")) < 4.5e6, "a quarter of 32 bits"
         tracker = Tracker(config)
         assert tracker.config == config, "what is noted and repeated is the engine, not its cache"

@@ -145,3 +145,8 @@ def test_detections_go_to_the_object_they_overlap_most_and_to_one_only():
     np.testing.assert_array_equal(box[1], [5, 0, 15, 20])
     assert score[1] == np.float32(0.9)
     assert np.isnan(box[[0, 2]]).all() and (score[[0, 2]] == 0).all()
+
+
+def test_without_true_boxes_there_is_nothing_to_match():
+    box, score = match_detections(np.zeros((0, 9)), np.array([[1, -1, 5, 0, 10, 20, 0.9]]))
+    assert box.shape == (0, 4) and score.shape == (0,)

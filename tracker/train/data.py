@@ -127,33 +127,36 @@ def read_tracks(
                 groups.append(number)
     if not parts:
         raise DataError(f"no ground-truth tracks in {', '.join(map(str, roots))}; give folders with gt/gt.txt")
-    for one, other in same_videos([(sequence, xyxy, frames) for xyxy, _, _, frames, sequence in map(_framed, parts)]):
+    framed = [(part[4], part[0], _frames(part)) for part in parts]
+    for one, other in same_videos(framed):
         remark(f"{one.folder} and {other.folder} are the same video; make sure that neither is used to validate")
     known = [any(fnmatch(part[4].name, pattern) for pattern in familiar) for part in parts]
-    looks = [_looks(part, describe, remark) for part in parts]
+    looks = [_looks(*part, describe, remark) for part in framed]
     return _joined(parts, looks, groups, known, tuple(map(str, roots)))
 
 
 def _looks(
-    part: Part, describe: Describe | None, remark: Callable[[str], None]
+    sequence: MotSequence,
+    xyxy: NDArray[np.float32],
+    frames: NDArray[np.int64],
+    describe: Describe | None,
+    remark: Callable[[str], None],
 ) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
     """Of one sequence's M rows: (M,) which feature each has, -1 for none, and the (L, 512) features."""
-    xyxy, _, _, frames, sequence = _framed(part)
     look = np.full(len(xyxy), -1, np.int64)
     images = sequence.images() if describe else []
     boxed = np.flatnonzero(np.isfinite(xyxy[:, 0]) & (frames <= len(images)))
     if describe is None or not len(boxed):
         return look, np.zeros((0, FEATURE_SIZE), np.float16)
     remark(f"{sequence.name} has images: the looks of its {len(boxed)} boxes are taken from them")
-    boxed = boxed[np.argsort(frames[boxed], kind="stable")]
-    numbers, begins = np.unique(frames[boxed], return_index=True)
+    numbers, groups = _by_frame(frames[boxed])
     features = [
-        describe(read_image(images[number - 1]), xyxy[rows]).astype(np.float16)
-        for number, rows in zip(numbers.tolist(), np.split(boxed, begins[1:]), strict=True)
+        describe(read_image(images[number - 1]), xyxy[boxed[rows]]).astype(np.float16)
+        for number, rows in zip(numbers.tolist(), groups, strict=True)
     ]
     looks = np.concatenate(features)
     seen = ~np.isnan(looks[:, 0])
-    look[boxed[seen]] = np.arange(seen.sum())
+    look[boxed[np.concatenate(groups)[seen]]] = np.arange(seen.sum())
     return look, looks[seen]
 
 
@@ -195,11 +198,10 @@ def match_detections(truth: Table, found: Table) -> tuple[NDArray[np.float32], N
 
     box, score = np.full((len(truth), 4), np.nan, np.float32), np.zeros(len(truth), np.float32)
     found = found[np.argsort(found[:, FRAME], kind="stable")]
-    order = np.argsort(truth[:, FRAME], kind="stable")
-    frames, begins = np.unique(truth[order, FRAME], return_index=True)
+    frames, groups = _by_frame(truth[:, FRAME])
     low, high = np.searchsorted(found[:, FRAME], frames), np.searchsorted(found[:, FRAME], frames, side="right")
     true_xyxy, found_xyxy = (tlwh_to_xyxy(t[:, LEFT : HEIGHT + 1]) for t in (truth, found))
-    for rows, a, b in zip(np.split(order, begins[1:]), low, high, strict=True):
+    for rows, a, b in zip(groups, low, high, strict=True):
         if a == b:
             continue
         overlap = iou(true_xyxy[rows], found_xyxy[a:b])
@@ -245,12 +247,18 @@ def _check_file(sequence: MotSequence, remark: Callable[[str], None]) -> None:
         say(outside, f"a box wholly outside the {width}x{height} image", "it is kept as it is; check the annotation")
 
 
-def _framed(part: Part) -> Part:
-    """The same part with the frame number of each row in place of its layout."""
-    xyxy, detected, scores, layout, sequence = part
-    first, length, frame = layout.T
-    frames = np.repeat(frame - first, length) + np.arange(len(xyxy))
-    return xyxy, detected, scores, frames, sequence
+def _frames(part: Part) -> NDArray[np.int64]:
+    """(M,) frame number of each row of a sequence."""
+    first, length, frame = part[3].T
+    numbers: NDArray[np.int64] = np.repeat(frame - first, length) + np.arange(len(part[0]))
+    return numbers
+
+
+def _by_frame(frames: NDArray[Any]) -> tuple[NDArray[Any], list[NDArray[np.int64]]]:
+    """The different numbers in `frames` (M,), ascending, and the rows of each."""
+    order = np.argsort(frames, kind="stable")
+    numbers, begins = np.unique(frames[order], return_index=True)
+    return numbers, np.split(order, begins)[1:]
 
 
 def same_videos(
@@ -266,10 +274,9 @@ def same_videos(
     for sequence, xyxy, frames in parts:
         size = np.array(sequence.size * 2, np.float64)
         keep = np.flatnonzero(np.isfinite(xyxy[:, 0]))
-        keep = keep[np.argsort(frames[keep], kind="stable")]
-        numbers, begins = np.unique(frames[keep], return_index=True)
-        boxes = np.split(xyxy[keep] / np.where(size > 0, size, 1), begins[1:])
-        shares.append((sequence, dict(zip(numbers.tolist(), boxes, strict=True))))
+        numbers, groups = _by_frame(frames[keep])
+        share = xyxy[keep] / np.where(size > 0, size, 1)
+        shares.append((sequence, {n: share[rows] for n, rows in zip(numbers.tolist(), groups, strict=True)}))
     for i, (one, boxes_of) in enumerate(shares):
         for other, other_boxes_of in shares[i + 1 :]:
             common = sorted(boxes_of.keys() & other_boxes_of.keys())

@@ -82,8 +82,8 @@ def _appearance(data: TrackTable) -> str:
     shown = looks[data.first + data.length] > looks[data.first]
     if not shown.any():
         return f"Appearance was {simulated}"
-    count, all_of_them = (len(np.unique(data.sequence[mask])) for mask in (shown, np.ones_like(shown)))
-    return f"Appearance was the appearance network's\nfor {count} of {all_of_them} sequences, else {simulated}"
+    filmed, read = len(np.unique(data.sequence[shown])), len(np.unique(data.sequence))
+    return f"Appearance was the appearance network's\nfor {filmed} of {read} sequences, else {simulated}"
 
 
 def plot(trainer: Trainer) -> list[Path]:
