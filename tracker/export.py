@@ -224,7 +224,7 @@ def _linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
 
 
 def _to_openvino(plan: _Plan, file: Path, int8: bool) -> None:
-    import openvino
+    openvino = extra("openvino", "openvino")
 
     shapes = [
         openvino.PartialShape([-1 if axis in plan.varying[name] else size for axis, size in enumerate(tensor.shape)])
@@ -238,7 +238,7 @@ def _to_openvino(plan: _Plan, file: Path, int8: bool) -> None:
 
 
 def _to_onnx(plan: _Plan, file: Path, int8: bool) -> None:
-    import onnx
+    onnx = extra("onnx", "onnx")
 
     names = [*plan.example, *plan.outputs]
     axes = {**plan.varying, **plan.outputs}
@@ -259,7 +259,7 @@ def _to_onnx(plan: _Plan, file: Path, int8: bool) -> None:
 
 def _quantised(model: Any, items: list[dict[str, NDArray[Any]]]) -> Any:
     """The network with INT8 weights and, where there are `items` to run it on, activations."""
-    import nncf
+    nncf = extra("nncf", "openvino")
 
     if not items:
         return nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM)

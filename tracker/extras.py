@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 from tracker.errors import MissingExtraError
+from tracker.privacy import imported
 
 
 def extra(module: str, name: str) -> Any:
@@ -15,7 +15,7 @@ def extra(module: str, name: str) -> Any:
         MissingExtraError: it is not installed.
     """
     try:
-        return importlib.import_module(module)
+        return imported(module)
     except ImportError as missing:
         package = module.partition(".")[0]
         raise MissingExtraError(f"{package} is not installed; run: pip install 'tracker[{name}]'") from missing

@@ -9,13 +9,7 @@ Ultralytics' layers and checkpoints: https://github.com/ultralytics/ultralytics 
 
 from __future__ import annotations
 
-import atexit
-import importlib
 import json
-import os
-import shutil
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,28 +21,15 @@ from torch import Tensor, nn
 
 from tracker.detect import PAD
 from tracker.errors import WeightsError
+from tracker.privacy import imported
 from tracker.structures import Image
 
 _HEADS = ("Detect", "Segment", "Segment26", "Pose", "Pose26", "v10Detect")
 
 
 def ultralytics(module: str) -> Any:
-    """`ultralytics.<module>`, imported without banners, network look-ups, or settings written to the user's home.
-
-    The environment is put back afterwards; a process that has imported Ultralytics before keeps its own choice.
-    """
-    if "ultralytics" in sys.modules:
-        return importlib.import_module(f"ultralytics.{module}")
-    folder = tempfile.mkdtemp(prefix="tracker-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    quiet = {"YOLO_VERBOSE": "False", "YOLO_OFFLINE": "True", "YOLO_AUTOINSTALL": "False", "YOLO_CONFIG_DIR": folder}
-    added = {key: value for key, value in quiet.items() if key not in os.environ}
-    os.environ.update(added)
-    try:
-        return importlib.import_module(f"ultralytics.{module}")
-    finally:
-        for key in added:
-            del os.environ[key]
+    """`ultralytics.<module>`, which sends nothing, looks nothing up and writes nothing to the user's home."""
+    return imported(f"ultralytics.{module}")
 
 
 def load(path: Path) -> tuple[Any, dict[int, str]]:
