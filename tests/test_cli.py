@@ -1,9 +1,11 @@
 """The command: what it leaves, what it says when something is wrong, and how it ends when it is ended."""
 
 import csv
+import importlib
 import json
 import os
 import pickle
+import re
 import resource
 import signal
 import subprocess
@@ -14,8 +16,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import typer
 import yaml
 from clips import pan
+from typer.main import get_command
 
 import tracker
 from tracker.cli import commands, main
@@ -378,6 +382,26 @@ class TestTheCommandItself:
         assert f"track {name}" in out
         assert "Example" in out
         assert commands()[name], "and a line for `track --help`"
+
+    @pytest.mark.parametrize("name", [*commands(), "train motion", "train appearance", "train detector"])
+    def test_help_shows_every_word_of_it(self, name, capsys, monkeypatch):
+        """Brackets are markup to Rich: `pip install 'tracker[tune]'` lost its last word."""
+        monkeypatch.setenv("COLUMNS", "4000")
+        module, *sub = name.replace("-", "_").split()
+        command = importlib.import_module(f"tracker.cli.{module}").command
+        if isinstance(command, typer.Typer):
+            command = get_command(command)
+            command = command.commands[sub[0]] if sub else command
+        else:
+            app = typer.Typer(add_completion=False)
+            app.command()(command)
+            command = get_command(app)
+        with pytest.raises(SystemExit):
+            main([*name.split(), "--help"])
+        shown = re.sub(r"[\s│]", "", capsys.readouterr().out)
+        for text in [command.help, *(parameter.help for parameter in command.params)]:
+            for line in (text or "").replace("\\[", "[").splitlines():
+                assert re.sub(r"\s", "", line) in shown
 
     def test_without_arguments_it_explains_itself(self, capsys):
         with pytest.raises(SystemExit) as ended:

@@ -27,13 +27,13 @@ def command(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar and no result.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Search for settings that suit your own annotated sequences better than the defaults.
+    r"""Search for settings that suit your own annotated sequences better than the defaults.
 
     Tries settings of the association and of the tracks' lives, by the HOTA of
     each DATA folder's sequences together, averaged over the folders. The first
     trial is the settings as they are. Leaves OUT/config.yaml, which --config
     takes, and OUT/trials.csv. Interrupted, or with a larger --trials, the same
-    command goes on where it was. Needs Optuna: pip install 'tracker[tune]'.
+    command goes on where it was. Needs Optuna: pip install 'tracker\[tune]'.
 
     Example: track tune my-sequences --trials 200 --out runs/tune
     """
