@@ -45,6 +45,19 @@ def test_results_metrics_and_report_are_written(root: Path, tmp_path: Path, caps
     assert "HOTA" in table and "all" in table
 
 
+def test_names_with_brackets_are_names(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rich reads `[name]` as markup: it swallowed it, and fell over what closes nothing, `[` and `/x]`."""
+    (root / "A").rename(root / "A[bold]")
+    out = tmp_path / "out [" / "x]"
+    for command, options in (("eval", ()), ("eval-motion", ("--models", "kalman", "--horizons", "1"))):
+        with pytest.raises(SystemExit) as done:
+            main([command, str(root), "--out", str(out), *options])
+        assert not done.value.code
+        shown, said = capsys.readouterr()
+        assert str(out) in said
+        assert command == "eval-motion" or "A[bold]" in shown
+
+
 def test_ids_start_anew_in_each_sequence(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, root, "--out", tmp_path / "out", "--quiet")
     assert (tmp_path / "out" / "A.txt").read_bytes() == (tmp_path / "out" / "B.txt").read_bytes()

@@ -79,7 +79,7 @@ def command(
     if detections is DetectionsFrom.yolo:
         prepare(settings, quiet)
     tracker = Tracker(settings, device=device)
-    console = Console(stderr=True, quiet=quiet)
+    console = Console(stderr=True, quiet=quiet, markup=False)  # names may have brackets
     record = _record(tracker, sequences, detections, camera_motion, strict_online, offline)
     scored = [s for s in sequences if s.ground_truth_file.is_file()]
     others = {str(folder): _score(scored, folder, preproc) for folder in against or []}  # first: a fault shows at once
@@ -93,7 +93,7 @@ def command(
     if as_json:
         print(json.dumps(metrics))
     elif not quiet:
-        Console().print(_table(metrics) if scored else "no ground truth (gt/gt.txt) to score with")
+        Console(markup=False).print(_table(metrics) if scored else "no ground truth (gt/gt.txt) to score with")
         console.print(f"{fps:.0f} frames/s in update; results in {out}", soft_wrap=True)
         if scored and detections is DetectionsFrom.yolo and not settings.detector.classes:
             remark = "whatever the detector knows was tracked and scored, not people alone; see --classes"
@@ -142,7 +142,7 @@ def _track(
         for name in LEFT:  # what an earlier run left would not be about these tracks
             (out / name).unlink(missing_ok=True)
     frames = sum(s.length for s in sequences)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=frames)
         seconds = 0.0

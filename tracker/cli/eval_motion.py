@@ -47,6 +47,7 @@ def command(
     import json
 
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from tracker.errors import UsageError
@@ -59,10 +60,12 @@ def command(
         ahead = []
     if not ahead or min(ahead) < 1:
         raise UsageError(f"--horizons {horizons} is not a list of frames; give whole numbers from 1, such as 1,5,10,30")
-    console = Console(stderr=True, quiet=quiet)
+    console = Console(stderr=True, quiet=quiet, markup=False)  # names may have brackets
     with console.status("") as status:
         names = [name.strip() for name in models.split(",") if name.strip()]
-        report = evaluate_motion(roots, names, ahead, vid_stride, detections, seed, status.update)
+        report = evaluate_motion(
+            roots, names, ahead, vid_stride, detections, seed, lambda what: status.update(escape(what))
+        )
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     for name, content in (("metrics", report.metrics), ("details", report.details)):
@@ -75,5 +78,5 @@ def command(
         for horizon, values in by_horizon.items():
             cells = ["" if values[c] is None else f"{values[c]:.3f}" for c in COLUMNS]
             table.add_row(model, horizon, *cells, str(values["forecasts"]))
-    Console(quiet=quiet).print(table)
+    Console(quiet=quiet, markup=False).print(table)
     console.print(f"wrote {out / 'metrics.json'} and details.json", soft_wrap=True)

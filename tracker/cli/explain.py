@@ -66,7 +66,7 @@ def command(
     if as_json:
         print(json.dumps(found.to_dict()))
     else:
-        _print(Console(highlight=False), found)
+        _print(Console(highlight=False, markup=False), found)
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def _progress(console: Console, frames: int) -> Iterator[Callable[[int], None]]:
 
 
 def _print(console: Console, found: Explanation) -> None:
-    console.print(f"[bold]{found.answer}[/]", soft_wrap=True)
+    console.print(found.answer, style="bold", soft_wrap=True)
     console.print(_place(found), _future(found), sep="\n", soft_wrap=True)
     if found.pairs:
         console.print(_table(found))
@@ -89,7 +89,7 @@ def _print(console: Console, found: Explanation) -> None:
     for back in found.returns:
         console.print(f"By look, new track {back.new} is track {back.absent} with log-odds of {back.odds:.1f}.")
     if found.remark:
-        console.print(f"[yellow]Note: {found.remark}.[/]", soft_wrap=True)
+        console.print(f"Note: {found.remark}.", style="yellow", soft_wrap=True)
 
 
 def _table(found: Explanation) -> Table:
