@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from tracker.config import Config
+from tracker.privacy import imported
+
+imported("ultralytics.utils")  # before a test does: its own import asks name servers and writes to the home folder
 
 
 @pytest.fixture(scope="session")
