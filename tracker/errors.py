@@ -41,4 +41,4 @@ class InputError(TrackerError, ValueError):
 
 
 class MissingExtraError(TrackerError, ImportError):
-    """An optional package is not installed."""
+    """An optional package, or a library of the system's, is not installed."""

@@ -1,7 +1,12 @@
-"""Packages that only some uses need: imported when they are, with one sentence where they are missing."""
+"""What only some uses or systems lack: packages that are imported when they are needed, libraries of the system's.
+
+One sentence where they are missing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tracker.errors import MissingExtraError
@@ -9,7 +14,7 @@ from tracker.privacy import imported
 
 
 def extra(module: str, name: str) -> Any:
-    """`module`, which `pip install 'tracker[name]'` brings.
+    """`module`, which `pip install 'tracker[name]'` brings; it sends nothing and looks nothing up.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -19,3 +24,22 @@ def extra(module: str, name: str) -> Any:
     except ImportError as missing:
         package = module.partition(".")[0]
         raise MissingExtraError(f"{package} is not installed; run: pip install 'tracker[{name}]'") from missing
+
+
+@contextmanager
+def system_libraries() -> Iterator[None]:
+    """For whatever imports OpenCV, whose wheel takes for granted what a minimal system (a slim container) lacks.
+
+    Raises:
+        MissingExtraError: one of these libraries is missing.
+    """
+    try:
+        yield
+    except ImportError as error:
+        library, _, problem = str(error).partition(": ")
+        if error.name != "cv2" or "shared object" not in problem:
+            raise
+        raise MissingExtraError(
+            f"OpenCV needs {library}, which this system lacks; run: apt-get install libgl1 libglib2.0-0, or, where no "
+            "window is wanted: pip install --force-reinstall opencv-python-headless"
+        ) from error

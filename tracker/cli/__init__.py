@@ -67,6 +67,7 @@ def _run(words: list[str]) -> int:
     from typer.main import get_command
 
     from tracker.errors import TrackerError
+    from tracker.extras import system_libraries
 
     name = DEFAULT
     if words and words[0].replace("-", "_") in {path.stem for path in _FOLDER.glob("[!_]*.py")}:
@@ -80,7 +81,8 @@ def _run(words: list[str]) -> int:
         app.command()(command)
     program = "track" if name == DEFAULT else f"track {name}"
     try:
-        code = int(get_command(app).main(words, prog_name=program, standalone_mode=False) or 0)
+        with system_libraries():
+            code = int(get_command(app).main(words, prog_name=program, standalone_mode=False) or 0)
         if name == DEFAULT and "--help" in words:
             _print_commands()
         return code
