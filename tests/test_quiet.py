@@ -1,0 +1,156 @@
+"""Nothing leaves the machine, and nothing is written but where it was asked for: every command, watched as it runs.
+
+Each runs in a process of its own whose audit hook counts and refuses look-ups and connections to anything but this
+machine, and counts files opened for writing elsewhere. What native code does is seen by what it leaves: an engine that
+reports to its maker keeps a number for the user in the home folder.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_inputs import write_inputs
+
+import tracker
+from tracker.cli import commands
+
+ROOT = Path(tracker.__file__).parents[1]
+HOOK = """
+import os, sys
+
+ROOTS = tuple(os.environ["WATCH_ROOTS"].split(os.pathsep))
+REPORT = os.open(os.environ["WATCH_REPORT"], os.O_WRONLY | os.O_APPEND)
+PLACE = {"socket.getaddrinfo": 0, "socket.gethostbyname": 0, "socket.gethostbyaddr": 0, "socket.connect": 1,
+         "socket.sendto": 1, "urllib.Request": 0}
+HERE = ("", "localhost", "127.0.0.1", "::1")
+
+def watch(event, arguments):
+    if event == "open":
+        path, _, flags = arguments
+        if isinstance(path, (str, bytes, os.PathLike)) and (flags or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            path = os.path.abspath(os.fsdecode(path))
+            if not path.startswith(ROOTS):
+                os.write(REPORT, f"writes {path}\\n".encode())
+    elif event in PLACE:
+        target = arguments[PLACE[event]]
+        if event in ("socket.connect", "socket.sendto"):
+            if not isinstance(target, tuple):  # a socket that is a file
+                return
+            target = target[0]
+        target = os.fsdecode(target or "")
+        if target not in HERE and not target.startswith(("http://127.0.0.1", "file:")):
+            os.write(REPORT, f"asks {target}\\n".encode())
+            raise OSError(f"{target}: refused by the test")
+
+sys.addaudithook(watch)
+"""
+OF_ONE_S_OWN = {".cache", ".cache/matplotlib", ".cache/tracker", ".config", ".config/matplotlib"}  # caches, by rule
+
+slow = pytest.mark.slow
+COMMANDS = [
+    "--help",
+    "info",
+    "run video.mp4",
+    "run video.mp4 --offline --no-video --save-crops",
+    "explain seen/run --id 1 --frame 5",
+    "eval MOT17/train --out results",
+    "eval MOT17/train --detections yolo --config small.yaml --out results",
+    "eval-motion MOT17/train --horizons 1 --out motion",
+    "eval-appearance MOT17/train --stride 10 --out looks.json",
+    "tune MOT17/train --trials 2 --config small.yaml --out tuned",
+    "train appearance my-images --teacher osnet.safetensors --steps 2 --batch 4 --out appearance",
+    pytest.param("train motion MOT17/train SportsMOT/train --rounds 2 --config quick.yaml --out lstm", marks=slow),
+    pytest.param(
+        "train detector my-images --epochs 1 --imgsz 64 --batch 2 --held-out 0.5 --out detector",
+        marks=[slow, pytest.mark.xfail(reason="Ultralytics looks for its font", strict=True)],
+    ),
+    pytest.param("export --frames 2 --config small.yaml --out openvino", marks=slow),
+    pytest.param("export --frames 2 --config small.yaml --format onnx --int8 --out onnx", marks=slow),
+    pytest.param("run video.mp4 --config edge", marks=slow),
+    pytest.param("demo", marks=slow),
+    pytest.param("bench video.mp4 --against ultralytics --rounds 1 --loops 1 --stream 1000 --out bench", marks=slow),
+]
+NEEDS = {"export --frames 2 --config small.yaml --out": "openvino", "--format onnx": "onnxruntime", "edge": "openvino"}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    return write_inputs(tmp_path_factory.mktemp("inputs"))
+
+
+class Watched:
+    """A current folder, home, and temporary folder, and what a process did beyond them."""
+
+    def __init__(self, folder: Path, inputs: Path) -> None:
+        self.home, self.here, self.temporary = (folder / name for name in ("home", "here", "temporary"))
+        for path in (self.home, self.temporary, folder / "hook"):
+            path.mkdir()
+        shutil.copytree(inputs, self.here)
+        (folder / "hook" / "sitecustomize.py").write_text(HOOK)
+        self.report = folder / "report.txt"
+        self.report.touch()
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("YOLO_", "ORT_", "NNCF_", "XDG_", "MPL"))}
+        kept.pop("CI", None)  # where OpenVINO keeps quiet of itself
+        self.environment = kept | {
+            "PYTHONPATH": f"{folder / 'hook'}{os.pathsep}{ROOT}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HOME": str(self.home),
+            "TMPDIR": str(self.temporary),
+            "WATCH_ROOTS": os.pathsep.join([*map(str, (self.home, self.here, self.temporary)), "/dev/"]),
+            "WATCH_REPORT": str(self.report),
+        }
+
+    def track(self, words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "tracker", *shlex.split(words)],
+            cwd=self.here,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=400,
+        )
+
+    def left(self, folder: Path) -> set[str]:
+        return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+@pytest.fixture
+def watched(inputs, tmp_path):
+    return Watched(tmp_path, inputs)
+
+
+def test_every_command_is_watched():
+    named = {(case if isinstance(case, str) else case.values[0]).split()[0] for case in COMMANDS}
+    assert named == set(commands()) | {"--help"}
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_command_asks_nobody_and_writes_only_where_it_is_told_to(words, watched, request):
+    for part, package in NEEDS.items():
+        if part in words:
+            pytest.importorskip(package)
+    environment = {}
+    if "edge" in words:
+        environment["XDG_CACHE_HOME"] = str(request.getfixturevalue("int8_cache")[0])
+    if words.startswith("explain"):
+        assert watched.track("video.mp4 --no-video --project seen --name run").returncode == 0
+    done = watched.track(words, **environment)
+    assert done.returncode == 0, done.stderr
+    assert watched.report.read_text() == ""
+    assert {path for path in watched.left(watched.home) if "matplotlib/" not in path} <= OF_ONE_S_OWN
+    assert {path for path in watched.left(watched.temporary) if not path.startswith("torchinductor_")} == set()
+
+
+def test_the_watch_sees_what_it_is_there_for(watched):
+    """Were it blind, everything above would pass."""
+    subprocess.run(
+        [sys.executable, "-c", "import socket; socket.getaddrinfo('example.org', 80)"],
+        env=watched.environment,
+        capture_output=True,
+    )
+    subprocess.run([sys.executable, "-c", "open('/nowhere/file', 'w')"], env=watched.environment, capture_output=True)
+    assert watched.report.read_text().splitlines() == ["asks example.org", "writes /nowhere/file"]
