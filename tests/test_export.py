@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,12 +14,13 @@ import pytest
 import yaml
 from clips import pan
 
+import tracker
 from tracker.agreement import mean_average_precision
 from tracker.appearance import Embedder
 from tracker.cli import main
 from tracker.config import AppearanceConfig, Config, DetectorConfig
 from tracker.detect import YoloDetector
-from tracker.errors import MissingExtraError, UsageError, WeightsError
+from tracker.errors import MissingExtraError, OutputError, UsageError, WeightsError
 from tracker.export import export
 from tracker.exported import MANIFEST, find
 from tracker.int8 import prepared
@@ -179,6 +182,30 @@ class TestInt8:
 
 
 class TestRefusals:
+    @int8
+    def test_a_cache_folder_that_cannot_be_written(self, monkeypatch, tmp_path):
+        (tmp_path / "file").write_text("")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+        with pytest.raises(OutputError, match=r"cannot be kept in .*; set XDG_CACHE_HOME to a folder"):
+            prepared(CONFIG.override({"engine": "openvino-int8"}))
+
+    @int8
+    def test_a_user_without_a_home(self, clip):
+        """As the number that a container was told to run as."""
+        nobody = ["unshare", "--user", "--map-user=54321"]
+        if subprocess.run([*nobody, "true"], capture_output=True).returncode:
+            pytest.skip("no user namespaces here")
+        bare = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_CACHE_HOME")}
+        done = subprocess.run(
+            [*nobody, sys.executable, "-m", "tracker", str(clip), "--config", "edge"],
+            env=bare | {"PYTHONPATH": str(Path(tracker.__file__).parents[1])},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1
+        said = "error: no home folder to keep the INT8 networks in; set XDG_CACHE_HOME to a folder for them"
+        assert done.stderr.strip().splitlines() == [said]
+
     def test_a_folder_without_an_export(self, tmp_path):
         with pytest.raises(WeightsError, match="track export"):
             YoloDetector(DetectorConfig(model=str(tmp_path)))

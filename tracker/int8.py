@@ -6,22 +6,22 @@ They are keyed by the weights and by the versions of all that makes them, so the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from tracker.config import Config
 from tracker.detect import find_weights
-from tracker.errors import WeightsError
+from tracker.errors import OutputError, WeightsError
 from tracker.extras import extra
 from tracker.likeness import EMBEDDED
 from tracker.version import __version__
-from tracker.writers import writing
 
 _REVISION = "1"  # of what is made from the same weights by the same versions
 
@@ -38,7 +38,7 @@ def prepared(config: Config, progress: Callable[[str], None] = lambda _: None) -
     Raises:
         MissingExtraError: OpenVINO or, to make them, NNCF is not installed.
         WeightsError: weights that cannot be read.
-        OutputError: the cache folder cannot be written.
+        OutputError: there is no cache folder, or it cannot be written.
     """
     if config.engine == "torch":
         return config
@@ -60,8 +60,30 @@ def _place(name: str, weights: Path) -> Path:
         raise WeightsError(f"no {name} weights at {weights}; give a file, or leave it out for the embedded one")
     versions = [_REVISION, __version__, *(_version(package) for package in ("openvino", "nncf"))]
     key = hashlib.sha256(weights.read_bytes() + " ".join(versions).encode()).hexdigest()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "tracker" / f"{name}-int8-{key[:16]}"
+    return _cache() / "tracker" / f"{name}-int8-{key[:16]}"
+
+
+def _cache() -> Path:
+    """The user's cache folder."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError as error:  # a container's user without a name
+        raise OutputError(
+            "no home folder to keep the INT8 networks in; set XDG_CACHE_HOME to a folder for them"
+        ) from error
+
+
+@contextlib.contextmanager
+def _keeping(folder: Path) -> Iterator[None]:
+    """Turn the system's refusal to write to the cache folder into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(
+            f"the INT8 networks cannot be kept in {folder}: {reason}; set XDG_CACHE_HOME to a folder that can "
+            "be written, with room for them"
+        ) from error
 
 
 def _version(package: str) -> str:
@@ -81,15 +103,16 @@ def _make(config: Config, missing: dict[str, Path], progress: Callable[[str], No
     def told(what: str) -> None:
         progress(f"making the INT8 networks (once): {what}")
 
-    sample = collect(None, config, progress=told)
-    for name, folder in missing.items():
-        with writing(folder):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{name}-"))
-        try:
-            export(config, draft, sample, int8=True, networks=[name], progress=told)
-            with writing(folder):
+    place = next(iter(missing.values())).parent
+    with _keeping(place):  # before the work: what cannot be kept is not made
+        place.mkdir(parents=True, exist_ok=True)
+        drafts = Path(tempfile.mkdtemp(dir=place, prefix="draft-"))
+    try:
+        sample = collect(None, config, progress=told)
+        for name, folder in missing.items():
+            export(config, drafts / name, sample, int8=True, networks=[name], progress=told)
+            with _keeping(place):
                 if not folder.is_dir():  # another process may have been quicker
-                    draft.rename(folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+                    (drafts / name).rename(folder)
+    finally:
+        shutil.rmtree(drafts, ignore_errors=True)
