@@ -2,11 +2,11 @@
 
 import csv
 import hashlib
+import os
+import signal
 import subprocess
 import threading
 import time
-from collections import deque
-from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +16,14 @@ import torch
 import yaml
 from clips import pan
 
-from tracker import run as pipeline
+from tracker import prefetch
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, UsageError
 from tracker.hindsight import Hindsight
+from tracker.result_folder import FILES
 from tracker.run import STAGES, Output, run
 from tracker.tracker import Tracker
-from tracker.video import Frame, open_source
+from tracker.video import open_source
 from tracker.writers import MotWriter
 
 CONFIG = Config().override({"detector": {"imgsz": 320}, "device": "cpu"})
@@ -91,7 +92,7 @@ class TestSameAsOneAfterTheOther:
 
     @pytest.mark.parametrize("workers", [1, 2, 4])
     def test_any_number_of_frames_looked_at_at_once(self, tracker, clip, sequential, output, monkeypatch, workers):
-        monkeypatch.setattr(pipeline, "_CPU_WORKERS", workers)
+        monkeypatch.setattr(prefetch, "_CPU_WORKERS", workers)
         (result,) = run([clip], tracker, output)
         assert (result.folder / "tracks.txt").read_text() == sequential
 
@@ -104,7 +105,7 @@ class TestSameAsOneAfterTheOther:
     def test_batches_keep_all_frames_in_order(self, clip, size):
         seconds = dict.fromkeys(STAGES, 0.0)
         with open_source(clip) as source:
-            batches = list(pipeline._batches(source, size, seconds))
+            batches = list(prefetch._batches(source, size, seconds))
         assert [frame.number for batch in batches for frame in batch] == list(range(1, FRAMES + 1))
         assert all(len(batch) == size for batch in batches[:-1])
         assert seconds["decode"] > 0
@@ -117,7 +118,7 @@ class TestSameAsOneAfterTheOther:
 
 class TestWhatIsLeft:
     def test_every_file_and_no_other(self, result):
-        assert sorted(path.name for path in result.folder.iterdir()) == sorted(pipeline.FILES)
+        assert sorted(path.name for path in result.folder.iterdir()) == sorted(FILES)
         assert result.folder.name == "pan"
 
     def test_the_tables_agree(self, result):
@@ -163,14 +164,14 @@ class TestFolders:
         (second,) = run([brief], tracker, Output(tmp_path, "x", exist_ok=True, video=False))
         assert second.folder == first.folder
         assert sorted(path.name for path in second.folder.iterdir()) == sorted(
-            {*pipeline.FILES, "mine.txt"} - {"video.mp4", "tracks.jsonl"}
+            {*FILES, "mine.txt"} - {"video.mp4", "tracks.jsonl"}
         )
 
     def test_exist_ok_leaves_no_picture_of_the_earlier_run(self, tracker, brief, tmp_path):
         wanted = Output(tmp_path, "x", exist_ok=True, video=False, crops=True)
         (first,) = run([brief], tracker, wanted)
         ids = {row["id"] for row in rows(first.folder / "tracks.csv")}
-        (first.folder / "crops" / "99.jpg").write_bytes(b"of the earlier run")
+        (first.folder / "crops" / "99.jpg").write_bytes((first.folder / "crops" / "1.jpg").read_bytes())
         run([brief], tracker, wanted)
         assert {path.stem for path in (first.folder / "crops").iterdir()} == ids != set()
 
@@ -238,60 +239,31 @@ class TestWhenSomethingGoesWrong:
         assert lines[-1].startswith("10,")
         assert yaml.safe_load((first.folder / "run.yaml").read_text())["result"]["interrupted"]
 
-    def test_an_interruption_while_a_frame_changes_hands_writes_it_once(
+    def test_signals_while_the_last_frames_are_written_cut_nothing_off(
         self, tracker, clip, output, sequential, monkeypatch
     ):
-        class Interrupting(deque):
-            """Is interrupted where its fourth frame has been handed on and not yet taken off."""
+        """Ctrl-C at the twentieth frame, and again and again until all is closed: each is heard, none strikes."""
+        write, over = MotWriter.write, threading.Event()
+        monkeypatch.setattr(MotWriter, "write", lambda *given: (time.sleep(0.02), write(*given)))
 
-            taken = 0
+        def strike():
+            while not over.wait(0.01):
+                os.kill(os.getpid(), signal.SIGINT)
 
-            def popleft(self):
-                if isinstance(self[0], tuple) and isinstance(self[0][0], Frame):
-                    Interrupting.taken += 1
-                    if Interrupting.taken == 4:
-                        raise KeyboardInterrupt
-                return super().popleft()
-
-        monkeypatch.setattr(pipeline, "deque", Interrupting)
-        (result,) = run([clip], tracker, output)
-        assert result.interrupted and Interrupting.taken > 4
-        written = (result.folder / "tracks.txt").read_text()
-        assert written and begins_alike(written.splitlines(), sequential)
-
-    def test_an_interruption_of_the_last_frames_closes_no_file_that_is_written_to(
-        self, tracker, clip, output, sequential, monkeypatch
-    ):
-        waits = []
-
-        def interrupted(futures):
-            waits.append(futures)
-            if len(waits) == 1:
-                raise KeyboardInterrupt
-            wait(futures)
-
-        write = MotWriter.write  # slow, so that there is something to wait for
-        monkeypatch.setattr(MotWriter, "write", lambda *given: (time.sleep(0.01), write(*given)))
-        monkeypatch.setattr(pipeline, "wait", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run([clip], tracker, output)
-        assert len(waits) == 2
-        assert (output.project / "pan" / "tracks.txt").read_text() == sequential
-
-    def test_an_interruption_of_a_threads_start_leaves_no_two_that_write(self, tracker, clip, output, monkeypatch):
-        start, writing = threading.Thread.start, []
-
-        def interrupted(thread):
-            start(thread)
-            if thread.name.startswith("write"):
-                writing.append(thread)
-                if len(writing) == 1:
-                    raise KeyboardInterrupt
-
-        monkeypatch.setattr(threading.Thread, "start", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run([clip], tracker, output)
-        assert len(writing) == 1
+        blows = threading.Thread(target=strike)
+        before = signal.signal(signal.SIGINT, lambda *_: over.set())  # hears what comes when the run has ended
+        try:
+            (result,) = run([clip], tracker, output, progress=lambda at: at.frames == 20 and blows.start())
+        finally:
+            over.set()
+            blows.join()
+            signal.signal(signal.SIGINT, before)
+        assert result.interrupted
+        assert 20 <= result.frames < FRAMES
+        assert yaml.safe_load((result.folder / "run.yaml").read_text())["result"]["frames"] == result.frames
+        lines = (result.folder / "tracks.txt").read_text().splitlines()
+        assert begins_alike(lines, sequential)
+        assert lines[-1].startswith(f"{result.frames},")
 
     def test_a_full_disk_ends_the_run_and_keeps_whole_lines(self, tracker, clip, tmp_path):
         disk = tmp_path / "disk"

@@ -19,7 +19,7 @@ from tracker.structures import Detections, Tracks
 from tracker.train.detection_data import DataConfig, Dataset, _covered, build
 from tracker.train.detector import FineTuneConfig, fine_tune
 from tracker.video import Frame
-from tracker.writers import VideoWriter
+from tracker.video_writer import VideoWriter
 
 BUS = cv2.imread(str(Path(ultralytics.__file__).parent / "assets" / "bus.jpg"))
 # class (0: bus, 1: person), left, top, right, bottom, by hand

@@ -17,7 +17,8 @@ import pytest
 from tracker.errors import OutputError
 from tracker.structures import Status, Tracks
 from tracker.video import Frame
-from tracker.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter, VideoWriter, replace_text, writing
+from tracker.video_writer import VideoWriter
+from tracker.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter, replace_text, writing
 
 NAMES = {0: "person", 1: 'a "quoted", name'}
 
@@ -194,7 +195,8 @@ def test_a_killed_process_leaves_whole_lines_and_a_playable_video(tmp_path):
         import numpy as np
         sys.path.insert(0, sys.argv[2])
         from test_writers import frame, tracks
-        from tracker.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter, VideoWriter
+        from tracker.video_writer import VideoWriter
+        from tracker.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter
         out = Path(sys.argv[1])
         writers = [MotWriter(out / "t.txt"), CsvWriter(out / "t.csv"), JsonLinesWriter(out / "t.jsonl"),
                    SummaryWriter(out / "s.csv"), VideoWriter(out / "v.mp4", 25)]

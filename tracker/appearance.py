@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -100,6 +101,7 @@ class Embedder:
     """The CNN in use: frame and boxes -> features.
 
     The same crop gives the same vector to 1e-5 whatever else is in the frame; the same frame and boxes, the same bits.
+    Trackers in several threads may share it.
 
     Args:
         config: which weights.
@@ -119,6 +121,7 @@ class Embedder:
         self._network = export.open("appearance") if export else _by_torch(weights, self.device)
         self._chunk = CHUNK.get(self.device.type, CHUNK["cuda"])
         self._buffer = np.empty((self._chunk, *self.crop_size, 3), np.uint8)
+        self._turn = threading.Lock()  # there is one buffer
 
     @torch.inference_mode()
     def __call__(self, frame: Image, xyxy: ArrayLike, pixels: Tensor | None = None) -> Floats:
@@ -142,10 +145,12 @@ class Embedder:
             source = (torch.from_numpy(frame) if pixels is None else pixels).to(self.device)
         for start in range(0, len(rows), self._chunk):
             part = corners[start : start + self._chunk]
-            crops = (
-                self._resized(source, part) if isinstance(source, np.ndarray) else align(source, part, self.crop_size)
-            )
-            (features[rows[start : start + self._chunk]],) = self._network(crops)
+            with self._turn:
+                if isinstance(source, np.ndarray):
+                    crops: Any = self._resized(source, part)
+                else:
+                    crops = align(source, part, self.crop_size)
+                (features[rows[start : start + self._chunk]],) = self._network(crops)
         return features
 
     def _resized(self, frame: Image, corners: NDArray[np.int64]) -> Image:

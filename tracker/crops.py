@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _BETTER = 1.1  # times the quality of the picture on disk that a new one must have: few are written, none is much worse
 _JPEG_QUALITY = 92
+_MARK = b"\xff\xfe\x00\x16written by tracker\x00\x00"  # a JPEG comment; so that a later run knows its own pictures
 
 
 class CropWriter:
@@ -51,5 +52,16 @@ class CropWriter:
         """Nothing is held open."""
 
 
+def is_crop(path: Path) -> bool:
+    """Whether a file is a picture that a `CropWriter` has written."""
+    try:
+        with path.open("rb") as file:
+            return _MARK in file.read(64)
+    except OSError:
+        return False
+
+
 def _jpeg(image: Image) -> bytes:
-    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
+    data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
+    head = 4 + int.from_bytes(data[4:6])  # the start and JFIF's own segment, which has to be the first
+    return data[:head] + _MARK + data[head:]

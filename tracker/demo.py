@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 
 from tracker.config import PACKAGE, Config
 from tracker.errors import OutputError
+from tracker.interruption import Interruption
 from tracker.structures import Floats, Image, Tracks
 from tracker.video import Frame
-from tracker.writers import VideoWriter, replace_text
+from tracker.video_writer import VideoWriter
+from tracker.writers import replace_text
 
 if TYPE_CHECKING:
     from tracker.run import Progress, SourceResult
@@ -123,7 +125,7 @@ def track_clip(
         [folder / f"{NAME}.mp4"], config, Output(folder, "tracked", exist_ok=True), device=device, progress=progress
     )
     if result.interrupted:
-        raise KeyboardInterrupt
+        raise Interruption(result.signal)
     if result.error is not None or result.folder is None:
         raise result.error or OutputError(f"{folder} holds no result; give another folder with --out")
     with tempfile.TemporaryDirectory(prefix="tracker-demo-") as results:

@@ -21,7 +21,7 @@ from tracker.association import Candidates, Matches
 from tracker.config import Config
 from tracker.errors import DataError, SourceError, UsageError
 from tracker.gallery import Recall
-from tracker.run import detected
+from tracker.prefetch import detected
 from tracker.run_sequence import Given, given
 from tracker.sequence import MotSequence
 from tracker.structures import Detections, Floats, Ints, Tracks

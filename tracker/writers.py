@@ -1,10 +1,10 @@
 """What a run leaves on disk: one class a format, each valid at any moment.
 
 Every writer takes the frames in order and can be stopped at any time: text grows by whole lines, one system call a
-frame and without a buffer of its own, so that a killed process leaves no half line; the video grows by fragments that
-play without the end of the file. Where the disk is full, what was written stays, cut back to the last whole line or
-fragment, and `OutputError` says so. Rows are those of believed tracks (`Tracks.confirmed`); a frame's number counts the
-frames of its source from 1, also where some are skipped.
+frame and without a buffer of its own, so that a killed process leaves no half line; the video (`video_writer.py`) grows
+by fragments that play without the end of the file. Where the disk is full, what was written stays, cut back to the last
+whole line or fragment, and `OutputError` says so. Rows are those of believed tracks (`Tracks.confirmed`); a frame's
+number counts the frames of its source from 1, also where some are skipped.
 """
 
 from __future__ import annotations
@@ -13,20 +13,16 @@ import csv
 import errno
 import io
 import json
-import os
-import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from fractions import Fraction
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import cv2
 import numpy as np
 
 from tracker.errors import OutputError
-from tracker.structures import Image, Status, Tracks
+from tracker.structures import Status, Tracks
 
 if TYPE_CHECKING:
     from tracker.video import Frame
@@ -182,9 +178,12 @@ class SummaryWriter:
     | `mean_speed_px_s` | pixels/s | that length over the time it took |
 
     The way is measured between positions half a second apart, so that the jitter of boxes does not count as movement.
-    Memory is a fixed 100 bytes a track, whatever the length of the video.
+    Whoever reads the file finds it whole, as it was at most `REFRESH_S` ago, or 100 times as long as it takes to write:
+    only tracks that have changed are put into words again, a thousand ids at a time. Memory is some 200 bytes a track,
+    whatever the length of the video.
     """
 
+    REFRESH_S = 10.0
     COLUMNS = (
         "id",
         "class",
@@ -198,7 +197,8 @@ class SummaryWriter:
         "path_px",
         "mean_speed_px_s",
     )
-    _REFRESH_S = 10.0
+    _SHARE = 0.01  # of the time that may go into renewing the file
+    _BLOCK = 1000  # ids whose rows are put into words together
     _STEP_S = 0.5
     _ROW = np.dtype(
         [
@@ -222,6 +222,9 @@ class SummaryWriter:
         self._rows = np.zeros(64, self._ROW)
         self._place: dict[int, int] = {}
         self._names: dict[int, str] = {}
+        self._blocks: dict[int, list[int]] = {}  # id // _BLOCK -> places of its rows
+        self._texts: dict[int, bytes] = {}  # id // _BLOCK -> its lines
+        self._changed: set[int] = set()
         self._save()
 
     def __len__(self) -> int:
@@ -232,7 +235,12 @@ class SummaryWriter:
         """Take the frame into account."""
         seen = tracks.confirmed
         self._names.update(seen.names)
-        places = np.array([self._place.setdefault(i, len(self._place)) for i in seen.ids.tolist()], np.intp)
+        for i in seen.ids.tolist():
+            if i not in self._place:
+                self._place[i] = len(self._place)
+                self._blocks.setdefault(i // self._BLOCK, []).append(self._place[i])
+        self._changed.update((seen.ids // self._BLOCK).tolist())
+        places = np.array([self._place[i] for i in seen.ids.tolist()], np.intp)
         while len(self._place) > len(self._rows):
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
         rows = self._rows[places]
@@ -254,7 +262,7 @@ class SummaryWriter:
         rows["anchor"][step] = centre[step]
         rows["anchor_s"][step] = frame.time_s
         self._rows[places] = rows
-        if time.monotonic() - self._saved > self._REFRESH_S:
+        if time.monotonic() >= self._due:
             self._save()
 
     def close(self) -> None:
@@ -263,12 +271,21 @@ class SummaryWriter:
 
     def _save(self) -> None:
         """Replace the file at once: whoever reads it finds either the old or the new rows."""
-        rows = np.sort(self._rows[: len(self._place)], order="id")
+        start = time.monotonic()
+        for block in self._changed:
+            self._texts[block] = self._lines(np.sort(self._rows[self._blocks[block]], order="id")).encode()
+        self._changed.clear()
+        header = (",".join(self.COLUMNS) + "\n").encode()
+        replace_file(self.path, header + b"".join(self._texts[block] for block in sorted(self._texts)))
+        now = time.monotonic()
+        self._due = now + max(self.REFRESH_S, (now - start) / self._SHARE)
+
+    def _lines(self, rows: Any) -> str:
+        """Rows of `_ROW` as lines."""
         path = rows["path"] + np.linalg.norm(rows["centre"] - rows["anchor"], axis=1)
         seconds = rows["last_s"] - rows["first_s"]
         speed = np.divide(path, seconds, out=np.zeros_like(path), where=seconds > 0)
-        text = ",".join(self.COLUMNS) + "\n"
-        text += _csv_text(
+        return _csv_text(
             (
                 row["id"],
                 row["class"],
@@ -284,102 +301,6 @@ class SummaryWriter:
             )
             for row, length, pace in zip(rows, path, speed, strict=True)
         )
-        replace_text(self.path, text)
-        self._saved = time.monotonic()
-
-
-class VideoWriter:
-    """H.264 in an MP4 that browsers play, frame by frame at the times of the source.
-
-    While it grows, the file is a sequence of fragments, playable up to the last of them; `close` turns it into a plain
-    MP4 with its index (FFmpeg's `hybrid_fragmented`). A frame of another size than the first is fitted into it with
-    black borders; an odd width or height gains one line, which H.264's colour format needs.
-
-    Args:
-        path: the `.mp4` to write.
-        fps: nominal frames/s of the source; the real times of the frames decide when each is shown.
-        quality: x264's constant rate factor; lower is better and larger.
-    """
-
-    _TIME_BASE = Fraction(1, 90_000)
-    _FRAGMENT_S = 1.0
-
-    def __init__(self, path: Path, fps: float, quality: int = 23) -> None:
-        self.path = path
-        self._fps = Fraction(fps if fps > 0 else 30).limit_denominator(1001)
-        self._quality = quality
-        self._size = (0, 0)
-        self._container: Any = None
-        self._stream: Any = None
-        self._first_s = 0.0
-        self._last_pts = -1
-
-    def write(self, frame: Frame, tracks: Tracks) -> None:  # noqa: ARG002 - what is drawn is in the image already
-        """Encode the frame's image."""
-        import av
-
-        if self._container is None:
-            self._open(frame)
-        planes = np.asarray(cv2.cvtColor(self._fit(frame.image), cv2.COLOR_BGR2YUV_I420), np.uint8)
-        picture = av.VideoFrame.from_ndarray(planes, "yuv420p")
-        pts = round((frame.time_s - self._first_s) / self._TIME_BASE)
-        picture.pts = self._last_pts = max(pts, self._last_pts + 1)  # times that stand still or go back would be lost
-        picture.time_base = self._TIME_BASE
-        with writing(self.path):
-            self._container.mux(self._stream.encode(picture))
-
-    def close(self) -> None:
-        """Flush the encoder and complete the file; nothing is left where there was no frame."""
-        if self._container is None:
-            return
-        container, self._container = self._container, None
-        with writing(self.path):
-            try:
-                container.mux(self._stream.encode(None))
-                container.close()
-            except OSError:
-                with suppress(OSError):
-                    container.close()
-                _cut_to_whole_boxes(self.path)
-                raise
-
-    def _open(self, frame: Frame) -> None:
-        import av
-
-        height, width = frame.image.shape[:2]
-        self._size = (width + width % 2, height + height % 2)
-        self._first_s = frame.time_s
-        movflags = "hybrid_fragmented+frag_keyframe+empty_moov+default_base_moof"
-        with writing(self.path):
-            self._container = av.open(
-                str(self.path), "w", format="mp4", options={"movflags": movflags, "flush_packets": "1"}
-            )
-        stream = self._container.add_stream(
-            "libx264", rate=self._fps, options={"preset": "superfast", "tune": "zerolatency", "crf": str(self._quality)}
-        )
-        stream.width, stream.height, stream.pix_fmt = *self._size, "yuv420p"
-        context = stream.codec_context
-        context.time_base = self._TIME_BASE
-        context.gop_size = max(1, round(self._fps * self._FRAGMENT_S))
-        context.thread_count = min(4, os.cpu_count() or 1)
-        context.colorspace = context.color_primaries = context.color_trc = 6  # BT.601, OpenCV's only conversion
-        context.color_range = 1  # 16 to 235
-        self._stream = stream
-
-    def _fit(self, image: Image) -> Image:
-        """`image` at the size of the video."""
-        width, height = self._size
-        right, below = width - image.shape[1], height - image.shape[0]
-        if (right, below) == (0, 0):
-            return image
-        if right in (0, 1) and below in (0, 1):
-            return np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
-        scale = min(width / image.shape[1], height / image.shape[0])
-        size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-        part = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        left, top = (width - size[0]) // 2, (height - size[1]) // 2
-        right, below = width - size[0] - left, height - size[1] - top
-        return np.asarray(cv2.copyMakeBorder(part, top, below, left, right, cv2.BORDER_CONSTANT), np.uint8)
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -415,20 +336,3 @@ def _csv_text(rows: Iterable[Sequence[object]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     return buffer.getvalue()
-
-
-def _cut_to_whole_boxes(path: Path) -> None:
-    """Cut an MP4 file back to its last whole box, so that a strict player does not stumble over half a fragment."""
-    with path.open("r+b") as file, suppress(OSError):
-        length, end, whole = path.stat().st_size, 0, 0
-        while end + 8 <= length:
-            file.seek(end)
-            size, kind = struct.unpack(">I4s", file.read(8))
-            if size == 1:
-                size = struct.unpack(">Q", file.read(8))[0]
-            if size < 8 or end + size > length:
-                break
-            end += size
-            if kind != b"moof":  # a fragment is its header and the data behind it
-                whole = end
-        file.truncate(whole)

@@ -18,12 +18,16 @@ without a traceback and set the exit code. Results go to stdout, progress and re
 from __future__ import annotations
 
 import ast
+import errno
 import importlib
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+
+from tracker.interruption import raising
 
 DEFAULT = "run"
 _FOLDER = Path(__file__).parent
@@ -45,21 +49,40 @@ def _first_line(module: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command line (that of the process by default) and leave with its exit code."""
+    """Run one command line (that of the process by default) and leave with its exit code.
+
+    SIGINT (Ctrl-C), SIGTERM and SIGHUP end a command with its files closed and, as a shell counts, code 128 + the
+    signal's number: 130, 143, 129. One that was ignored when the process began (nohup, a background job's Ctrl-C)
+    stays so.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     for variable, value in _THREADS.items():
         os.environ.setdefault(variable, value)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # what libraries have to say to programmers
+    # Of a process that is about to end, a signal can only disturb how it cleans up.
+    afterwards = (lambda _: signal.SIG_IGN) if arguments is None else (lambda before: before)
+    code = 1
     try:
-        code = _run(words)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        code = 130
+        with raising(afterwards):
+            code = _run(words)
+            if sys.stdout is not None:  # as where it was closed: `track info >&-`
+                sys.stdout.flush()
+    except KeyboardInterrupt as interruption:
+        code = 128 + getattr(interruption, "number", signal.SIGINT)
     except BrokenPipeError:  # the reader of our output has left (`track info | head -1`): so do we, quietly
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+        _drop_output()
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise
+        _drop_output()
+        print(f"error: the output cannot be written: {os.strerror(error.errno).lower()}; make room", file=sys.stderr)
     sys.exit(code)
+
+
+def _drop_output() -> None:
+    """Let go of what waits to be printed, which would fail once more when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: list[str]) -> int:

@@ -7,12 +7,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tracker.interruption import Interruption
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.progress import TaskID
 
     from tracker.config import Config
     from tracker.run import Progress, SourceResult
@@ -55,10 +60,13 @@ def command(
     ] = None,
     no_reid: Annotated[bool, typer.Option("--no-reid", help="Motion alone, without appearance: faster.")] = False,
     vid_stride: Annotated[int, typer.Option(help="Look at every so manieth frame.")] = 1,
+    reconnect_for: Annotated[
+        float, typer.Option(metavar="MINUTES", help="A live source that drops is waited for so long.", min=0)
+    ] = 10.0,
     config: Annotated[str | None, typer.Option(help="Preset or YAML file; the options here override it.")] = None,
     project: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs/track"),
     name: Annotated[str | None, typer.Option(help="Folder of this run; by default the source's name.")] = None,
-    exist_ok: Annotated[bool, typer.Option("--exist-ok", help="Overwrite that folder's results.")] = False,
+    exist_ok: Annotated[bool, typer.Option("--exist-ok", help="Replace what an earlier run left there.")] = False,
     no_video: Annotated[bool, typer.Option("--no-video", help="Leave no annotated video: faster.")] = False,
     save_crops: Annotated[
         bool, typer.Option("--save-crops", help="Leave crops/ID.jpg, the best picture of every track.")
@@ -79,7 +87,8 @@ def command(
 
     Leaves in runs/track/NAME: video.mp4 (boxes, ids, trails), tracks.txt
     (MOTChallenge), tracks.csv, summary.csv (a row per object) and run.yaml (all
-    that is needed to repeat it).
+    that is needed to repeat it). Files are tracked one after another, live sources
+    at the same time. SIGINT, SIGTERM and SIGHUP end it with all files complete.
 
     Example: track video.mp4 --classes person,car
     """
@@ -110,6 +119,7 @@ def command(
             output,
             device=device,
             vid_stride=vid_stride,
+            reconnect_s=60 * reconnect_for,
             progress=progress,
             command=["track", *sys.argv[1:]],
         )
@@ -122,8 +132,9 @@ def command(
         if result.error is not None:
             kept = f" (the tracks of {result.frames} frames are in {result.folder})" if result.frames else ""
             print(f"error: {result.error}{kept}", file=sys.stderr)
-    if any(result.interrupted for result in results):
-        raise typer.Exit(130)
+    for result in results:
+        if result.interrupted:
+            raise Interruption(result.signal)
     if any(result.error for result in results):
         raise typer.Exit(1)
 
@@ -164,7 +175,7 @@ def prepare(settings: Config, quiet: bool) -> None:
 
 @contextmanager
 def _progress_bar(quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """A bar on stderr where that is a terminal: frames, frames/s, live tracks, time left."""
+    """A bar for each source on stderr where that is a terminal: frames, frames/s, live tracks, time left."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -181,11 +192,17 @@ def _progress_bar(quiet: bool) -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("loading", total=None, fps=0.0, live=0)
+        loading = bar.add_task("loading", total=None, fps=0.0, live=0)
+        tasks: dict[str, TaskID] = {}  # a line for all files, one after another, and one for each live source
+        lock = Lock()
 
         def update(at: Progress) -> None:
+            line = at.source if at.frame_count is None else ""
+            with lock:  # sources that run at the same time call from threads of their own
+                if line not in tasks:
+                    tasks[line] = bar.add_task("", total=None, fps=0.0, live=0) if tasks else loading
             bar.update(
-                task,
+                tasks[line],
                 description=at.source,
                 completed=at.frames,
                 total=at.frame_count,

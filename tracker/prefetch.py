@@ -1,0 +1,111 @@
+"""The frames of a source with what the detector finds in each, some looked at ahead of who asks for them."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+from tracker.errors import SourceError
+from tracker.structures import Detections, Image
+from tracker.video import Frame, Source
+
+if TYPE_CHECKING:
+    from tracker.detect import Detector
+
+_CPU_WORKERS = 4  # frames looked at at once on a CPU, at most; each is held in memory meanwhile
+_CUDA_BATCH = 8  # where the configuration leaves it open
+_ALONE: AbstractContextManager[object] = nullcontext()
+
+
+def detected(
+    source: Source,
+    detector: Detector,
+    device: str,
+    stage_seconds: dict[str, float],
+    batch: int = 0,
+    turn: AbstractContextManager[object] = _ALONE,
+) -> Generator[tuple[Frame, Detections], None, None]:
+    """The frames of a source with what the detector finds in each, some looked at ahead.
+
+    On a CPU several frames are looked at side by side, each by its share of the cores: that wastes less than all cores
+    on one frame. A GPU looks at batches (of `batch` frames where that is not 0). A live source is never looked at
+    ahead: that would only add delay. Sources that share a detector take turns, each within `turn`.
+
+    Raises:
+        SourceError: the source's own, after the last frame that could be read.
+    """
+    import torch
+
+    cores = torch.get_num_threads()
+    workers = 1 if source.live or device != "cpu" else min(_CPU_WORKERS, cores)
+    size = 1 if source.live else batch or (1 if device == "cpu" else _CUDA_BATCH)
+    ahead = 0 if source.live else workers
+    pending: deque[tuple[list[Frame], Future[tuple[list[Detections], float]]]] = deque()
+    failure: SourceError | None = None
+
+    def detect(images: list[Image]) -> tuple[list[Detections], float]:
+        with turn:
+            start = time.perf_counter()
+            return detector(images), time.perf_counter() - start
+
+    def finish() -> Iterator[tuple[Frame, Detections]]:
+        frames, job = pending.popleft()
+        found, seconds = job.result()
+        stage_seconds["detect"] += seconds
+        yield from zip(frames, found, strict=True)
+
+    with (
+        _torch_threads(max(1, cores // workers)),
+        ThreadPoolExecutor(workers, "detect", torch.set_num_threads, (max(1, cores // workers),)) as pool,
+    ):
+        try:
+            for frames in _batches(source, size, stage_seconds):
+                pending.append((frames, pool.submit(detect, [frame.image for frame in frames])))
+                if len(pending) > ahead:
+                    yield from finish()
+        except SourceError as error:
+            failure = error
+        while pending:
+            yield from finish()
+    if failure is not None:
+        raise failure
+
+
+def _batches(source: Source, size: int, stage_seconds: dict[str, float]) -> Iterator[list[Frame]]:
+    """The frames in lists of `size`; a shorter one at the end or before the source's error."""
+    frames: list[Frame] = []
+    failure: SourceError | None = None
+    coming = iter(source)
+    while True:
+        start = time.perf_counter()
+        try:
+            frame = next(coming, None)
+        except SourceError as error:
+            frame, failure = None, error
+        stage_seconds["decode"] += time.perf_counter() - start
+        if frame is not None:
+            frames.append(frame)
+        if frames and (frame is None or len(frames) == size):
+            yield frames
+            frames = []
+        if frame is None:
+            break
+    if failure is not None:
+        raise failure
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    """Let PyTorch use `count` threads in this thread, and give it back its own number afterwards."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,235 @@
+"""The folder of a run's results: which one, and that nothing in it is lost that no run wrote.
+
+`run.yaml` lists the files of its run under `files`; only those are ever removed or written over, and of `crops/` only
+pictures that bear our mark.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import yaml
+
+from tracker import provenance
+from tracker.crops import is_crop
+from tracker.errors import OutputError
+from tracker.readers.url import is_url, redacted
+from tracker.writers import replace_text, writing
+
+TABLES = ("tracks.txt", "tracks.csv", "summary.csv")
+JSON, VIDEO, RECORD, CROPS = "tracks.jsonl", "video.mp4", "run.yaml", "crops"
+FILES = (*TABLES, JSON, VIDEO, RECORD)
+_OURS = re.compile("|".join([*map(re.escape, FILES), CROPS, r"video-[0-9]{4,}\.mp4"]))
+_OTHER_FOLDER = "choose another folder with --name or --project"
+_LONGEST = 100  # letters of a folder's name that is made from a URL
+_TELLING = {"camera", "cam", "ch", "channel", "stream", "subtype", "profile"}  # of a URL's query; others may be secret
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a run leaves, and where.
+
+    Attributes:
+        project: folder of all runs.
+        name: folder of this run in it; empty: the source's name. Where it exists, `-2`, `-3`, ... is appended.
+        exist_ok: write into an existing folder instead, in place of what its `run.yaml` says that an earlier run wrote.
+        video: leave `video.mp4` with the tracks drawn (and `video-0002.mp4`, ... where it is long).
+        json: leave `tracks.jsonl` too.
+        show: show the frames in a window; Q or Escape there ends the run.
+        forecast_s: draw where each object will be so many seconds ahead; 0: not.
+        crops: leave `crops/ID.jpg`, the best picture of every track.
+        offline: at the end of a source, replace its tables by what a second look made of them (`tracker.offline`), and
+            draw the video from that.
+    """
+
+    project: Path = Path("runs/track")
+    name: str = ""
+    exist_ok: bool = False
+    video: bool = True
+    json: bool = False
+    show: bool = False
+    forecast_s: float = 0.0
+    offline: bool = False
+    crops: bool = False
+
+    @property
+    def files(self) -> list[str]:
+        """Names of what it leaves in a folder."""
+        wanted = {JSON: self.json, VIDEO: self.video, CROPS: self.crops}
+        return [*TABLES, *(name for name, there in wanted.items() if there), RECORD]
+
+
+@dataclass
+class ResultFolders:
+    """The folders of one run's sources, no two the same.
+
+    Args:
+        output: where they are to be.
+        sources: all sources of the run, none of which may be replaced.
+    """
+
+    output: Output
+    sources: Sequence[Any]
+    _given: set[Path] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def make(self, name: str) -> Path:
+        """A folder for the results of the source called `name`: new, or emptied of an earlier run's results.
+
+        Raises:
+            OutputError: it cannot be made; it holds a source, or files that no run wrote, in the place of a result.
+        """
+        path = self.output.project / (self.output.name or name)
+        if self.output.name and len(self.sources) > 1:
+            path /= name
+        with self._lock, writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            count = 1
+            while True:
+                numbered = path if count == 1 else path.with_name(f"{path.name}-{count}")
+                count += 1
+                if numbered in self._given or (numbered.exists() and not self.output.exist_ok):
+                    continue
+                try:
+                    numbered.mkdir(exist_ok=self.output.exist_ok)
+                except FileExistsError:
+                    if self.output.exist_ok:
+                        raise
+                    continue
+                if self.output.exist_ok:
+                    self._empty(numbered)
+                self._given.add(numbered)
+                return numbered
+
+    def _empty(self, folder: Path) -> None:
+        """Remove what an earlier run wrote, unless something is in the way."""
+        planned = {folder / name for name in self.output.files}
+        written = written_files(folder)
+        if self.output.video:
+            planned |= set(folder.glob("video-[0-9]*.mp4"))
+        if self.output.crops:
+            planned |= {path for path in (folder / CROPS).glob("*.jpg") if path.stem.isdecimal()}
+        there = [path for path in planned | written if path.is_symlink() or path.exists()]
+        originals = {identity for source in self.sources for identity in map(_identity, original_files(source))}
+        for path in [folder, *sorted(there)]:
+            if _identity(path) in originals:
+                raise OutputError(f"{path} is a source, and results would be written in its place; {_OTHER_FOLDER}")
+        for path in sorted(there):
+            if path not in written and path != folder / CROPS:
+                raise OutputError(
+                    f"{path} is there, and {folder / RECORD} does not say that a run wrote it; move it, or "
+                    + _OTHER_FOLDER
+                )
+        for path in written - {folder / CROPS}:
+            path.unlink(missing_ok=True)
+
+
+def written_files(folder: Path) -> set[Path]:
+    """What is in a folder and was written by the run that its `run.yaml` tells of; nothing where there is none."""
+    try:
+        record = yaml.safe_load((folder / RECORD).read_text(encoding="utf-8"))
+        names = [name for name in record["files"] if isinstance(name, str) and _OURS.fullmatch(name)]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        return set()
+    written = {folder / name for name in names if (folder / name).is_symlink() or (folder / name).exists()}
+    if CROPS in names:
+        written |= {path for path in (folder / CROPS).glob("*.jpg") if path.stem.isdecimal() and is_crop(path)}
+    return written
+
+
+def original_files(source: Any) -> Iterator[Path]:
+    """The files a source is read from, and their folder where that is the source."""
+    if isinstance(source, int) or (isinstance(source, str) and is_url(source)):
+        return
+    if not isinstance(source, str | Path):
+        yield from map(Path, source)
+        return
+    path = Path(source)
+    if not path.exists():
+        yield from map(Path, glob.glob(str(source), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute one
+        return
+    yield path
+    for folder in (path, path / "img1"):
+        if folder.is_dir():
+            yield from folder.iterdir()
+
+
+def _identity(path: Path) -> tuple[int, int] | Path:
+    """What two names of one file have in common, links or not."""
+    try:
+        status = path.stat()
+    except OSError:
+        return path.absolute()
+    return status.st_dev, status.st_ino
+
+
+def names_apart(sources: Sequence[Any]) -> list[str]:
+    """A folder's name for each URL that tells it from the others; empty for what is no URL, or the only one of a host.
+
+    Ports where they differ, else paths, else both and what a query says of the channel. No name holds a password.
+
+    >>> names_apart(["rtsp://a:b@10.0.0.7/one", "rtsp://a:b@10.0.0.7/two", "rtsp://10.0.0.8/one", "x.mp4"])
+    ['10.0.0.7-one', '10.0.0.7-two', '', '']
+    """
+    urls = {number: _Place.of(text) for number, text in enumerate(map(str, sources)) if is_url(text)}
+    names = [""] * len(sources)
+    alone = Counter(place.host for place in urls.values())
+    for number, place in urls.items():
+        others = [other for other in urls.values() if other.host == place.host]
+        if alone[place.host] == 1:
+            continue
+        for parts in (["port"], ["path"], ["port", "path"], ["port", "path", "channel"]):
+            if len({tuple(getattr(other, part) for part in parts) for other in others}) == len(others):
+                break
+        text = "-".join([place.host, *(getattr(place, part) for part in parts)])
+        names[number] = re.sub("[^A-Za-z0-9._]+", "-", text)[:_LONGEST].strip("-.")
+    return names
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a URL points to, without secrets."""
+
+    host: str
+    port: str
+    path: str
+    channel: str
+
+    @classmethod
+    def of(cls, url: str) -> _Place:
+        from tracker.readers.url import host
+
+        shown = redacted(url)
+        rest = shown.partition("://")[2].rpartition("@")[2]
+        authority, _, path = rest.partition("/")
+        port = re.search(r":([0-9]+)$", authority)
+        asked = parse_qsl(urlsplit(url).query)
+        channel = "-".join(f"{key}{value}" for key, value in asked if key.lower() in _TELLING)
+        return cls(host(url), port[1] if port else "", path.removesuffix("?...").replace("***", ""), channel)
+
+
+@dataclass
+class Record:
+    """`run.yaml`: what would repeat the run, the files it writes, each named before it is there, and its result."""
+
+    path: Path
+    conditions: dict[str, Any]
+    files: list[str]
+
+    def add(self, file: str) -> None:
+        """Note a further file."""
+        self.files.append(file)
+        self.save()
+
+    def save(self, result: dict[str, Any] | None = None) -> None:
+        """Write it, with the run's result where there is one."""
+        record = {**self.conditions, "files": self.files} | ({} if result is None else {"result": result})
+        replace_text(self.path, provenance.yaml_text(record))

@@ -1,0 +1,165 @@
+"""The annotated video: H.264 in MP4, playable at any moment, in parts where it is long."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from tracker.structures import Image, Tracks
+from tracker.writers import writing
+
+if TYPE_CHECKING:
+    from tracker.video import Frame
+
+
+class VideoWriter:
+    """H.264 in an MP4 that browsers play, frame by frame at the times of the source.
+
+    While it grows, the file is a sequence of fragments, playable up to the last of them; `close` turns it into a plain
+    MP4 with its index (FFmpeg's `hybrid_fragmented`). Until then the index is held in memory, 82 bytes a frame, so a
+    long video goes on in `NAME-0002.mp4`, `NAME-0003.mp4`, ..., each a video of its own that begins at time 0 with the
+    frame after the last one's. So it does after a gap that is longer than an MP4's times can tell.
+
+    A frame of another size than a part's first is fitted into it with black borders. An odd width or height gains one
+    line, which H.264's colour format needs; what is larger than H.264 allows is scaled down.
+
+    Args:
+        path: the `.mp4` to write.
+        fps: nominal frames/s of the source; the real times of the frames decide when each is shown.
+        quality: x264's constant rate factor; lower is better and larger.
+        part_frames: frames of a part at most.
+        begun: called with the name of each part but the first, before it is written.
+    """
+
+    _TIME_BASE = Fraction(1, 90_000)
+    _FRAGMENT_S = 1.0
+    _LONGEST_GAP_S = 6 * 3600.0  # MP4 counts what lies between two frames in 32 bits: 6.6 hours
+    _LARGEST = 16_384  # px, a side of x264's pictures
+
+    def __init__(
+        self,
+        path: Path,
+        fps: float,
+        quality: int = 23,
+        part_frames: int = 1_000_000,
+        begun: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.path = path
+        self._part_frames = part_frames
+        self._begun = begun
+        self._first_path = path
+        self._parts = 0
+        self._frames = 0  # of the part
+        self._fps = Fraction(fps if fps > 0 else 30).limit_denominator(1001)
+        self._quality = quality
+        self._size = (0, 0)
+        self._container: Any = None
+        self._stream: Any = None
+        self._first_s = self._last_s = 0.0
+        self._last_pts = -1
+
+    def write(self, frame: Frame, tracks: Tracks) -> None:  # noqa: ARG002 - what is drawn is in the image already
+        """Encode the frame's image."""
+        import av
+
+        if self._frames == self._part_frames or frame.time_s - self._last_s > self._LONGEST_GAP_S:
+            self.close()
+        if self._container is None:
+            self._open(frame)
+        self._frames += 1
+        self._last_s = frame.time_s
+        planes = np.asarray(cv2.cvtColor(self._fit(frame.image), cv2.COLOR_BGR2YUV_I420), np.uint8)
+        picture = av.VideoFrame.from_ndarray(planes, "yuv420p")
+        pts = round((frame.time_s - self._first_s) / self._TIME_BASE)
+        picture.pts = self._last_pts = max(pts, self._last_pts + 1)  # times that stand still or go back would be lost
+        picture.time_base = self._TIME_BASE
+        with writing(self.path):
+            self._container.mux(self._stream.encode(picture))
+
+    def close(self) -> None:
+        """Flush the encoder and complete the file, or the part; nothing is left where there was no frame."""
+        if self._container is None:
+            return
+        container, self._container = self._container, None
+        with writing(self.path):
+            try:
+                container.mux(self._stream.encode(None))
+                container.close()
+            except OSError:
+                with suppress(OSError):
+                    container.close()
+                _cut_to_whole_boxes(self.path)
+                raise
+
+    def _open(self, frame: Frame) -> None:
+        import av
+
+        self._parts += 1
+        if self._parts > 1:
+            self.path = self._first_path.with_stem(f"{self._first_path.stem}-{self._parts:04d}")
+            self._begun(self.path.name)
+        height, width = frame.image.shape[:2]
+        scale = min(1.0, self._LARGEST / max(width, height))
+        self._size = _even(width * scale), _even(height * scale)
+        self._first_s, self._last_pts, self._frames = frame.time_s, -1, 0
+        movflags = "hybrid_fragmented+frag_keyframe+empty_moov+default_base_moof"
+        with writing(self.path):
+            self._container = av.open(
+                f"file:{self.path}", "w", format="mp4", options={"movflags": movflags, "flush_packets": "1"}
+            )
+        stream = self._container.add_stream(
+            "libx264", rate=self._fps, options={"preset": "superfast", "tune": "zerolatency", "crf": str(self._quality)}
+        )
+        stream.width, stream.height, stream.pix_fmt = *self._size, "yuv420p"
+        context = stream.codec_context
+        context.time_base = self._TIME_BASE
+        context.gop_size = max(1, round(self._fps * self._FRAGMENT_S))
+        context.thread_count = min(4, os.cpu_count() or 1)
+        context.colorspace = context.color_primaries = context.color_trc = 6  # BT.601, OpenCV's only conversion
+        context.color_range = 1  # 16 to 235
+        self._stream = stream
+
+    def _fit(self, image: Image) -> Image:
+        """`image` at the size of the video."""
+        width, height = self._size
+        right, below = width - image.shape[1], height - image.shape[0]
+        if (right, below) == (0, 0):
+            return image
+        if right in (0, 1) and below in (0, 1):
+            return np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+        scale = min(width / image.shape[1], height / image.shape[0])
+        size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+        part = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        left, top = (width - size[0]) // 2, (height - size[1]) // 2
+        right, below = width - size[0] - left, height - size[1] - top
+        return np.asarray(cv2.copyMakeBorder(part, top, below, left, right, cv2.BORDER_CONSTANT), np.uint8)
+
+
+def _even(length: float) -> int:
+    """The next even number of pixels."""
+    return 2 * max(1, -int(-length // 2))
+
+
+def _cut_to_whole_boxes(path: Path) -> None:
+    """Cut an MP4 file back to its last whole box, so that a strict player does not stumble over half a fragment."""
+    with path.open("r+b") as file, suppress(OSError):
+        length, end, whole = path.stat().st_size, 0, 0
+        while end + 8 <= length:
+            file.seek(end)
+            size, kind = struct.unpack(">I4s", file.read(8))
+            if size == 1:
+                size = struct.unpack(">Q", file.read(8))[0]
+            if size < 8 or end + size > length:
+                break
+            end += size
+            if kind != b"moof":  # a fragment is its header and the data behind it
+                whole = end
+        file.truncate(whole)
