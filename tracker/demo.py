@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from tracker.config import PACKAGE, Config
 from tracker.errors import OutputError
-from tracker.interruption import Interruption
+from tracker.interruption import pass_on
 from tracker.structures import Floats, Image, Tracks
 from tracker.video import Frame
 from tracker.video_writer import VideoWriter
@@ -125,7 +125,7 @@ def track_clip(
         [folder / f"{NAME}.mp4"], config, Output(folder, "tracked", exist_ok=True), device=device, progress=progress
     )
     if result.interrupted:
-        raise Interruption(result.signal)
+        pass_on(result.signal)
     if result.error is not None or result.folder is None:
         raise result.error or OutputError(f"{folder} holds no result; give another folder with --out")
     with tempfile.TemporaryDirectory(prefix="tracker-demo-") as results:

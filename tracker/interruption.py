@@ -14,40 +14,47 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _WAKE_S = 0.5  # a signal that another thread received is handled when the main thread wakes
 
 
-class Interruption(KeyboardInterrupt):
-    """A signal that ends the process, as Ctrl-C does; `number` says which."""
-
-    def __init__(self, number: int = signal.SIGINT) -> None:
-        super().__init__(number)
-        self.number = number
-
-
 @contextmanager
-def raising(afterwards: Callable[[Any], Any] = lambda before: before) -> Iterator[None]:
-    """Within it, the signals that end a process raise `Interruption`, unless it was started with them ignored.
+def raising(afterwards: Callable[[Any], Any] = lambda before: before) -> Iterator[list[int]]:
+    """Within it, the signals that end a process raise `KeyboardInterrupt`, unless it was started with them ignored.
 
     Args:
         afterwards: handler before -> handler from then on.
+
+    Yields:
+        The numbers of those that came.
     """
+    came: list[int] = []
 
     def interrupt(number: int, _: FrameType | None) -> None:
-        raise Interruption(number)
+        came.append(number)
+        raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in ENDING}
     before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
     for number in before:
         signal.signal(number, interrupt)
     try:
-        yield
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, afterwards(handler))
+
+
+def pass_on(number: int) -> NoReturn:
+    """End as this signal ends who called `attend`, which heard it in their place.
+
+    Raises:
+        KeyboardInterrupt: or whatever its handler raises.
+    """
+    signal.raise_signal(number)
+    raise KeyboardInterrupt
 
 
 def attend(tasks: Sequence[Callable[[], None]], stop: Callable[[int], None]) -> None:

@@ -30,6 +30,7 @@ from pathlib import Path
 from tracker.interruption import raising
 
 DEFAULT = "run"
+_INTERRUPTED = 128 + signal.SIGINT  # what Typer makes of an interruption, too
 _FOLDER = Path(__file__).parent
 
 # Read by the libraries when they are loaded. Idle threads of OpenMP and OpenBLAS wait for work in a busy loop, which
@@ -62,14 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         warnings.simplefilter("ignore")  # what libraries have to say to programmers
     # Of a process that is about to end, a signal can only disturb how it cleans up.
     afterwards = (lambda _: signal.SIG_IGN) if arguments is None else (lambda before: before)
-    code = 1
+    code, signals = 1, []
     try:
-        with raising(afterwards):
+        with raising(afterwards) as signals:
             code = _run(words)
             if sys.stdout is not None:  # as where it was closed: `track info >&-`
                 sys.stdout.flush()
-    except KeyboardInterrupt as interruption:
-        code = 128 + getattr(interruption, "number", signal.SIGINT)
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
     except BrokenPipeError:  # the reader of our output has left (`track info | head -1`): so do we, quietly
         _drop_output()
     except OSError as error:
@@ -77,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _drop_output()
         print(f"error: the output cannot be written: {os.strerror(error.errno).lower()}; make room", file=sys.stderr)
+    if code == _INTERRUPTED and signals:
+        code = 128 + signals[0]
     sys.exit(code)
 
 
@@ -110,7 +113,7 @@ def _run(words: list[str]) -> int:
             _print_commands()
         return code
     except typer.Abort:
-        return 130
+        return _INTERRUPTED
     except (TrackerError, typer.TyperException) as error:
         message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
         if message:  # none where a group without its sub-command has shown its help

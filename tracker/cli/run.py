@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracker.interruption import Interruption
+from tracker.interruption import pass_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +134,7 @@ def command(
             print(f"error: {result.error}{kept}", file=sys.stderr)
     for result in results:
         if result.interrupted:
-            raise Interruption(result.signal)
+            pass_on(result.signal)
     if any(result.error for result in results):
         raise typer.Exit(1)
 
