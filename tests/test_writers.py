@@ -137,55 +137,45 @@ class TestSummary:
         SummaryWriter(tmp_path / "summary.csv")
         assert rows(tmp_path / "summary.csv") == []
 
+    def test_only_what_changed_is_put_into_words_again(self, tmp_path, monkeypatch):
+        """Of 20,000 tracks a refresh costs what the block of those that moved costs, and the file holds them all."""
+        writer = SummaryWriter(tmp_path / "summary.csv")
+        many = np.arange(1, 20_001)
+        writer.write(frame(1, 0.0), tracks(many, np.tile([0, 0, 1, 1], (len(many), 1))))
+        writer._save()
+        formatted = []
+        lines = SummaryWriter._lines
 
-class TestVideo:
-    @pytest.mark.parametrize("size", [(64, 48), (65, 49), (641, 363)], ids=["even", "odd", "odd height"])
-    def test_frames_come_back_at_their_own_times(self, tmp_path, size):
-        times = [5.0, 5.04, 5.1, 5.5, 5.54]
-        writer = VideoWriter(tmp_path / "v.mp4", fps=25)
-        for number, time_s in enumerate(times):
-            writer.write(frame(number, time_s, size, value=50 * number), tracks([], []))
+        def counted(self, rows):
+            formatted.append(len(rows))
+            return lines(self, rows)
+
+        monkeypatch.setattr(SummaryWriter, "_lines", counted)
+        writer.write(frame(2, 5.0), tracks([1, 20_000], [[0, 0, 1, 1], [9, 0, 10, 1]]))
         writer.close()
-        found = frames_of(tmp_path / "v.mp4")
-        assert [time for time, _ in found] == pytest.approx([t - 5.0 for t in times], abs=1e-4)
-        assert found[0][1].shape == (size[1] + size[1] % 2, size[0] + size[0] % 2, 3)
-        assert [image.mean() for _, image in found] == pytest.approx([0, 50, 100, 150, 200], abs=4)
+        assert sum(formatted) <= 2 * SummaryWriter._BLOCK
+        table = rows(tmp_path / "summary.csv")
+        assert [int(row["id"]) for row in table] == many.tolist()
+        assert [row["frames"] for row in table] == ["2", *["1"] * 19_998, "2"]
+        assert table[-1]["path_px"] == "9.0"
 
-    def test_it_is_what_browsers_play(self, tmp_path):
-        writer = VideoWriter(tmp_path / "v.mp4", fps=25)
-        for number in range(40):
-            writer.write(frame(number, number / 25), tracks([], []))
-        writer.close()
-        with av.open(str(tmp_path / "v.mp4")) as container:
-            stream = container.streams.video[0]
-            assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
-            assert "mp4" in container.format.name
-            assert stream.frames == 40, "a finished file has a plain index"
+    def test_renewing_it_never_takes_more_than_a_hundredth_of_the_time(self, tmp_path, monkeypatch):
+        clock = [0.0]
+        monkeypatch.setattr("tracker.writers.time.monotonic", lambda: clock[0])
 
-    def test_another_frame_size_is_fitted_into_the_first(self, tmp_path):
-        writer = VideoWriter(tmp_path / "v.mp4", fps=25)
-        writer.write(frame(1, 0.0, (64, 48), 200), tracks([], []))
-        writer.write(frame(2, 0.1, (64, 16), 200), tracks([], []))
-        writer.write(frame(3, 0.2, (480, 480), 200), tracks([], []))
-        writer.close()
-        (_, first), (_, wide), (_, square) = frames_of(tmp_path / "v.mp4")
-        assert first.shape == wide.shape == square.shape == (48, 64, 3)
-        assert wide[:12].mean() < 12
-        assert wide[36:].mean() < 12
-        assert wide[20:28].mean() == pytest.approx(200, abs=4)
-        assert square[:, :4].mean() < 12
-        assert square[:, 12:52].mean() == pytest.approx(200, abs=4)
+        def slow(path, content):  # a disk that takes three seconds
+            clock[0] += 3.0
+            times.append(clock[0])
 
-    def test_times_that_stand_still_lose_no_frame(self, tmp_path):
-        writer = VideoWriter(tmp_path / "v.mp4", fps=25)
-        for number, time_s in enumerate([0.0, 0.04, 0.04, 0.02]):
-            writer.write(frame(number, time_s), tracks([], []))
-        writer.close()
-        assert len(frames_of(tmp_path / "v.mp4")) == 4
-
-    def test_without_a_frame_there_is_no_file(self, tmp_path):
-        VideoWriter(tmp_path / "v.mp4", fps=25).close()
-        assert not (tmp_path / "v.mp4").exists()
+        times = []
+        writer = SummaryWriter(tmp_path / "summary.csv")
+        monkeypatch.setattr("tracker.writers.replace_file", slow)
+        writer._save()
+        for step in range(1, 1500):
+            clock[0] += 1.0
+            writer.write(frame(step, float(step)), tracks([1], [[0, 0, 1, 1]]))
+        assert len(times) >= 4
+        assert np.diff(times).min() >= 300
 
 
 def test_a_killed_process_leaves_whole_lines_and_a_playable_video(tmp_path):

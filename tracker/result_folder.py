@@ -119,7 +119,7 @@ class ResultFolders:
             planned |= {path for path in (folder / CROPS).glob("*.jpg") if path.stem.isdecimal()}
         there = [path for path in planned | written if path.is_symlink() or path.exists()]
         originals = {identity for source in self.sources for identity in map(_identity, original_files(source))}
-        for path in [folder, *sorted(there)]:
+        for path in [folder, *(folder / name for name in FILES), *sorted(there)]:
             if _identity(path) in originals:
                 raise OutputError(f"{path} is a source, and results would be written in its place; {_OTHER_FOLDER}")
         for path in sorted(there):
