@@ -432,3 +432,80 @@ class TestTheCommandItself:
         )
         assert pipe.stdout == "{\n"
         assert pipe.stderr == ""
+
+
+class TestStandardOutput:
+    """What cannot be printed is lost, no result is, and no traceback is shown."""
+
+    @staticmethod
+    def shell(line, here) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {line}"], cwd=here, capture_output=True, text=True, check=False,
+            env=ENVIRONMENT,
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("where", "code", "said"),
+        [
+            ("| head -0", 1, ""),
+            ("> /dev/full", 1, "error: the output cannot be written: no space left on device; make room, or send it "),
+            (">&-", 0, ""),
+            (">&- 2>&-", 0, ""),
+            ("2> /dev/full", 0, ""),
+        ],
+        ids=["nobody reads", "full", "closed", "both closed", "errors full"],
+    )
+    def test_the_run_is_complete_all_the_same(self, here, clip, where, code, said):
+        done = self.shell(
+            f"{sys.executable} -m tracker {clip} {' '.join(FAST)} --no-video --no-reid --json {where}", here
+        )
+        assert done.returncode == code
+        assert done.stderr.startswith(said) and done.stderr.count("\n") == bool(said)
+        assert yaml.safe_load((here / "runs/track/pan/run.yaml").read_text())["result"]["frames"] == FRAMES
+
+    @pytest.mark.parametrize("words", ["--help", "info"])
+    def test_nor_do_other_commands_show_one(self, here, words):
+        done = self.shell(f"{sys.executable} -m tracker {words} > /dev/full", here)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+class TestWhatTheSystemRefuses:
+    @pytest.mark.parametrize(
+        "words",
+        [["LONG.mp4"], ["LONG/a.mp4"], ["CLIP", "--config", "LONG"], ["CLIP", "--model", "LONG"],
+         ["CLIP", "--name", "LONG"], ["CLIP", "--project", "LONG"], ["eval", "LONG", "--out", "x"]],
+        ids=" ".join,
+    )  # fmt: skip
+    def test_a_name_of_300_letters(self, here, clip, capsys, words):
+        long = {"LONG": "n" * 300, "CLIP": str(clip)}
+        given = [word.replace("LONG", long["LONG"]).replace("CLIP", long["CLIP"]) for word in words]
+        code, sentence = refused(capsys, *given)
+        assert code == 1
+        assert "name too long" in sentence
+
+    def test_no_folder_that_can_be_written_at_all(self, here, clip):
+        """A container whose root, home and temporary folders are read-only."""
+        script = """
+            mount --make-rprivate / && mount -t tmpfs -o ro tmpfs /tmp && mount -t tmpfs -o ro tmpfs /var/tmp || exit 99
+            for place in $(awk '{print $5}' /proc/self/mountinfo | grep -vE '^/(proc|sys|dev)'); do
+                mount -o remount,ro,bind "$place" 2> /dev/null
+            done
+            cd / && exec "$@"
+        """
+        other = Path("/root") if os.access("/root", os.R_OK) else here  # a place that the empty /tmp does not hide
+        video = other / f"tracker-test-{os.getpid()}.mp4"
+        command = ["unshare", "-m", "bash", "-c", script, "bash", sys.executable, "-m", "tracker", str(video), *FAST]
+        try:
+            video.write_bytes(clip.read_bytes())
+            environment = {key: value for key, value in ENVIRONMENT.items() if key != "TMPDIR"}
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        except FileNotFoundError:
+            pytest.skip("no mount namespaces here")
+        finally:
+            video.unlink(missing_ok=True)
+        if done.returncode == 99 or "unshare" in done.stderr:
+            pytest.skip("mounting needs root")
+        assert done.returncode == 1
+        assert done.stderr == (
+            "error: there is no temporary folder that can be written; make room in one and name it in TMPDIR\n"
+        )

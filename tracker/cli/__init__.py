@@ -74,13 +74,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output has left (`track info | head -1`): so do we, quietly
         _drop_output()
     except OSError as error:
-        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
-            raise
-        _drop_output()
-        print(f"error: the output cannot be written: {os.strerror(error.errno).lower()}; make room", file=sys.stderr)
+        if error.filename is None:
+            _drop_output()
+        print(f"error: {_sentence(error)}", file=sys.stderr)
     if code == _INTERRUPTED and signals:
         code = 128 + signals[0]
     sys.exit(code)
+
+
+def _sentence(error: OSError) -> str:
+    """What the system refused, where nothing closer to it has said so better."""
+    reason = (error.strerror or str(error)).lower()
+    if error.filename is not None:
+        return f"{error.filename}: {reason}; check the path, its permissions and the disk"
+    if error.errno == errno.ENOENT:  # what `tempfile` raises
+        return "there is no temporary folder that can be written; make room in one and name it in TMPDIR"
+    return f"the output cannot be written: {reason}; make room, or send it elsewhere"
 
 
 def _drop_output() -> None:
