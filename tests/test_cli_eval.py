@@ -155,3 +155,23 @@ def test_what_cannot_be_done_is_said_in_one_line(
     code, _, err = run(capsys, *arguments, "--out", "out", "--quiet")
     assert code in (1, 2), case
     assert err.startswith("error: ") and message in err and len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["A.txt", "metrics.json", "run.yaml"])
+def test_results_that_it_did_not_write_are_left_alone(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """As those of another tracker, which were to be compared with."""
+    out = tmp_path / "results"
+    out.mkdir()
+    (out / name).write_text("of another tracker")
+    code, _, said = run(capsys, root, "--out", out)
+    assert code == 1
+    assert f"{out / name} is there, and no run.yaml says that track eval wrote it" in said
+    assert [path.read_text() for path in out.iterdir()] == ["of another tracker"]
+
+
+def test_its_own_are_replaced(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        code, _, _ = run(capsys, root, "--out", tmp_path / "out", "--quiet")
+        assert code == 0

@@ -1,6 +1,7 @@
 """The demo's clip: real pixels, a truth that is exact, the same every time."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -72,9 +73,11 @@ def test_the_detector_takes_the_cut_outs_for_people(some):
 
 def test_track_demo_leaves_the_clip_its_truth_and_the_result(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo, "SECONDS", 1.2)
-    with pytest.raises(SystemExit) as left:
-        main(["demo", "--out", str(tmp_path / "here"), "--json", "--quiet"])
-    assert left.value.code == 0
+    for _ in range(2):  # also over what an earlier demo made
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main(["demo", "--out", str(tmp_path / "here"), "--json", "--quiet"])
+        assert left.value.code == 0
     scores = json.loads(capsys.readouterr().out)
     assert scores["HOTA"] > 50 and scores["IDSW"] == 0 and scores["frames"] == 30
     sequence = MotSequence.read(tmp_path / "here")
@@ -91,3 +94,15 @@ def test_a_folder_that_cannot_be_made(tmp_path, capsys):
         main(["demo", "--out", str(tmp_path / "file")])
     assert left.value.code == 1
     assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["demo.mp4", "gt/gt.txt", "seqinfo.ini"])
+def test_a_sequence_of_the_users_is_left_alone(tmp_path, capsys, name):
+    (tmp_path / "gt").mkdir()
+    (tmp_path / name).write_text("the user's")
+    with pytest.raises(SystemExit) as left:
+        main(["demo", "--out", str(tmp_path)])
+    assert left.value.code == 1
+    assert f"{tmp_path / name} is there, and no demo made it; give another folder" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == "the user's"
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [Path(name).name]

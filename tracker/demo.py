@@ -84,12 +84,18 @@ def make_clip(folder: Path) -> Path:
     how much of the person is to be seen, from the opacity of the cut-outs themselves.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or holds a sequence that is not this one.
     """
+    info = (
+        f"[Sequence]\nname={folder.name}\nimDir=img1\nframeRate={FPS}\nseqLength={round(FPS * SECONDS)}\n"
+        f"imWidth={SIZE[0]}\nimHeight={SIZE[1]}\nimExt=.jpg\n"
+    )
     try:
+        _require_own(folder, info)
         (folder / "gt").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error.strerror}); give another folder with --out") from error
+    replace_text(folder / "seqinfo.ini", info)  # first: by it a later demo knows the folder as its own
     video = VideoWriter(folder / f"{NAME}.mp4", FPS, quality=18)
     lines = []
     none = np.zeros(0, np.int64)
@@ -101,12 +107,20 @@ def make_clip(folder: Path) -> Path:
             lines.append(f"{number},{i:.0f},{left:.2f},{top:.2f},{width:.2f},{height:.2f},1,1,{visible:.3f}\n")
     video.close()
     replace_text(folder / "gt" / "gt.txt", "".join(lines))
-    replace_text(
-        folder / "seqinfo.ini",
-        f"[Sequence]\nname={folder.name}\nimDir=img1\nframeRate={FPS}\nseqLength={number}\n"
-        f"imWidth={SIZE[0]}\nimHeight={SIZE[1]}\nimExt=.jpg\n",
-    )
     return video.path
+
+
+def _require_own(folder: Path, info: str) -> None:
+    """
+    Raises:
+        OutputError: files of the demo's names are there, and the `seqinfo.ini` beside them is not the demo's.
+    """
+    seqinfo = folder / "seqinfo.ini"
+    if seqinfo.is_file() and not seqinfo.is_symlink() and seqinfo.read_bytes() == info.encode():
+        return
+    for path in (folder / f"{NAME}.mp4", folder / "gt" / "gt.txt", seqinfo):
+        if path.is_symlink() or path.exists():
+            raise OutputError(f"{path} is there, and no demo made it; give another folder with --out")
 
 
 def track_clip(

@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
@@ -15,11 +16,11 @@ FAST = ["--imgsz", "160", "--device", "cpu", "--no-reid", "--quiet"]
 ROOT = Path(tracker.__file__).parents[1]  # also where it is not installed
 
 
-def begin(*words: object, temporary: Path, **options: object) -> subprocess.Popen[str]:
-    """A process whose temporary folder is `temporary`."""
+def begin(*words: object, temporary: Path, prefix: Sequence[str] = (), **options: object) -> subprocess.Popen[str]:
+    """A process whose temporary folder is `temporary`; `prefix`: the words of a command that runs it."""
     temporary.mkdir(exist_ok=True)
     return subprocess.Popen(
-        [sys.executable, "-m", "tracker", *map(str, words)],
+        [*prefix, sys.executable, "-m", "tracker", *map(str, words)],
         env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
         text=True,
         stdout=subprocess.PIPE,

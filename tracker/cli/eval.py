@@ -83,9 +83,10 @@ def command(
     record = _record(tracker, sequences, detections, camera_motion, strict_online, offline)
     scored = [s for s in sequences if s.ground_truth_file.is_file()]
     others = {str(folder): _score(scored, folder, preproc) for folder in against or []}  # first: a fault shows at once
+    _claim(out, [sequence.name for sequence in sequences])
+    replace_text(out / "run.yaml", provenance.yaml_text(record))
     fps = _track(tracker, sequences, out, detections, camera_motion, strict_online, offline, console)
 
-    replace_text(out / "run.yaml", provenance.yaml_text(record))
     metrics: dict[str, Any] = {"update_fps": round(fps, 1)}
     if scored:
         metrics = _score(scored, out, preproc) | metrics | ({"against": others} if others else {})
@@ -98,6 +99,38 @@ def command(
         if scored and detections is DetectionsFrom.yolo and not settings.detector.classes:
             remark = "whatever the detector knows was tracked and scored, not people alone; see --classes"
             console.print(remark, soft_wrap=True)
+
+
+def _claim(out: Path, names: list[str]) -> None:
+    """Make the folder, or take over that of an earlier evaluation and remove what would not be about these tracks.
+
+    Raises:
+        OutputError: it cannot be written, or holds results of these names that no evaluation of ours wrote.
+    """
+    from tracker.errors import OutputError
+    from tracker.writers import writing
+
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        there = [path for path in (out / name for name in (*LEFT, *(f"{name}.txt" for name in names))) if path.exists()]
+        if there and not _is_ours(out / "run.yaml"):
+            raise OutputError(
+                f"{there[0]} is there, and no run.yaml says that track eval wrote it; move it, or give another folder "
+                "with --out"
+            )
+        for name in LEFT:
+            (out / name).unlink(missing_ok=True)
+
+
+def _is_ours(record: Path) -> bool:
+    """Whether a file is what `_record` gave."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(record.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return False
+    return isinstance(content, dict) and {"sequences", "given", "strict_online"} <= content.keys()
 
 
 def _record(
@@ -135,12 +168,7 @@ def _track(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from tracker.run_sequence import track_sequence
-    from tracker.writers import writing
 
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-        for name in LEFT:  # what an earlier run left would not be about these tracks
-            (out / name).unlink(missing_ok=True)
     frames = sum(s.length for s in sequences)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
