@@ -155,6 +155,21 @@ class TestHiddenObjects:
         assert np.isnan(nobody.forecast(3).xyxy).all()
 
 
+def test_boxes_are_smoothed_and_gaps_filled_across_a_change_of_the_frame_size():
+    """Something stands still; in frame 4 the stream turns from 640 x 480 to 1280 x 720."""
+    scaling = np.array([[2.0, 0, 0], [0, 1.5, 0]])
+    small, large = np.array([100, 40, 110, 60], np.float32), np.array([200, 60, 220, 90], np.float32)
+    wait = Hindsight(1.0, OfflineConfig())
+    out = []
+    for number in range(9):
+        frame = tracks(0.1 * number, **({} if number == 5 else {"t1": C}))
+        frame = replace(frame, xyxy=np.tile(small if number < 4 else large, (len(frame.ids), 1)))
+        out += wait.push(number, frame, scaling if number == 4 else STILL)
+    for number, now in out + wait.flush():
+        assert now.ids.tolist() == [1], number
+        np.testing.assert_allclose(now.xyxy[0], small if number < 4 else large, atol=1e-3)
+
+
 moves = st.tuples(st.floats(-9, 9), st.floats(-9, 9), st.floats(-0.05, 0.05), st.floats(0.95, 1.05))
 
 
