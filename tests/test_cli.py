@@ -7,9 +7,11 @@ import os
 import pickle
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import pytest
 import typer
 import yaml
 from clips import pan
+from motion_data import write_sequence
 from typer.main import get_command
 
 import tracker
@@ -483,29 +486,44 @@ class TestWhatTheSystemRefuses:
         assert code == 1
         assert "name too long" in sentence
 
-    def test_no_folder_that_can_be_written_at_all(self, here, clip):
-        """A container whose root, home and temporary folders are read-only."""
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            (
+                ["VIDEO", *FAST],
+                "error: cannot write runs/track/VIDEO: read-only file system; choose another folder with",
+            ),
+            (
+                ["eval", "SEQUENCE", "--out", "/mnt/out"],
+                "error: there is no temporary folder that can be written; make",
+            ),
+        ],
+        ids=["a run's own folder", "the temporary folder"],
+    )
+    def test_no_folder_that_can_be_written(self, here, clip, words, sentence):
+        """A container whose root, home and temporary folders are read-only; /mnt can be written."""
         script = """
             mount --make-rprivate / && mount -t tmpfs -o ro tmpfs /tmp && mount -t tmpfs -o ro tmpfs /var/tmp || exit 99
-            for place in $(awk '{print $5}' /proc/self/mountinfo | grep -vE '^/(proc|sys|dev)'); do
+            mount -t tmpfs tmpfs /mnt || exit 99
+            for place in $(awk '{print $5}' /proc/self/mountinfo | grep -vE '^/(proc|sys|dev|mnt)'); do
                 mount -o remount,ro,bind "$place" 2> /dev/null
             done
             cd / && exec "$@"
         """
         other = Path("/root") if os.access("/root", os.R_OK) else here  # a place that the empty /tmp does not hide
-        video = other / f"tracker-test-{os.getpid()}.mp4"
-        command = ["unshare", "-m", "bash", "-c", script, "bash", sys.executable, "-m", "tracker", str(video), *FAST]
-        try:
-            video.write_bytes(clip.read_bytes())
+        with tempfile.TemporaryDirectory(dir=other) as folder:
+            video = Path(shutil.copy(clip, Path(folder) / "read.mp4"))
+            sequence = write_sequence(Path(folder), "SEQ-01", frames=5, detections=True)
+            places = {"VIDEO": str(video), "SEQUENCE": str(sequence)}
+            command = ["unshare", "-m", "bash", "-c", script, "bash", sys.executable, "-m", "tracker"]
+            command += [places.get(word, word) for word in words]
             environment = {key: value for key, value in ENVIRONMENT.items() if key != "TMPDIR"}
-            done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        except FileNotFoundError:
-            pytest.skip("no mount namespaces here")
-        finally:
-            video.unlink(missing_ok=True)
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+            except FileNotFoundError:
+                pytest.skip("no mount namespaces here")
         if done.returncode == 99 or "unshare" in done.stderr:
             pytest.skip("mounting needs root")
         assert done.returncode == 1
-        assert done.stderr == (
-            "error: there is no temporary folder that can be written; make room in one and name it in TMPDIR\n"
-        )
+        assert done.stderr.startswith(sentence.replace("VIDEO", video.stem))
+        assert done.stderr.count("\n") == 1
