@@ -1,0 +1,65 @@
+"""Every example of the documentation runs, on a small real clip."""
+
+import json
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+from clips import pan
+
+from tracker.cli import main
+
+EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
+CLIP, RUN = "video.mp4", "runs/track/video"
+ARGUMENTS = {  # script -> its arguments, and what it prints on the clip
+    "blur_people": ([CLIP, "out.mp4"], "wrote out.mp4"),
+    "boxes_only": ([], "0.30 s  id 2"),
+    "count_objects": ([CLIP], r"\d x person"),
+    "dwell_times": ([RUN], r"id 1 \(person\)"),
+    "forecast": ([CLIP], r"left edge at -?\d+ ± \d+ px"),
+    "heat_map": ([CLIP, "heat.png"], "wrote heat.png"),
+    "line_crossings": ([CLIP], "crossings|left|right"),
+    "mot_for_cvat": ([RUN, "cvat.zip"], r"\d+ boxes of \d+ tracks, labels: .*person"),
+    "own_detector": ([CLIP], "rows of the detections"),
+    "several_cameras": ([CLIP, CLIP], r"ids \[\d"),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a clip and the run that `track` leaves of it."""
+    root = tmp_path_factory.mktemp("examples")
+    clip = pan(root / CLIP, frames=12)
+    with pytest.raises(SystemExit) as end:
+        main([str(clip), "--project", str(root / "runs" / "track"), "--quiet"])
+    assert not end.value.code
+    return root
+
+
+def test_every_script_is_run():
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == set(ARGUMENTS)
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_the_script_runs(name, folder, monkeypatch, capsys):
+    arguments, expected = ARGUMENTS[name]
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("sys.argv", [f"{name}.py", *arguments])
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    assert re.search(expected, capsys.readouterr().out)
+    for written in (word for word in arguments if word.startswith(("out", "heat", "cvat"))):
+        assert (folder / written).stat().st_size > 100
+
+
+def test_the_notebook_runs(folder, monkeypatch):
+    """Its code cells, one after the other, in one namespace."""
+    pytest.importorskip("pandas")
+    pytest.importorskip("matplotlib").use("Agg")
+    monkeypatch.chdir(folder)
+    cells = json.loads((EXAMPLES / "first_steps.ipynb").read_text())["cells"]
+    names: dict[str, object] = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+    assert len(names["table"]) and names["ahead"].xyxy.shape[1:] == (5, 4)
