@@ -97,7 +97,7 @@ def test_its_python_runs(folder, monkeypatch, capsys):
         "xyxy": box,
         "scores": [0.9],
         "classes": [0],
-        "looks": np.eye(1, 512),
+        "embeddings": np.eye(1, 512),
         "t": 10.0,
     }
     exec(block, names)
