@@ -61,7 +61,9 @@ def _table(section: type, fields: Any) -> str:
     for field in fields:
         default = getattr(section(), field.name)
         what = _cell(comments.get(field.name, ""))
-        rows.append(f"| `{field.name}` | {_shown(default)} | {_bounds(field.metadata)} | {what[:1].upper() + what[1:]} |\n")
+        rows.append(
+            f"| `{field.name}` | {_shown(default)} | {_bounds(field.metadata)} | {what[:1].upper() + what[1:]} |\n"
+        )
     return "| Setting | Default | Bounds | What it does |\n| --- | --- | --- | --- |\n" + "".join(rows)
 
 
