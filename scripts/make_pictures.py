@@ -2,9 +2,9 @@
 
     python scripts/make_pictures.py
 
-Leaves docs/images/street.jpg and docs/images/street.webp. The people and the street are those of `track demo` (cut out of
-`bus.jpg`, which Ultralytics ships under AGPL-3.0), in more coats and more of them; boxes, ids, trails and forecasts are
-what the command draws.
+Leaves docs/images/street.jpg and docs/images/street.webp. The people and the street are those of `track demo` (cut out
+of `bus.jpg`, which Ultralytics ships under AGPL-3.0), in other coats; boxes, ids, trails and forecasts are what the
+command draws.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def clearest(results: Path) -> int:
     for frame in np.unique(rows[:, 0]).astype(int).tolist():
         left, top, width, height = rows[rows[:, 0] == frame, 2:6].T
         boxes = np.stack([left, top, left + width, top + height], axis=1).astype(np.float32)
-        worth[frame] = len(boxes) - 2 * float(np.triu(iou(boxes, boxes), 1).sum())
+        worth[frame] = len(boxes) - 0.7 * float(np.triu(iou(boxes, boxes), 1).sum())
     return max(worth, key=worth.__getitem__)
 
 

@@ -1,4 +1,4 @@
-"""The documentation is what the code is: generated pages are current, the site builds, nothing is fetched to view it."""
+"""The documentation is what the code is: generated pages are current, the site builds, viewing it fetches nothing."""
 
 import csv
 import os
@@ -16,6 +16,9 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(#[^)\s]*)?\)")
 FETCHED = re.compile(
+    r"""<(?:script|img|iframe|source)[^>]+src=["']?https?:"""
+    r"""|<link[^>]+rel=["']?(?:stylesheet|preload|icon|preconnect)[^>]+href=["']?https?:"""
+)
     r"""<(?:script|img|iframe|source)[^>]+src=["']?https?:|<link[^>]+rel=["']?(?:stylesheet|preload|icon|preconnect)[^>]+href=["']?https?:"""
 )
 
