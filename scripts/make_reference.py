@@ -37,8 +37,9 @@ def settings_page() -> str:
     parts = [
         f"{_GENERATED}# Settings\n\nEvery setting has one home, the dataclasses of `tracker/config.py`. A YAML file "
         "for `--config` holds only what differs from the defaults:\n\n```yaml\nbank:\n  lost_s: 3\n```\n\n"
-        'In Python the same is `Config().override({"bank": {"lost_s": 3}})`. A key that does not exist, a wrong type and a value out of '
-        "bounds are errors that say what would be right. Times are seconds, scores and overlaps lie between 0 and 1, "
+        'In Python the same is `Config().override({"bank": {"lost_s": 3}})`. A key that does not '
+        "exist, a wrong type and a value out of bounds are errors that say what would be right. Times are seconds, "
+        "scores and overlaps lie between 0 and 1, "
         "sizes are pixels or shares of a box; nothing is counted in frames, so a setting means the same at 5 and at 60 "
         "frames/s. *Tuned* marks what `track tune` searches.\n"
     ]
@@ -99,8 +100,8 @@ def command_page() -> str:
     """Every command with its help and its options."""
     parts = [
         f"{_GENERATED}# Command line\n\n`track SOURCE` is `track run SOURCE`. Results go to stdout, progress and "
-        "remarks to stderr; the exit code is 0, or 1 where a source failed, 2 for a mistake on the command line, 130 after "
-        "Ctrl-C. What is yours to mend is said in one sentence that begins with `error:`.\n"
+        "remarks to stderr; the exit code is 0, or 1 where a source failed, 2 for a mistake on the command line, 130 "
+        "after Ctrl-C. What is yours to mend is said in one sentence that begins with `error:`.\n"
     ]
     for name in (DEFAULT, *(name for name in commands() if name != DEFAULT)):
         module = importlib.import_module(f"tracker.cli.{name.replace('-', '_')}")

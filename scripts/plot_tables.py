@@ -54,15 +54,15 @@ def accuracy() -> None:
         ):
             value = float(rows[row][column])
             axes.plot(value, place, "o", mfc="none", mec=colour, mew=2, markersize=11, label=label)
-        axes.annotate(f"{ours:.1f}", (ours, place), (0, 9), textcoords="offset points", ha="center", color="tab:blue")
-        axes.annotate(f"{best:.1f}", (best, place), (0, -20), textcoords="offset points", ha="center", color="0.2")
+        axes.annotate(f"{ours:.2f}", (ours, place), (0, 9), textcoords="offset points", ha="center", color="tab:blue")
+        axes.annotate(f"{best:.2f}", (best, place), (0, -20), textcoords="offset points", ha="center", color="0.2")
     axes.set_yticks(range(len(DATA)), DATA.values())
     axes.invert_yaxis()
     axes.set_ylim(len(DATA) - 0.4, -0.6)
     axes.set_xlabel("HOTA, %")
     handles, labels = axes.get_legend_handles_labels()
     first = dict(zip(labels, handles, strict=True))
-    axes.legend(first.values(), first.keys(), loc="lower left", fontsize=11)
+    axes.legend(first.values(), first.keys(), loc="upper left", fontsize=11)
     save("accuracy")
 
 
