@@ -286,11 +286,11 @@ def _plot_hidden(found: dict[str, Any], path: Path) -> None:
         if "told_apart" in result:
             apart = {max(int(d), 1): share for d, share in result["told_apart"].items()}
             panels[2].plot(list(apart), list(apart.values()), **style)
-    panels[0].set(xscale="log", yscale="log", xlabel="frames hidden", ylabel="centre error, box heights")
+    panels[0].set(xscale="log", yscale="log", xlabel="frames occluded", ylabel="centre error, box heights")
     panels[1].axhline(0.9, color="grey", lw=1)
-    panels[1].set(xscale="log", xlabel="frames hidden", ylabel="share inside the 90 % interval", ylim=(0, 1.02))
+    panels[1].set(xscale="log", xlabel="frames occluded", ylabel="share inside the 90 % interval", ylim=(0, 1.02))
     panels[2].axhline(1 / AMONG, color="grey", lw=1)
-    panels[2].set(xscale="log", xlabel="observations without a look", ylabel="share told apart", ylim=(0, 1.02))
+    panels[2].set(xscale="log", xlabel="observations without an embedding", ylabel="share told apart", ylim=(0, 1.02))
     for axes in panels:
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)

@@ -41,7 +41,7 @@ def settings_page() -> str:
         "exist, a wrong type and a value out of bounds are errors that say what would be right. Times are seconds, "
         "scores and overlaps lie between 0 and 1, "
         "sizes are pixels or shares of a box; nothing is counted in frames, so a setting means the same at 5 and at 60 "
-        "frames/s. *Tuned* marks what `track tune` searches.\n"
+        "frames/s. `track tune` searches them on annotated sequences.\n"
     ]
     loose = [field for field in dataclasses.fields(Config) if not _is_section(field)]
     for field in dataclasses.fields(Config):

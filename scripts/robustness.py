@@ -66,15 +66,16 @@ def worse(sequence: MotSequence, how: str, level: float, out: Path) -> MotSequen
 def plot(table: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, len(CURVES), figsize=(15, 3.8), sharey=True, layout="constrained")
-    for panel, (how, levels) in zip(panels, CURVES.items(), strict=True):
+    figure, panels = plt.subplots(2, 2, figsize=(8, 7), sharey=True, layout="constrained")
+    for panel, (how, levels) in zip(panels.flat, CURVES.items(), strict=True):
         for name in (OURS, *PEERS):
             heights = [table[name][how][f"{level:g}"] for level in levels]
             panel.plot(levels, heights, marker="o", markersize=4, linewidth=2.5 if name == OURS else 1.3, label=name)
         panel.set_xlabel(LABELS[how])
         panel.grid(alpha=0.3)
-    panels[0].set_ylabel("HOTA")
-    panels[0].legend()
+    panels[0, 0].set_ylabel("HOTA, %")
+    panels[1, 0].set_ylabel("HOTA, %")
+    panels[0, 0].legend()
     figure.savefig(path, dpi=110)
 
 
