@@ -388,7 +388,7 @@ class TestTheCommandItself:
 
     @pytest.mark.parametrize("name", [*commands(), "train motion", "train appearance", "train detector"])
     def test_help_shows_every_word_of_it(self, name, capsys, monkeypatch):
-        """Brackets are markup to Rich: `pip install 'tracker[tune]'` lost its last word."""
+        """Brackets are markup to Rich: `pip install 'lstm-tracker[tune]'` lost its last word."""
         monkeypatch.setenv("COLUMNS", "4000")
         module, *sub = name.replace("-", "_").split()
         command = importlib.import_module(f"tracker.cli.{module}").command

@@ -242,7 +242,7 @@ class TestRefusals:
     @pytest.mark.parametrize(("format", "module"), [("openvino", "openvino"), ("onnx", "onnxruntime")])
     def test_a_missing_package(self, sample, tmp_path, monkeypatch, format, module):
         monkeypatch.setitem(sys.modules, module, None)
-        with pytest.raises(MissingExtraError, match=rf"pip install 'tracker\[{format}\]'"):
+        with pytest.raises(MissingExtraError, match=rf"pip install 'lstm-tracker\[{format}\]'"):
             export(CONFIG, tmp_path / "out", sample, format=format)
         assert not (tmp_path / "out").exists()
 
@@ -251,7 +251,8 @@ class TestRefusals:
         with pytest.raises(SystemExit) as ended:
             main(["run", str(clip), "--config", "edge", "--project", str(tmp_path / "runs")])
         assert ended.value.code == 1
-        assert capsys.readouterr().err == "error: openvino is not installed; run: pip install 'tracker[openvino]'\n"
+        sentence = "error: openvino is not installed; run: pip install 'lstm-tracker[openvino]'\n"
+        assert capsys.readouterr().err == sentence
         assert not (tmp_path / "runs").exists()
 
 

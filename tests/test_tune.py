@@ -135,5 +135,5 @@ def test_what_is_missing_is_said(data, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="trials is 0"):
         tune([data / "one"], tmp_path / "out", 0)
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(MissingExtraError, match=r"optuna is not installed; run: pip install 'tracker\[tune\]'"):
+    with pytest.raises(MissingExtraError, match=r"optuna is not installed; run: pip install 'lstm-tracker\[tune\]'"):
         tune([data / "one"], tmp_path / "out", 1)

@@ -14,7 +14,7 @@ from tracker.privacy import imported
 
 
 def extra(module: str, name: str) -> Any:
-    """`module`, which `pip install 'tracker[name]'` brings; it sends nothing and looks nothing up.
+    """`module`, which `pip install 'lstm-tracker[name]'` brings; it sends nothing and looks nothing up.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -23,7 +23,7 @@ def extra(module: str, name: str) -> Any:
         return imported(module)
     except ImportError as missing:
         package = module.partition(".")[0]
-        raise MissingExtraError(f"{package} is not installed; run: pip install 'tracker[{name}]'") from missing
+        raise MissingExtraError(f"{package} is not installed; run: pip install 'lstm-tracker[{name}]'") from missing
 
 
 @contextmanager

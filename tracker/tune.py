@@ -133,7 +133,7 @@ def _study(out: Path) -> Any:
         import optuna
         from optuna.storages.journal import JournalFileBackend
     except ImportError as missing:
-        raise MissingExtraError("optuna is not installed; run: pip install 'tracker[tune]'") from missing
+        raise MissingExtraError("optuna is not installed; run: pip install 'lstm-tracker[tune]'") from missing
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     journal = out / "journal.log"
     _cut_to_whole_lines(journal)

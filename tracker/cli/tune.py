@@ -33,7 +33,7 @@ def command(
     each DATA folder's sequences together, averaged over the folders. The first
     trial is the settings as they are. Leaves OUT/config.yaml, which --config
     takes, and OUT/trials.csv. Interrupted, or with a larger --trials, the same
-    command goes on where it was. Needs Optuna: pip install 'tracker\[tune]'.
+    command goes on where it was. Needs Optuna: pip install 'lstm-tracker\[tune]'.
 
     Example: track tune my-sequences --trials 200 --out runs/tune
     """
