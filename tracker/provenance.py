@@ -87,4 +87,9 @@ def yaml_text(record: dict[str, Any]) -> str:
 
 def command_line(words: Sequence[str]) -> str:
     """The words of a command as one line to paste into a shell, with the secrets in its URLs left out."""
-    return shlex.join(redacted(word) if is_url(word) else word for word in words)
+    return shlex.join(map(_shown, words))
+
+
+def _shown(word: str) -> str:
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return option + equals + (redacted(value) if is_url(value) else value)

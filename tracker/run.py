@@ -171,14 +171,10 @@ def _is_live(source: Any, vid_stride: int, reconnect_s: float) -> bool:
     if scheme(text) not in ("http", "https"):
         return True
     try:
-        with _open(source, vid_stride, reconnect_s) as opened:
+        with open_source(source, vid_stride, reconnect_s) as opened:
             return opened.live
     except SourceError:
         return False  # it fails in its turn
-
-
-def _open(source: Any, vid_stride: int, reconnect_s: float) -> Source:  # noqa: ARG001
-    return open_source(source, vid_stride)
 
 
 def _given(source: Any) -> str | list[str]:
@@ -257,7 +253,7 @@ class _Job:
 
     @contextmanager
     def _opened(self, source: Any) -> Iterator[Source]:
-        with _open(source, self.vid_stride, self.reconnect_s) as opened:
+        with open_source(source, self.vid_stride, self.reconnect_s) as opened:
             self._reading.add(opened)
             try:
                 yield opened

@@ -30,7 +30,8 @@ from tracker.readers.camera import CameraReader
 from tracker.readers.clock import Clock
 from tracker.readers.container import FileReader, url_reader
 from tracker.readers.images import SUFFIXES, ImageReader, folder_images, is_image, natural_order
-from tracker.readers.url import SCHEMES, host, is_url, redacted, scheme
+from tracker.readers.live import RECONNECT_S
+from tracker.readers.url import SCHEMES, has_one_slash, host, is_url, redacted, scheme
 from tracker.structures import Image
 
 AHEAD = 4  # frames decoded before they are asked for: 25 MB at 1080p, enough to hide uneven decoding
@@ -53,21 +54,27 @@ class Frame:
     time_s: float
 
 
-def open_source(source: str | int | Path | Sequence[str | Path], vid_stride: int = 1) -> Source:
+def open_source(
+    source: str | int | Path | Sequence[str | Path], vid_stride: int = 1, reconnect_s: float = RECONNECT_S
+) -> Source:
     """Opens one source.
 
     Args:
         source: a video file, a folder of images (or a MOTChallenge sequence with `img1`), an image, a sequence of
             images, a glob pattern, a camera number (0, "0" or "/dev/video0"), or a URL.
         vid_stride: take every `vid_stride`-th frame.
+        reconnect_s: how long a live source that has worked is tried again after its last picture, with growing pauses;
+            `math.inf`: for ever. Its absence counts in the frames' times.
 
     Raises:
         SourceError: it does not exist, may not be read, holds no pictures, does not answer.
-        UsageError: `vid_stride` below 1.
+        UsageError: `vid_stride` below 1, `reconnect_s` below 0.
     """
     if vid_stride < 1:
         raise UsageError(f"vid_stride is {vid_stride}; it must be at least 1")
-    return Source(_reader(source), vid_stride)
+    if not reconnect_s >= 0:
+        raise UsageError(f"reconnect_s is {reconnect_s}; it must be at least 0")
+    return Source(_reader(source, reconnect_s), vid_stride)
 
 
 def separate(sources: Iterable[str | int | Path]) -> list[str | int | Path | list[Path]]:
@@ -223,28 +230,30 @@ def _frames(reader: Reader, stride: int, stop: threading.Event) -> Iterator[Fram
             yield Frame(image(), index + 1, time_s)
 
 
-def _reader(source: str | int | Path | Sequence[str | Path]) -> Reader:
+def _reader(source: str | int | Path | Sequence[str | Path], reconnect_s: float) -> Reader:
     if isinstance(source, int):
-        return CameraReader(source)
+        return CameraReader(source, reconnect_s)
     if not isinstance(source, str | Path):
         return _images([Path(path) for path in source], "the list of images")
     text = str(source)
     if not text:
         raise SourceError("the source is an empty text; give a video, a folder of images, a camera number or a URL")
     if is_url(text):
-        return _url(text)
+        return _url(text.strip(), reconnect_s)
     device = re.fullmatch("(/dev/video)?([0-9]+)", text)
     if device and (device[1] or not Path(text).exists()):
-        return CameraReader(int(device[2]))
+        return CameraReader(int(device[2]), reconnect_s)
     return _path(Path(source))
 
 
-def _url(url: str) -> Reader:
+def _url(url: str, reconnect_s: float) -> Reader:
+    if has_one_slash(url):
+        raise SourceError(f"{redacted(url)} has one slash where a URL has two; write {scheme(url)}://HOST/PATH")
     if scheme(url) not in SCHEMES:
         raise SourceError(f"{redacted(url)}: unknown protocol {scheme(url)}://; use one of: {', '.join(SCHEMES)}")
     if not host(url):
         raise SourceError(f"{redacted(url)} names no host; write {scheme(url)}://HOST/PATH")
-    return url_reader(url)
+    return url_reader(url, reconnect_s)
 
 
 def _path(path: Path) -> Reader:
@@ -253,12 +262,17 @@ def _path(path: Path) -> Reader:
             return _images(folder_images(path), f"folder {path}")
         if not path.exists():
             return _pattern(path)
-        if path.is_file():
-            path.open("rb").close()
-            if path.stat().st_size == 0:
-                raise SourceError(f"{path} is empty (0 bytes); copy or download it again")
+        if not path.is_file():
+            raise SourceError(
+                f"{path} is a pipe or a device, no file; give a file, or serve it under an address (tcp://)"
+            )
+        path.open("rb").close()
+        if path.stat().st_size == 0:
+            raise SourceError(f"{path} is empty (0 bytes); copy or download it again")
     except PermissionError as error:
         raise SourceError(f"no permission to read {path}; change it (chmod +r) or run as its owner") from error
+    except OSError as error:  # a name that is too long, a disk that fails
+        raise SourceError(f"{path} cannot be read ({error.strerror}); check the path") from error
     return ImageReader([path], str(path)) if is_image(path) else FileReader(path)
 
 

@@ -18,11 +18,12 @@ from tracker.readers.opencv import quiet
 class CameraReader(LiveReader):
     """OpenCV's camera interface, which knows every system's; stamps are the clock's at arrival."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, reconnect_s: float) -> None:
         self._number = number
         self._fresh: cv2.VideoCapture | None = self._connect()
         rate = self._fresh.get(cv2.CAP_PROP_FPS)
-        super().__init__(f"camera {number}", f"camera{number}", rate if 0 < rate <= 1000 else DEFAULT_RATE)
+        fps = rate if 0 < rate <= 1000 else DEFAULT_RATE
+        super().__init__(f"camera {number}", f"camera{number}", fps, reconnect_s)
 
     def _connect(self) -> cv2.VideoCapture:
         with quiet():

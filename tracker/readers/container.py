@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import math
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,12 +13,13 @@ from http.client import HTTPException
 from itertools import islice
 from pathlib import Path
 from threading import Event
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import av
 import av.error
 import cv2
 import numpy as np
+from av import Packet
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
@@ -31,20 +34,20 @@ from tracker.structures import Image
 
 _TEXT_ART = {"tty", "bin", "xbin", "adf", "idf"}  # libav would draw any text file as a video of letters
 _TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}  # quarters, left about
+_WEB = ("http", "https")
+_RECORDED = 1.5  # times as fast as it plays
 _OVER_TCP = {"rtsp_transport": "tcp"}  # over UDP, lost packets smear the picture until the next key frame
 
 
-def url_reader(url: str) -> Reader:
-    """The reader of a URL: HTTP holds files as well as cameras, everything else is a live stream.
+def url_reader(url: str, reconnect_s: float) -> Reader:
+    """The reader of a URL: HTTP holds files as well as streams, everything else is a live stream.
 
     Raises:
         SourceError: nothing there, no answer, no video. No message holds the URL's password, and neither does the
             chain of exceptions, whose libav messages repeat the URL.
     """
     container = _open_url(url)
-    if scheme(url) in ("http", "https") and container.format.name != "mpjpeg":
-        return HttpReader(url, container)
-    return StreamReader(url, container)
+    return HttpReader(url, container) if _is_file(url, container) else StreamReader(url, container, reconnect_s)
 
 
 class FileReader:
@@ -95,7 +98,9 @@ class FileReader:
 
 
 class HttpReader:
-    """A video file on a web server, or an endless one that says neither its length nor its duration."""
+    """A video file on a web server."""
+
+    live = False
 
     def __init__(self, url: str, container: InputContainer) -> None:
         self.shown = redacted(url)
@@ -103,8 +108,6 @@ class HttpReader:
         self._url = url
         self._fresh: InputContainer | None = container
         self.fps, self.frame_count = _rate_and_count(container, self.shown)
-        # a playlist's own length says nothing about the video it lists
-        self.live = container.duration is None and (container.size <= 0 or container.format.name == "hls")
 
     def pictures(self, stop: Event) -> Iterator[Picture]:
         container, self._fresh = self._fresh or _open_url(self._url), None
@@ -132,11 +135,11 @@ class HttpReader:
 
 
 class StreamReader(LiveReader):
-    """A network stream (RTSP over TCP, RTMP, UDP) or an HTTP camera (multipart JPEG)."""
+    """A network stream (RTSP over TCP, RTMP, UDP), an HTTP camera (multipart JPEG) or an endless HTTP file."""
 
-    def __init__(self, url: str, container: InputContainer) -> None:
+    def __init__(self, url: str, container: InputContainer, reconnect_s: float) -> None:
         shown = redacted(url)
-        super().__init__(shown, host(url), _rate_and_count(container, shown)[0])
+        super().__init__(shown, host(url), _rate_and_count(container, shown)[0], reconnect_s)
         self._url = url
         self._fresh: InputContainer | None = container
 
@@ -144,16 +147,29 @@ class StreamReader(LiveReader):
         container, self._fresh = self._fresh or _open_url(self._url), None
         end_s = _end(container)
         clocked = container.format.name != "mpjpeg"  # where libav has no times it counts 25 frames a second
-        last_s = 0.0
-        reason = "the server ended it"
+        begun, first_s, last_s = time.monotonic(), None, 0.0
+        reason, ended = "the server ended it", scheme(self._url) in _WEB
         try:
-            for stamp, image in _pictures(container, self.shown):
-                last_s = stamp or last_s
+            for stamp, image in _pictures(container, self.shown, silence_s=SILENCE_S):
+                last_s = last_s if stamp is None else stamp
+                first_s = last_s if first_s is None else first_s
                 yield stamp if clocked else time.monotonic(), image
         except av.error.FFmpegError as error:
-            reason = _reason(error)
+            # without a length, libav reports the end as an I/O error
+            reason, ended = _reason(error), ended and error.errno == errno.EIO
+        # what came faster than it plays was no camera but a recording
+        played_s = 0.0 if first_s is None or not clocked else last_s - first_s
+        if ended and played_s > _RECORDED * (time.monotonic() - begun):
+            return
         if end_s is None or last_s < end_s - 1:
             raise SourceError(f"{self.shown}: {reason}")
+
+
+def _is_file(url: str, container: InputContainer) -> bool:
+    """Whether a URL holds a file: it says its length or its duration; a playlist's own length counts for nothing."""
+    if scheme(url) not in _WEB or container.format.name == "mpjpeg":
+        return False
+    return container.duration is not None or (container.size > 0 and container.format.name != "hls")
 
 
 def _open_url(url: str) -> InputContainer:
@@ -227,29 +243,44 @@ def _end(container: InputContainer) -> float | None:
     return ((container.start_time or 0) + container.duration) / av.time_base
 
 
-def _pictures(container: InputContainer, shown: str, frame_threads: bool = False) -> Iterator[Picture]:
+def _pictures(
+    container: InputContainer, shown: str, frame_threads: bool = False, silence_s: float = math.inf
+) -> Iterator[Picture]:
     """Every frame that can be decoded; packets that cannot are passed over, as every player does.
 
     Args:
         frame_threads: decode several frames at once: fastest, but late by as many frames as there are threads, and a
             damaged packet takes sound neighbours with it.
+        silence_s: seconds without a picture after which the source counts as dead, whatever sound goes on. Before the
+            first picture, packets of the video count: decoding begins with a key frame, which may take its time.
 
     Raises:
         _DamagedPacket: with `frame_threads` only.
+        SourceError: no picture for `silence_s`.
         av.error.FFmpegError: reading (not decoding) failed, after the last frame.
     """
     with closing(container):
         stream = _video_stream(container, shown)
         stream.thread_type = "AUTO" if frame_threads else "SLICE"
-        packets = container.demux(stream)
-        failure = None
+        shape = _pixel_shape(stream)
+        streams = (stream,) if silence_s == math.inf else ()
+        packets: Iterator[Packet[Any]] = container.demux(*streams)
+        heard, pictured = time.monotonic(), False
+        failure: av.error.FFmpegError | SourceError | None = None
         while failure is None:
             try:
-                packet = next(packets, None)
+                packet: Packet[Any] | None = next(packets, None)
             except av.error.FFmpegError as error:
-                packet, failure = None, error
-            if packet is None and failure is None:
+                packet, failure = _flush(stream), error
+            if packet is None:
                 return
+            if time.monotonic() - heard > silence_s and failure is None:
+                packet, failure = (
+                    _flush(stream),
+                    SourceError(f"{shown}: no picture for {silence_s:g} s; check the camera"),
+                )
+            if packet.stream.index != stream.index:
+                continue
             try:
                 frames = stream.decode(packet)
             except av.error.FFmpegError as error:
@@ -257,20 +288,39 @@ def _pictures(container: InputContainer, shown: str, frame_threads: bool = False
                     raise _DamagedPacket from error
                 continue
             for frame in frames:
-                yield frame.time, partial(_bgr, frame)
+                yield frame.time, partial(_bgr, frame, shape)
+            pictured = pictured or bool(frames)
+            if frames or not pictured:
+                heard = time.monotonic()
         raise failure
+
+
+def _flush(stream: VideoStream) -> Packet[Any]:
+    """What `demux` ends with: the decoder gives what it still holds, and times for it."""
+    packet = Packet(0)
+    packet.stream = stream
+    assert stream.time_base is not None
+    packet.time_base = stream.time_base
+    return packet
+
+
+def _pixel_shape(stream: VideoStream) -> Fraction:
+    """Width to height of a pixel (anamorphic video: not 1); 1 where it is unknown, absurd or nearly so."""
+    shape = stream.sample_aspect_ratio or Fraction(1)
+    return shape if Fraction(1, 4) <= shape <= 4 and abs(shape - 1) > Fraction(1, 50) else Fraction(1)
 
 
 class _DamagedPacket(Exception):
     """A packet that cannot be decoded."""
 
 
-def _bgr(frame: VideoFrame) -> Image:
-    """Pixels as (H, W, 3) uint8 BGR, turned upright.
+def _bgr(frame: VideoFrame, shape: Fraction) -> Image:
+    """Pixels as (H, W, 3) uint8 BGR, turned upright, as wide as they are shown.
 
     swscale converts with the colour matrix that the file names (measured equal, bit for bit, to OpenCV's decoding),
     which `cv2.cvtColor` from the planes does not.
     """
-    image = cast(Image, frame.to_ndarray(format="bgr24"))
+    width = None if shape == 1 else round(frame.width * shape)
+    image = cast(Image, frame.to_ndarray(format="bgr24", width=width))
     turn = _TURNS.get(round(frame.rotation / 90) % 4)
     return np.ascontiguousarray(image if turn is None else cast(Image, cv2.rotate(image, turn)))

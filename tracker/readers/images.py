@@ -11,6 +11,7 @@ from threading import Event
 
 import cv2
 import numpy as np
+import PIL.Image
 
 from tracker.errors import SourceError
 from tracker.readers import DEFAULT_RATE, Picture
@@ -20,8 +21,15 @@ from tracker.structures import Image
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
+_ANIMATED = frozenset({".webp", ".png", ".tif", ".tiff"})  # may hold several pictures, which OpenCV does not tell
+
+
 class ImageReader:
-    """Images as frames, at the frame rate of a MOTChallenge `seqinfo.ini` beside their folder if there is one."""
+    """Images as frames, at the frame rate of a MOTChallenge `seqinfo.ini` beside their folder if there is one.
+
+    An image file that holds several pictures (animated WebP or PNG, TIFF of several pages) gives them all, at its own
+    times where it has some.
+    """
 
     live = False
 
@@ -31,12 +39,18 @@ class ImageReader:
         self.shown = shown
         self.name = sequence.name or "images"
         self.fps = _frame_rate(sequence / "seqinfo.ini")
-        self.frame_count: int | None = len(paths)
+        self.frame_count: int | None = len(paths) if len(paths) > 1 else len(_durations(paths[0], 1 / self.fps))
         self._paths = paths
 
     def pictures(self, _: Event) -> Iterator[Picture]:
-        for index, path in enumerate(self._paths):
-            yield index / self.fps, partial(read_image, path)
+        count, pause_s = 0, 0.0  # what animations took longer, or less long, than at the nominal rate
+        for path in self._paths:
+            durations = _durations(path, 1 / self.fps)
+            for page, duration_s in enumerate(durations):
+                read = partial(read_image, path) if len(durations) == 1 else partial(_read_page, path, page)
+                yield count / self.fps + pause_s, read
+                count += 1
+                pause_s += duration_s - 1 / self.fps
 
 
 def is_image(path: Path) -> bool:
@@ -78,6 +92,40 @@ def read_image(path: Path) -> Image:
     if image is None:
         raise SourceError(f"cannot read image {path}: it is damaged or no image; replace or remove it")
     return np.asarray(image, np.uint8)
+
+
+def _durations(path: Path, usual_s: float) -> list[float]:
+    """Seconds that each picture of an image file is shown; of what cannot be read one, which says so when it is."""
+    if path.suffix.lower() not in _ANIMATED:
+        return [usual_s]
+    try:
+        with PIL.Image.open(path) as file:
+            count = getattr(file, "n_frames", 1)
+            if count == 1:
+                return [usual_s]
+            seconds = []
+            for page in range(count):
+                file.seek(page)
+                if file.format == "WEBP":  # which tells a picture's time when it is decoded
+                    file.load()
+                seconds.append(file.info.get("duration", 0) / 1000 or usual_s)
+            return seconds
+    except Exception:  # whatever a damaged file makes Pillow raise
+        return [usual_s]
+
+
+def _read_page(path: Path, page: int) -> Image:
+    """One picture of a file of several as (H, W, 3) uint8 BGR.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    try:
+        with PIL.Image.open(path) as file:
+            file.seek(page)
+            return np.ascontiguousarray(np.asarray(file.convert("RGB"), np.uint8)[..., ::-1])
+    except Exception as error:  # whatever a damaged file makes Pillow raise
+        raise SourceError(f"cannot read picture {page + 1} of {path}: it is damaged; replace or remove it") from error
 
 
 def _frame_rate(seqinfo: Path) -> float:
