@@ -185,7 +185,7 @@ def _open(
         SourceError: it cannot be opened or holds no video.
     """
     try:
-        container = av.open(source, "r", options=options or {}, timeout=timeout)
+        container = av.open(source, "r", options=options or {}, timeout=timeout, metadata_errors="replace")
     except av.error.FFmpegError as error:
         if timeout is None and isinstance(error, av.error.InvalidDataError):
             raise SourceError(f"{shown} is no video that can be read; give a video file (.mp4, .mkv ...)") from None
