@@ -7,6 +7,7 @@ import pytest
 
 from tracker import Detections, Status, Tracks
 from tracker.errors import InputError
+from tracker.structures import as_image
 
 
 def tracks(statuses=(Status.CONFIRMED, Status.TENTATIVE, Status.PREDICTED)):
@@ -39,6 +40,9 @@ BAD = [
     ("too few scores", {"xyxy": [[0, 0, 5, 5]] * 2, "scores": [0.5]}, "scores has shape (1,); expected (2,)"),
     ("score above one", {"xyxy": [[0, 0, 5, 5]], "scores": [1.7]}, "scores[0]"),
     ("score not a number", {"xyxy": [[0, 0, 5, 5]], "scores": [np.nan]}, "scores[0]"),
+    ("ragged", {"xyxy": [[0, 0, 5], [1]]}, "xyxy is no array of numbers"),
+    ("a class beyond all numbers", {"xyxy": [[0, 0, 5, 5]], "classes": [1e300]}, "classes holds"),
+    ("score above rounding", {"xyxy": [[0, 0, 5, 5]], "scores": [1.01]}, "scores[0]"),
     ("broken class", {"xyxy": [[0, 0, 5, 5]], "classes": [0.5]}, "classes holds fractions"),
     ("short feature", {"xyxy": [[0, 0, 5, 5]], "features": np.ones((1, 128))}, "expected (1, 512)"),
     ("zero feature", {"xyxy": [[0, 0, 5, 5]], "features": np.zeros((1, 512))}, "features[0]"),
@@ -50,6 +54,26 @@ def test_bad_input_is_named(fields, message):
     with pytest.raises(InputError) as error:
         Detections(**fields)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16"])
+def test_tensors_of_any_kind_are_taken(kind):
+    torch = pytest.importorskip("torch")
+    boxes = torch.tensor([[0.0, 0.0, 5.0, 8.0]], dtype=getattr(torch, kind), requires_grad=True)
+    found = Detections(boxes, torch.tensor([0.5], dtype=getattr(torch, kind)), features=torch.ones(1, 512))
+    assert (found.xyxy.tolist(), found.scores.tolist()) == ([[0, 0, 5, 8]], [0.5])
+
+
+def test_what_rounding_took_out_of_the_bounds_is_put_back():
+    assert Detections([[0, 0, 5, 5]] * 2, [1.0000001, -1e-7]).scores.tolist() == [1, 0]
+
+
+def test_a_mirrored_view_becomes_a_picture_that_every_library_takes():
+    torch = pytest.importorskip("torch")
+    picture = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    mirrored = as_image(picture[:, ::-1])
+    assert torch.from_numpy(mirrored).tolist() == picture[:, ::-1].tolist()
+    assert as_image(picture) is picture
 
 
 def test_nothing_found_is_empty_arrays_not_none():

@@ -142,7 +142,7 @@ class Embedder:
         corners, rows = visible_pixels(boxes, frame.shape[1], frame.shape[0])
         source: Image | Tensor = frame
         if self.device.type != "cpu":
-            source = (torch.from_numpy(frame) if pixels is None else pixels).to(self.device)
+            source = (torch.from_numpy(np.ascontiguousarray(frame)) if pixels is None else pixels).to(self.device)
         for start in range(0, len(rows), self._chunk):
             part = corners[start : start + self._chunk]
             with self._turn:

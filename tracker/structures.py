@@ -23,6 +23,8 @@ Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 FEATURE_SIZE = 512
+_ROUNDING = 1e-3  # scores this far outside of [0, 1] are those of a network in half precision
+_LARGEST = 2.0**62  # numbers from here on are no class
 
 
 class Status(IntEnum):
@@ -39,7 +41,7 @@ TENTATIVE, CONFIRMED, PREDICTED = map(int, Status)
 
 def _column(name: str, value: ArrayLike, dtype: type, tail: tuple[int, ...], rows: int | None) -> NDArray[Any]:
     """`value` as an array (rows, *tail) of `dtype`; an error that names the field and both shapes otherwise."""
-    array = np.asarray(value)
+    array = _array(name, value)
     expected = f"({'N' if rows is None else rows}{''.join(f', {n}' for n in tail)}{',' if not tail else ''})"
     if array.size == 0 and (rows in (None, 0)) and array.ndim <= 1 + len(tail):
         return np.zeros((0, *tail), dtype)
@@ -47,9 +49,40 @@ def _column(name: str, value: ArrayLike, dtype: type, tail: tuple[int, ...], row
         raise InputError(f"{name} has dtype {array.dtype}; pass numbers of shape {expected}")
     if array.ndim != 1 + len(tail) or array.shape[1:] != tail or (rows is not None and len(array) != rows):
         raise InputError(f"{name} has shape {array.shape}; expected {expected}")
-    if np.issubdtype(dtype, np.integer) and array.dtype.kind == "f" and not np.array_equal(array, np.round(array)):
+    if np.issubdtype(dtype, np.integer) and array.dtype.kind == "f" and not _whole(array):
         raise InputError(f"{name} holds fractions (dtype {array.dtype}); expected whole numbers of shape {expected}")
     return np.ascontiguousarray(array, dtype=dtype)
+
+
+def _whole(array: NDArray[Any]) -> bool:
+    """Are they whole numbers that an int64 can hold?"""
+    return np.array_equal(array, np.round(array)) and bool((np.abs(array.astype(np.float64)) < _LARGEST).all())
+
+
+def _array(name: str, value: Any) -> NDArray[Any]:
+    """`value` as an array of any kind; a PyTorch tensor also where it takes gradients, lies on a GPU or is bfloat16."""
+    if callable(getattr(value, "detach", None)):
+        value = value.detach().cpu()
+        if str(value.dtype) == "torch.bfloat16":  # which NumPy does not have
+            value = value.float()
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(f"{name} is no array of numbers ({str(error).splitlines()[0]}); pass one array") from error
+
+
+def as_image(frame: Any) -> Image:
+    """A frame as the caller has it, as one that every library takes: a mirrored view is copied.
+
+    Raises:
+        InputError: not a uint8 array of shape (H, W, 3) with pixels.
+    """
+    if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+        got = f"{getattr(frame, 'dtype', type(frame).__name__)} {getattr(frame, 'shape', '')}".strip()
+        raise InputError(f"frame is {got}; expected a uint8 array of shape (H, W, 3), BGR as OpenCV gives it")
+    if not frame.size:
+        raise InputError(f"frame has shape {frame.shape}, no pixels; expected (H, W, 3)")
+    return np.ascontiguousarray(frame) if min(frame.strides) < 0 else frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +127,7 @@ class Detections:
         label = np.zeros(n, np.int64) if classes is None else _column("classes", classes, np.int64, (), n)
         _check_boxes(boxes)
         if not ((score >= 0) & (score <= 1)).all():
-            bad = int(np.flatnonzero(~((score >= 0) & (score <= 1)))[0])
-            raise InputError(f"scores[{bad}] is {score[bad]}; scores are confidences in [0, 1]")
+            score = _rounded(score)
         look = None if features is None else _unit_rows(_column("features", features, np.float32, (FEATURE_SIZE,), n))
         for name, value in (("xyxy", boxes), ("scores", score), ("classes", label), ("features", look)):
             object.__setattr__(self, name, value)
@@ -124,6 +156,14 @@ class Detections:
     def with_features(self, features: Floats) -> Detections:
         """The same detections with (N, 512) appearance vectors."""
         return Detections(self.xyxy, self.scores, self.classes, features, self.pixels)
+
+
+def _rounded(scores: Floats) -> Floats:
+    """Scores that rounding has taken out of [0, 1], back in it; what is further out is an error."""
+    bad = np.flatnonzero(~((scores >= -_ROUNDING) & (scores <= 1 + _ROUNDING)))
+    if len(bad):
+        raise InputError(f"scores[{bad[0]}] is {scores[bad[0]]}; scores are confidences in [0, 1]")
+    return np.clip(scores, 0, 1)
 
 
 def _check_boxes(xyxy: Floats) -> None:
@@ -166,19 +206,23 @@ class Forecast:
 
 
 Forecaster = Callable[[Floats], tuple[Floats, Floats]]
-"""Seconds ahead (H,) -> boxes (N, H, 4) and standard deviations (N, H, 4) in pixels."""
+"""Seconds ahead (H,) -> boxes (N, H, 4) and standard deviations (N, H, 4) in pixels. Plain data: it can be pickled."""
 
 
 def of_rows(forecaster: Forecaster | None, rows: Ints) -> Forecaster | None:
     """A forecaster of some of the tracks, (M,) rows; of a row -1 nothing is known: NaN."""
-    if forecaster is None:
-        return None
+    return None if forecaster is None else _OfRows(forecaster, rows)
 
-    def chosen(seconds: Floats) -> tuple[Floats, Floats]:
-        boxes, std = (np.pad(part, ((0, 1), (0, 0), (0, 0)), constant_values=np.nan) for part in forecaster(seconds))
-        return boxes[rows], std[rows]
 
-    return chosen
+@dataclass(frozen=True, eq=False)
+class _OfRows:
+    forecaster: Forecaster
+    rows: Ints
+
+    def __call__(self, seconds: Floats) -> tuple[Floats, Floats]:
+        said = self.forecaster(seconds)
+        boxes, std = (np.pad(part, ((0, 1), (0, 0), (0, 0)), constant_values=np.nan) for part in said)
+        return boxes[self.rows], std[self.rows]
 
 
 @dataclass(frozen=True, eq=False)
