@@ -17,6 +17,7 @@ from tracker.boxes import covered_fraction, cxcywh_to_xyxy, iou
 from tracker.config import BankConfig
 from tracker.fusion import Precision, fused
 from tracker.motion.predictor import Observations, Predictor
+from tracker.state import Stateful, fits
 from tracker.structures import (
     CONFIRMED,
     FEATURE_SIZE,
@@ -29,11 +30,12 @@ from tracker.structures import (
     Tracks,
 )
 
+_VOTED = 16  # classes that votes are counted of, a track
 _LOOKS = 10  # a remembered look is the mean of so many; then an exponential average with that memory
 FrameSize = tuple[float, float] | None  # width, height in pixels
 
 
-class TrackBank:
+class TrackBank(Stateful):
     """All tracks of one stream.
 
     Args:
@@ -41,15 +43,19 @@ class TrackBank:
         new_ids: a count -> so many ids, higher than all before.
     """
 
+    saved = ("_predictor", "_precision", "_columns", "live", "_free", "_departed", "_departed_s")
+    rebuilt = ("_new_ids", "_config", "_renamed")
+
     def __init__(self, predictor: Predictor, config: BankConfig, new_ids: Callable[[int], Ints]) -> None:
         self._predictor = predictor
         self._new_ids = new_ids
         self._config = config
         self._precision = Precision()
-        self._class_values = np.zeros(0, np.int64)  # class number of each column of `_votes`
         self._renamed: dict[int, int] = {}  # of this frame
         self.live: Ints = np.zeros(0, np.int64)
         self._free: list[int] = []
+        self._departed: Ints = np.zeros(0, np.int64)  # ids of believed tracks that ended a moment ago ...
+        self._departed_s = np.zeros(0)  # ... and when they were seen last
         self._columns: dict[str, NDArray[Any]] = {
             "id": np.zeros(0, np.int64),
             "status": np.zeros(0, np.int64),
@@ -64,7 +70,8 @@ class TrackBank:
             "best_trust": np.zeros(0, np.float32),
             "raw_class": np.zeros(0, np.int64),
             "class": np.zeros(0, np.int64),
-            "votes": np.zeros((0, 0), np.float32),
+            "voted": np.zeros((0, _VOTED), np.int64),  # class numbers, in the order they came ...
+            "votes": np.zeros((0, _VOTED), np.float32),  # ... and the sums of their scores; -inf where there is none
             "detection": np.zeros(0, np.int64),
             "look": np.zeros((0, FEATURE_SIZE), np.float32),  # remembered appearance; NaN where there is none
             "look_s": np.zeros(0),  # when it was last seen
@@ -79,9 +86,30 @@ class TrackBank:
         """A copy of one column of these slots; of few rows `take` is several times faster than an index."""
         return self._columns[name].take(slots, axis=0)
 
+    def _check_state(self) -> None:
+        columns = self._columns
+        slots = len(columns["id"])
+        used = np.concatenate([self.live, np.array(self._free, np.int64)])
+        fits(all(len(column) == slots for column in columns.values()), "number of the tracks' slots")
+        fits(np.array_equal(np.sort(used), np.arange(slots)), "the tracks' slots")
+        fits(bool((np.diff(columns["id"][self.live], prepend=0) > 0).all()), "the tracks' ids")
+        status = columns["status"]
+        fits(bool(((status >= TENTATIVE) & (status <= PREDICTED)).all()), "the tracks' status")
+        fits(len(self._departed) == len(self._departed_s), "number of departed tracks")
+        try:
+            self._predictor.snapshot(self.live, 0.0)
+        except IndexError as error:
+            raise ValueError("number of the motion's slots does not fit") from error
+
     def warp(self, affine: NDArray[np.float64]) -> None:
         """Move every track with the camera: (2, 3) affine, previous frame to this one."""
         self._predictor.warp(self.live, affine)
+
+    def depart(self, time_s: float) -> None:
+        """Behind a gap between frames: motion knows nothing of tracks unseen for longer than `lost_s` by now."""
+        unseen = time_s - self.column("seen_s") > self._config.lost_s
+        if unseen.any():
+            self._end(unseen, time_s)
 
     def predict(self, time_s: float) -> Candidates:
         """What the matching needs to know of the live tracks at `time_s`."""
@@ -160,8 +188,9 @@ class TrackBank:
         slots = self._take_slots(count)
         columns = self._columns
         columns["id"][slots] = self._new_ids(count)
-        for name in ("hits", "waits", "votes", "best_trust", "look_count"):
+        for name in ("hits", "waits", "best_trust", "look_count"):
             columns[name][slots] = 0
+        columns["votes"][slots] = -np.inf
         columns["born_s"][slots] = time_s
         columns["status"][slots] = TENTATIVE
         columns["look"][slots] = np.nan
@@ -234,17 +263,19 @@ class TrackBank:
         self._confirm(slots)
 
     def _vote(self, slots: Ints, classes: Ints, scores: Floats) -> None:
-        """A track's class is the one with the largest sum of scores so far."""
-        columns = self._columns
-        equal = classes[:, None] == self._class_values
-        if np.count_nonzero(equal) < len(classes):
-            new = np.setdiff1d(classes, self._class_values)
-            self._class_values = np.concatenate([self._class_values, new])
-            columns["votes"] = np.pad(columns["votes"], ((0, 0), (0, len(new))))
-            equal = classes[:, None] == self._class_values
-        votes = self._of("votes", slots) + equal * scores[:, None]
-        columns["votes"][slots] = votes
-        columns["class"][slots] = self._class_values.take(votes.argmax(axis=1))
+        """A track's class is the one with the largest sum of scores so far.
+
+        Of a track with more classes than there is room for, the one with the smallest sum gives way to a new one.
+        """
+        columns, row = self._columns, np.arange(len(slots))
+        voted, votes = self._of("voted", slots), self._of("votes", slots)
+        equal = (voted == classes[:, None]) & (votes >= 0)
+        known = equal.any(axis=1)
+        place = np.where(known, equal.argmax(axis=1), votes.argmin(axis=1))
+        votes[row, place] = np.where(known, votes[row, place], 0) + scores
+        voted[row, place] = classes
+        columns["voted"][slots], columns["votes"][slots] = voted, votes
+        columns["class"][slots] = voted[row, votes.argmax(axis=1)]
 
     def _look(self, slots: Ints, features: Floats, time_s: float) -> None:
         """Blend the new looks into the remembered ones; a row of NaN leaves the memory as it is."""
@@ -276,6 +307,20 @@ class TrackBank:
         fresh = (self.column("look_s") == time_s) & (self.column("look_count") > 0)
         candidates: Ints = self.live[young & fresh]
         return candidates
+
+    def met(self, ids: Ints, slots: Ints) -> Mask:
+        """(N, M) which identities were seen here when, or after, these young tracks were first: nobody is two.
+
+        Everyone's last sighting is known as far back as young tracks reach, and who was not seen since a track began
+        cannot have been seen beside it.
+        """
+        known = np.concatenate([self._departed, self.column("id")])
+        seen_s = np.concatenate([self._departed_s, self.column("seen_s")])
+        row, column = np.nonzero(ids[:, None] == known)
+        last_s = np.full(len(ids), -np.inf)
+        np.maximum.at(last_s, row, seen_s[column])
+        met: Mask = last_s[:, None] >= self._of("born_s", slots)
+        return met
 
     def recognise(self, slots: Ints, ids: Ints) -> None:
         """Young tracks are these known identities, come back; a lost track of the same id ends in them."""
@@ -311,9 +356,20 @@ class TrackBank:
         vague = self._of("std", slots)[:, :2].max(axis=1, initial=0) > config.lost_heights * height
         gone = ~believed | vague | (time_s - self._of("seen_s", slots) > config.lost_s)
         if gone.any():
-            self._free.extend(slots[gone].tolist())
             missed[missed] = gone
-            self.live = self.live[~missed]
+            self._end(missed, time_s)
+
+    def _end(self, ended: Mask, time_s: float) -> None:
+        """The `ended` (N,) of the live tracks are no more; of those that were believed, keep for a while when each
+        was seen last."""
+        slots = self.live[ended]
+        self._free.extend(slots.tolist())
+        self.live = self.live[~ended]
+        believed = slots[self._of("status", slots) != TENTATIVE]
+        departed_s = np.concatenate([self._departed_s, self._of("seen_s", believed)])
+        lately = time_s - departed_s <= self._config.recognise_s
+        self._departed = np.concatenate([self._departed, self._of("id", believed)])[lately]
+        self._departed_s = departed_s[lately]
 
     def _take_slots(self, count: int) -> Ints:
         """`count` unused slots; the arrays double when there are too few, and keep their size from then on."""

@@ -7,11 +7,15 @@ stands still only a few frames a second are looked at, so that a fixed camera co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tracker.config import CameraConfig
+from tracker.errors import InputError
+from tracker.state import Stateful
 from tracker.structures import Floats, Image
 
 Affine = NDArray[np.float64]  # (2, 3): a point of the previous frame -> the same point of the world in this frame
@@ -21,6 +25,9 @@ _FEWEST_INLIERS = 12  # fewer corners that agree say nothing about the camera
 _STILL_PX = 0.15  # mean displacement on the small image that counts as "did not move"
 _STILL_AFTER_S = 1.0  # this long without motion, and the camera is taken to be fixed
 _STILL_CHECK_S = 0.25  # a fixed camera is looked at this often
+_NARROWEST = 16  # pixels of the small image's shorter side: in less there is nothing to follow
+_ZOOM = 1000.0  # no camera's picture grows or shrinks by more from one frame to the next,
+_SHIFT_PX = 1e6  # nor moves further
 
 
 def identity() -> Affine:
@@ -32,17 +39,58 @@ def is_identity(affine: Affine) -> bool:
     return bool((affine == np.eye(2, 3)).all())
 
 
-class CameraMotion:
+def checked(motion: ArrayLike) -> Affine:
+    """What a caller says of the camera's motion.
+
+    Raises:
+        InputError: another shape, numbers that are not finite, or nothing that a camera can do between two frames.
+    """
+    try:
+        affine = np.array(motion, np.float64)
+    except (ValueError, TypeError) as error:
+        raise InputError("camera_motion is no array of numbers; expected a finite (2, 3) affine") from error
+    if affine.shape != (2, 3) or not np.isfinite(affine).all():
+        raise InputError(f"camera_motion has shape {affine.shape}; expected a finite (2, 3) affine")
+    scales = np.linalg.svd(affine[:, :2], compute_uv=False)
+    if not 1 / _ZOOM <= scales[1] <= scales[0] <= _ZOOM:
+        raise InputError(
+            f"camera_motion scales by {scales[1]:.3g} to {scales[0]:.3g}, which no camera does from one frame to the "
+            "next; give the affine from the previous frame's pixels to this one's, or None"
+        )
+    if np.abs(affine[:, 2]).max() > _SHIFT_PX:
+        raise InputError(
+            f"camera_motion moves by {affine[:, 2].tolist()} pixels; give the affine from the previous frame's pixels "
+            "to this one's, or None"
+        )
+    return affine
+
+
+def resized(before: Sequence[int], now: Sequence[int]) -> Affine:
+    """From the pixels of a frame of one size (width, height) to those of the same picture in another."""
+    return np.array([[now[0] / before[0], 0, 0], [0, now[1] / before[1], 0]])
+
+
+def after(first: Affine, second: Affine) -> Affine:
+    """Both, one after the other, as one."""
+    affine = second[:, :2] @ first
+    affine[:, 2] += second[:, 2]
+    return affine
+
+
+class CameraMotion(Stateful):
     """Estimates the camera's motion from frame to frame of one stream."""
+
+    saved = ("_grey", "_grey_s", "_moved_s")
+    rebuilt = ("_config",)
 
     def __init__(self, config: CameraConfig) -> None:
         self._config = config
-        self._grey: Image | None = None
+        self._grey: Image = np.zeros((0, 0), np.uint8)  # of the frame last looked at; empty: none yet
         self._grey_s = 0.0
         self._moved_s = 0.0
 
     def estimate(self, frame: Image, time_s: float, objects: Floats) -> Affine:
-        """The motion from the last frame that was looked at to this one.
+        """The motion from the last frame that was looked at to this one, had that been of this one's size.
 
         Args:
             frame: (H, W, 3) uint8 BGR.
@@ -50,22 +98,26 @@ class CameraMotion:
             objects: (N, 4) boxes in this frame to leave out of the estimate.
 
         Returns:
-            (2, 3) affine in pixels of the full frame; the identity at the first frame, after a change of frame size,
-            while the camera stands still and where too few corners agree.
+            (2, 3) affine in pixels of the full frame; the identity at the first frame, while the camera stands still
+            and where too few corners agree.
         """
         if self._config.method == "none":
             return identity()
-        still = self._grey is not None and self._grey_s - self._moved_s >= _STILL_AFTER_S
+        still = self._grey.size > 0 and self._grey_s - self._moved_s >= _STILL_AFTER_S
         if still and time_s - self._grey_s < _STILL_CHECK_S:
             return identity()
         scale = min(1.0, self._config.height_px / frame.shape[0])
+        if min(frame.shape[:2]) * scale < _NARROWEST:
+            return identity()
         small = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale > 0.4 else 0)
         grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
         before, self._grey = self._grey, grey
         self._grey_s = time_s
-        if before is None or before.shape != grey.shape:
+        if not before.size:
             self._moved_s = time_s
             return identity()
+        if before.shape != grey.shape:
+            before = np.asarray(cv2.resize(before, grey.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
         affine, displacement = _flow(before, grey, objects * scale)
         if displacement < _STILL_PX:
             return identity()

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from tracker.boxes import area, cxcywh_to_xyxy, paired_intersection, xyxy_to_cxcywh
+from tracker.state import Stateful
 from tracker.structures import Floats
 
 # Least squares of the true centre x, centre y, width and height on estimate and detection, mean of the five kinds of
@@ -23,6 +24,7 @@ _PRECISE, _USUAL = (
     0.01,
     0.02,
 )  # median share by which heights differ from predictions: no part of it up to here, all from
+_SAME = 0.5  # least IoU of what is reported with the detection, that of one object in every benchmark
 _START, _START_WEIGHT = 0.01, 20.0  # believed at first, worth this many detections: precise until it shows otherwise
 _MEMORY = 3000.0  # detections that the estimate looks back on
 
@@ -35,20 +37,26 @@ def fused(detected: Floats, estimated: Floats, strength: float = 1.0) -> Floats:
         strength: 0 for boxes as they were detected, 1 for the best share of the estimate.
 
     Returns:
-        (N, 4) xyxy between the two.
+        (N, 4) xyxy between the two, or the detection where what lies between is hardly the same box: then the estimate
+        has not caught up, as behind a cut, and is not an estimate of where the object is now.
     """
     if not strength:
         return detected
     seen = xyxy_to_cxcywh(detected)
-    return cxcywh_to_xyxy(seen + np.float32(strength) * _SHARE * (estimated - seen))
+    between = cxcywh_to_xyxy(seen + np.float32(strength) * _SHARE * (estimated - seen))
+    common = paired_intersection(detected, between)
+    near = common >= _SAME * (area(detected) + area(between) - common)
+    return between if near.all() else np.where(near[:, None], between, detected)
 
 
-class Precision:
+class Precision(Stateful):
     """How far a stream's detector is from a precise one.
 
     Attributes:
         error: median share by which detected heights differ from predicted ones, mean over the frames so far.
     """
+
+    saved = ("error", "_weight")
 
     def __init__(self) -> None:
         self.error = _START

@@ -10,12 +10,16 @@ neither memory nor time depends on how many there ever were.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from threading import RLock
+from typing import Self
 
 import numpy as np
 
-from tracker.config import BankConfig
+from tracker import state
+from tracker.config import BankConfig, Config
+from tracker.state import Stateful, fits
 from tracker.structures import FEATURE_SIZE, Floats, Ints, Mask
 
 OTHER_CAMERA_S = 20.0  # another camera's view differs at least as much as this long a time makes looks differ
@@ -39,19 +43,25 @@ class Recall:
     seconds: Floats
 
 
-class Gallery:
+class Gallery(Stateful):
     """A bounded memory of identities; hands out the ids, too. Every method may be called from several threads.
 
     Args:
         config: `memory_s`, `memory_size` and `memory_looks` are the bounds.
+
+    One that trackers share is saved and loaded on its own, between two frames of all of them: `save`, `load`.
 
     >>> from tracker import Tracker
     >>> gallery = Gallery()
     >>> door, hall = Tracker(gallery=gallery), Tracker(gallery=gallery)
     """
 
+    saved = ("_next_id", "_cameras", *_COLUMNS)
+    rebuilt = ("_config", "_memory_s", "_size", "_kept", "_lock")
+
     def __init__(self, config: BankConfig | None = None) -> None:
         config = config or BankConfig()
+        self._config = config
         self._memory_s, self._size, self._kept = config.memory_s, config.memory_size, config.memory_looks
         self._lock = RLock()
         self._next_id = 1
@@ -67,6 +77,35 @@ class Gallery:
         # -inf of a look with itself, which is no pair.
         self._alike = np.zeros((0, self._kept, self._kept), np.float32)
 
+    def save(self, path: str | Path) -> None:
+        """Write everything it knows to a file that `load` reads, in place of what is there.
+
+        Raises:
+            OutputError: it cannot be written; what was there stays.
+        """
+        with self._lock:
+            state.write(path, "gallery", asdict(self._config), self.state_dict())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """A gallery that goes on where the saved one was.
+
+        Raises:
+            DataError: no state of a gallery, one of another version, or a damaged one.
+        """
+        about, saved = state.read(path, "gallery")
+        gallery = cls(Config().override({"bank": about}, str(path)).bank)
+        with state.loading(path):
+            gallery.load_state_dict(saved)
+        return gallery
+
+    def _check_state(self) -> None:
+        rows = len(self._ids)
+        known = self._ids[self._ids > 0]
+        fits(all(len(getattr(self, name)) == rows for name in _COLUMNS), "number of the gallery's rows")
+        fits(rows <= self._size and len(np.unique(known)) == len(known), "the gallery's rows")
+        fits(bool((self._ids >= 0).all()) and self._next_id > int(known.max(initial=0)), "the gallery's ids")
+
     def __len__(self) -> int:
         """How many identities are remembered."""
         return int((self._ids > 0).sum())
@@ -81,6 +120,11 @@ class Gallery:
         with self._lock:
             self._next_id += count
             return np.arange(self._next_id - count, self._next_id)
+
+    def gave(self, camera: int, newest: int) -> bool:
+        """Did it give out this camera's number, and ids up to this one?"""
+        with self._lock:
+            return 0 < camera <= self._cameras and newest < self._next_id
 
     def new_camera(self) -> int:
         """A number for one more tracker that looks through a camera of its own."""

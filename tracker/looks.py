@@ -9,16 +9,21 @@ falls short of what looks of one object have in common here, which tracks that m
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker.boxes import area, iou, near, paired_intersection
+from tracker.state import State, Stateful, fits
 from tracker.structures import Detections, Floats, Ints
 
 _PRIOR_MEAN_WEIGHT = 10.0  # the calibration's own mean counts as much as this many pairs,
 _PRIOR_DEVIATION_WEIGHT = 50.0  # and its deviation as much as this many
 _LEAST_CONTRAST = 0.05  # similarity of one object less that of two: no network in use is worse
 _MEMORY = 20_000.0  # pairs that the estimate looks back on
+_CLASSES = 2000  # of which something is known at most; then that of the class first seen is forgotten
 _SAMPLE = 128  # detections of a frame that are compared with each other, at most
 _LARGE = 128.0  # pixels of height from which a picture gains little by being larger
 _APART = 0.05  # boxes that overlap more may be two detections of one object
@@ -27,7 +32,7 @@ Spread = tuple[float, float, float]  # how many pairs, mean and variance of thei
 _NOTHING: Spread = (0.0, 0.0, 0.0)
 
 
-class LookScale:
+class LookScale(Stateful):
     """Mean and deviation of the similarity of different objects, and mean of that of one object, class by class.
 
     Args:
@@ -35,10 +40,33 @@ class LookScale:
         same: mean similarity of one object, there, to what it looked like until a moment ago.
     """
 
+    saved = ("_different", "_alike")
+    rebuilt = ("_mean", "_deviation", "_same")
+
     def __init__(self, mean: float, deviation: float, same: float) -> None:
         self._mean, self._deviation, self._same = mean, deviation, same
         self._different: dict[int, Spread] = {}
         self._alike: dict[int, Spread] = {}
+
+    def state_dict(self, without: Collection[str] = ()) -> State:
+        """Class numbers and what is known of each, (C,) and (C, 3), in the place of a dictionary."""
+        state: State = {}
+        for name in set(self.saved).difference(without):
+            spreads: dict[int, Spread] = getattr(self, name)
+            key = name.removeprefix("_")
+            state[f"{key}.classes"] = np.array(list(spreads), np.int64)
+            state[f"{key}.spreads"] = np.array(list(spreads.values()), np.float64).reshape(-1, 3)
+        return state
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]], without: Collection[str] = ()) -> None:
+        for name in set(self.saved).difference(without):
+            key = name.removeprefix("_")
+            classes, spreads = (state.get(f"{key}.{part}", np.zeros(0)) for part in ("classes", "spreads"))
+            fits(classes.dtype == np.int64 and spreads.dtype == np.float64, f"{key}'s type")
+            fits(classes.ndim == 1 and spreads.shape == (len(classes), 3), f"{key}'s shape")
+            fits(bool(np.isfinite(spreads).all() and (spreads >= [0, -1.1, 0]).all()), f"what is known of {key}")
+            rows = (tuple(row) for row in spreads.tolist())
+            setattr(self, name, dict(zip(classes.tolist(), rows, strict=True)))
 
     def learn(self, found: Detections) -> None:
         """Take in the looks of one frame; rows without a feature say nothing, and of a crowd a sample says enough."""
@@ -111,6 +139,8 @@ def _add(spreads: dict[int, Spread], label: int, values: Floats, pairs: int) -> 
     """Merge the mean and variance of more pairs into the class's (Chan, Golub & LeVeque, 1979)."""
     if not pairs:
         return
+    if label not in spreads and len(spreads) >= _CLASSES:
+        del spreads[next(iter(spreads))]
     before, mean, variance = spreads.get(label, _NOTHING)
     total = before + pairs
     share = pairs / total

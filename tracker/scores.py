@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.state import Stateful
 from tracker.structures import Floats
 
 _BINS = 50
@@ -25,8 +26,10 @@ _STRETCHED = np.array([0.0, 0.5, 0.9, 1.0])  # where 0, the valley, the peak and
 _BOUNDS = (0.3, 0.85)  # a valley outside of these is not believed
 
 
-class ScoreScale:
+class ScoreScale(Stateful):
     """Stretches the scores of one stream; learns from every frame it sees."""
+
+    saved = ("_histogram", "_seen", "_next_fit", "_knots")
 
     def __init__(self) -> None:
         self._histogram = np.zeros(_BINS)

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from tracker.motion.kalman import UNEQUAL
 from tracker.structures import FEATURE_SIZE, Floats, Ints, Status, Tracks
 
 Array = NDArray[np.float64]
 _COLUMNS = ("frames", "ids", "xyxy", "scores", "classes", "raw_classes", "status")  # one value a row
-_STRETCH = 0.01  # no camera's motion makes things wider than tall by more, a change of the frame's shape does
 SMOOTH_REACH = 3.0  # standard deviations: what is further away in time counts nothing
 
 
@@ -208,11 +208,10 @@ def moved(box: Array, affine: Array) -> Array:
     """(N, 4) centres and sizes after the camera has moved by affines (2, 3) or (N, 2, 3)."""
     linear, shift = affine[..., :2], affine[..., 2]
     centre = (linear @ box[:, :2, None])[..., 0] + shift
-    size = box[:, 2:] * np.sqrt(np.abs(np.linalg.det(linear)))[..., None]
-    across, down = np.moveaxis(np.linalg.norm(linear, axis=-1), -1, 0)
-    aspect = np.sqrt(across / down)
-    aspect = np.where(np.abs(aspect - 1) > _STRETCH, aspect, 1.0)[..., None]  # a frame of another shape, not a turn
-    return np.concatenate([centre, size * np.concatenate([aspect, 1 / aspect], axis=-1)], axis=1)
+    scales = np.linalg.norm(linear, axis=-2)  # of widths and heights, as `kalman.axis_scales` has them
+    alike = np.abs(np.diff(scales)) <= UNEQUAL * scales[..., 1:]
+    size = box[:, 2:] * np.where(alike, np.sqrt(np.abs(np.linalg.det(linear)))[..., None], scales)
+    return np.concatenate([centre, size], axis=1)
 
 
 def inverse(affine: Array) -> Array:

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tracker import camera, checkpoint, state
 from tracker.association import (
     Candidates,
     Matches,
@@ -28,13 +29,15 @@ from tracker.bank import TrackBank
 from tracker.camera import CameraMotion, identity, is_identity
 from tracker.config import Config
 from tracker.errors import InputError
+from tracker.frame_times import FrameTimes
 from tracker.gallery import Gallery, Recall, combined
 from tracker.hindsight import Hindsight
 from tracker.looks import LookScale, covered_share, look_quality
 from tracker.motion import load_predictor
 from tracker.motion.blas import one_thread
 from tracker.scores import ScoreScale
-from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks
+from tracker.state import Names, Stateful, fits
+from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_image
 
 if TYPE_CHECKING:
     from tracker.appearance import Embedder
@@ -46,7 +49,7 @@ _HIDDEN = 0.5  # of whom so much is covered, a crop shows mostly somebody else
 _MOMENT_S = 1.0  # looks of one object that are no further apart show how alike those are at best
 
 
-class Tracker:
+class Tracker(Stateful):
     """Turns the frames of one stream into tracks.
 
     Args:
@@ -56,11 +59,12 @@ class Tracker:
             one camera can appear under the same id in another. Their times must come from one clock. None: its own.
 
     The detector and the CNN are loaded when they are first needed: with your own detections and features neither is.
-    State belongs to the object: trackers in one process are independent.
+    State belongs to the object: trackers in one process are independent, and `save` and `load` go on in another.
 
     Attributes:
         stage_seconds: seconds spent so far in each stage.
-        camera_motion: (2, 3) affine, how the picture moved into the last frame.
+        camera_motion: (2, 3) affine from the pixels of the frame before to those of the last: how the picture moved,
+            and how its size changed.
         gallery: everyone seen, and what they looked like.
         features: (N, 512) looks of the last frame's detections, a row of NaN where none was taken; None: none at all.
 
@@ -69,6 +73,11 @@ class Tracker:
     >>> tracks.ids.tolist(), tracks.detection_index.tolist()
     ([1], [0])
     """
+
+    saved: ClassVar[Names] = ("gallery", "_camera_number", "_bank", "_camera", "_look_scale", "_scale", "_times")
+    saved += ("_size", "camera_motion")
+    rebuilt: ClassVar[Names] = ("config", "stage_seconds", "features", "_detector", "_embedder", "_shared", "_motion")
+    rebuilt += ("_networks", "_calibration")
 
     def __init__(
         self,
@@ -91,14 +100,56 @@ class Tracker:
         """Forget all tracks; ids start at 1 again, unless the gallery is shared. Networks stay loaded."""
         self.gallery = Gallery(self.config.bank) if self._shared is None else self._shared
         self._camera_number = self.gallery.new_camera()
-        self._bank = TrackBank(self._motion.fresh(), self.config.bank, self.gallery.new_ids)
+        self._bank = self._new_bank()
         self._camera = CameraMotion(self.config.camera)
         self._look_scale: LookScale | None = None
-        self._scale = ScoreScale() if self.config.association.stretch_scores else None
-        self._time_s: float | None = None
-        self._interval_s = 1 / self.config.frame_rate
+        self._scale = ScoreScale()
+        self._times = FrameTimes(1 / self.config.frame_rate)
+        self._size: list[int] = []  # width and height of the last picture; empty: none yet
         self.camera_motion = identity()
         self.features: Floats | None = None
+
+    def save(self, path: str | Path) -> None:
+        """Write everything it knows by now to a file that `load` reads, in place of what is there.
+
+        A gallery that it shares with other trackers is not part of it: `Gallery.save` writes that.
+
+        Raises:
+            OutputError: it cannot be written; what was there stays. WeightsError: its weights are not there any more.
+        """
+        shared = self._shared is not None
+        saved = self.state_dict(["gallery"] if shared else [])
+        checkpoint.save(path, self.config, saved, self._detector is not None, shared)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | None = None, gallery: Gallery | None = None) -> Self:
+        """A tracker that goes on where the saved one was: on the same machine and device bit for bit.
+
+        Args:
+            path: of `save`. device: overrides the saved configuration's.
+            gallery: of a tracker that shares one: that, saved at the same moment or later.
+
+        Raises:
+            DataError, ConfigError, UsageError: as of `checkpoint.opened`.
+        """
+        config, saved = checkpoint.opened(path, gallery)
+        tracker = cls(config, device=device)
+        if gallery is not None:
+            tracker.gallery = tracker._shared = gallery
+            tracker._bank = tracker._new_bank()
+        if any(name.startswith("look_scale.") for name in saved):
+            _ = tracker._looks
+        with state.loading(path):
+            tracker.load_state_dict(saved, [] if gallery is None else ["gallery"])
+        return tracker
+
+    def _check_state(self) -> None:
+        fits(len(self._size) in (0, 2) and min(self._size, default=1) > 0, "the size of the last picture")
+        ids = self._bank.column("id")
+        fits(self.gallery.gave(self._camera_number, int(ids.max(initial=0))), "its gallery, older or another one,")
+
+    def _new_bank(self) -> TrackBank:
+        return TrackBank(self._motion.fresh(), self.config.bank, self.gallery.new_ids)
 
     @property
     def detector(self) -> Detector:
@@ -168,13 +219,13 @@ class Tracker:
             InputError: no frame and no detections, a frame, affine or time that cannot be one.
         """
         if frame is not None:
-            _check_frame(frame)
+            frame = as_image(frame)
         elif detections is None:
             raise InputError("update got neither a frame nor detections; give at least one")
         if detections is not None and not isinstance(detections, Detections):
             raise InputError(f"detections is {type(detections).__name__}; give Detections(xyxy, scores, classes)")
-        affine = None if camera_motion is None else _affine(camera_motion)
-        time_s = self._clock(time_s)  # last of the checks: a refused frame leaves no trace
+        affine = None if camera_motion is None else camera.checked(camera_motion)
+        time_s = self._times.next(time_s)
         start = time.perf_counter()
         names: Mapping[int, str] = {}
         if detections is None:
@@ -186,13 +237,17 @@ class Tracker:
         # One order for equal sets of detections: the result cannot depend on how they were listed.
         order = np.lexsort((*detections.xyxy.T[::-1], -detections.scores))
         found = detections[order]
-        trust = self._scale(found.scores) if self._scale else found.scores
+        self._prepare(frame, found)
+
+        # From here on the frame is taken: what is refused, or fails before, leaves no trace.
+        gap = self._times.take(time_s)
+        trust = self._scale(found.scores) if self.config.association.stretch_scores else found.scores
         size = None if frame is None else (float(frame.shape[1]), float(frame.shape[0]))
-        if affine is None:
-            affine = identity() if frame is None else self._camera.estimate(frame, time_s, found.xyxy)
-        self.camera_motion = affine
-        if not is_identity(affine):
-            self._bank.warp(affine)
+        self.camera_motion = self._moved(frame, time_s, found) if affine is None else affine
+        if not is_identity(self.camera_motion):
+            self._bank.warp(self.camera_motion)
+        if gap:
+            self._bank.depart(time_s)
         candidates = self._bank.predict(time_s)
         similarity = motion_similarity(candidates, found, self.config.association)
         start = self._took("motion+association", start)
@@ -215,7 +270,7 @@ class Tracker:
         if found.features is not None:
             self._recognise(time_s)
             self._remember(found, time_s)
-        tracks = self._bank.report(time_s, self._interval_s, names, order)
+        tracks = self._bank.report(time_s, self._times.interval_s, names, order)
         self._took("motion+association", start)
         self.features = detections.features
         if self.features is None and found.features is not None:
@@ -236,13 +291,33 @@ class Tracker:
         self.reset()
         wait: Hindsight[Frame] = Hindsight(self.config.bank.report_delay_s, self.config.offline)
         with open_source(source, vid_stride) as frames:
-            for frame in frames:
-                tracks = self.update(frame.image, time_s=frame.time_s)
-                if hindsight:
-                    yield from wait.push(frame, tracks, self.camera_motion)
-                else:
-                    yield frame, tracks
+            try:
+                for frame in frames:
+                    tracks = self.update(frame.image, time_s=frame.time_s)
+                    if hindsight:
+                        yield from wait.push(frame, tracks, self.camera_motion)
+                    else:
+                        yield frame, tracks
+            except Exception:  # a source that breaks off: what was tracked before is told first
+                yield from wait.flush()
+                raise
             yield from wait.flush()
+
+    def _prepare(self, frame: Image | None, found: Detections) -> None:
+        """Load what this frame may need: weights that cannot be read are an error before anything was learned."""
+        embeds = frame is not None and found.features is None and self.config.appearance.enabled and len(found) > 0
+        if embeds:
+            _ = self.embedder
+        if embeds or found.features is not None:
+            _ = self._calibration
+
+    def _moved(self, frame: Image | None, time_s: float, found: Detections) -> camera.Affine:
+        """How the picture moved into this frame, and how its size changed; without a picture nothing did."""
+        if frame is None:
+            return identity()
+        affine = self._camera.estimate(frame, time_s, found.xyxy)
+        before, self._size = self._size, [frame.shape[1], frame.shape[0]]
+        return affine if before in ([], self._size) else camera.after(camera.resized(before, self._size), affine)
 
     def _embed(
         self,
@@ -309,6 +384,7 @@ class Tracker:
         any_of_them = np.log(np.float32(max(len(known.ids), 1)))
         odds: Floats = combined(likeness, known) + self._bank.motion_odds(known.ids, young) - any_of_them
         odds[known.classes[:, None] != classes] = -np.inf
+        odds[self._bank.met(known.ids, young)] = -np.inf
         return odds
 
     def _remember(self, found: Detections, time_s: float) -> None:
@@ -321,36 +397,7 @@ class Tracker:
             ids, classes = self._bank.ids(slots), self._bank.classes(slots)
             self.gallery.remember(ids, classes, found.features[rows], quality, self._camera_number, time_s)
 
-    def _clock(self, time_s: float | None) -> float:
-        """The time of this frame; also learns the interval between frames."""
-        before = self._time_s
-        if time_s is None:
-            time_s = 0.0 if before is None else before + 1 / self.config.frame_rate
-        elif not np.isfinite(time_s):
-            raise InputError(f"time_s is {time_s}; give seconds")
-        if before is not None:
-            if not time_s > before:
-                raise InputError(f"time_s is {time_s}, not after the last frame's {before}; times must increase")
-            self._interval_s = time_s - before
-        self._time_s = float(time_s)
-        return self._time_s
-
     def _took(self, stage: str, start: float) -> float:
         now = time.perf_counter()
         self.stage_seconds[stage] += now - start
         return now
-
-
-def _check_frame(frame: Any) -> None:
-    if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-        got = f"{getattr(frame, 'dtype', type(frame).__name__)} {getattr(frame, 'shape', '')}".strip()
-        raise InputError(f"frame is {got}; expected a uint8 array of shape (H, W, 3), BGR as OpenCV gives it")
-    if not frame.size:
-        raise InputError(f"frame has shape {frame.shape}, no pixels; expected (H, W, 3)")
-
-
-def _affine(value: ArrayLike) -> Any:
-    affine = np.asarray(value, np.float64)
-    if affine.shape != (2, 3) or not np.isfinite(affine).all():
-        raise InputError(f"camera_motion has shape {affine.shape}; expected a finite (2, 3) affine")
-    return affine

@@ -6,19 +6,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tracker.boxes import cxcywh_to_xyxy
 from tracker.motion.kalman import to_coordinates, warp
 from tracker.motion.predictor import Observations, Prediction, Predictor
+from tracker.state import Stateful
 from tracker.structures import Floats, Forecaster, Ints, Mask
 
 HISTORY = 10
 
 
-class ConstantVelocity:
+class ConstantVelocity(Stateful):
     """The mean velocity of the last `history` observations goes on; no uncertainty (NaN)."""
+
+    saved = ("_boxes", "_times")
+    rebuilt = ("history",)
 
     def __init__(self, history: int = HISTORY) -> None:
         self.history = history
@@ -58,7 +64,7 @@ class ConstantVelocity:
     def snapshot(self, slots: Ints, time_s: float) -> Forecaster:
         frozen = self.fresh()
         frozen._boxes, frozen._times = self._boxes[:, slots], self._times[:, slots]
-        return forecaster(frozen, time_s, len(slots))
+        return Frozen(frozen, time_s, len(slots))
 
 
 class LastBox(ConstantVelocity):
@@ -68,14 +74,17 @@ class LastBox(ConstantVelocity):
         super().__init__(history=1)
 
 
-def forecaster(frozen: Predictor, time_s: float, tracks: int) -> Forecaster:
+@dataclass(frozen=True, eq=False)
+class Frozen:
     """What a predictor that no longer changes says of its first `tracks` slots, from `time_s` on."""
-    slots = np.arange(tracks)
 
-    def ahead(seconds: Floats) -> tuple[Floats, Floats]:
-        steps = [frozen.predict(slots, time_s + float(s)) for s in seconds]
+    predictor: Predictor
+    time_s: float
+    tracks: int
+
+    def __call__(self, seconds: Floats) -> tuple[Floats, Floats]:
+        slots = np.arange(self.tracks)
+        steps = [self.predictor.predict(slots, self.time_s + float(s)) for s in seconds]
         boxes, std = (np.stack(x, axis=1) for x in zip(*((p.cxcywh, p.std) for p in steps), strict=True))
         edge = np.sqrt(std[..., :2] ** 2 + std[..., 2:] ** 2 / 4)
         return cxcywh_to_xyxy(boxes), np.concatenate([edge, edge], axis=-1)
-
-    return ahead

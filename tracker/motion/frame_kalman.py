@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.boxes import xyxy_to_cxcywh
-from tracker.motion.classic import forecaster
+from tracker.motion.classic import Frozen
 from tracker.motion.kalman import MEAN, affine_scale, namespace, observe
 from tracker.motion.predictor import Observations, Prediction
+from tracker.state import Stateful
 from tracker.structures import Forecaster, Ints, Mask
 
 Array = Any  # NDArray or torch.Tensor
@@ -139,7 +140,7 @@ def from_aspect(mean: Array, std: Array) -> tuple[Array, Array]:
     )
 
 
-class FrameKalman:
+class FrameKalman(Stateful):
     """One of these filters behind the protocol of `predictor.py`.
 
     Args:
@@ -147,6 +148,9 @@ class FrameKalman:
         noise: the constants, for a frame.
         aspect: filter aspect and height instead of width and height.
     """
+
+    saved = ("_state", "_time_s")
+    rebuilt = ("interval_s", "noise", "aspect")
 
     def __init__(self, interval_s: float, noise: FrameNoise, aspect: bool) -> None:
         self.interval_s, self.noise, self.aspect = interval_s, noise, aspect
@@ -195,7 +199,7 @@ class FrameKalman:
     def snapshot(self, slots: Ints, time_s: float) -> Forecaster:
         frozen = self.fresh()
         frozen._state, frozen._time_s = self._state[:, slots], self._time_s[slots]
-        return forecaster(frozen, time_s, len(slots))
+        return Frozen(frozen, time_s, len(slots))
 
     def _propagated(self, slots: Ints, time_s: float) -> NDArray[np.float64]:
         frames = np.rint((time_s - self._time_s[slots]) / self.interval_s)[:, None]

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from tracker.boxes import cxcywh_to_xyxy
 from tracker.errors import WeightsError
 from tracker.motion.predictor import Observations, Prediction
-from tracker.structures import Floats, Forecaster, Ints, Mask
+from tracker.state import Names, Stateful, fits
+from tracker.structures import Floats, Ints, Mask
 
 Array = Any  # NDArray or torch.Tensor
 
@@ -40,6 +41,7 @@ LARGEST_CHANGE = np.array([np.inf, np.inf, 3.0, 3.0])
 """No forecast changes a size by more than a factor e^3 = 20: a logarithm's error must not become a box of any size."""
 
 _CENTRE = np.array([1.0, 1.0, 0.0, 0.0])  # of the four coordinates, those in pixels
+UNEQUAL = 0.01  # share by which an affine scales widths more (less) than heights before it counts
 
 
 def namespace(array: Array) -> Any:
@@ -198,7 +200,9 @@ def warp(coordinates: NDArray[Any], affine: NDArray[np.float64]) -> None:
     """Move (..., 4) coordinates by a (2, 3) affine, in place: centres are mapped, sizes scaled."""
     turn(coordinates, affine)
     coordinates[..., :2] += affine[:, 2]
-    coordinates[..., 2:] += math.log(affine_scale(affine))
+    width, height = axis_scales(affine)
+    coordinates[..., 2] += math.log(width)
+    coordinates[..., 3] += math.log(height)
 
 
 def move(state: NDArray[Any], affine: NDArray[np.float64]) -> None:
@@ -206,7 +210,9 @@ def move(state: NDArray[Any], affine: NDArray[np.float64]) -> None:
     warp(state[MEAN], affine)
     turn(state[VELOCITY], affine)
     # rotation of the noise is neglected: cameras roll little between frames
-    state[VARIANCE:, :, :2] *= affine_scale(affine) ** 2
+    width, height = axis_scales(affine)
+    state[VARIANCE:, :, 0] *= width**2
+    state[VARIANCE:, :, 1] *= height**2
 
 
 def turn(vectors: NDArray[Any], affine: NDArray[np.float64]) -> None:
@@ -225,8 +231,46 @@ def affine_scale(affine: NDArray[np.float64]) -> float:
     return math.sqrt(abs(a * d - b * c))
 
 
-class KalmanPredictor:
+def axis_scales(affine: NDArray[np.float64]) -> tuple[float, float]:
+    """By what a (2, 3) affine scales widths and heights.
+
+    A camera's own motion scales both alike, and what differs is rounding; a frame of another shape than the one before
+    does not.
+    """
+    (a, b, _), (c, d, _) = affine.tolist()
+    width, height = math.hypot(a, c), math.hypot(b, d)
+    if abs(width - height) > UNEQUAL * height:
+        return width, height
+    return (affine_scale(affine),) * 2
+
+
+@dataclass(frozen=True, eq=False)
+class KalmanForecast:
+    """What the filter says of N tracks, from one moment on.
+
+    Attributes:
+        state: (5, N, 1, 4), a copy. elapsed: (N, 1) seconds since each was seen last.
+    """
+
+    state: NDArray[Any]
+    elapsed: NDArray[Any]
+    parameters: KalmanParameters
+
+    def __call__(self, seconds: Floats) -> tuple[Floats, Floats]:
+        box, spread = to_cxcywh(*self.ahead((self.elapsed + np.asarray(seconds, np.float64))[..., None]))
+        edge = np.sqrt(spread[..., :2] ** 2 + spread[..., 2:] ** 2 / 4)
+        return cxcywh_to_xyxy(box).astype(np.float32), np.concatenate([edge, edge], -1).astype(np.float32)
+
+    def ahead(self, dt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Mean and standard deviation (N, H, 4) in coordinates, (N, H, 1) seconds after the last observations."""
+        return forecast(self.state, dt, self.parameters)
+
+
+class KalmanPredictor(Stateful):
     """The fitted filter behind the protocol of `predictor.py`."""
+
+    saved: ClassVar[Names] = ("_state", "_time_s", "_ahead", "_ahead_s")
+    rebuilt: ClassVar[Names] = ("parameters", "_rows", "_first_rows")
 
     def __init__(self, parameters: KalmanParameters) -> None:
         self.parameters = parameters
@@ -297,21 +341,9 @@ class KalmanPredictor:
         self._state[:, slots] = state
         self._ahead_s[slots] = np.nan
 
-    def snapshot(self, slots: Ints, time_s: float) -> Forecaster:
-        ahead = self._forecaster(slots)
+    def snapshot(self, slots: Ints, time_s: float) -> KalmanForecast:
         elapsed = np.maximum(time_s - self._time_s.take(slots), 0)[:, None]
-
-        def forecaster(seconds: Floats) -> tuple[Floats, Floats]:
-            box, spread = to_cxcywh(*ahead(elapsed + np.asarray(seconds, np.float64)))
-            edge = np.sqrt(spread[..., :2] ** 2 + spread[..., 2:] ** 2 / 4)
-            return cxcywh_to_xyxy(box).astype(np.float32), np.concatenate([edge, edge], -1).astype(np.float32)
-
-        return forecaster
-
-    def _forecaster(self, slots: Ints) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
-        """A function of seconds (N, H) since each track's last observation -> mean and std (N, H, 4), coordinates."""
-        state = self._state.take(slots, axis=1)[:, :, None]
-        return lambda elapsed: forecast(state, elapsed[..., None], self.parameters)
+        return KalmanForecast(self._state.take(slots, axis=1)[:, :, None], elapsed, self.parameters)
 
     def _reserve(self, capacity: int) -> None:
         """Grow the arrays to at least `capacity` slots, doubling."""
@@ -322,8 +354,20 @@ class KalmanPredictor:
             self._time_s = np.pad(self._time_s, (0, more))
             self._ahead = np.pad(self._ahead, ((0, 0), (0, more), (0, 0)))
             self._ahead_s = np.pad(self._ahead_s, (0, more), constant_values=np.nan)
-            self._rows = self.parameters.rows(len(self._time_s))
-            self._first_rows = {}
+            self._arrange()
+
+    def _arrange(self) -> None:
+        """Lay the constants out for as many slots as there are."""
+        self._rows = self.parameters.rows(len(self._time_s))
+        self._first_rows = {}
+
+    def _check_state(self) -> None:
+        slots = len(self._time_s)
+        fits(
+            self._state.shape[1] == self._ahead.shape[1] == len(self._ahead_s) == slots, "number of the motion's slots"
+        )
+        fits(bool(np.isfinite(self._state).all() and np.isfinite(self._time_s).all()), "a filter's state")
+        self._arrange()
 
 
 def _four(values: NDArray[Any]) -> NDArray[Any]:

@@ -6,8 +6,8 @@ the next: a forecast at any time is then the filter's closed form and a short po
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import copy
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -18,15 +18,16 @@ from tracker.motion.features import Step, geometry
 from tracker.motion.head import OUTPUTS, corrected, turn_output
 from tracker.motion.kalman import (
     MEAN,
+    KalmanForecast,
     KalmanParameters,
     KalmanPredictor,
-    forecast,
     process_unit,
     to_cxcywh,
     warp,
 )
 from tracker.motion.predictor import Observations, Prediction
-from tracker.motion.trust import SETTLED, Trust
+from tracker.motion.trust import SETTLED, Experience, Trust
+from tracker.state import Stateful, fits
 from tracker.structures import Floats, Ints, Mask
 
 LONGEST_S = 4.0  # the correction stays what it is here: training hardly looks further, and a polynomial runs away
@@ -34,6 +35,10 @@ LONGEST_S = 4.0  # the correction stays what it is here: training hardly looks f
 
 class Core(Protocol):
     """The part between input and head: the state of every slot, one batched step."""
+
+    @property
+    def capacity(self) -> int:
+        """How many slots there are."""
 
     def fresh(self) -> Core:
         """The same weights, without a slot."""
@@ -48,8 +53,31 @@ class Core(Protocol):
         """(N, 47), (N, 512) with rows of NaN for none -> (N, 128); the slots' states move on."""
 
 
+@dataclass(frozen=True, eq=False)
+class LearnedForecast(KalmanForecast):
+    """What filter and network say of N tracks, from one moment on.
+
+    Attributes:
+        output: (N, 1, 20) of the network, a copy. experience: what the stream has shown of forecasts by then.
+    """
+
+    output: NDArray[Any]
+    experience: Experience
+
+    def ahead(self, dt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        begin, _ = self._said(np.zeros(1))
+        return self.experience(begin, *self._said(dt), dt)
+
+    def _said(self, dt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        mean, std = super().ahead(dt)
+        return corrected(mean, std, process_unit(self.state[MEAN]), self.output, np.minimum(dt, LONGEST_S))
+
+
 class LearnedPredictor(KalmanPredictor):
     """A fitted filter and the network that corrects it."""
+
+    saved = (*KalmanPredictor.saved, "core", "_output", "_last", "_begin_s", "_scores", "_trust")
+    rebuilt = (*KalmanPredictor.rebuilt, "_head", "_head_bias")
 
     def __init__(self, parameters: KalmanParameters, core: Core, head: Floats, head_bias: Floats) -> None:
         super().__init__(parameters)
@@ -65,8 +93,8 @@ class LearnedPredictor(KalmanPredictor):
         return type(self)(self.parameters, self.core.fresh(), self._head.T, self._head_bias)
 
     def forecast(self, slots: Ints, time_s: float) -> Prediction:
-        elapsed = np.maximum(time_s - self._time_s.take(slots), 0)[:, None]
-        mean, std = to_cxcywh(*self._forecaster(slots)(elapsed))
+        forecaster = self.snapshot(slots, time_s)
+        mean, std = to_cxcywh(*forecaster.ahead(forecaster.elapsed[..., None]))
         return Prediction(mean[:, 0].astype(np.float32), std[:, 0].astype(np.float32))
 
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
@@ -124,20 +152,10 @@ class LearnedPredictor(KalmanPredictor):
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         return corrected(mean, std, process_unit(last), self._output.take(slots, axis=0), np.minimum(dt, LONGEST_S))
 
-    def _forecaster(self, slots: Ints) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
-        state, output = self._state.take(slots, axis=1)[:, :, None], self._output.take(slots, axis=0)[:, None]
-        experience = self._trust.experience
-
-        def said(dt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-            mean, std = forecast(state, dt, self.parameters)
-            return corrected(mean, std, process_unit(state[MEAN]), output, np.minimum(dt, LONGEST_S))
-
-        def ahead(elapsed: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-            dt = elapsed[..., None]
-            begin, _ = said(np.zeros(1))
-            return experience(begin, *said(dt), dt)
-
-        return ahead
+    def snapshot(self, slots: Ints, time_s: float) -> LearnedForecast:
+        filtered = super().snapshot(slots, time_s)
+        output = self._output.take(slots, axis=0)[:, None]
+        return LearnedForecast(filtered.state, filtered.elapsed, self.parameters, output, self._trust.experience)
 
     def _reserve(self, capacity: int) -> None:
         super()._reserve(capacity)
@@ -148,6 +166,12 @@ class LearnedPredictor(KalmanPredictor):
             self._begin_s = np.pad(self._begin_s, (0, more))
             self._scores = np.pad(self._scores, ((0, 0), (0, more)))
             self.core.reserve(len(self._time_s))
+
+    def _check_state(self) -> None:
+        super()._check_state()
+        slots = len(self._time_s)
+        fits(len(self._output) == len(self._last) == len(self._begin_s) == slots, "number of the network's slots")
+        fits(self._scores.shape[1] == self.core.capacity == slots, "number of the network's slots")
 
 
 class InputMap:
@@ -174,11 +198,17 @@ class InputMap:
         return rows, features[rows] @ self.appearance - self.nothing
 
 
-class SlotState:
+class SlotState(Stateful):
     """The state of all tracks' two layers in one array (2, 2, capacity, hidden), whoever steps it."""
+
+    saved = ("state",)
 
     def __init__(self, hidden: int) -> None:
         self.state = np.zeros((2, 2, 0, hidden), np.float32)
+
+    @property
+    def capacity(self) -> int:
+        return self.state.shape[2]
 
     def fresh(self) -> Self:
         other = copy(self)
@@ -200,6 +230,7 @@ class LstmCore(SlotState):
     """
 
     name = "lstm"
+    rebuilt = ("hidden", "map", "first", "second", "second_bias")
 
     def __init__(self, tensors: dict[str, NDArray[Any]]) -> None:
         self.hidden = tensors["recurrent.weight_hh_l0"].shape[1]

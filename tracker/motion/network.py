@@ -9,6 +9,7 @@ Letters in shapes: B tracks, T observations in order. A state is a tuple of tens
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from copy import copy
 from typing import Any, Self
 
@@ -19,6 +20,8 @@ from torch import Tensor, nn
 
 from tracker.motion.features import GEOMETRY_SIZE
 from tracker.motion.head import OUTPUTS
+from tracker.state import State as Saved
+from tracker.state import Stateful, fits
 from tracker.structures import FEATURE_SIZE, Floats, Ints
 
 INPUT_SIZE = 512
@@ -102,8 +105,11 @@ class RecurrentNetwork(ForecastNetwork):
         raise NotImplementedError
 
 
-class TorchCore:
+class TorchCore(Stateful):
     """Any of the networks in use, by PyTorch: what the LSTM is compared with needs no code of its own for this."""
+
+    saved = ("state",)
+    rebuilt = ("network",)
 
     def __init__(self, network: ForecastNetwork, tensors: dict[str, NDArray[Any]]) -> None:
         weights = {name: torch.from_numpy(value) for name, value in tensors.items() if not name.startswith("kalman.")}
@@ -115,6 +121,20 @@ class TorchCore:
         other = copy(self)
         other.state = self.network.start_state(0)
         return other
+
+    @property
+    def capacity(self) -> int:
+        return self.state[0].shape[1]
+
+    def state_dict(self, without: Collection[str] = ()) -> Saved:  # noqa: ARG002
+        return {str(i): part.numpy() for i, part in enumerate(self.state)}
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]], without: Collection[str] = ()) -> None:  # noqa: ARG002
+        """As the base's, of a state that is a tuple of tensors."""
+        kept = tuple(torch.from_numpy(state[str(i)]) for i in range(len(state)))
+        model = self.network.start_state(kept[0].shape[1]) if kept and kept[0].ndim > 1 else ()
+        fits([(k.shape, k.dtype) for k in kept] == [(m.shape, m.dtype) for m in model], "the network's state")
+        self.state = kept
 
     def reserve(self, capacity: int) -> None:
         more = self.network.start_state(capacity - self.state[0].shape[1])

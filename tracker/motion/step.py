@@ -12,6 +12,8 @@ from tracker.structures import FEATURE_SIZE, Floats, Ints
 class ExportedCore(SlotState):
     """Two layers of LSTM, as `learned.LstmCore`."""
 
+    rebuilt = ("_network",)
+
     def __init__(self, export: Export) -> None:
         self._network = export.open("motion")
         super().__init__(int(export.networks["motion"]["hidden"]))  # hidden, cell; layer; slot

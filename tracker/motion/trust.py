@@ -30,13 +30,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracker.motion.head import OUTPUTS, corrected, turn_output
 from tracker.motion.kalman import MEAN, VARIANCE, KalmanParameters, forecast, measurement_unit, move, process_unit
+from tracker.state import Names, Stateful, fits
 from tracker.structures import Ints
 
 AHEAD_S = 0.8  # between what is said and what it is compared with
@@ -70,7 +71,7 @@ class Experience:
         return begin + share * (mean - begin), std * factor
 
 
-class Trust:
+class Trust(Stateful):
     """The slopes of one stream, by coordinate, its width, and what is being waited for.
 
     Attributes:
@@ -78,6 +79,10 @@ class Trust:
         way: (4,) share of its move that a forecast goes, `AHEAD_S` and more ahead.
         width, near: factors on its standard deviation `AHEAD_S` ahead and in the next frame.
     """
+
+    saved: ClassVar[Names] = ("shares", "way", "width", "near", "_evidence", "_moves", "_errors", "_shape")
+    saved += ("_said_s", "_slots", "_state", "_output", "_motion")
+    rebuilt: ClassVar[Names] = ("_parameters",)
 
     def __init__(self, parameters: KalmanParameters) -> None:
         self.shares = np.ones(OUTPUTS)
@@ -91,7 +96,7 @@ class Trust:
         self._shape = PRIOR / 4 * np.array([[SHAPES[0]], [1], [1]]).repeat(4, 1)
         self._said_s = -np.inf
         self._slots: Ints = np.zeros(0, np.int64)
-        self._state, self._output = np.zeros((5, 0, 4)), np.zeros((0, OUTPUTS))
+        self._state, self._output = np.zeros((5, 0, 4)), np.zeros((0, OUTPUTS), np.float32)
         self._motion = np.eye(2, 3)  # of the camera since
 
     @property
@@ -112,6 +117,10 @@ class Trust:
         """The camera has moved: (2, 3), previous frame to this one."""
         self._motion = affine[:, :2] @ self._motion
         self._motion[:, 2] += affine[:, 2]
+
+    def _check_state(self) -> None:
+        fits(self._state.shape[1] == len(self._output) == len(self._slots), "number of remembered forecasts")
+        fits(len(np.unique(self._slots)) == len(self._slots), "slots of remembered forecasts")
 
     def look(self, slots: Ints, observed: NDArray[Any], since_s: NDArray[Any], time_s: float) -> None:
         """Learn the shape of the next frames' errors; arguments as for `compare`."""
