@@ -5,13 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker import Config, Detections, Tracker
-from tracker.boxes import xyxy_to_cxcywh
+from tracker.boxes import iou, xyxy_to_cxcywh
 from tracker.fusion import Precision, fused
 
 FPS = 20
 boxes = st.tuples(st.floats(-500, 500), st.floats(-500, 500), st.floats(5, 300), st.floats(5, 300)).map(
     lambda b: np.array([[b[0], b[1], b[0] + b[2], b[1] + b[3]]], np.float32)
 )
+
+
+@given(boxes, boxes, st.floats(0, 1))
+def test_it_overlaps_the_detection_by_half_at_least(detected, estimated, strength):
+    assert iou(fused(detected, xyxy_to_cxcywh(estimated), strength), detected)[0, 0] >= 0.5 - 1e-5
 
 
 @given(boxes, boxes, st.floats(0, 1))

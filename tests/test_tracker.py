@@ -2,13 +2,15 @@
 
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracker import Config, Detections, Gallery, Status, Tracker
-from tracker.errors import ConfigError, InputError
+from tracker.boxes import iou
+from tracker.errors import ConfigError, InputError, SourceError
 from tracker.motion.weights import EMBEDDED
 
 FPS = 20
@@ -327,3 +329,146 @@ def test_who_is_mostly_covered_is_not_looked_at():
     tracker = Tracker(device="cpu")
     tracker.update(image, detections=Detections([near, far, aside], scores=[0.9, 0.8, 0.7]))
     assert np.isnan(tracker.features[:, 0]).tolist() == [False, True, False]
+
+
+def alike(present, frames, looked_at):
+    """Objects that all look alike, each in a row of its own, in the frames given of each.
+
+    Args:
+        looked_at: (object, frame) -> is a look taken.
+
+    Returns:
+        What a tracker reports, frame by frame: (id, object) of every detected row, under the id that it has in the end.
+    """
+    rng, tracker, told, names = np.random.default_rng(0), Tracker(), [], {}
+    for i in range(frames):
+        here = [k for k, times in enumerate(present) if i in times]
+        looks = np.eye(1, 512)[[0] * len(here)] + rng.normal(0, 0.005, (len(here), 512))
+        looks[[not looked_at(k, i) for k in here]] = np.nan
+        found = Detections([box(40.0 + i, y=150.0 * k) for k in here], features=looks if here else None)
+        tracks = tracker.update(None, found, time_s=i / 30)
+        names |= tracks.renamed
+        seen = tracks.detection_index >= 0
+        assert sorted(tracks.detection_index[seen]) == list(range(len(here))), "no row is lost"
+        told.append([(key, here[row]) for key, row in zip(tracks.ids[seen], tracks.detection_index[seen], strict=True)])
+    return [[(int(names.get(int(key), key)), k) for key, k in rows] for rows in told]
+
+
+def test_who_was_seen_beside_somebody_does_not_become_them():
+    """A is there for 90 frames, B elsewhere from 75 on, well to be seen when A has gone: at 120 B was A."""
+    told = alike([range(90), range(75, 160)], 160, lambda k, i: k == 0 or i >= 90)
+    first, second = ({key for rows in told for key, k in rows if k == which} for which in (0, 1))
+    assert not first & second
+
+
+lives = st.lists(
+    st.lists(st.tuples(st.integers(0, 200), st.integers(3, 60)), min_size=1, max_size=3), min_size=2, max_size=5
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(lives, st.integers(1, 30))
+def test_nobody_is_two_objects_of_one_frame(spans, every):
+    """An id is never of two objects while both are there, nor of one and, later, of another it was seen beside."""
+    present = [{i for first, length in object_ for i in range(first, first + length)} for object_ in spans]
+    told = alike(present, 262, lambda k, i: (i + 7 * k) % every == 0)
+    where = {}
+    for i, rows in enumerate(told):
+        assert len({key for key, _ in rows}) == len(rows), "an id is one row of a frame"
+        for key, k in rows:
+            where.setdefault(key, {}).setdefault(k, []).append(i)
+    for spots in where.values():
+        frames = [i for times in spots.values() for i in times]
+        assert len(frames) == len(set(frames))
+
+
+def test_behind_a_gap_motion_is_not_asked():
+    for gap_s, same in ((1.0, True), (2.0, False), (3600.0, False)):
+        tracker = Tracker()
+        run(tracker, [[box(100)]] * 20)
+        after = [tracker.update(None, Detections([box(130)]), time_s=20 / FPS + gap_s + i / FPS) for i in range(5)]
+        assert ([1] in [t.ids.tolist() for t in after]) is same, gap_s
+
+
+def test_behind_a_gap_a_look_is_asked():
+    rng, tracker = np.random.default_rng(0), Tracker()
+    run(tracker, [people({0: 100}, rng) for _ in range(20)])
+    after = [tracker.update(None, people({0: 400}, rng), time_s=100 + i / FPS) for i in range(5)]
+    assert after[-1].ids.tolist() == [1]
+
+
+def test_frames_that_are_seldom_are_no_gaps():
+    tracker = Tracker()
+    seldom = [tracker.update(None, Detections([box(100 + 2 * i)]), time_s=3.0 * i) for i in range(8)]
+    assert len({t.ids[0] for t in seldom[1:]}) == 1
+
+
+def test_behind_a_cut_to_a_closer_picture_boxes_are_near_their_detections():
+    rng, tracker = np.random.default_rng(0), Tracker()
+    place = np.c_[150 + 170 * np.arange(10), rng.uniform(200, 400, 10)]
+    velocity, size = rng.normal(0, 4, (10, 2)), rng.uniform(0.8, 1.2, (10, 1)) * [120, 300]
+    for i in range(45):
+        grown = size * (2 if i >= 30 else 1) * np.exp(rng.normal(0, 0.03, (10, 2)))
+        corner = place + velocity * i - grown / 2
+        boxes = np.c_[corner, corner + grown].astype(np.float32)
+        tracks = tracker.update(None, Detections(boxes, rng.uniform(0.7, 1, 10)), time_s=i / 25)
+        overlap = iou(tracks.xyxy, boxes)[np.arange(len(tracks)), tracks.detection_index]
+        assert (overlap[tracks.detection_index >= 0] >= 0.5).all()
+
+
+def test_votes_take_no_more_room_with_more_class_numbers():
+    tracker = Tracker()
+    reported = run(tracker, [Detections(b, [0.9], [i]) for i, b in enumerate(walk(300, speed=0.5))])
+    assert tracker._bank.column("votes").shape == (1, 16)
+    assert [t.ids.tolist() for t in reported] == [[1]] * 300
+    again = run(tracker, [Detections([box(150)], [0.9], [7])] * 5, start=300)
+    assert again[-1].classes.tolist() == [7]
+
+
+@pytest.mark.parametrize("scale", [(0.5, 0.5), (2.0, 2.0), (0.75, 1.5)], ids=["half", "double", "another shape"])
+def test_where_the_picture_changes_its_size_tracks_go_on_in_it(scale):
+    tracker = Tracker(Config().override({"appearance": {"enabled": False}}))
+    whole = Tracker(Config().override({"appearance": {"enabled": False}}))
+    noise = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (240, 400, 3), np.uint8), (0, 0), 3)
+    factor = np.array([*scale, *scale])
+    for i in range(30):
+        boxes = np.array([box(20 + 3 * i, y=60), box(200 - 2 * i, y=90)])
+        changed = i >= 20
+        picture = cv2.resize(noise, None, fx=scale[0], fy=scale[1]) if changed else noise
+        tracks = tracker.update(picture, Detections(boxes * factor if changed else boxes), time_s=i / FPS)
+        usual = whole.update(noise, Detections(boxes), time_s=i / FPS)
+        assert tracks.ids.tolist() == usual.ids.tolist() == [1, 2]
+        expected = usual.xyxy * (factor if changed else 1)
+        np.testing.assert_allclose(tracks.xyxy, expected, atol=2.0)
+        if i == 20:
+            np.testing.assert_allclose(tracker.camera_motion, [[scale[0], 0, 0], [0, scale[1], 0]], atol=0.02)
+            ahead = tracks.forecast(5).xyxy[:, -1], usual.forecast(5).xyxy[:, -1] * factor
+            np.testing.assert_allclose(*ahead, atol=8.0)
+
+
+def test_detections_without_pictures_know_of_no_size():
+    tracker = Tracker()
+    run(tracker, walk(5))
+    assert tracker._size == []
+
+
+def test_a_stream_that_breaks_off_tells_what_was_tracked_first(tmp_path):
+    for i in range(12):
+        cv2.imwrite(str(tmp_path / f"{i:02}.png"), np.full((48, 64, 3), i, np.uint8))
+    (tmp_path / "12.png").write_bytes(b"no picture")
+    told = []
+    with pytest.raises(SourceError):
+        for frame, _ in Tracker(device="cpu").stream(tmp_path, hindsight=True):
+            told.append(frame.number)
+    assert told == list(range(1, 13))
+
+
+@pytest.mark.parametrize("shape", [(6000, 4), (4, 6000), (100, 17_000), (1, 1)])
+def test_pictures_of_odd_shapes_are_tracked(shape):
+    height, width = shape
+    picture = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+    tracker = Tracker(device="cpu")
+    for i in range(3):
+        found = Detections([[0, 0, min(width, 60), min(height, 90)]])
+        tracks = tracker.update(picture[:, ::-1], found, time_s=i / FPS)
+    assert tracks.ids.tolist() == [1]
