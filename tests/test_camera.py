@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tracker.camera import CameraMotion, is_identity
+from tracker.camera import CameraMotion, after, is_identity
 from tracker.config import CameraConfig
 
 NOTHING = np.zeros((0, 4), np.float32)
@@ -50,12 +50,29 @@ def test_a_still_camera_is_hardly_looked_at_and_noticed_when_it_starts(picture):
     np.testing.assert_allclose(sum(a[0, 2] for a in steps), 10, atol=0.5)
 
 
-def test_a_featureless_picture_and_a_change_of_size_give_the_identity(picture):
+@pytest.mark.parametrize("size", [(320, 240), (1280, 960), (320, 480)])
+def test_motion_into_a_picture_of_another_size_is_in_its_pixels(picture, size):
+    true = np.array([[1, 0, -12.0], [0, 1, 7.0]])
+    camera = CameraMotion(CameraConfig())
+    camera.estimate(view(picture, np.eye(2, 3)), 0.0, NOTHING)
+    found = camera.estimate(cv2.resize(view(picture, true), size), 0.04, NOTHING)
+    np.testing.assert_allclose(found[:, 2], true[:, 2] * [size[0] / 640, size[1] / 480], atol=1.5)
+    np.testing.assert_allclose(found[:, :2], np.eye(2), atol=0.01)
+    assert is_identity(camera.estimate(cv2.resize(view(picture, true), size), 0.08, NOTHING))
+
+
+def test_one_motion_after_another_is_one():
+    first, second = np.array([[2.0, 0, 3], [0, 2, 4]]), np.array([[0, -1.0, 5], [1, 0, 6]])
+    point = np.array([7.0, 8])
+    both = second[:, :2] @ (first[:, :2] @ point + first[:, 2]) + second[:, 2]
+    np.testing.assert_allclose(after(first, second) @ [*point, 1], both)
+
+
+def test_a_featureless_picture_gives_the_identity(picture):
     camera = CameraMotion(CameraConfig())
     grey = np.full((480, 640, 3), 127, np.uint8)
     assert is_identity(camera.estimate(grey, 0.0, NOTHING))
     assert is_identity(camera.estimate(grey, 0.04, NOTHING))
-    assert is_identity(camera.estimate(picture, 0.08, NOTHING))
 
 
 def test_it_can_be_switched_off(picture):

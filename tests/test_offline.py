@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from walkers import LENGTH, make_sequence, perfect
 
-from tracker import Config, Detections, Status, Tracker
+from tracker import Config, Detections, Status, Tracker, Tracks
 from tracker.errors import UsageError
 from tracker.motion import load_predictor
 from tracker.offline import Recorder, linked, pairs, second_look, settled, voted
@@ -64,6 +64,52 @@ def columns(table):
 def assert_same(a, b):
     for name, value in columns(a).items():
         np.testing.assert_array_equal(value, columns(b)[name], err_msg=name)
+
+
+def test_a_name_that_was_given_up_may_be_somebody_elses_later() -> None:
+    """With a shared gallery: 5 turns out to be 1; then 9 turns out to be 5, which another camera has gone on with."""
+    recorder = Recorder()
+    frames = [({1: 0}, {}), ({5: 0}, {}), ({1: 0}, {5: 1}), ({1: 0, 9: 1}, {}), ({1: 0, 5: 1}, {9: 5})]
+    for i, (places, renamed) in enumerate(frames):
+        ids, n = np.array(list(places)), len(places)
+        found = Detections([[100 * k, 0, 100 * k + 40, 90] for k in places.values()])
+        tracks = Tracks(
+            ids, found.xyxy, found.scores, found.classes, found.classes, np.full(n, 1), np.arange(n), i / 25, 0.04
+        )
+        recorder.add(replace(tracks, renamed=renamed), found, np.eye(2, 3), None)
+    table = recorder.table()
+    assert [table.frames[table.ids == i].tolist() for i in (1, 5)] == [[0, 1, 2, 3, 4], [3, 4]]
+
+
+people = st.lists(
+    st.lists(st.tuples(st.integers(0, 120), st.integers(3, 40)), min_size=1, max_size=3), min_size=2, max_size=4
+)
+
+
+@settings(max_examples=10, deadline=None)
+@given(people, st.integers(1, 20))
+def test_a_second_look_never_joins_two_of_one_frame_nor_loses_a_row(spans: list, every: int) -> None:
+    """Objects that all look alike come and go in places of their own."""
+    tracker, recorder, rng = Tracker(CONFIG), Recorder(), np.random.default_rng(0)
+    rows, believed = [], set()
+    for i in range(160):
+        here = [k for k, times in enumerate(spans) if any(0 <= i - first < length for first, length in times)]
+        looks = np.eye(1, 512)[[0] * len(here)] + rng.normal(0, 0.005, (len(here), 512))
+        looks[[(i + 7 * k) % every != 0 for k in here]] = np.nan
+        boxes = [[40 + i, 150 * k, 80 + i, 150 * k + 100] for k in here]
+        found = Detections(boxes, features=looks if here else None)
+        tracks = tracker.update(None, found, time_s=i / 30)
+        recorder.add(tracks, found, tracker.camera_motion, found.features)
+        believed |= set(tracks.confirmed.ids.tolist())
+        rows += [(i, here[index]) for index in tracks.detection_index[tracks.detection_index >= 0]]
+    table = recorder.table()
+    out = second_look(table, CONFIG)
+    place = out.ids * 1000 + out.frames
+    assert len(np.unique(place)) == len(place)
+    seen = out[out.raw_classes >= 0]
+    assert len(seen) == len(table) <= len(rows)
+    assert len(np.unique(table.ids * 1000 + table.frames)) == len(table)
+    assert set(table.ids.tolist()) <= believed
 
 
 def test_a_walker_who_is_lost_for_a_moment_is_one_track_again() -> None:

@@ -1,6 +1,7 @@
 """Stories over frames: what a user of `Tracker.update` sees, told one frame after the other."""
 
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tracker import Config, Detections, Gallery, Status, Tracker
 from tracker.boxes import iou
 from tracker.errors import ConfigError, InputError, SourceError
+from tracker.hindsight import Hindsight
 from tracker.motion.weights import EMBEDDED
 
 FPS = 20
@@ -472,3 +474,31 @@ def test_pictures_of_odd_shapes_are_tracked(shape):
         found = Detections([[0, 0, min(width, 60), min(height, 90)]])
         tracks = tracker.update(picture[:, ::-1], found, time_s=i / FPS)
     assert tracks.ids.tolist() == [1]
+
+
+PETS = Path(__file__).parents[2] / "shared" / "data" / "video" / "PETS09-S2L1-first"
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not PETS.is_dir(), reason="needs the research data in ../shared")
+def test_a_real_clip_whose_second_half_is_smaller_has_the_same_tracks(tmp_path):
+    """Ids stay, and what is told half a second late has no jump either: it is the whole clip's, half as large."""
+    frames = [cv2.imread(str(path)) for path in sorted((PETS / "img1").iterdir())[:40]]
+    truth = np.loadtxt(PETS / "gt" / "gt.txt", delimiter=",")
+    told = {}
+    for name, smaller in (("whole", 1.0), ("changed", 0.5)):
+        tracker = Tracker(Config().override({"appearance": {"enabled": False}}))
+        wait, rows = Hindsight(0.5, tracker.config.offline), {}
+        for i, picture in enumerate(frames):
+            scale = smaller if i >= 20 else 1.0
+            boxes = truth[truth[:, 0] == i + 1, 2:6]
+            boxes = np.c_[boxes[:, :2], boxes[:, :2] + boxes[:, 2:]] * scale
+            tracks = tracker.update(cv2.resize(picture, None, fx=scale, fy=scale), Detections(boxes), time_s=i / 7)
+            for frame, late in wait.push((i, scale), tracks, tracker.camera_motion):
+                rows |= {(frame[0], key): box / frame[1] for key, box in zip(late.ids, late.xyxy, strict=True)}
+        for frame, late in wait.flush():
+            rows |= {(frame[0], key): box / frame[1] for key, box in zip(late.ids, late.xyxy, strict=True)}
+        told[name] = rows
+    assert told["whole"].keys() == told["changed"].keys()
+    off = [np.abs(told["whole"][key] - told["changed"][key]).max() for key in told["whole"]]
+    assert max(off) < 4.0

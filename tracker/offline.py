@@ -22,7 +22,7 @@ from tracker.fusion import Precision, fused
 from tracker.motion import load_predictor
 from tracker.motion.predictor import Observations, Predictor
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
-from tracker.track_table import TrackTable, filled, inverse, renamed, smoothed
+from tracker.track_table import TrackTable, filled, inverse, smoothed
 
 Array = NDArray[np.float64]
 _LINK = np.array([1.82, -0.90, 1.06, -2.67, -1.60])  # constant, surprise, vagueness, log of the gap in s, growth
@@ -45,7 +45,7 @@ class Recorder:
         self._times_s: list[float] = []
         self._camera: list[Array] = []
         self._believed: set[int] = set()
-        self._renamed: dict[int, int] = {}
+        self._renamed: list[tuple[int, int, int]] = []  # before which frame, which id, became which
         self._look_sums: dict[int, Floats] = {}
         self.names: Mapping[int, str] = {}
 
@@ -60,6 +60,13 @@ class Recorder:
             found: the detections it got: their boxes are taken as they were detected, to be smoothed later.
             camera_motion: (2, 3) affine from the frame before. features: (N, 512) looks of `found`, NaN where none.
         """
+        for provisional, known in tracks.renamed.items():
+            self._renamed.append((len(self), provisional, known))
+            if provisional in self._believed:
+                self._believed.remove(provisional)
+                self._believed.add(known)
+            if provisional in self._look_sums:
+                self._look_sums[known] = self._look_sums.get(known, 0) + self._look_sums.pop(provisional)
         seen = tracks.detection_index >= 0
         index = tracks.detection_index[seen]
         rows = tracks[seen]
@@ -67,7 +74,6 @@ class Recorder:
         self._times_s.append(tracks.time_s)
         self._camera.append(np.asarray(camera_motion, np.float64))
         self._believed.update(tracks.ids[tracks.status == Status.CONFIRMED].tolist())
-        self._renamed.update(tracks.renamed)
         self.names = tracks.names or self.names
         if features is not None:
             for row in np.flatnonzero(~np.isnan(features[index, 0])):  # few: only unclear crops are looked at
@@ -78,15 +84,11 @@ class Recorder:
         """The seen rows of all tracks that were believed in the end, ordered by id and frame."""
         columns = [np.concatenate(part) for part in zip(*self._rows, strict=True)] if self._rows else _NOTHING
         ids, xyxy, scores, classes, raw_classes = columns
-        sums: dict[int, Floats] = {}
-        for key, look in self._look_sums.items():
-            known = self._final_id(key)
-            sums[known] = sums.get(known, 0) + look
-        looks = np.array(list(sums.values()), np.float32).reshape(-1, FEATURE_SIZE)
-        ids = renamed(ids, {key: self._final_id(key) for key in self._renamed})
+        looks = np.array(list(self._look_sums.values()), np.float32).reshape(-1, FEATURE_SIZE)
+        frames = np.repeat(np.arange(len(self)), [len(rows[0]) for rows in self._rows])
         table = TrackTable(
-            frames=np.repeat(np.arange(len(self)), [len(rows[0]) for rows in self._rows]),
-            ids=ids,
+            frames=frames,
+            ids=self._recognised(ids, frames),
             xyxy=xyxy,
             scores=scores,
             classes=classes,
@@ -94,20 +96,24 @@ class Recorder:
             status=np.full(len(ids), int(Status.CONFIRMED)),
             times_s=np.array(self._times_s),
             camera=np.array(self._camera).reshape(-1, 2, 3),
-            look_ids=np.array(list(sums), np.int64),
+            look_ids=np.array(list(self._look_sums), np.int64),
             looks=looks / np.linalg.norm(looks, axis=1, keepdims=True),
         )
-        believed = [self._final_id(key) for key in self._believed]
-        table = table[np.isin(table.ids, believed)]
-        # a track that went by a provisional id before it was recognised may have been seen twice in a frame
-        table = table[np.lexsort((-table.scores, table.frames, table.ids))]
-        again = (np.diff(table.ids, prepend=-1) == 0) & (np.diff(table.frames, prepend=-1) == 0)
-        return table[~again]
+        return table[np.isin(table.ids, list(self._believed))].ordered
 
-    def _final_id(self, key: int) -> int:
-        while key in self._renamed:
-            key = self._renamed[key]
-        return key
+    def _recognised(self, ids: Ints, frames: Ints) -> Ints:
+        """The ids (R,) of rows in these frames (R,) as they turned out to be later.
+
+        An id that was given up here may come back as somebody else's, from a camera that shares the gallery: so a name
+        counts for the rows before it was given alone.
+        """
+        rows = np.flatnonzero(np.isin(ids, [provisional for _, provisional, _ in self._renamed]))
+        own, when = ids[rows], frames[rows]
+        for frame, provisional, known in self._renamed:
+            own[(own == provisional) & (when < frame)] = known
+        ids = ids.copy()
+        ids[rows] = own
+        return ids
 
 
 def second_look(table: TrackTable, config: Config) -> TrackTable:
