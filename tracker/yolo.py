@@ -1,16 +1,15 @@
-"""The YOLO network: its weights read without running code, its layers laid out for speed.
+"""The YOLO network in use: its layers laid out for speed. `yolo_weights.py` reads and writes it.
 
 - On the CPU convolution, bias and SiLU are one oneDNN operation on weights laid out once (what `torch.compile` would
   make of them, without its minute of compilation).
 - Class scores decide first: boxes are decoded only where a score passes the threshold.
 
-Ultralytics' layers and checkpoints: https://github.com/ultralytics/ultralytics (AGPL-3.0).
+Ultralytics' layers: https://github.com/ultralytics/ultralytics (AGPL-3.0).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,129 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tracker.detect import PAD
-from tracker.errors import WeightsError
-from tracker.privacy import imported
 from tracker.structures import Image
+from tracker.yolo_weights import load, read_checkpoint, save, ultralytics, with_classes
 
-_HEADS = ("Detect", "Segment", "Segment26", "Pose", "Pose26", "v10Detect")
-
-
-def ultralytics(module: str) -> Any:
-    """`ultralytics.<module>`, which sends nothing, looks nothing up and writes nothing to the user's home."""
-    return imported(f"ultralytics.{module}")
-
-
-def load(path: Path) -> tuple[Any, dict[int, str]]:
-    """An Ultralytics detection model (32-bit, evaluation mode, not fused) and its class names. Runs no pickled code.
-
-    `.safetensors`: a state dict whose metadata holds the architecture (`yaml`) and the `names` as JSON, as
-    `save` writes it. `.pt`: an Ultralytics checkpoint, read with `weights_only=True`.
-
-    Raises:
-        WeightsError: damaged, unsafe, or not a detector.
-    """
-    network = _from_safetensors(path) if path.suffix == ".safetensors" else _from_checkpoint(path)
-    head = network.model[-1]
-    if type(head).__name__ not in _HEADS:
-        raise WeightsError(f"{path} is a {type(head).__name__} network; give weights of a YOLO detector")
-    names = {int(number): str(name) for number, name in dict(network.names).items()}
-    return network.float().eval(), names
-
-
-def save(network: Any, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write an Ultralytics detection model as 16-bit safetensors that `load` reads, with `metadata` beside."""
-    from safetensors.torch import save_file
-
-    state = {
-        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
-        for name, value in network.state_dict().items()
-    }
-    names = {str(number): name for number, name in dict(network.names).items()}
-    own = {"yaml": json.dumps(network.yaml), "names": json.dumps(names)}
-    save_file(state, path, metadata={**metadata, **own})
-
-
-def _from_safetensors(path: Path) -> Any:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        architecture = json.loads(metadata["yaml"])
-        names = {int(number): str(name) for number, name in json.loads(metadata["names"]).items()}
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a whole safetensors file ({error}); copy or train it again") from error
-    except (KeyError, ValueError) as error:
-        raise WeightsError(
-            f"{path} holds no detector (metadata: {error}); give one made by track train detector"
-        ) from error
-    tasks = ultralytics("nn.tasks")
-    try:
-        _check_architecture(architecture)
-        network = tasks.DetectionModel(architecture, verbose=False)
-        if len(names) != network.model[-1].nc:
-            with_classes(network, names)
-        network.names = names
-        network.load_state_dict(state)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
-        raise WeightsError(
-            f"{path} does not fit its own architecture ({str(error).splitlines()[0]}); train it again"
-        ) from error
-    return network
-
-
-def with_classes(network: Any, names: Mapping[int, str]) -> Any:
-    """`network` with its last layer made anew for `names`; classes that it knows keep their weights."""
-    head = network.model[-1]
-    old = {name: number for number, name in dict(network.names).items()}
-    known = [(new, old[name]) for new, name in names.items() if name in old]
-    for branch in [*head.cv3, *(getattr(head, "one2one_cv3", None) or [])]:
-        last = branch[-1]
-        layer = nn.Conv2d(last.in_channels, len(names), 1)
-        for old_values, values in ((last.weight.data, layer.weight.data), (last.bias.data, layer.bias.data)):  # type: ignore[union-attr]
-            values[:] = old_values.mean(dim=0, keepdim=True)
-            for new, number in known:
-                values[new] = old_values[number]
-        branch[-1] = layer
-    head.nc, head.no = len(names), len(names) + 4 * head.reg_max
-    network.nc, network.names = len(names), dict(names)
-    return network
-
-
-def _check_architecture(yaml: Any) -> None:
-    """Only plain network layers by name: Ultralytics evaluates what a model description says."""
-    if "activation" in yaml:
-        raise ValueError("an activation given as code")
-    for _, _, name, _ in [*yaml["backbone"], *yaml["head"]]:
-        layer = getattr(nn, name[3:], None) if name.startswith("nn.") else None
-        known = name in ultralytics("nn.modules").__all__ or name == "Concat"
-        if not known and not (isinstance(layer, type) and issubclass(layer, nn.Module)):
-            raise ValueError(f"unknown layer {name!r}")
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """An Ultralytics checkpoint, read with `weights_only=True`: known layers and numbers, no code.
-
-    Raises:
-        WeightsError: damaged, or holds anything else.
-    """
-    try:
-        checkpoint, _ = ultralytics("nn.tasks").torch_safe_load(str(path.resolve()), safe_only=True)
-    except Exception as error:  # whatever a damaged or foreign pickle makes PyTorch raise
-        raise WeightsError(
-            f"{path} is not a YOLO checkpoint that can be read without running code; "
-            "give weights saved by Ultralytics, or convert them to .safetensors"
-        ) from error
-    return dict(checkpoint)
-
-
-def _from_checkpoint(path: Path) -> Any:
-    checkpoint = read_checkpoint(path)
-    network = checkpoint.get("ema") or checkpoint.get("model")
-    if not isinstance(network, ultralytics("nn.tasks").DetectionModel):
-        raise WeightsError(f"{path} holds a {type(network).__name__}; give weights of a YOLO detector")
-    return network
+__all__ = ["load", "read_checkpoint", "save", "ultralytics", "with_classes"]
 
 
 def for_inference(network: Any, device: torch.device, dtype: torch.dtype, conf: float) -> nn.Module:

@@ -1,0 +1,92 @@
+"""What a weights file may say of its YOLO network, checked before anything of that size is built.
+
+A description of a network is a program: it names layers, which may do anything when they are made (one of Ultralytics'
+downloads weights), and numbers, which decide how much memory they take. So only the layers of YOLO's own detectors are
+known here, numbers are bounded, and the network is planned without memory first: its parameters have to be the file's,
+shape by shape, and become those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+HEADS = ("Detect", "Segment", "Segment26", "Pose", "Pose26", "v10Detect")
+# Of the detectors that Ultralytics describes, YOLOv3 to YOLO26.
+_LAYERS = frozenset(  # a text: a list would be a page
+    "A2C2f ADown AConv Bottleneck BottleneckCSP C2 C2f C2fCIB C2fPSA C2PSA C3 C3Ghost C3k2 C3x CBFuse CBLinear Concat "  # noqa: SIM905
+    "Conv ConvTranspose DWConv ELAN1 Focus GhostBottleneck GhostConv PSA RepC3 RepNCSPELAN4 SCDown SPP SPPELAN SPPF "
+    "nn.ConvTranspose2d nn.Identity nn.MaxPool2d nn.Upsample nn.ZeroPad2d".split()
+)
+_WORDS = ("None", "True", "False", "nc", "kpt_shape", "nearest", "bilinear")
+_MOST_LAYERS, _MOST_REPEATS, _MOST_ARGUMENTS = 256, 32, 16
+_LARGEST = 65536  # of all numbers
+_DEEPEST = 4.0  # factor on repeats
+_LARGEST_TENSOR = 2**25  # numbers; those of the largest YOLO are a seventh of that
+_MAKERS = frozenset({torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.arange})
+
+
+class Planned(TorchFunctionMode):
+    """While it is entered, tensors that layers make have a shape and no memory (PyTorch's device "meta").
+
+    Raises:
+        ValueError: a tensor, also of those that the layers give for a small picture, is larger than any YOLO's.
+    """
+
+    def __torch_function__(
+        self, function: Callable[..., Any], _: Any, arguments: Any = (), options: dict[str, Any] | None = None
+    ) -> Any:
+        options = dict(options or {})
+        if function in _MAKERS:
+            options["device"] = "meta"
+        made = function(*arguments, **options)
+        if isinstance(made, Tensor) and made.numel() > _LARGEST_TENSOR:
+            raise ValueError(f"a tensor of {made.numel()} numbers")
+        return made
+
+
+def check_description(description: Any) -> None:
+    """What a file says of its network: `backbone` and `head`, rows of (from, repeats, layer, arguments), and numbers.
+
+    Raises:
+        ValueError, TypeError, KeyError: unknown layers, unbounded numbers, code.
+    """
+    if "activation" in description:
+        raise ValueError("an activation given as code")
+    if description.get("channels", 3) != 3:
+        raise ValueError("a network for other pictures than colour ones")
+    rows = [*description["backbone"], *description["head"]]
+    if not 0 < len(rows) <= _MOST_LAYERS:
+        raise ValueError(f"{len(rows)} layers")
+    for number, (source, repeats, name, arguments) in enumerate(rows):
+        last = number == len(rows) - 1
+        if name not in (HEADS if last else _LAYERS):
+            raise ValueError(f"unknown {'head' if last else 'layer'} {name!r}")
+        if not (isinstance(repeats, int) and 0 < repeats <= _MOST_REPEATS):
+            raise ValueError(f"{repeats!r} repeats of a layer")
+        _check_numbers(source, ())
+        _check_numbers(arguments, _WORDS)
+    depths = [description.get("depth_multiple", 1.0), *(scale[0] for scale in description.get("scales", {}).values())]
+    if not all(0 < depth <= _DEEPEST for depth in depths):
+        raise ValueError(f"depths of {depths}")
+    for name in ("nc", "reg_max", "kpt_shape", "end2end", "width_multiple"):
+        _check_numbers(description.get(name), ())
+    _check_numbers([list(scale) for scale in description.get("scales", {}).values()], ())
+
+
+def _check_numbers(value: Any, words: tuple[str, ...]) -> None:
+    """Numbers up to the bound, lists of them, and some words."""
+    if isinstance(value, list | tuple):
+        if len(value) > _MOST_ARGUMENTS:
+            raise ValueError(f"{len(value)} numbers in one place")
+        for part in value:
+            _check_numbers(part, words)
+    elif isinstance(value, str):
+        if value not in words:
+            raise ValueError(f"the word {value!r}")
+    elif value is not None and not -_LARGEST <= value <= _LARGEST:
+        raise ValueError(f"the number {value!r}")
