@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from tracker.appearance import load_weights
 from tracker.errors import WeightsError
@@ -40,6 +41,26 @@ def test_what_similarities_mean_is_known_without_loading_the_network(tmp_path: P
     (tmp_path / "damaged.safetensors").write_bytes(EMBEDDED.read_bytes()[:1000])
     with pytest.raises(WeightsError, match="cannot be read as weights"):
         load_calibration(tmp_path / "damaged.safetensors")
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    ["[1, 2]", "3", "{", '{"threshold": NaN}', '{"slope": Infinity}', '{"slope": "steep"}', '{"slope": [1, 2]}']
+    + ['{"bend": 1}', '{"different_deviation": 0}', '{"threshold": null}'],
+)
+def test_a_calibration_of_another_shape_is_one_sentence(tmp_path: Path, calibration: str) -> None:
+    path = tmp_path / "odd.safetensors"
+    save_file(dict(load_weights().state), path, {"calibration": calibration, "crop_size": "[128, 64]"})
+    for load in (load_calibration, load_weights):
+        with pytest.raises(WeightsError, match=r"odd\.safetensors cannot be read as weights; give"):
+            load(path)
+
+
+@pytest.mark.parametrize("size", ["[128]", "[8, 8]", "[16, 1000000000]", "7", '{"h": 1}', "[NaN, 64]"])
+def test_crops_of_no_size_a_network_is_made_for_are_refused(tmp_path: Path, size: str) -> None:
+    save_file(dict(load_weights().state), tmp_path / "odd.safetensors", {"crop_size": size})
+    with pytest.raises(WeightsError, match="cannot be read as weights"):
+        load_weights(tmp_path / "odd.safetensors")
 
 
 def test_features_of_ones_own_need_no_pytorch() -> None:

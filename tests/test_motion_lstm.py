@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from motion_steps import step
+from safetensors.numpy import save_file
 
 torch = pytest.importorskip("torch")
 
@@ -193,6 +194,45 @@ def test_missing_and_incomplete_weights_name_the_command_that_makes_them(tmp_pat
     write_weights(path, {k: v for k, v in whole.tensors.items() if "recurrent" not in k}, {"model": "lstm"})
     with pytest.raises(WeightsError, match="half"):
         load_predictor(str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("head.bias", lambda value: value * np.nan, "no finite number"),
+        ("recurrent.weight_hh_l1", lambda value: value + np.inf, "no finite number"),
+        ("kalman.damping", lambda value: -value, "above 0"),
+        ("kalman.damping", lambda value: value[:2], r"\(4,\)"),
+        ("recurrent.weight_hh_l0", lambda value: value[:, :3], r"recurrent.weight_hh_l0 is \(512, 3\)"),
+        ("geometry.weight", lambda value: value.T, "geometry.weight"),
+        ("head.weight", lambda value: value[0], "head.weight"),
+        ("head.bias", lambda value: value.astype(np.int64), "no finite number"),
+    ],
+)
+def test_weights_of_another_shape_or_not_finite_are_refused_where_they_are_read(tmp_path, name, change, said):
+    tensors = dict(read_weights(EMBEDDED).tensors)
+    path = tmp_path / "odd.safetensors"
+    write_weights(path, tensors | {name: change(tensors[name])}, {"model": "lstm"})
+    for model in (str(path), path):
+        with pytest.raises(WeightsError, match=rf"odd\.safetensors.*{said}.*track train motion"):
+            load_predictor(model) if isinstance(model, str) else read_weights(model)
+
+
+@pytest.mark.parametrize("notes", ["[1]", "7", '"text"', '{"model": 3}', "[" * 100_000, '{"model": "mamba"}'])
+def test_notes_that_are_none_are_refused(tmp_path, notes):
+    path = tmp_path / "odd.safetensors"
+    save_file(dict(read_weights(EMBEDDED).tensors), path, {"motion": notes})
+    with pytest.raises(WeightsError, match=r"odd\.safetensors.*track train motion"):
+        load_predictor(str(path))
+
+
+def test_a_link_in_the_place_of_weights_is_replaced_and_not_written_through(tmp_path):
+    weights = read_weights(EMBEDDED)
+    (tmp_path / "theirs.safetensors").write_bytes(b"theirs")
+    (tmp_path / "ours.safetensors").symlink_to(tmp_path / "theirs.safetensors")
+    write_weights(tmp_path / "ours.safetensors", weights.tensors, weights.notes)
+    assert (tmp_path / "theirs.safetensors").read_bytes() == b"theirs"
+    assert read_weights(tmp_path / "ours.safetensors").notes == weights.notes
 
 
 def test_the_forecast_of_what_is_long_hidden_does_not_run_away():

@@ -25,6 +25,7 @@ from tracker.omniscale import FEATURES, FoldedNet, OmniScaleNet
 from tracker.structures import Floats, Image
 
 CHECKPOINT_SIZE = (256, 128)  # crop height and width of a checkpoint that does not say: what torchreid trains with
+LARGEST_CROP = 1024  # pixels; memory is taken for what a file says
 CHUNK = {"cpu": 16, "cuda": 256}  # crops at once: what stays in a core's cache, and what fills a GPU
 
 
@@ -78,7 +79,7 @@ def load_weights(path: str | Path = "") -> Weights:
             raise WeightsError(f"{file} holds numbers that are not finite; {REMEDY}")
         size = tuple(int(n) for n in json.loads(metadata.get("crop_size", json.dumps(CHECKPOINT_SIZE))))
         calibration = read_calibration(metadata)
-        if len(size) != 2 or min(size) < 16:
+        if len(size) != 2 or min(size) < 16 or max(size) > LARGEST_CROP:
             raise ValueError(f"crop size {size}")
     except WeightsError:
         raise

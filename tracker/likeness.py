@@ -8,6 +8,7 @@ Needs no PyTorch: features may be handed in without any network.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,8 +87,16 @@ def weights_file(path: str | Path = "") -> Path:
 
 
 def read_calibration(metadata: Mapping[str, str]) -> Calibration:
-    """From the notes in a weights file."""
-    return Calibration(**json.loads(metadata.get("calibration", "{}")))
+    """From the notes in a weights file.
+
+    Raises:
+        ValueError, TypeError: not finite numbers by the names of a calibration, or a spread that is none.
+    """
+    values = json.loads(metadata.get("calibration", "{}"))
+    calibration = Calibration(**{name: float(value) for name, value in values.items()})
+    if not all(map(math.isfinite, vars(calibration).values())) or not calibration.different_deviation > 0:
+        raise ValueError(f"calibration {values}")
+    return calibration
 
 
 def load_calibration(path: str | Path = "") -> Calibration:
