@@ -11,6 +11,7 @@ from tracker.sequence import (
     FLAG,
     ID,
     MotSequence,
+    find_images,
     find_sequences,
     ground_truth,
     read_table,
@@ -165,3 +166,20 @@ def test_the_research_data_is_read_whole(folder: str) -> None:
         if sequence.ground_truth_file.is_file():
             truth = sequence.ground_truth()
             assert len(truth) and truth[:, 0].max() <= sequence.length and (truth[:, ID] >= 0).all()
+
+
+def test_images_and_sequences_come_in_natural_order_without_what_is_hidden(tmp_path: Path) -> None:
+    for name in ("walk1", "walk2", "walk10", ".walk3"):
+        images = tmp_path / name / "img1"
+        images.mkdir(parents=True)
+        (tmp_path / name / "seqinfo.ini").write_text("[Sequence]\nseqLength=3\nframeRate=2\n")
+        for file in ("1.jpg", "2.JPG", "10.png", "._1.jpg", ".DS_Store", "notes.txt"):
+            (images / file).touch()
+        (images / ".thumbnails").mkdir()
+        (images / ".thumbnails" / "5.jpg").touch()
+    sequences = find_sequences([tmp_path])
+    assert [sequence.name for sequence in sequences] == ["walk1", "walk2", "walk10"]
+    assert [image.name for image in sequences[0].images()] == ["1.jpg", "2.JPG", "10.png"]
+    below = [image.name for image in find_images(tmp_path / "walk1", below=True)]
+    assert below == ["1.jpg", "2.JPG", "10.png"]
+    assert [picture.name for picture in find_images(tmp_path)] == []

@@ -1,6 +1,9 @@
 """Fine-tuning the detector, on a handful of small pictures."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -14,9 +17,10 @@ from tracker import yolo
 from tracker.cli import main
 from tracker.config import DetectorConfig
 from tracker.detect import EMBEDDED, YoloDetector
-from tracker.errors import DataError, UsageError
+from tracker.errors import DataError, OutputError, UsageError, WeightsError
 from tracker.structures import Detections, Tracks
-from tracker.train.detection_data import DataConfig, Dataset, _covered, build
+from tracker.train import detector
+from tracker.train.detection_data import DataConfig, Dataset, _covered, _link, build
 from tracker.train.detector import FineTuneConfig, fine_tune
 from tracker.video import Frame
 from tracker.video_writer import VideoWriter
@@ -111,6 +115,71 @@ class TestData:
         covered = _covered(image, doubtful, Detections([[10, 10, 30, 30]]))
         assert (covered[:10, :20] == 114).all() and (covered[10:30, 10:30] == 200).all() and (image == 200).all()
 
+    @pytest.mark.parametrize(("count", "share", "held"), [(2, 0.2, 1), (3, 0.2, 1), (3, 0.9, 2), (10, 0.2, 2)])
+    def test_a_share_is_held_out_at_least_one_and_never_all(self, tmp_path, count, share, held):
+        folder = yolo_folder(tmp_path / "street", count=count)
+        dataset = build([folder], tmp_path / "out", EMBEDDED, DataConfig(imgsz=64, held_out=share))
+        assert (dataset.train, dataset.val) == (count - held, held)
+
+    def test_one_image_cannot_be_learned_from_and_measured_on(self, tmp_path):
+        one = yolo_folder(tmp_path / "one", count=1)
+        with pytest.raises(DataError, match=r"1 labelled images.*--val"):
+            build([one], tmp_path / "out", EMBEDDED, SMALL)
+        dataset = build([one], tmp_path / "out", EMBEDDED, SMALL, held_out=[yolo_folder(tmp_path / "two", count=1)])
+        assert (dataset.train, dataset.val) == (1, 1)
+        with pytest.raises(DataError, match="to train on and to measure on"):
+            build([one], tmp_path / "out", EMBEDDED, SMALL, held_out=[tmp_path / "two" / ".." / "one"])
+
+    def test_images_of_one_name_stay_apart_and_the_originals_what_they_are(self, tmp_path):
+        """`0.jpg` in several folders, beside `0.png`, and in two data folders of one name."""
+        folders = []
+        for place in ("a", "b"):
+            folder = yolo_folder(tmp_path / place / "street", count=2)
+            for i, inner in enumerate(("train", "val")):
+                for part in ("images", "labels"):
+                    (folder / part / inner).mkdir()
+                cv2.imwrite(str(folder / "images" / inner / "0.jpg"), np.full((64, 64, 3), 80 * i, np.uint8))
+                (folder / "labels" / inner / "0.txt").write_text(f"{i} .5 .5 .{i + 1} .5")
+            cv2.imwrite(str(folder / "images" / "0.png"), BUS)
+            folders.append(folder)
+        files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.is_file()]
+        before = [file.read_bytes() for file in files]
+        dataset = build(folders, tmp_path / "out", EMBEDDED, SMALL)
+        assert dataset.train + dataset.val == 10
+        assert [file.read_bytes() for file in files] == before
+        links = list((tmp_path / "out" / "images").rglob("*.*"))
+        originals = {file.resolve() for file in files if file.suffix in (".jpg", ".png")}
+        assert len(links) == 10 and {link.resolve() for link in links} == originals
+        assert len({link.stem.casefold() for link in links}) == 10
+        for link in links:
+            written = tmp_path / "out" / "labels" / link.parent.name / f"{link.stem}.txt"
+            *_, place, name = link.resolve().parts
+            truth = link.resolve().parents[1 if place == "images" else 2] / "labels"
+            truth = (truth if place == "images" else truth / place) / name
+            assert len(np.loadtxt(written, ndmin=2)) == len(np.loadtxt(truth.with_suffix(".txt"), ndmin=2))
+
+    def test_where_there_are_no_links_images_are_copied_and_nothing_is_overwritten(self, tmp_path, monkeypatch):
+        def refuse(*_, **__):
+            raise OSError("no links here")
+
+        folder = yolo_folder(tmp_path / "street", count=3)
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+        build([folder], tmp_path / "out", EMBEDDED, SMALL)
+        copies = list((tmp_path / "out" / "images").rglob("*.jpg"))
+        assert len(copies) == 3 and not any(file.is_symlink() for file in copies)
+        target = tmp_path / "theirs.jpg"
+        target.write_bytes(b"theirs")
+        with pytest.raises(FileExistsError):
+            _link(folder / "images" / "0.jpg", target)
+        assert target.read_bytes() == b"theirs"
+
+    def test_names_of_any_length_and_hidden_files(self, tmp_path):
+        folder = yolo_folder(tmp_path / ("long" * 30), count=2)
+        (folder / "images" / "1.jpg").rename(folder / "images" / ("straße" * 30 + ".jpg"))
+        (folder / "images" / "._0.jpg").write_bytes(b"resource fork")
+        dataset = build([folder], tmp_path / "out", EMBEDDED, SMALL)
+        assert dataset.train + dataset.val == 2
+
     @pytest.mark.parametrize("label", ["7 .5 .5 .1 .1", "0 .5 .5", "bus .5 .5 .1 .1"])
     def test_broken_labels_name_their_file(self, tmp_path, label):
         folder = yolo_folder(tmp_path / "street")
@@ -185,8 +254,38 @@ class TestFineTuning:
 
     def test_what_was_made_with_other_settings_is_not_gone_on_from(self, street, tmp_path):
         fine_tune([street], tmp_path, QUICK)
-        with pytest.raises(UsageError, match="other settings"):
-            fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "epochs": 3}), resume=True)
+        with pytest.raises(UsageError, match=r"other settings \(seed 0 then, 1 now, lr 0\.0001 then, 0\.0002 now\)"):
+            fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "lr": 2e-4, "seed": 1}), resume=True)
+        with pytest.raises(UsageError, match="1 epochs behind it; give --epochs 1"):
+            fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "epochs": 0}), resume=True)
+        (tmp_path / "run" / "weights" / "last.pt").write_bytes(b"PK\x03\x04 cut off")
+        with pytest.raises(WeightsError, match=r"last\.pt"):
+            fine_tune([street], tmp_path, QUICK, resume=True)
+
+    def test_more_epochs_than_at_first_go_on_where_it_ended(self, street, tmp_path):
+        fine_tune([street], tmp_path, QUICK)
+        told = []
+        fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "epochs": 2}), resume=True, progress=told.append)
+        assert {t.split(":")[0] for t in told if t.startswith("epoch")} == {"epoch 2 of 2"}
+
+    def test_a_training_that_diverges_ends_with_a_sentence_and_keeps_what_was_good(self, street, tmp_path):
+        fine_tune([street], tmp_path, QUICK)
+        kept = [(tmp_path / name).read_bytes() for name in ("detector.safetensors", "detector.md")]
+        longer = FineTuneConfig(**{**vars(QUICK), "epochs": 3})
+
+        class Spoiled(detector._FineTuner):
+            def _model_train(self):
+                super()._model_train()
+                if self.epoch == 1:
+                    with torch.no_grad():
+                        next(self.model.parameters()).fill_(float("nan"))
+
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(UsageError, match=r"diverged.*lower --lr"):
+            patch.setattr(detector, "_FineTuner", Spoiled)
+            fine_tune([street], tmp_path, longer)
+        assert kept == [(tmp_path / name).read_bytes() for name in ("detector.safetensors", "detector.md")]
+        checkpoint = yolo.read_checkpoint(tmp_path / "run" / "weights" / "last.pt")
+        assert checkpoint["epoch"] == 0 and all(p.isfinite().all() for p in checkpoint["ema"].state_dict().values())
 
     def test_nothing_to_go_on_from(self, street, tmp_path):
         with pytest.raises(DataError, match="--resume"):
@@ -201,3 +300,100 @@ class TestFineTuning:
         assert left.value.code == 0
         assert set(json.loads(capsys.readouterr().out)) == {"result"}  # there is no start to compare with
         assert yolo.load(tmp_path / "out" / "detector.safetensors")[1] == {0: "minibus", 1: "person"}
+
+    @pytest.mark.parametrize(("option", "value"), [("--lr", "2"), ("--lr", "nan"), ("--learning-rate", "1e25")])
+    def test_a_learning_rate_that_cannot_be_meant(self, street, tmp_path, capsys, option, value):
+        kind = "detector" if option == "--lr" else "appearance"
+        with pytest.raises(SystemExit) as left:
+            main(["train", kind, str(street), "--out", str(tmp_path / "out"), option, value])
+        assert left.value.code == 2 and capsys.readouterr().err.count("\n") == 1
+        assert not (tmp_path / "out").exists()
+
+
+class TestNothingOfOthersIsTouched:
+    @pytest.fixture
+    def place(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    def refused(self, match, data, out, **options):
+        """Runs it and says that nothing has changed."""
+        root = Path.cwd()
+        before = {file: file.read_bytes() for file in sorted(root.rglob("*")) if file.is_file()}
+        folders = {path for path in root.rglob("*") if path.is_dir()}
+        with pytest.raises(OutputError, match=match) as caught:
+            fine_tune(data, out, QUICK, **options)
+        assert "\n" not in str(caught.value)
+        assert before == {file: file.read_bytes() for file in sorted(root.rglob("*")) if file.is_file()}
+        assert folders == {path for path in root.rglob("*") if path.is_dir()}
+
+    def test_an_output_that_is_an_input_or_holds_one(self, place):
+        yolo_folder(place / "dataset", count=2)
+        yolo_folder(place / "run" / "inner", count=2)
+        self.refused("is the input dataset", [Path("dataset")], Path())
+        self.refused("holds the input", [Path("run/inner")], place)
+        self.refused("is the input dataset", [yolo_folder(place / "fine", count=2)], Path(), held_out=[Path("dataset")])
+
+    def test_also_through_links(self, place):
+        yolo_folder(place / "dataset", count=2)
+        (place / "link").symlink_to("dataset")
+        (place / "borrowed").mkdir()
+        (place / "borrowed" / "images").symlink_to(place / "dataset" / "images")
+        (place / "out").mkdir()
+        (place / "out" / "dataset").symlink_to(place / "dataset")
+        self.refused("is the input link", [Path("link")], Path())
+        self.refused("holds the input borrowed/images", [Path("borrowed")], Path())
+        self.refused("is the input dataset", [Path("dataset")], Path("out"))
+
+    def test_the_start_is_not_replaced_by_the_result(self, place, street):
+        (place / "detector.safetensors").write_bytes(EMBEDDED.read_bytes())
+        self.refused("is the input", [street], Path(), model="detector.safetensors")
+
+    @pytest.mark.parametrize("name", ["dataset/notes.txt", "run/args.yaml", "detector.safetensors", "detector.md"])
+    def test_what_this_command_did_not_make_stays(self, place, street, name):
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_text("theirs")
+        self.refused("was not made by track train detector", [street], Path())
+
+    def test_what_it_made_is_replaced_and_links_in_it_are_not_followed(self, place, street):
+        fine_tune([street], place / "out", QUICK)
+        (place / "theirs").mkdir()
+        (place / "theirs" / "notes.txt").write_text("theirs")
+        (place / "out" / "dataset" / "images" / "link").symlink_to(place / "theirs")
+        (place / "out" / "dataset" / "other").symlink_to(place / "theirs")
+        fine_tune([street], place / "out", QUICK)
+        assert (place / "theirs" / "notes.txt").read_text() == "theirs"
+        assert not (place / "out" / "dataset" / "other").is_symlink()
+
+
+OFFLINE = """
+import sys
+asked = []
+def watch(event, arguments):
+    if event in ("socket.getaddrinfo", "socket.gethostbyname", "urllib.Request") or (
+        event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple)
+    ) or event == "subprocess.Popen" and "pip" in str(arguments[1]):
+        asked.append((event, *map(str, arguments[1:2])))
+sys.addaudithook(watch)
+from tracker.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    print("ASKED", asked)
+"""
+
+
+def test_nothing_is_asked_of_the_network(street, tmp_path):
+    """Fonts (of names beyond ASCII another one), reports, other networks, new versions: in a home that has nothing."""
+    folder = yolo_folder(tmp_path / "straße", ("müll", "person"), count=2)
+    home = tmp_path / "home"
+    home.mkdir()
+    words = ["train", "detector", str(folder), "--out", str(tmp_path / "out"), "--epochs", "1", "--imgsz", "64"]
+    hidden = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / "config"), "MPLCONFIGDIR": str(home / "matplotlib")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("YOLO_", "PYTEST_"))}
+    environment = kept | hidden | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", OFFLINE, *words, "--batch", "1", "--device", "cpu"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "ASKED []"
+    assert not list(home.rglob("*ltralytics*"))

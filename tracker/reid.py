@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracker.sequence import IMAGE_SUFFIXES
+from tracker.sequence import find_images
 
 _MARKET = re.compile(r"^(\d+)_c(\d+)")
 _MSMT = re.compile(r"^(\d+)_\d+_(\d+)_")
@@ -27,9 +27,9 @@ class Picture:
 
 
 def pictures(folder: Path) -> list[Picture]:
-    """All pictures in `folder` and below whose names say who is on them, in order of their paths."""
+    """All pictures in `folder` and below whose names say who is on them, in natural order of their paths."""
     found = []
-    for file in sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES):
+    for file in find_images(folder, below=True):
         if (market := _MARKET.match(file.name)) and int(market[1]) > 0:
             found.append(Picture(file, market[1], int(market[2])))
         elif msmt := _MSMT.match(file.name):

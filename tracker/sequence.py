@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.errors import DataError
+from tracker.readers.images import is_image, natural_order
 from tracker.structures import Ints
 
 Table = NDArray[np.float64]
@@ -24,7 +25,6 @@ Table = NDArray[np.float64]
 FRAME, ID, LEFT, TOP, WIDTH, HEIGHT, SCORE, CLASS, VISIBILITY = range(9)  # columns; SCORE is the flag in ground truth
 FLAG = SCORE
 _PARTS = ("seqinfo.ini", "gt/gt.txt", "det/det.txt")  # with any of these a folder is meant as a sequence
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class MotSequence:
         """Image files in order, one a frame; empty where the sequence comes without."""
         if not self.image_folder.is_dir():
             return []
-        return sorted(p for p in self.image_folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        return find_images(self.image_folder)
 
     def ground_truth(self) -> Table:
         """`ground_truth` of this sequence's file."""
@@ -111,6 +111,13 @@ class MotSequence:
         return table[: self.length, 1:].reshape(-1, 2, 3)
 
 
+def find_images(folder: Path, below: bool = False) -> list[Path]:
+    """The images in `folder`, and in those `below` it, in natural order (1, 2, 10); nothing hidden (`._1.jpg`)."""
+    images = filter(is_image, folder.rglob("*") if below else folder.iterdir())
+    seen = (path for path in images if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    return sorted(seen, key=natural_order)
+
+
 def is_sequence_folder(path: Path) -> bool:
     """Whether `path` is a sequence, or a folder of them."""
     return any(path.glob("seqinfo.ini")) or any(path.glob("*/seqinfo.ini"))
@@ -127,7 +134,7 @@ def find_sequences(roots: Iterable[str | Path]) -> list[MotSequence]:
     for root in map(Path, roots):
         if not root.is_dir():
             raise DataError(f"{root} is not a folder; give a MOTChallenge sequence or a folder of them")
-        folders = [root] if (root / "seqinfo.ini").is_file() else sorted(f for f in root.iterdir() if f.is_dir())
+        folders = [root] if (root / "seqinfo.ini").is_file() else _folders(root)
         sequences = [MotSequence.read(folder) for folder in folders if any((folder / part).exists() for part in _PARTS)]
         if not sequences:
             raise DataError(f"{root} holds no sequence; one is a folder with seqinfo.ini and gt/, det/ or img1/")
@@ -139,6 +146,11 @@ def find_sequences(roots: Iterable[str | Path]) -> list[MotSequence]:
                 )
             found[sequence.name] = sequence
     return list(found.values())
+
+
+def _folders(root: Path) -> list[Path]:
+    """Those in `root` in natural order; hidden ones (`.ipynb_checkpoints`) are none."""
+    return sorted((f for f in root.iterdir() if f.is_dir() and not f.name.startswith(".")), key=natural_order)
 
 
 def read_table(path: str | Path) -> Table:

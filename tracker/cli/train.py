@@ -45,7 +45,7 @@ def appearance(
     detector: Annotated[str, typer.Option(help="Detector for what has no labels. Default: the embedded one.")] = "",
     steps: Annotated[int, typer.Option(min=1, help="Batches to learn from.")] = 3000,
     batch: Annotated[int, typer.Option(min=2, help="Crops in a batch.")] = 64,
-    learning_rate: Annotated[float, typer.Option(min=0, help="At its highest; falls to 0 by a cosine.")] = 5e-4,
+    learning_rate: Annotated[float, typer.Option(min=0, max=1, help="At its highest; falls to 0 by a cosine.")] = 5e-4,
     height: Annotated[int, typer.Option(min=32, help="Height of the crops in pixels; the width is half of it.")] = 128,
     amp: Annotated[bool, typer.Option("--amp", help="16-bit floats where they lose nothing: faster on CUDA.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Where all chance comes from.")] = 0,
@@ -133,8 +133,8 @@ def detector(
     model: Annotated[str, typer.Option(help="YOLO weights to begin with. Default: the embedded ones.")] = "",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 3,
     batch: Annotated[int, typer.Option(min=1, help="Images a step.")] = 16,
-    imgsz: Annotated[int, typer.Option(min=32, help="Size of the images in pixels.")] = 640,
-    lr: Annotated[float, typer.Option(min=0.0, help="Learning rate; higher learns and forgets more.")] = 5e-5,
+    imgsz: Annotated[int, typer.Option(min=64, max=4096, help="Size of the images in pixels.")] = 640,
+    lr: Annotated[float, typer.Option(min=0.0, max=1.0, help="Learning rate; higher learns and forgets more.")] = 5e-5,
     mix: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of the trained weights in the result; the rest is the start.")
     ] = 0.5,
@@ -145,7 +145,7 @@ def detector(
     every: Annotated[float, typer.Option(min=0.01, help="Seconds between the frames taken from videos.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Where all chance comes from.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT's last checkpoint.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT's last epoch; --epochs may grow.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no scores.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
 ) -> None:

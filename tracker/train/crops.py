@@ -19,7 +19,7 @@ from tracker.boxes import cxcywh_to_xyxy, tlwh_to_xyxy
 from tracker.config import DetectorConfig
 from tracker.errors import DataError
 from tracker.evaluate_appearance import read_image
-from tracker.sequence import CLASS, FLAG, FRAME, HEIGHT, IMAGE_SUFFIXES, LEFT, MotSequence, Table, find_sequences
+from tracker.sequence import CLASS, FLAG, FRAME, HEIGHT, LEFT, MotSequence, Table, find_images, find_sequences
 from tracker.structures import Floats, Image
 
 MARGIN = 0.15  # kept around a box on each side, of its size, so that boxes can be jittered
@@ -79,7 +79,7 @@ def _labelled(path: Path, detector: str) -> Iterator[Labelled]:
 
 
 def _yolo_folder(path: Path) -> Iterator[Labelled]:
-    for file in sorted(f for f in (path / "images").rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES):
+    for file in find_images(path / "images", below=True):
         labels = path / "labels" / file.relative_to(path / "images").with_suffix(".txt")
         if not labels.is_file() or not labels.read_text().strip():
             continue

@@ -1,8 +1,8 @@
 """What a detector learns from: folders in YOLO's or MOTChallenge's layout, and videos without any labels.
 
 Everything becomes one dataset in YOLO's layout (`images/train`, `labels/train`, `images/val`, `labels/val`,
-`data.yaml`), images linked where they can be. Images with given labels are held out for validation by chance; labels
-made here never are.
+`data.yaml`), images linked where they can be, under names of their own. Of the images with given labels a share is held
+out for validation, drawn by chance; labels made here never are.
 
 Labels of videos are made by the start network itself, where it agrees with itself: at two sizes, on the mirrored
 picture, and in a frame before and one after (cf. Sohn et al., FixMatch, 2020; time takes the place of strong
@@ -12,10 +12,10 @@ augmentation). What is seen in one view only is neither object nor background: i
 from __future__ import annotations
 
 import contextlib
-import random
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 import cv2
@@ -23,15 +23,20 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from tracker import yolo
 from tracker.boxes import iou, tlwh_to_xyxy, xyxy_to_cxcywh
 from tracker.config import DetectorConfig
 from tracker.detect import YoloDetector
 from tracker.errors import DataError
-from tracker.sequence import CLASS, FLAG, FRAME, HEIGHT, IMAGE_SUFFIXES, LEFT, VISIBILITY, find_sequences
+from tracker.sequence import CLASS, FLAG, FRAME, HEIGHT, LEFT, VISIBILITY, find_images, find_sequences
 from tracker.structures import Detections, Floats, Image, Ints
+from tracker.train.output import emptied
 from tracker.video import open_source
+from tracker.writers import replace_file, writing
 
+COMMAND = "train detector"
 _PAD = 114
+_LONGEST_NAME = 180  # bytes; file systems take 255
 
 
 @dataclass(frozen=True)
@@ -108,56 +113,74 @@ def build(
 ) -> Dataset:
     """Make the dataset `folder` of everything in `data`; `start` are the weights of the network to be trained.
 
-    Where folders are `held_out`, they alone are validated on, and all of `data` is trained on.
+    Where folders are `held_out`, they alone are validated on, and all of `data` is trained on. What was in `folder` is
+    removed, so it has to be claimed before (`output.claim`).
 
     Raises:
-        DataError: something that is neither a dataset nor a video, classes that contradict each other, or no images.
+        DataError: something that is neither a dataset nor a video, classes that contradict each other, too few images,
+            or a folder both to train and to validate on.
     """
-    labeller = _SelfLabeller(start, config, device)
+    places = {path.resolve() for path in data}
+    twice = next((path for path in held_out if path.resolve() in places), None)
+    if twice:
+        raise DataError(f"{twice} is given to train on and to measure on; measure on images that are not trained on")
+    own = yolo.load(start)[1]
     folders = [path for path in [*data, *held_out] if path.is_dir()]
     named = {path: _names(path) for path in folders if not _is_mot(path)}
-    known = dict(labeller.names)
+    known = dict(own)
     foreign = {name for names in named.values() for name in (names or {}).values()} - set(known.values())
     if foreign:  # the network gets the data's own classes
         known = dict(enumerate(sorted({name for names in named.values() for name in (names or known).values()})))
-    shutil.rmtree(folder, ignore_errors=True)
-    chance = random.Random(config.seed)
-    share = 0.0 if held_out else config.held_out
-    counts = {"train": 0, "val": 0}
-    made = 0
-    for path in [*data, *held_out]:
-        for example in _examples(path, named.get(path), known, labeller, config):
-            chosen = path in held_out or (not example.made and chance.random() < share)
-            part = "val" if chosen else "train"
-            _save(example, folder, part)
-            counts[part] += 1
-            made += example.made
-    if not counts["train"] or not counts["val"]:
-        raise DataError(
-            f"{', '.join(map(str, data))}: {counts['train']} images to train on, {counts['val']} with given labels to "
-            "validate on; give at least one folder with labelled images"
-        )
+
+    def labelled(paths: Sequence[Path]) -> list[_Example]:
+        return [
+            example for path in paths if path.is_dir() for example in _labelled(path, named.get(path), known, config)
+        ]
+
+    given, aside = labelled(data), labelled(held_out)
+    videos = [path for path in data if not path.is_dir()]
+    stray = next((path for path in held_out if not path.is_dir()), None)
+    if stray:
+        raise DataError(f"{stray} is no folder; measure on folders with labelled images")
+    if videos and known != own:
+        raise DataError(f"{videos[0]} can only be labelled by a network whose classes are those of the other data")
+    if not held_out:
+        if len(given) < 2:
+            raise DataError(
+                f"{', '.join(map(str, data))}: {len(given)} labelled images, and some are needed to learn from and "
+                "some to measure on; give two or more, or a folder to measure on with --val"
+            )
+        share = min(max(1, round(config.held_out * len(given))), len(given) - 1)
+        drawn = set(np.random.default_rng(config.seed).permutation(len(given))[:share].tolist())
+        aside = [given[i] for i in sorted(drawn)]
+        given = [example for i, example in enumerate(given) if i not in drawn]
+    emptied(folder, COMMAND)
+    store = _Store(folder)
+    for example in given:
+        store.add(example, "train")
+    if videos:
+        labeller = _SelfLabeller(start, config, device)
+        for example in chain.from_iterable(map(labeller.examples, videos)):
+            store.add(example, "train")
+    for example in aside:
+        store.add(example, "val")
+    if not store.counts["train"]:
+        raise DataError(f"{', '.join(map(str, data))}: nothing to learn from; give images with labels, or other videos")
     content = {
         "path": str(folder.resolve()),
         "train": "images/train",
         "val": "images/val",
         "names": known,
-        "counts": {**counts, "made": made},
+        "counts": store.counts,
     }
-    (folder / "data.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    replace_file(folder / "data.yaml", yaml.safe_dump(content).encode())
     return Dataset.load(folder)
 
 
-def _examples(
-    path: Path, names: Mapping[int, str] | None, known: Mapping[int, str], labeller: _SelfLabeller, config: DataConfig
+def _labelled(
+    path: Path, names: Mapping[int, str] | None, known: Mapping[int, str], config: DataConfig
 ) -> Iterator[_Example]:
-    if path.is_file():
-        if dict(known) != labeller.names:
-            raise DataError(f"{path} can only be labelled by a network whose classes are those of the other data")
-        return labeller.examples(path)
-    if _is_mot(path):
-        return _from_mot(path, known, config)
-    return _from_yolo(path, names or known, known)
+    return _from_mot(path, known, config) if _is_mot(path) else _from_yolo(path, names or known, known)
 
 
 def _is_mot(folder: Path) -> bool:
@@ -186,7 +209,7 @@ def _numbers(names: Mapping[int, str], known: Mapping[int, str], where: Path) ->
 def _from_yolo(folder: Path, names: Mapping[int, str], known: Mapping[int, str]) -> Iterator[_Example]:
     numbers = _numbers(names, known, folder)
     root = folder / "images"
-    images = sorted(path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    images = find_images(root, below=True)
     if not images:
         raise DataError(
             f"{folder} is no dataset; expected images/ and labels/ (YOLO), seqinfo.ini (MOTChallenge), or a video file"
@@ -229,7 +252,6 @@ class _SelfLabeller:
         self._config = config
         sizes = (config.imgsz, config.imgsz * 3 // 2)
         self._small, self._large = (YoloDetector(DetectorConfig(str(start), imgsz=size), device) for size in sizes)
-        self.names = dict(self._small.names)
 
     def examples(self, path: Path) -> Iterator[_Example]:
         """Frames of a video that show something agreed on."""
@@ -297,16 +319,50 @@ def _rows(xyxy: Floats, classes: Ints, shape: tuple[int, ...]) -> NDArray[np.flo
     return np.column_stack([classes, boxes])[(boxes[:, 2:] > 0).all(axis=1)]
 
 
-def _save(example: _Example, folder: Path, part: str) -> None:
-    images, labels = folder / "images" / part, folder / "labels" / part
-    images.mkdir(parents=True, exist_ok=True)
-    labels.mkdir(parents=True, exist_ok=True)
-    if isinstance(example.image, Path):
-        target = images / f"{example.name}{example.image.suffix.lower()}"
-        try:
-            target.symlink_to(example.image.resolve())
-        except OSError:
-            shutil.copy(example.image, target)
-    else:
-        cv2.imwrite(str(images / f"{example.name}.jpg"), example.image)
-    np.savetxt(labels / f"{example.name}.txt", example.rows, fmt=("%d", *["%.6f"] * 4))
+class _Store:
+    """Writes examples into a new dataset, each under a name that no other has.
+
+    Attributes:
+        counts: images in `train` and `val`, and how many of them are `made`: have labels made here.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._taken: set[str] = set()
+        self.counts = {"train": 0, "val": 0, "made": 0}
+        for kind in ("images", "labels"):
+            for part in ("train", "val"):
+                (folder / kind / part).mkdir(parents=True)
+
+    def add(self, example: _Example, part: str) -> None:
+        name = self._name(example.name)
+        images = self._folder / "images" / part
+        with writing(images):
+            if isinstance(example.image, Path):
+                _link(example.image, images / f"{name}{example.image.suffix.lower()}")
+            else:
+                with (images / f"{name}.jpg").open("xb") as file:
+                    file.write(cv2.imencode(".jpg", example.image)[1].tobytes())
+            with (self._folder / "labels" / part / f"{name}.txt").open("x") as text:
+                np.savetxt(text, example.rows, fmt=("%d", *["%.6f"] * 4))
+        self.counts[part] += 1
+        self.counts["made"] += example.made
+
+    def _name(self, wanted: str) -> str:
+        """`wanted`, with a number where another example has that name, also where case makes no difference."""
+        short = wanted.encode()[-_LONGEST_NAME:].decode(errors="ignore")
+        names = chain([short], (f"{short}-{number}" for number in count(2)))
+        name = next(name for name in names if name.casefold() not in self._taken)
+        self._taken.add(name.casefold())
+        return name
+
+
+def _link(image: Path, target: Path) -> None:
+    """A link at `target`, where nothing stands; a copy where the file system knows none. Never through a link."""
+    try:
+        target.symlink_to(image.resolve())
+    except FileExistsError:
+        raise
+    except OSError:
+        with image.open("rb") as source, target.open("xb") as copy:
+            shutil.copyfileobj(source, copy)

@@ -21,11 +21,15 @@ from torch import nn
 from tracker import yolo
 from tracker.detect import find_weights
 from tracker.errors import DataError, UsageError
-from tracker.train.detection_data import DataConfig, Dataset, build
-from tracker.writers import writing
+from tracker.train.checkpoint import damaged, diverged, same_settings
+from tracker.train.detection_data import COMMAND, DataConfig, Dataset, build
+from tracker.train.interruption import undisturbed
+from tracker.train.output import claim, emptied
+from tracker.writers import replace_file, writing
 
 _engine: Any = yolo.ultralytics("models.yolo.detect")
 _LICENCE = "AGPL-3.0"
+LEAVES = ("detector.safetensors", "detector.md", "dataset", "run")
 
 
 @dataclass(frozen=True)
@@ -54,18 +58,30 @@ class FineTuneConfig:
 class _FineTuner(_engine.DetectionTrainer):  # type: ignore[misc]
     """Ultralytics' trainer, begun from a given network instead of a file that would have to be unpickled."""
 
-    def __init__(self, start: Any, overrides: dict[str, Any]) -> None:
-        self._start = start
+    def __init__(self, start: Any, checkpoint: dict[str, Any], overrides: dict[str, Any]) -> None:
+        self._start, self._checkpoint = start, checkpoint
         super().__init__(overrides=overrides)
+
+    def check_resume(self, overrides: dict[str, Any]) -> None:  # noqa: ARG002 (Ultralytics' signature)
+        """Go on with the settings of now, which were compared with the checkpoint's, and may ask for more epochs."""
+        self.resume = bool(self._checkpoint)
 
     def setup_model(self) -> Any:
         """The start network; on resuming, the checkpoint's, and the checkpoint."""
-        self.model = self._start
-        if not self.resume:
-            return None
-        checkpoint = yolo.read_checkpoint(Path(self.args.model))
-        self.model = (checkpoint.get("ema") or checkpoint["model"]).float()
-        return checkpoint
+        self.model = _network(self._checkpoint) if self.resume else self._start
+        return self._checkpoint or None
+
+    def optimizer_step(self) -> None:
+        """One step, if there is anything to learn from."""
+        if not bool(torch.isfinite(self.loss)):
+            raise diverged(f"the loss in epoch {self.epoch + 1} is {self.loss.item()}", "--lr")
+        super().optimizer_step()
+
+    def save_model(self) -> Any:
+        """The checkpoint, if it can be gone on from: what is not finite as 16 bits would be mended in silence."""
+        with undisturbed():
+            _check_finite(self.ema.ema)
+            return super().save_model()
 
     def _model_train(self) -> None:
         self.model.train()
@@ -94,7 +110,8 @@ def fine_tune(
         data: folders in YOLO's or MOTChallenge's layout with images, and videos; see `detection_data`.
         out: folder for the result, the dataset and the checkpoints.
         held_out: labelled folders to measure on; by default a share of the labelled images in `data`.
-        resume: go on from `out`'s last checkpoint.
+        resume: go on from `out`'s last checkpoint, after a whole epoch. More epochs than before are taken up as if they
+            had been asked for at first: the learning rate is that of the longer training.
         progress: told in words what is going on.
 
     Returns:
@@ -103,20 +120,26 @@ def fine_tune(
 
     Raises:
         DataError: nothing to learn from or to measure on, or no checkpoint to go on from.
-        UsageError: the checkpoint was made with other settings.
-        OutputError: `out` cannot be written.
+        UsageError: the checkpoint was made with other settings, or the training diverges.
+        WeightsError: the checkpoint is damaged.
+        OutputError: `out` cannot be written, or holds what is an input or was not made by this command.
     """
     start_file = find_weights(model)
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
+    sources = [*data, *held_out]
+    parts = [path / part for path in sources for part in ("images", "labels")]  # which may be links
+    claim(out, COMMAND, LEAVES, [*sources, *parts, start_file])
     last = out / "run" / "weights" / "last.pt"
+    settings = asdict(config.data) | asdict(config) | {"model": start_file.name}
+    settings |= {"data": [path.name for path in data], "val": [path.name for path in held_out]}
     checkpoint: dict[str, Any] = {}
     if resume:
-        checkpoint = _checkpoint(last, config)
+        checkpoint = _checkpoint(last, out / "run" / "settings.json", settings)
         dataset = Dataset.load(out / "dataset")
     else:
         progress("collecting images and labels")
         dataset = build(data, out / "dataset", start_file, config.data, device, held_out)
+        emptied(out / "run", COMMAND)
+        replace_file(out / "run" / "settings.json", json.dumps(settings).encode())
     progress(f"{dataset.train} images to learn from ({dataset.made} labelled by the start), {dataset.val} held out")
 
     def start() -> Any:
@@ -124,16 +147,19 @@ def fine_tune(
         return network if names == dataset.names else yolo.with_classes(network, dataset.names)
 
     if checkpoint.get("epoch", -1) + 1 < config.epochs:
-        with _quiet():
-            tuner = _FineTuner(start(), _overrides(dataset, out, config, device, last if resume else None))
+        with _alone():
+            tuner = _FineTuner(start(), checkpoint, _overrides(dataset, out, config, device, last if resume else None))
             tuner.add_callback("on_train_batch_end", lambda t: progress(_state(t)))
             tuner.train()
         trained = (tuner.ema.ema if tuner.ema else tuner.model).float().cpu()
     else:  # it was interrupted after the last epoch
-        trained = (checkpoint.get("ema") or checkpoint["model"]).float()
-    weights = out / "detector.safetensors"
+        trained = _network(checkpoint)
+    result = _averaged(trained, start(), config.mix)
+    _check_finite(result)
+    weights = out / LEAVES[0]
     notes = {"licence": _LICENCE, "start": start_file.name, "fine-tuning": json.dumps(asdict(config))}
-    yolo.save(_averaged(trained, start(), config.mix), weights, notes)
+    with writing(weights):
+        yolo.save(result, weights, notes)
     progress("measuring on the held-out images")
     scores = {"result": evaluate(weights, dataset.file, config.imgsz, device)}
     if yolo.load(start_file)[1] == dataset.names:
@@ -142,29 +168,58 @@ def fine_tune(
     return scores
 
 
-def _checkpoint(file: Path, config: FineTuneConfig) -> dict[str, Any]:
-    """What a run with these settings left after its last whole epoch."""
+def _checkpoint(file: Path, made_with: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """What a run with these settings, but perhaps fewer epochs, left after its last whole epoch."""
     if not file.is_file():
-        raise DataError(f"no checkpoint at {file} to go on from; leave --resume out")
+        raise DataError(f"no checkpoint at {file} to go on from, no epoch was finished; leave --resume out")
     checkpoint = yolo.read_checkpoint(file)
-    settings = {"epochs": config.epochs, "batch": config.batch, "imgsz": config.imgsz, "lr0": config.lr}
-    settings["seed"] = config.seed
-    made_with = checkpoint["train_args"]
-    if any(made_with[name] != value for name, value in settings.items()):
-        raise UsageError(f"{file} was made with other settings; repeat them or start without --resume")
+    try:
+        then = dict(json.loads(made_with.read_text(encoding="utf-8")))
+        done = int(checkpoint["epoch"]) + 1
+        _network(checkpoint)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise damaged(file) from error
+    same_settings(file, then, settings, free=["epochs"])
+    if done > settings["epochs"]:
+        raise UsageError(f"{file} has {done} epochs behind it; give --epochs {done} or more, or leave --resume out")
     return checkpoint
 
 
+def _network(checkpoint: dict[str, Any]) -> Any:
+    """The averaged network of a checkpoint."""
+    return (checkpoint.get("ema") or checkpoint["model"]).float()
+
+
+def _check_finite(network: Any) -> None:
+    """
+    Raises:
+        UsageError: weights that 16 bits cannot hold.
+    """
+    if not all(bool(torch.isfinite(value.half()).all()) for value in network.state_dict().values()):
+        raise diverged("weights are not finite", "--lr")
+
+
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Ultralytics' own progress and tables; its warnings stay."""
-    logger = yolo.ultralytics("utils").LOGGER
-    level = logger.level
+def _alone() -> Iterator[None]:
+    """Ultralytics without its progress and tables, its look for fonts and its reports; its warnings stay.
+
+    It looks for a font on its server whenever it reads a dataset, for pictures that are not made here.
+    """
+    logger, data = yolo.ultralytics("utils").LOGGER, yolo.ultralytics("data.utils")
+    events = yolo.ultralytics("utils.events").events
+    before = logger.level, data.check_font, events.enabled
     logger.setLevel(logging.WARNING)
+    data.check_font, events.enabled = lambda _: None, False
     try:
         yield
     finally:
-        logger.setLevel(level)
+        logger.setLevel(before[0])
+        data.check_font, events.enabled = before[1:]
+
+
+def _amp(device: str) -> str | bool:
+    """16-bit floats where the device has them. bfloat16: for float16 Ultralytics would first download a network."""
+    return "bf16" if device != "cpu" and torch.cuda.is_bf16_supported(including_emulation=False) else False
 
 
 def _overrides(
@@ -191,7 +246,7 @@ def _overrides(
         "seed": config.seed,
         "device": device.removeprefix("cuda:"),
         "workers": 0,
-        "amp": device != "cpu",
+        "amp": _amp(device),
         "val": False,
         "plots": False,
         "verbose": False,
@@ -234,7 +289,7 @@ def evaluate(weights: Path, data: Path, imgsz: int, device: str = "cpu") -> dict
         "name": "validation",
         "exist_ok": True,
     }
-    with _quiet():
+    with _alone():
         validator = _engine.DetectionValidator(args=arguments)
         validator(model=network.fuse(verbose=False))
     box = validator.metrics.box
@@ -266,4 +321,4 @@ def _write_card(
         "| --- |" + " --- |" * len(scores["result"]),
         *(f"| {name} | " + " | ".join(f"{v:.2f}" for v in values.values()) + " |" for name, values in scores.items()),
     ]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    replace_file(path, ("\n".join(lines) + "\n").encode())

@@ -1,0 +1,66 @@
+"""Where a training writes: nothing is replaced that is an input, or that the same command did not make.
+
+Everything is looked at before anything is made. What a command has made is known by an empty file that it leaves,
+`.made-by-track-train-motion`: in OUT for the files there, and in each folder that it may empty.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tracker.errors import OutputError
+from tracker.writers import writing
+
+
+def claim(out: Path, command: str, leaves: Sequence[str], inputs: Iterable[Path]) -> None:
+    """Make `out` ready for `command`, which leaves the files and folders `leaves` there and reads `inputs`.
+
+    Raises:
+        OutputError: one of them is an input or holds one, also through links; one stands there that the command did not
+            make; `out` cannot be written. Nothing is changed then.
+    """
+    mark = _mark(command)
+    with writing(out):
+        targets = [out / name for name in leaves]
+        for source in inputs:
+            _keep_apart(source, targets)
+        for target in targets:
+            made = target.is_dir() and ((target / mark).is_file() or not any(target.iterdir()))
+            if (target.exists() or target.is_symlink()) and not made and not _is_own_file(target, mark):
+                raise OutputError(f"{target} was not made by track {command}; choose another --out, or move it away")
+        out.mkdir(parents=True, exist_ok=True)
+        (out / mark).touch()
+
+
+def emptied(folder: Path, command: str) -> None:
+    """Make `folder`, which was claimed, anew and empty; links in it are removed, not followed.
+
+    Raises:
+        OutputError: it cannot be done.
+    """
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
+        for part in folder.iterdir():
+            if part.is_dir() and not part.is_symlink():
+                shutil.rmtree(part)
+            elif part.name != _mark(command):
+                part.unlink()
+        (folder / _mark(command)).touch()
+
+
+def _mark(command: str) -> str:
+    return f".made-by-track-{command.replace(' ', '-')}"
+
+
+def _is_own_file(target: Path, mark: str) -> bool:
+    return target.is_file() and not target.is_symlink() and (target.parent / mark).is_file()
+
+
+def _keep_apart(source: Path, targets: Iterable[Path]) -> None:
+    place = source.resolve()
+    for target in targets:
+        if place.is_relative_to(target.resolve()):
+            what = "is" if place == target.resolve() else "holds"
+            raise OutputError(f"{target}, where results go, {what} the input {source}; choose another --out")
