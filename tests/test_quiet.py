@@ -66,7 +66,7 @@ COMMANDS = [
     pytest.param("train motion MOT17/train SportsMOT/train --rounds 2 --config quick.yaml --out lstm", marks=slow),
     pytest.param(
         "train detector my-images --epochs 1 --imgsz 64 --batch 2 --held-out 0.5 --out detector",
-        marks=[slow, pytest.mark.xfail(reason="Ultralytics looks for its font", strict=True)],
+        marks=slow,
     ),
     pytest.param("export --frames 2 --config small.yaml --out openvino", marks=slow),
     pytest.param("export --frames 2 --config small.yaml --format onnx --int8 --out onnx", marks=slow),
