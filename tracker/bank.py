@@ -30,6 +30,7 @@ from tracker.structures import (
     Tracks,
 )
 
+_NO_CLASS = np.iinfo(np.int64).min  # of a track that begins, until its first vote
 _VOTED = 16  # classes that votes are counted of, a track
 _LOOKS = 10  # a remembered look is the mean of so many; then an exponential average with that memory
 FrameSize = tuple[float, float] | None  # width, height in pixels
@@ -70,6 +71,7 @@ class TrackBank(Stateful):
             "best_trust": np.zeros(0, np.float32),
             "raw_class": np.zeros(0, np.int64),
             "class": np.zeros(0, np.int64),
+            "winner": np.zeros(0, np.int64),  # the column of these that `class` stands in
             "voted": np.zeros((0, _VOTED), np.int64),  # class numbers, in the order they came ...
             "votes": np.zeros((0, _VOTED), np.float32),  # ... and the sums of their scores; -inf where there is none
             "detection": np.zeros(0, np.int64),
@@ -94,6 +96,7 @@ class TrackBank(Stateful):
         fits(np.array_equal(np.sort(used), np.arange(slots)), "the tracks' slots")
         fits(bool((np.diff(columns["id"][self.live], prepend=0) > 0).all()), "the tracks' ids")
         status = columns["status"]
+        fits(bool(((columns["winner"] >= 0) & (columns["winner"] < _VOTED)).all()), "the tracks' votes")
         fits(bool(((status >= TENTATIVE) & (status <= PREDICTED)).all()), "the tracks' status")
         fits(len(self._departed) == len(self._departed_s), "number of departed tracks")
         try:
@@ -191,6 +194,7 @@ class TrackBank(Stateful):
         for name in ("hits", "waits", "best_trust", "look_count"):
             columns[name][slots] = 0
         columns["votes"][slots] = -np.inf
+        columns["class"][slots] = _NO_CLASS
         columns["born_s"][slots] = time_s
         columns["status"][slots] = TENTATIVE
         columns["look"][slots] = np.nan
@@ -268,6 +272,9 @@ class TrackBank(Stateful):
         Of a track with more classes than there is room for, the one with the smallest sum gives way to a new one.
         """
         columns, row = self._columns, np.arange(len(slots))
+        if (self._of("class", slots) == classes).all():  # who has the most has more now, in most frames of everyone
+            columns["votes"][slots, self._of("winner", slots)] += scores
+            return
         voted, votes = self._of("voted", slots), self._of("votes", slots)
         equal = (voted == classes[:, None]) & (votes >= 0)
         known = equal.any(axis=1)
@@ -275,7 +282,8 @@ class TrackBank(Stateful):
         votes[row, place] = np.where(known, votes[row, place], 0) + scores
         voted[row, place] = classes
         columns["voted"][slots], columns["votes"][slots] = voted, votes
-        columns["class"][slots] = voted[row, votes.argmax(axis=1)]
+        winner = votes.argmax(axis=1)
+        columns["winner"][slots], columns["class"][slots] = winner, voted[row, winner]
 
     def _look(self, slots: Ints, features: Floats, time_s: float) -> None:
         """Blend the new looks into the remembered ones; a row of NaN leaves the memory as it is."""
@@ -366,6 +374,8 @@ class TrackBank(Stateful):
         self._free.extend(slots.tolist())
         self.live = self.live[~ended]
         believed = slots[self._of("status", slots) != TENTATIVE]
+        if not len(believed):
+            return
         departed_s = np.concatenate([self._departed_s, self._of("seen_s", believed)])
         lately = time_s - departed_s <= self._config.recognise_s
         self._departed = np.concatenate([self._departed, self._of("id", believed)])[lately]
