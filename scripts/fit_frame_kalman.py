@@ -20,8 +20,9 @@ from torch import Tensor
 
 from tracker.motion.frame_kalman import CLASSIC, FrameNoise, correct, from_aspect, propagate, start, to_aspect
 from tracker.motion.kalman import to_cxcywh
-from tracker.train.data import read_tracks
-from tracker.train.motion import MotionTraining, laplace_loss, split_by_sequence
+from tracker.train.data import read_tracks, split_by_sequence
+from tracker.train.filter import laplace_loss
+from tracker.train.motion_settings import MotionTraining
 from tracker.train.windows import Windows, WindowSampler
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

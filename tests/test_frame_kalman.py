@@ -87,7 +87,7 @@ def test_the_fit_makes_the_future_likelier(tmp_path):
     import fit_frame_kalman
 
     from tracker.train.data import read_tracks
-    from tracker.train.motion import MotionTraining
+    from tracker.train.motion_settings import MotionTraining
     from tracker.train.windows import WindowSampler
 
     write_sequence(tmp_path, "SEQ", frames=80, tracks=8)

@@ -1,5 +1,6 @@
 """Teaching the appearance network: crops, their variations, distillation, calibration."""
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from tracker.appearance import Embedder, load_weights
 from tracker.cli import main
 from tracker.config import AppearanceConfig
-from tracker.errors import DataError, WeightsError
+from tracker.errors import DataError, OutputError, UsageError, WeightsError
 from tracker.evaluate_appearance import Looks
 from tracker.likeness import Calibration, same_identity_probability
 from tracker.sequence import MotSequence
@@ -167,11 +168,80 @@ def test_a_checkpoint_of_other_settings_or_none_is_refused(crops: list[Crop], tm
     with pytest.raises(WeightsError, match="no checkpoint"):
         train(task, tmp_path, SHORT, resume=True)
     train(task, tmp_path, SHORT)
-    with pytest.raises(WeightsError, match="other settings"):
-        train(task, tmp_path, replace(SHORT, seed=1), resume=True)
-    (tmp_path / "checkpoint.pt").write_bytes(b"damaged")
-    with pytest.raises(WeightsError, match="not a checkpoint"):
-        train(task, tmp_path, SHORT, resume=True)
+    with pytest.raises(UsageError, match=r"other settings \(batch 4 then, 6 now, seed 0 then, 1 now\)"):
+        train(task, tmp_path, replace(SHORT, seed=1, batch=6), resume=True)
+    with pytest.raises(UsageError, match="4 steps behind it"):
+        train(task, tmp_path, replace(SHORT, steps=3), resume=True)
+    whole = (tmp_path / "checkpoint.pt").read_bytes()
+    for content in (b"damaged", b"", whole[: len(whole) // 2]):
+        (tmp_path / "checkpoint.pt").write_bytes(content)
+        with pytest.raises(WeightsError, match="not a checkpoint"):
+            train(task, tmp_path, SHORT, resume=True)
+
+
+def test_ctrl_c_leaves_a_checkpoint_whenever_a_step_was_done(crops: list[Crop], tmp_path: Path) -> None:
+    def interrupt(step: int, _: dict[str, float]) -> None:
+        if step == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    whole = train(Distillation(crops, "", SHORT), tmp_path / "whole", SHORT)
+    with pytest.raises(KeyboardInterrupt):
+        train(Distillation(crops, "", SHORT), tmp_path / "parts", SHORT, progress=interrupt)
+    steps: list[int] = []
+    parts = train(
+        Distillation(crops, "", SHORT),
+        tmp_path / "parts",
+        SHORT,
+        resume=True,
+        progress=lambda step, _: steps.append(step),
+    )
+    assert steps == [2, 3, 4]
+    assert (tmp_path / "parts/curves.csv").read_text() == (tmp_path / "whole/curves.csv").read_text()
+    for name, value in whole.state.items():
+        assert torch.equal(value, parts.state[name]), name
+
+
+def test_more_steps_go_on_at_the_rate_of_the_longer_training(crops: list[Crop], tmp_path: Path) -> None:
+    train(Distillation(crops, "", SHORT), tmp_path, SHORT)
+    before = load_weights(tmp_path / "appearance.safetensors").state
+    after = train(Distillation(crops, "", SHORT), tmp_path, replace(SHORT, steps=6), resume=True).state
+    assert [line.split(",")[0] for line in (tmp_path / "curves.csv").read_text().splitlines()] == [
+        "step",
+        "2",
+        "4",
+        "6",
+    ]
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("rate", [1e25, float("nan")])
+def test_a_training_that_diverges_ends_with_a_sentence_and_keeps_what_was_good(
+    crops: list[Crop], tmp_path: Path, rate: float
+) -> None:
+    train(Distillation(crops, "", SHORT), tmp_path, SHORT)
+    kept = [(tmp_path / name).read_bytes() for name in ("appearance.safetensors", "checkpoint.pt")]
+    with pytest.raises(UsageError, match=r"diverged.*lower --learning-rate"):
+        train(Distillation(crops, "", SHORT), tmp_path, replace(SHORT, learning_rate=rate))
+    assert kept == [(tmp_path / name).read_bytes() for name in ("appearance.safetensors", "checkpoint.pt")]
+
+
+def test_too_few_crops_are_said(crops: list[Crop]) -> None:
+    with pytest.raises(DataError, match="3 crops are too few"):
+        Distillation(crops[:3], "", SHORT)
+
+
+def test_what_was_not_made_here_is_not_replaced(
+    crops: list[Crop], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "curves.csv").write_text("theirs")
+    with pytest.raises(OutputError, match=r"curves\.csv was not made by track train appearance"):
+        train(Distillation(crops, "", SHORT), tmp_path, SHORT)
+    teacher = tmp_path / "other" / "appearance.safetensors"
+    load_weights().write(teacher)
+    with pytest.raises(SystemExit) as left:
+        main(["train", "appearance", str(tmp_path), "--out", str(teacher.parent), "--teacher", str(teacher)])
+    assert left.value.code == 1 and "is the input" in capsys.readouterr().err
+    assert [file.name for file in teacher.parent.iterdir()] == ["appearance.safetensors"]
 
 
 def run(*words: object) -> None:

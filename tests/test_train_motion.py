@@ -4,6 +4,8 @@ import csv
 import importlib.util
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,15 +20,16 @@ torch = pytest.importorskip("torch")
 from motion_data import write_sequence  # noqa: E402
 
 from tracker.cli import main  # noqa: E402
-from tracker.errors import ConfigError, UsageError  # noqa: E402
+from tracker.errors import ConfigError, DataError, OutputError, UsageError, WeightsError  # noqa: E402
 from tracker.motion import load_predictor  # noqa: E402
 from tracker.motion.kalman import COVARIANCE  # noqa: E402
 from tracker.motion.learned import LearnedPredictor  # noqa: E402
 from tracker.motion.predictor import Observations  # noqa: E402
 from tracker.motion.weights import read_weights  # noqa: E402
-from tracker.train.data import read_tracks  # noqa: E402
-from tracker.train.motion import MotionTraining, Trainer, split_by_sequence  # noqa: E402
+from tracker.train.data import read_tracks, split_by_sequence  # noqa: E402
+from tracker.train.motion import Trainer  # noqa: E402
 from tracker.train.motion_report import write_card  # noqa: E402
+from tracker.train.motion_settings import MotionTraining  # noqa: E402
 from tracker.train.windows import WindowSampler, filtered  # noqa: E402
 
 SMALL = MotionTraining(
@@ -95,10 +98,139 @@ def test_a_stopped_run_goes_on_bit_for_bit(data, tmp_path):
     assert whole.save().read_bytes() == resumed.save().read_bytes()
 
 
-def test_resuming_with_other_settings_is_refused(data, tmp_path):
-    next(iter(trainer(data, tmp_path).run()))
-    with pytest.raises(UsageError, match="other settings"):
-        trainer(data, tmp_path, replace(SMALL, seed=1), resume=True)
+def stop_after(rounds):
+    """What to do after each round: nothing, and after so many what Ctrl-C does."""
+
+    def progress(done):
+        if done == rounds:
+            signal.raise_signal(signal.SIGINT)
+
+    return progress
+
+
+TINY = replace(SMALL, rounds=4, filter_rounds=1, validate_every=3, short_windows=8, long_windows=4)
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    """A whole training, and the folder with its checkpoint."""
+    run = trainer(data, tmp_path_factory.mktemp("finished"), TINY)
+    list(run.run())
+    run.save()
+    return run
+
+
+@pytest.fixture
+def checkpoint(finished, tmp_path):
+    """A copy of what it left."""
+    shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "checkpoint.pt"
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_ctrl_c_leaves_a_checkpoint_of_the_last_whole_round(data, finished, tmp_path, rounds):
+    with pytest.raises(KeyboardInterrupt):
+        list(trainer(data, tmp_path, TINY).run(stop_after(rounds)))
+    assert not (tmp_path / "motion.safetensors").exists()
+    resumed = trainer(data, tmp_path, TINY, resume=True)
+    assert resumed.round == rounds
+    list(resumed.run())
+    assert [row["loss"] for row in finished.rows] == [row["loss"] for row in resumed.rows]
+    assert (finished.folder / "motion.safetensors").read_bytes() == resumed.save().read_bytes()
+
+
+def test_a_signal_in_the_middle_of_a_round_waits_for_its_end(data, tmp_path):
+    run = trainer(data, tmp_path, TINY)
+    step, steps = run.optimizer.step, []
+
+    def interrupted():
+        step()
+        steps.append(run.round)
+        if len(steps) == 6:
+            signal.raise_signal(signal.SIGINT)
+
+    run.optimizer.step = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        list(run.run())
+    assert len(steps) == 8 and trainer(data, tmp_path, TINY, resume=True).round == 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_more_rounds_go_on_at_the_rate_of_the_longer_training(data, checkpoint):
+    longer = trainer(data, checkpoint.parent, replace(TINY, rounds=6), resume=True)
+    assert longer.round == 4 and longer._rate(4 * 4) > 0
+    list(longer.run())
+    assert longer.round == 6 and [row["round"] for row in longer.rows] == [3, 4, 6]
+
+
+def test_resuming_with_other_settings_is_refused_and_says_which(data, checkpoint):
+    with pytest.raises(UsageError, match=r"other settings \(seed 0 then, 1 now, average 0\.9 then, 0\.5 now"):
+        trainer(data, checkpoint.parent, replace(TINY, seed=1, average=0.5), resume=True)
+    with pytest.raises(UsageError, match=r"sequences \["):
+        trainer(data[:1], checkpoint.parent, TINY, resume=True)
+    with pytest.raises(UsageError, match="has 4 rounds behind it; give more"):
+        trainer(data, checkpoint.parent, replace(TINY, rounds=3), resume=True)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b[: len(b) // 2], lambda b: b"no checkpoint"])
+def test_a_damaged_checkpoint_is_one_sentence(data, checkpoint, damage):
+    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
+    with pytest.raises(WeightsError, match=r"checkpoint\.pt is damaged.*without --resume") as refused:
+        trainer(data, checkpoint.parent, TINY, resume=True)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("lacking", ["average", "round", "rows", "settings", "filter"])
+def test_a_checkpoint_that_lacks_something_is_one_sentence(data, checkpoint, lacking):
+    content = torch.load(checkpoint, weights_only=True)
+    del content[lacking]
+    torch.save(content, checkpoint)
+    with pytest.raises(WeightsError, match="not a checkpoint of this training"):
+        trainer(data, checkpoint.parent, TINY, resume=True)
+
+
+def test_a_training_that_diverges_ends_with_a_sentence_and_keeps_what_was_good(data, checkpoint):
+    files = [checkpoint, checkpoint.with_name("motion.safetensors")]
+    kept = [file.read_bytes() for file in files]
+    wild = trainer(data, checkpoint.parent, replace(TINY, learning_rate=1e30, warmup_steps=0))
+    with pytest.raises(UsageError, match=r"diverged.*lower learning_rate") as refused:
+        list(wild.run())
+    assert "\n" not in str(refused.value)
+    assert kept == [file.read_bytes() for file in files]
+    wild.best["head.bias"][:] = 1e9  # more than 16 bits hold
+    with pytest.raises(UsageError, match="diverged"):
+        wild.save()
+    assert kept == [file.read_bytes() for file in files]
+
+
+def test_one_sequence_is_not_called_set_aside(tmp_path):
+    write_sequence(tmp_path / "data", "ONLY")
+    said = []
+    settings = replace(TINY, rounds=2)
+    run = Trainer([tmp_path / "data"], tmp_path / "out", settings, "train", torch.device("cpu"), said.append)
+    assert any("no sequence is set aside" in remark for remark in said)
+    list(run.run())
+    assert json.loads(read_weights(run.save()).notes["set_aside"]) == []
+    card = write_card(run).read_text()
+    assert "No sequence was set aside" in card and "set aside to stop by: none" in card
+    assert "on the sequences trained on" in card
+
+
+def test_tracks_too_few_to_learn_from(tmp_path):
+    write_sequence(tmp_path / "data", "SHORT", frames=5)
+    with pytest.raises(DataError, match="none of 6 tracks has 6 boxes"):
+        trainer([tmp_path / "data"], tmp_path / "out")
+    for name in ("A", "B"):  # what has too little is not what is measured on
+        write_sequence(tmp_path / "data", name)
+    for seed in range(3):
+        assert trainer([tmp_path / "data"], tmp_path / "out", replace(TINY, seed=seed)).set_aside in (["A"], ["B"])
+
+
+def test_files_that_this_command_did_not_make_stay(data, tmp_path):
+    (tmp_path / "config.yaml").write_text("theirs: 1")
+    with pytest.raises(OutputError, match=r"config\.yaml was not made by track train motion"):
+        trainer(data, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["config.yaml"]
 
 
 WORKER = """

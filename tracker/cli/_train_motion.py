@@ -22,7 +22,9 @@ def motion(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT/checkpoint.pt, bit for bit.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from OUT/checkpoint.pt, bit for bit; --rounds may grow.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no remarks on the data.")] = False,
 ) -> None:
     """Fit the motion model: the Kalman filter by likelihood, then the network that corrects it.
@@ -43,8 +45,9 @@ def motion(
 
     from tracker.config import merged
     from tracker.device import resolve_device
-    from tracker.train.motion import MotionTraining, Trainer
+    from tracker.train.motion import Trainer
     from tracker.train.motion_report import plot, write_card
+    from tracker.train.motion_settings import MotionTraining
 
     console = Console(stderr=True, quiet=quiet)
     settings = MotionTraining.load(config)

@@ -50,7 +50,7 @@ def appearance(
     amp: Annotated[bool, typer.Option("--amp", help="16-bit floats where they lose nothing: faster on CUDA.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Where all chance comes from.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT/checkpoint.pt.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT/checkpoint.pt; --steps may grow.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Teach the appearance network, from a teacher or from identities.
@@ -69,6 +69,7 @@ def appearance(
     from tracker.sequence import find_sequences
     from tracker.train import appearance as training
     from tracker.train.appearance import Task
+    from tracker.train.output import claim
 
     console = Console(stderr=True, quiet=quiet)
     config = training.TrainConfig(
@@ -81,6 +82,8 @@ def appearance(
         checkpoint_every=min(250, steps),
     )
     place = resolve_device(device)
+    inputs = [*data, *(calibrate or []), *(path for path in (teacher, start) if path)]
+    claim(out, training.COMMAND, training.LEAVES, inputs)
     identified = find_sequences(calibrate) if calibrate else []
     task: Task
     with console.status("collecting crops"):
@@ -92,10 +95,12 @@ def appearance(
             made_from = f"{len(crops)} crops ({sum(crop.person for crop in crops)} of people)"
             task = Distillation(crops, teacher, config, start, place)
         else:
-            from tracker.train.identities import MetricLearning, collect_identities
+            from tracker.train.identities import MetricLearning, collect_identities, set_aside
 
             identities = collect_identities(data)
             made_from = f"{sum(len(who.crops) for who in identities)} crops of {len(identities)} identities"
+            if not set_aside(len(identities)):
+                made_from += " (too few to set any aside: rank1 and map are of those trained on)"
             task = MetricLearning(identities, config, start or "", place)
     names = " ".join(path.name for path in data)
     console.print(f"{made_from} from {names}")

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import copy
 import csv
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import cv2
 import numpy as np
@@ -21,13 +22,19 @@ from torch import Tensor, nn
 
 from tracker.appearance import Embedder, Weights, load_weights
 from tracker.config import AppearanceConfig, setting
-from tracker.errors import OutputError, WeightsError
+from tracker.errors import UsageError
 from tracker.evaluate_appearance import looks
 from tracker.omniscale import MEAN_RGB, STD_RGB, FoldedNet, OmniScaleNet
 from tracker.sequence import MotSequence
 from tracker.structures import Image
 from tracker.train.calibration import fit
-from tracker.writers import replace_file
+from tracker.train.checkpoint import damaged, diverged, read, same_settings, write
+from tracker.train.interruption import undisturbed
+from tracker.train.output import claim
+from tracker.writers import replace_file, writing
+
+COMMAND = "train appearance"
+LEAVES = ("appearance.safetensors", "appearance.md", "curves.csv", "curves.png", "neighbours.jpg", "checkpoint.pt")
 
 
 @dataclass(frozen=True)
@@ -87,58 +94,91 @@ def train(
 ) -> Weights:
     """Leaves `appearance.safetensors`, `curves.csv`, `neighbours.jpg` and `checkpoint.pt` in `out`.
 
+    An interruption takes effect at the end of a step and leaves a checkpoint of it.
+
     Args:
         task: what is taught.
         out: folder of the results.
         config: how.
-        resume: go on from `out/checkpoint.pt`; the same steps follow as without the interruption.
+        resume: go on from `out/checkpoint.pt`; the same steps follow as without the interruption. More steps than
+            before are taken up as if they had been asked for at first: the rate is that of the longer training.
         progress: called every step with the step's number and losses.
 
     Raises:
-        WeightsError: the checkpoint cannot be used.
-        OutputError: `out` cannot be written.
+        WeightsError: the checkpoint is missing or damaged.
+        UsageError: the checkpoint was made with other settings, or the training diverges; what was saved stays.
+        OutputError: `out` cannot be written, or holds what was not made by this command.
     """
+    claim(out, COMMAND, LEAVES, ())
     network = task.network.train().to(memory_format=torch.channels_last)  # a third quicker on the CPU
     average = copy.deepcopy(network).requires_grad_(False)
-    place = next(network.parameters()).device.type
     parameters = [*network.parameters(), *task.extra.parameters()]
     optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
     parts: dict[str, Stateful] = {"network": network, "average": average, "extra": task.extra}
-    parts |= {"optimizer": optimizer, "schedule": schedule}
-    first = _restore(out / "checkpoint.pt", parts, config) if resume else 0
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+    parts |= {"optimizer": optimizer}
+    first = saved = _restore(out / "checkpoint.pt", parts, config) if resume else 0
+    with writing(out):
         with (out / "curves.csv").open("a" if first else "w", newline="") as file:
             curves = csv.writer(file)
-            for step in range(first + 1, config.steps + 1):
-                # what a step draws does not depend on the steps before, so that a resumed training is the same
-                with torch.autocast(place, torch.bfloat16, enabled=config.amp):
-                    losses = task.losses(np.random.default_rng((config.seed, step)))
-                optimizer.zero_grad(set_to_none=True)
-                torch.autograd.backward(losses["loss"])
-                nn.utils.clip_grad_norm_(parameters, 5.0)
-                optimizer.step()
-                schedule.step()
-                _average(average, network, min(config.ema, step / (9 + step)))
-                row = {name: float(value.detach()) for name, value in losses.items()}
-                if step % config.checkpoint_every == 0 or step == config.steps:
-                    row |= task.exam(average)
-                    if step <= config.checkpoint_every:
-                        curves.writerow(["step", *row])
-                    curves.writerow([step, *(f"{value:.5f}" for value in row.values())])
-                    file.flush()
+            step = first
+            try:
+                while step < config.steps:
+                    with undisturbed():
+                        row = _step(task, average, optimizer, config, step + 1)
+                        step += 1
+                        if step % config.checkpoint_every == 0 or step == config.steps:
+                            row |= task.exam(average)
+                            if not file.tell():
+                                curves.writerow(["step", *row])
+                            curves.writerow([step, *(f"{value:.5f}" for value in row.values())])
+                            file.flush()
+                            _save(out / "checkpoint.pt", parts, config, step)
+                            saved = step
+                    if progress:
+                        progress(step, row)
+            except KeyboardInterrupt:
+                if step > saved:
                     _save(out / "checkpoint.pt", parts, config, step)
-                if progress:
-                    progress(step, row)
+                raise
+        _check_finite(average)
         state = {name: value.cpu() for name, value in average.state_dict().items()}
         result = Weights(state, config.crop_size, task.start.calibration)
         result.write(out / "appearance.safetensors")
         features = embed(FoldedNet(average).to(task.exam_looks.device), task.exam_looks)
         replace_file(out / "neighbours.jpg", neighbours(task.exam_looks, features, task.exam_labels))
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written ({error.strerror}); give another --out") from error
     return result
+
+
+def _step(
+    task: Task, average: OmniScaleNet, optimizer: torch.optim.Optimizer, config: TrainConfig, step: int
+) -> dict[str, float]:
+    """Step number `step`, from 1: its losses.
+
+    What it draws does not depend on the steps before, so that a resumed training is the same.
+    """
+    network, place = task.network, next(task.network.parameters()).device.type
+    for group in optimizer.param_groups:
+        group["lr"] = config.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - 1) / config.steps))
+    with torch.autocast(place, torch.bfloat16, enabled=config.amp):
+        losses = task.losses(np.random.default_rng((config.seed, step)))
+    row = {name: float(value.detach()) for name, value in losses.items()}
+    if not math.isfinite(row["loss"]):
+        raise diverged(f"the loss in step {step} is {row['loss']}", "--learning-rate")
+    optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(losses["loss"])
+    nn.utils.clip_grad_norm_([*network.parameters(), *task.extra.parameters()], 5.0)
+    optimizer.step()
+    _average(average, network, min(config.ema, step / (9 + step)))
+    return row
+
+
+def _check_finite(network: nn.Module) -> None:
+    """
+    Raises:
+        UsageError: weights that are not finite.
+    """
+    if not all(bool(torch.isfinite(value).all()) for value in network.state_dict().values()):
+        raise diverged("weights are not finite", "--learning-rate")
 
 
 def neighbours(looks: Tensor, features: Tensor, labels: Tensor | None, rows: int = 12, columns: int = 7) -> bytes:
@@ -200,24 +240,26 @@ def _average(average: OmniScaleNet, network: OmniScaleNet, decay: float) -> None
 
 def _save(path: Path, parts: Mapping[str, Stateful], config: TrainConfig, step: int) -> None:
     content = {name: part.state_dict() for name, part in parts.items()} | {"config": asdict(config), "step": step}
-    torch.save(content, path.with_suffix(".part"))
-    path.with_suffix(".part").replace(path)  # an interruption leaves the old one whole
+    _check_finite(cast(nn.Module, parts["average"]))
+    write(path, content)
 
 
 def _restore(path: Path, parts: Mapping[str, Stateful], config: TrainConfig) -> int:
     """Load a checkpoint into `parts`; the number of steps it has done."""
-    if not path.is_file():
-        raise WeightsError(f"no checkpoint at {path}; start without --resume")
+    content = read(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        same = content["config"] == asdict(config)
+        then, done = dict(content["config"]), int(content["step"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(path) from error
+    same_settings(path, then, asdict(config), free=["steps", "checkpoint_every"])
+    if done > config.steps:
+        raise UsageError(f"{path} has {done} steps behind it; give that many or more, or start without --resume")
+    try:
         for name, part in parts.items():
             part.load_state_dict(content[name])
-    except Exception as error:  # whatever a damaged file makes the reader raise, the remedy is one
-        raise WeightsError(f"{path} is not a checkpoint of this training; start without --resume") from error
-    if not same:
-        raise WeightsError(f"{path} was made with other settings; repeat them or start without --resume")
-    return int(content["step"])
+    except Exception as error:  # whatever parts of another training make PyTorch raise, the remedy is one
+        raise damaged(path) from error
+    return done
 
 
 def write_card(out: Path, made_from: str, command: str, config: TrainConfig) -> None:

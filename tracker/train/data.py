@@ -33,6 +33,7 @@ from tracker.sequence import (
 )
 from tracker.structures import FEATURE_SIZE, Floats, Image
 
+SHORTEST = 6  # boxes of a track to learn from
 MATCH_IOU = 0.5  # a detection is an object's if they overlap at least this much
 SAME_VIDEO_IOU = 0.7  # two sequences whose boxes agree this well in every frame looked at are one video
 
@@ -325,3 +326,23 @@ def _joined(
         groups=names,
         sequences=tuple(part[4].name for part in parts),
     )
+
+
+def split_by_sequence(tracks: TrackTable, share: float, seed: int) -> tuple[TrackTable, TrackTable]:
+    """Training and validation tracks; whole sequences go to one or the other, at least one to each where there are two.
+
+    Where there is one sequence, or a share of 0, all tracks are both: nothing is set aside.
+    Drawn by chance, but those that are more than a tenth of their dataset last: they would be missed in training.
+    """
+    names = np.unique(tracks.sequence[tracks.length >= SHORTEST])  # the others have nothing to measure on
+    if len(names) < 2 or share == 0:
+        return tracks, tracks
+    count = max(1, round(share * len(names)))
+    size = np.bincount(tracks.sequence, weights=tracks.length)
+    whole = np.bincount(tracks.group, weights=tracks.length)
+    dataset = np.zeros(len(size), np.int64)
+    dataset[tracks.sequence] = tracks.group
+    drawn = np.random.default_rng(seed).permutation(names)
+    chosen = sorted(drawn, key=lambda name: size[name] > 0.1 * whole[dataset[name]])[:count]
+    aside = np.isin(tracks.sequence, chosen)
+    return tracks.subset(~aside), tracks.subset(aside)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tracker.appearance import load_weights
+from tracker.errors import DataError
 from tracker.omniscale import FoldedNet, OmniScaleNet
 from tracker.train.appearance import TrainConfig, embed, normalised
 from tracker.train.crops import Crop, Variations
@@ -24,6 +25,7 @@ from tracker.train.crops import Crop, Variations
 PAIR_WEIGHT, CENTRED_WEIGHT = 20.0, 0.5
 UNDAMAGED = 0.25  # share of each batch that the student, too, sees as it is
 HELD_OUT = 0.05  # share of the crops that is only looked at
+FEWEST = 8  # crops that anything can be learned from
 
 
 class Distillation:
@@ -38,6 +40,7 @@ class Distillation:
 
     Raises:
         WeightsError: teacher or start cannot be used.
+        DataError: too few crops to learn from some and look at others.
     """
 
     def __init__(
@@ -48,6 +51,8 @@ class Distillation:
         start: str | Path | None = None,
         device: str = "cpu",
     ) -> None:
+        if len(crops) < FEWEST:
+            raise DataError(f"{len(crops)} crops are too few to learn from; give {FEWEST} or more")
         master = load_weights(teacher)
         self.start = load_weights(start) if start else master
         self.network = self.start.network().to(device)

@@ -83,6 +83,11 @@ def _whole(image: Image) -> Image:
     return with_margin(image, np.array([0, 0, width, height], np.float32))
 
 
+def set_aside(count: int) -> int:
+    """How many of so many identities are only looked at; none of three or fewer, which are all learned from."""
+    return max(2, round(HELD_OUT * count)) if count > 3 else 0
+
+
 class MetricLearning:
     """A `Task`.
 
@@ -102,7 +107,7 @@ class MetricLearning:
         self.start = load_weights(start)
         self.network = self.start.network().to(device)
         order = np.random.default_rng(config.seed).permutation(len(identities))
-        held = max(2, round(HELD_OUT * len(identities))) if len(identities) > 3 else 0
+        held = set_aside(len(identities))
         self._seen = [identities[i] for i in order[held:]]
         unseen = [identities[i] for i in order[:held]] or self._seen
         classifier = nn.Linear(FEATURES, len(self._seen), bias=False)

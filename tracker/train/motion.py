@@ -22,116 +22,32 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tracker.appearance import Embedder
 from tracker.boxes import cxcywh_to_xyxy, paired_iou
-from tracker.config import merged, setting
-from tracker.errors import ConfigError, DataError, UsageError
+from tracker.errors import UsageError, WeightsError
 from tracker.motion.head import corrected
-from tracker.motion.kalman import KalmanParameters, correct, forecast, process_unit, propagate, start
+from tracker.motion.kalman import KalmanParameters, forecast
 from tracker.motion.network import ForecastNetwork
 from tracker.motion.networks import NETWORKS
 from tracker.motion.weights import write_weights
-from tracker.train.data import TrackTable, read_tracks
+from tracker.train.checkpoint import damaged, diverged, read, same_settings, write
+from tracker.train.data import read_tracks, split_by_sequence
+from tracker.train.filter import fit_filter, laplace_loss
+from tracker.train.interruption import undisturbed
+from tracker.train.motion_settings import MotionTraining
+from tracker.train.output import claim
 from tracker.train.windows import Windows, WindowSampler, filtered
 from tracker.writers import writing
 
 LATEST = "checkpoint.pt"
 WEIGHTS = "motion.safetensors"
 CURVES = "curves.csv"
-START = {  # where the search for the filter's constants begins: a pedestrian at arm's length of the detector's noise
-    "damping": (0.6, 0.8, 2.0, 2.0),
-    "velocity_noise": (0.5, 0.25, 0.15, 0.1),
-    "position_noise": (0.02, 0.01, 0.03, 0.02),
-    "measurement_noise": (0.05, 0.03, 0.07, 0.04),
-    "start_velocity": (1.0, 0.4, 0.3, 0.2),
-}
-
-
-@dataclass(frozen=True)
-class MotionTraining:
-    """Everything that decides what comes out, but for the data itself."""
-
-    model: str = setting("lstm", choices=tuple(NETWORKS))
-    seed: int = setting(0, 0)
-    rounds: int = setting(4000, 1)  # of four optimiser steps each
-    filter_rounds: int = setting(200, 1)  # steps of the search for the filter's constants
-    learning_rate: float = setting(2e-3, 0, 1)
-    weight_decay: float = setting(0.01, 0)
-    warmup_steps: int = setting(100, 0)
-    decay: float = setting(1.0, 1)  # the rate follows half a cosine, which takes so many times the training
-    cooldown: float = setting(0.0, 0, 1)  # last share of the training, in which the rate falls to zero
-    clip: float = setting(1.0, 0)  # longest gradient
-    average: float = setting(0.999, 0, 1)  # decay of the weights' moving average, which is what is kept
-    short_windows: int = setting(96, 1)  # a step of a short round: windows x observations
-    short_steps: int = setting(20, 2)
-    long_windows: int = setting(32, 1)  # a step of a long round; four steps go on where the one before ended
-    long_steps: int = setting(60, 2)
-    real: float = setting(0.25, 0, 1)  # share of windows made of a detector's boxes where the data has them
-    looks_every: int = setting(8, 1)  # one round in so many has appearance vectors
-    images: bool = True  # they are the appearance network's where a sequence has images; else, and without, simulated
-    validation: float = setting(0.06, 0, 0.5)  # share of the sequences set aside to stop by
-    validate_every: int = setting(100, 1)  # rounds
-    patience: int = setting(12, 1)  # validations without a better one before the training stops
-    hold_out: tuple[str, ...] = ()  # sequences (shell patterns) never trained on
-    first_half: tuple[str, ...] = ()  # sequences of which only the first half is trained on
-    familiar: tuple[str, ...] = ()  # sequences whose detections come from a detector that was trained on their images
-    precision: str = setting("float32", choices=("float32", "bfloat16"))  # bfloat16: on CUDA, by autocast
-    licences: tuple[str, ...] = ()  # of the data, for the model card
-
-    @classmethod
-    def load(cls, path: Path | None) -> MotionTraining:
-        """The settings of a YAML file on top of the defaults.
-
-        Raises:
-            ConfigError: not a YAML mapping, an unknown key or a value out of bounds.
-        """
-        if path is None:
-            return cls()
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(
-                f"{path} is not a readable YAML file ({str(error).splitlines()[0]}); see configs/"
-            ) from error
-        return merged(cls(), values, str(path))
-
-
-def laplace_loss(mean: Any, std: Any, unit: Any, target: Any, weight: Tensor) -> Tensor:
-    """Sum over everything of the negative log-likelihood of `target` (..., 4), in units of the box; weights (...)."""
-    scale = std / math.sqrt(2)
-    loss: Tensor = torch.log(2 * scale / unit) + (target - mean).abs() / scale
-    return (loss.mean(-1) * weight).sum()
-
-
-def fit_filter(sampler: WindowSampler, settings: MotionTraining) -> KalmanParameters:
-    """The constants of the Kalman filter under which the true future is most likely, by gradient descent."""
-    logs = {name: torch.tensor(values, dtype=torch.float64).log().requires_grad_() for name, values in START.items()}
-    optimizer = torch.optim.Adam(logs.values(), lr=0.06)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.filter_rounds)
-    for number in range(settings.filter_rounds):
-        rng = np.random.default_rng([settings.seed, 1, number])
-        windows = sampler.draw(rng, 256, 24, settings.real)
-        p = KalmanParameters(**{name: value.exp() for name, value in logs.items()})
-        observed, time_s = torch.from_numpy(windows.observed), torch.from_numpy(windows.time_s)
-        dt = (time_s[:, 1:] - time_s[:, :-1]).clip(0)
-        states = [start(observed[:, 0], p)]
-        for t in range(1, observed.shape[1]):
-            states.append(correct(propagate(states[-1], dt[:, t - 1, None], p), observed[:, t], p))
-        state = torch.stack(states, 2)[:, :, :, None]
-        horizon = torch.from_numpy(windows.horizon_s).double()[..., None]
-        mean, std = forecast(state, horizon, p)
-        weight = torch.from_numpy(windows.target_valid).double()
-        unit = process_unit(state[0])
-        loss = laplace_loss(mean, std, unit, torch.from_numpy(windows.target), weight) / weight.sum()
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-    return KalmanParameters(**{name: value.detach().exp().numpy() for name, value in logs.items()})
+PICTURES = ("curves", "error_by_horizon", "reliability", "forecasts")
+LEAVES = (WEIGHTS, "motion.md", "config.yaml", CURVES, LATEST, *(f"{name}.png" for name in PICTURES))
+NONE_ASIDE = "what is measured is what was trained on, and says nothing of other sequences"
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,28 +110,32 @@ class Trainer:
         self.folder, self.settings, self.command, self.device = folder, settings, command, device
         self.rank, self.world = _process_group()
         say = remark if self.rank == 0 else lambda _: None
-        with writing(folder):  # before the work, not after it
-            folder.mkdir(parents=True, exist_ok=True)
+        if self.rank == 0:  # before the work, not after it
+            claim(folder, "train motion", LEAVES, map(Path, roots))
         describe = Embedder(device=str(device)) if settings.images else None
         tracks = read_tracks(roots, settings.hold_out, settings.first_half, settings.familiar, say, describe)
         self.training, self.validation = split_by_sequence(tracks, settings.validation, settings.seed)
+        if not self.set_aside:
+            say(f"no sequence is set aside; {NONE_ASIDE}")
         self.sampler = WindowSampler(self.training)
         torch.manual_seed(settings.seed)
         self.network: ForecastNetwork = NETWORKS[settings.model]().to(device)
         self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
-        self.best = self.average
+        self.best = self._copied()
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         self.round, self.best_loss, self.waited = 0, math.inf, 0
         self.rows: list[dict[str, float]] = []
+        self._losses: list[float] = []  # of the rounds since the last row
+        self._saved = 0  # rounds, in the checkpoint
+        self._say = say
         self._board: Any = None
-        checkpoint = folder / LATEST
-        if resume and checkpoint.is_file():
-            self._restore(checkpoint)
+        if resume and (folder / LATEST).is_file():
+            self._restore(folder / LATEST)
         else:
             if resume:
-                say(f"no checkpoint at {checkpoint}; the training starts afresh")
+                say(f"no checkpoint at {folder / LATEST}; the training starts afresh")
             self.filter = fit_filter(self.sampler, settings)
         check = WindowSampler(self.validation, shortest=4).draw(np.random.default_rng(settings.seed), 512, 24, 0.25)
         self.check = Batch.of(check, self.filter, device)
@@ -223,8 +143,9 @@ class Trainer:
 
     @property
     def set_aside(self) -> list[str]:
-        """Names of the sequences that the training is stopped by."""
-        return sorted(self.validation.sequences[i] for i in np.unique(self.validation.sequence))
+        """Names of the sequences that the training is stopped by and that it never sees; empty where there are none."""
+        seen = np.unique(self.training.sequence)
+        return sorted(self.validation.sequences[i] for i in np.unique(self.validation.sequence) if i not in seen)
 
     @property
     def finished(self) -> bool:
@@ -233,24 +154,43 @@ class Trainer:
     def run(self, progress: Callable[[int], None] = lambda _: None) -> Iterator[dict[str, float]]:
         """Trains to the end; yields a row of the curves at every validation, after writing the checkpoint.
 
-        `progress` is called with the number of rounds done after each.
+        `progress` is called with the number of rounds done after each. An interruption takes effect at the end of a
+        round and leaves a checkpoint of it.
+
+        Raises:
+            UsageError: the training diverges; the last checkpoint and older weights stay.
         """
         seconds = sum(row["seconds"] for row in self.rows[-1:])
         began = time.perf_counter() - seconds
-        losses: list[float] = []
         with ThreadPoolExecutor(1, "windows") as drawer:  # of the next round while this one is learned from
             coming = drawer.submit(self._draw, self.round)
-            while not self.finished:
-                batch, coming = coming.result(), drawer.submit(self._draw, self.round + 1)
-                losses.append(self._round(batch))
-                self.round += 1
-                progress(self.round)
-                if self.round % self.settings.validate_every == 0 or self.round == self.settings.rounds:
-                    row = {"round": float(self.round), "loss": float(np.mean(losses)), **self.validate()}
-                    row |= {"learning_rate": self._rate(4 * self.round), "seconds": time.perf_counter() - began}
-                    losses.clear()
-                    self._keep(row)
-                    yield row
+            try:
+                while not self.finished:
+                    batch, coming = coming.result(), drawer.submit(self._draw, self.round + 1)
+                    with undisturbed():
+                        self._losses.append(self._round(batch))
+                        self.round += 1
+                        row = {}
+                        if self.round % self.settings.validate_every == 0 or self.finished:
+                            row = self._row(began)
+                            self._keep(row)
+                    progress(self.round)
+                    if row:
+                        yield row
+            except (KeyboardInterrupt, GeneratorExit):
+                if self.rank == 0 and self.round > self._saved:
+                    self._save()
+                    self._say(f"stopped after round {self.round}; go on with --resume")
+                raise
+
+    def _row(self, began: float) -> dict[str, float]:
+        """A row of the curves."""
+        row = {"round": float(self.round), "loss": float(np.mean(self._losses)), **self.validate()}
+        if not math.isfinite(row["validation_loss"]):
+            raise diverged(f"the validation loss after round {self.round} is {row['validation_loss']}", "learning_rate")
+        row |= {"learning_rate": self._rate(4 * self.round), "seconds": time.perf_counter() - began}
+        self._losses.clear()
+        return row
 
     def _round(self, batch: Batch) -> float:
         """Four optimiser steps on the windows drawn for this round."""
@@ -274,6 +214,8 @@ class Trainer:
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             losses.append(float(self._shared(loss.detach())))
+            if not math.isfinite(losses[-1]):
+                raise diverged(f"the loss in round {number + 1} is {losses[-1]}", "learning_rate")
             nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
             self.optimizer.step()
             with torch.no_grad():
@@ -334,7 +276,7 @@ class Trainer:
         self.waited += 1
         if row["validation_loss"] < self.best_loss:
             self.best_loss, self.waited = row["validation_loss"], 0
-            self.best = {name: value.clone() for name, value in self.average.items()}
+            self.best = self._copied()
         if self.rank:
             return
         with (self.folder / CURVES).open("w", newline="", encoding="utf-8") as file:
@@ -347,6 +289,12 @@ class Trainer:
             for name, value in row.items():
                 self._board.add_scalar(name, value, int(row["round"]))
             self._board.flush()
+        self._save()
+
+    def _copied(self) -> dict[str, Tensor]:
+        return {name: value.clone() for name, value in self.average.items()}
+
+    def _save(self) -> None:
         state = {
             "network": self.network.state_dict(),
             "average": self.average,
@@ -357,29 +305,47 @@ class Trainer:
             "best_loss": self.best_loss,
             "waited": self.waited,
             "rows": self.rows,
-            "settings": json.dumps(asdict(self.settings)),
+            "losses": self._losses,
+            "settings": json.dumps(self._made_with()),
         }
-        new = self.folder / f"{LATEST}.new"
-        torch.save(state, new)
-        new.replace(self.folder / LATEST)
+        write(self.folder / LATEST, state)
+        self._saved = self.round
+
+    def _made_with(self) -> dict[str, Any]:
+        """What a training that goes on has to have in common with its checkpoint."""
+        aside = self.set_aside
+        return asdict(self.settings) | {"sequences": sorted({*self.training.sequences}), "set_aside": aside}
 
     def _restore(self, checkpoint: Path) -> None:
-        state = torch.load(checkpoint, map_location=self.device, weights_only=True)
-        if state["settings"] != json.dumps(asdict(self.settings)):
-            raise UsageError(
-                f"{checkpoint} was made with other settings; resume with the same, or start in a new folder"
-            )
-        self.network.load_state_dict(state["network"])
-        self.average, self.best = state["average"], state["best"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.filter = KalmanParameters.from_tensors({name: value.numpy() for name, value in state["filter"].items()})
-        self.round, self.best_loss, self.waited = state["round"], state["best_loss"], state["waited"]
-        self.rows = state["rows"]
+        """Go on from a checkpoint, whose training may have been shorter: the rate is that of the longer one then."""
+        state = read(checkpoint, self.device)
+        try:
+            then, done = dict(json.loads(state["settings"])), int(state["round"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(checkpoint) from error
+        same_settings(checkpoint, then, self._made_with(), free=["rounds", "patience", "licences"])
+        try:
+            self.network.load_state_dict(state["network"])
+            self.average, self.best = state["average"], state["best"]
+            self.optimizer.load_state_dict(state["optimizer"])
+            constants = {name: value.cpu().numpy() for name, value in state["filter"].items()}
+            self.filter = KalmanParameters.from_tensors(constants)
+            self.round = self._saved = done
+            self.best_loss, self.waited = state["best_loss"], state["waited"]
+            self.rows, self._losses = state["rows"], state["losses"]
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, WeightsError) as error:
+            raise damaged(checkpoint) from error
+        validated = bool(self.rows) and self.rows[-1]["round"] == done
+        if done > self.settings.rounds or (done == self.settings.rounds and not validated):
+            raise UsageError(f"{checkpoint} has {done} rounds behind it; give more, or start in a new folder")
 
     def save(self) -> Path:
         """Writes the best averaged weights, 16 bit, with the filter's constants and what they were made with."""
         path = self.folder / WEIGHTS
-        tensors = {name: value.cpu().numpy().astype(np.float16) for name, value in self.best.items()}
+        with np.errstate(over="ignore"):  # said below
+            tensors = {name: value.cpu().numpy().astype(np.float16) for name, value in self.best.items()}
+        if not all(np.isfinite(value).all() for value in tensors.values()):
+            raise diverged("weights are not finite", "learning_rate")
         notes = {
             "model": self.settings.model,
             "command": self.command,
@@ -389,7 +355,8 @@ class Trainer:
             "sequences": json.dumps(sorted(self.training.sequences[i] for i in np.unique(self.training.sequence))),
             "validation": json.dumps({k: v for row in self.rows[-1:] for k, v in row.items() if k != "seconds"}),
         }
-        write_weights(path, tensors | self.filter.to_tensors(), notes)
+        with writing(path):
+            write_weights(path, tensors | self.filter.to_tensors(), notes)
         return path
 
 
@@ -436,27 +403,3 @@ def _process_group() -> tuple[int, int]:
     if world > 1 and not torch.distributed.is_initialized():
         torch.distributed.init_process_group("gloo")
     return int(os.environ.get("RANK", "0")), world
-
-
-def split_by_sequence(tracks: TrackTable, share: float, seed: int) -> tuple[TrackTable, TrackTable]:
-    """Training and validation tracks; whole sequences go to one or the other, at least one to each where there are two.
-
-    Drawn by chance, but those that are more than a tenth of their dataset last: they would be missed in training.
-
-    Raises:
-        DataError: no tracks long enough to learn from.
-    """
-    names = np.unique(tracks.sequence)
-    if len(names) == 1 or share == 0:
-        return tracks, tracks
-    count = max(1, round(share * len(names)))
-    size = np.bincount(tracks.sequence, weights=tracks.length)
-    whole = np.bincount(tracks.group, weights=tracks.length)
-    dataset = np.zeros(len(size), np.int64)
-    dataset[tracks.sequence] = tracks.group
-    drawn = np.random.default_rng(seed).permutation(names)
-    chosen = sorted(drawn, key=lambda name: size[name] > 0.1 * whole[dataset[name]])[:count]
-    aside = np.isin(tracks.sequence, chosen)
-    if not (~aside).any():
-        raise DataError("no tracks are left to train on; give more sequences or a smaller validation share")
-    return tracks.subset(~aside), tracks.subset(aside)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tracker.motion.head import corrected
 from tracker.train.data import TrackTable
-from tracker.train.motion import WEIGHTS, Trainer
+from tracker.train.motion import NONE_ASIDE, PICTURES, WEIGHTS, Trainer
 
 BINS_S = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0])
 LONGEST_EXAMPLE_S = 4.0
@@ -43,7 +43,9 @@ def write_card(trainer: Trainer) -> Path:
         "",
         f"Seed {settings.seed}; {trainer.round} rounds of four steps; the weights of the best validation.",
         "",
-        "| on the sequences set aside (damaged like the training data) | this model | its filter alone |",
+        *([] if trainer.set_aside else [f"No sequence was set aside: {NONE_ASIDE}.", ""]),
+        f"| on the sequences {'set aside' if trainer.set_aside else 'trained on'} (damaged like the training data) "
+        "| this model | its filter alone |",
         "| --- | --- | --- |",
         f"| negative log-likelihood | {row['validation_loss']:.3f} | {row['filter_validation_loss']:.3f} |",
         f"| mean IoU of forecasts | {row['iou']:.3f} | {row['filter_iou']:.3f} |",
@@ -54,7 +56,7 @@ def write_card(trainer: Trainer) -> Path:
         "",
         f"Never trained on: {', '.join(settings.hold_out) or 'nothing was held out'}"
         + (f"; second halves of {', '.join(settings.first_half)}" if settings.first_half else "")
-        + f"; set aside to stop by: {', '.join(trainer.set_aside)}.",
+        + f"; set aside to stop by: {', '.join(trainer.set_aside) or 'none'}.",
         "",
         *(
             ["Licences of the data:", "", *(f"- {licence}" for licence in settings.licences), ""]
@@ -106,14 +108,14 @@ def plot(trainer: Trainer) -> list[Path]:
         }
     arrays = {name: tuple(part.cpu().numpy() for part in parts) for name, parts in said.items()}
     valid, dt = check.weight.cpu().numpy() > 0, check.dt.cpu().numpy()[..., 0]
-    figures = {
-        "curves": _curves(pyplot, trainer),
-        "error_by_horizon": _error_by_horizon(pyplot, arrays, valid, dt),
-        "reliability": _reliability(pyplot, arrays, valid),
-        "forecasts": _examples(pyplot, trainer, output.cpu().numpy()),
-    }
+    figures = (
+        _curves(pyplot, trainer),
+        _error_by_horizon(pyplot, arrays, valid, dt),
+        _reliability(pyplot, arrays, valid),
+        _examples(pyplot, trainer, output.cpu().numpy()),
+    )
     paths = []
-    for name, figure in figures.items():
+    for name, figure in zip(PICTURES, figures, strict=True):
         paths.append(trainer.folder / f"{name}.png")
         figure.savefig(paths[-1], dpi=110, bbox_inches="tight")
         pyplot.close(figure)

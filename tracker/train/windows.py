@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.errors import DataError
 from tracker.motion.features import Step, geometry
 from tracker.motion.kalman import (
     MEAN,
@@ -27,7 +28,7 @@ from tracker.motion.kalman import (
     to_coordinates,
 )
 from tracker.structures import FEATURE_SIZE
-from tracker.train.data import TrackTable
+from tracker.train.data import SHORTEST, TrackTable
 
 HORIZONS = 4  # targets drawn a step
 LONGEST_FRAMES = 60
@@ -72,9 +73,13 @@ class Windows:
 
 
 class WindowSampler:
-    """Draws windows; the same generator state gives the same windows."""
+    """Draws windows; the same generator state gives the same windows.
 
-    def __init__(self, tracks: TrackTable, shortest: int = 6) -> None:
+    Raises:
+        DataError: no track has `shortest` boxes.
+    """
+
+    def __init__(self, tracks: TrackTable, shortest: int = SHORTEST) -> None:
         self.tracks = tracks
         owner = np.repeat(np.arange(len(tracks)), tracks.length)
         begin = np.repeat(tracks.first - (np.cumsum(tracks.length) - tracks.length), tracks.length)
@@ -87,6 +92,8 @@ class WindowSampler:
         self._count = np.concatenate(counts)
         self._begin = np.cumsum(self._count) - self._count
         self._usable = [np.flatnonzero(count >= shortest) for count in counts]
+        if not len(self._usable[0]):
+            raise DataError(f"none of {len(tracks)} tracks has {shortest} boxes; give sequences with longer tracks")
         self._chance = [
             self._weights(count[usable], usable) for count, usable in zip(counts, self._usable, strict=True)
         ]
