@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from tracker import Config, Detections, Tracker
 from tracker.appearance import Embedder
 from tracker.boxes import covered_fraction, tlwh_to_xyxy
-from tracker.evaluate_appearance import read_image
 from tracker.sequence import CLASS, FRAME, HEIGHT, ID, LEFT, MotSequence
+from tracker.system.images import read_image
 from tracker.train.crops import collect
 
 FPS, SEEN, PEOPLE = 30, 20, 12  # frames/s, frames that everybody is seen for, how many leave, and how many pass

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tracker.config import Config
-from tracker.privacy import imported
+from tracker.system.privacy import imported
 
 imported("ultralytics.utils")  # before a test does: its own import asks name servers and writes to the home folder
 

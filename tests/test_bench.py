@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from clips import pan
 
+from helpers.clips import pan
 from tracker.bench import growth
 from tracker.bench.report import Report, faster
 from tracker.bench.runs import OURS, Command, Cost, in_turn, looped, measure, ours, peers

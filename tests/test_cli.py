@@ -20,11 +20,11 @@ import numpy as np
 import pytest
 import typer
 import yaml
-from clips import pan
-from motion_data import write_sequence
 from typer.main import get_command
 
 import tracker
+from helpers.clips import pan
+from helpers.motion_data import write_sequence
 from tracker.cli import commands, main
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(tracker.__file__).parents[1])}  # also where it is not installed

@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from walkers import LENGTH, make_sequence, perfect, write_results
 
+from helpers.walkers import LENGTH, make_sequence, perfect, write_results
 from tracker.cli import main
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tracker import damage
+from tracker.affine import identity
 from tracker.boxes import tlwh_to_xyxy
-from tracker.camera import identity
 from tracker.sequence import FRAME, MotSequence
 
 LENGTH = 400

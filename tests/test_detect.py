@@ -17,15 +17,8 @@ from hypothesis import strategies as st
 from tracker import yolo
 from tracker.boxes import iou
 from tracker.config import DetectorConfig
-from tracker.detect import (
-    DetectionFile,
-    YoloDetector,
-    _letterbox_sizes,
-    class_numbers,
-    letterbox,
-    suppress,
-    unletterbox,
-)
+from tracker.detect import DetectionFile, YoloDetector, class_numbers, suppress
+from tracker.detection.letterbox import letterbox, letterbox_sizes, unletterbox
 from tracker.errors import DataError, UsageError, WeightsError
 
 PHOTOS = Path(ultralytics.__file__).parent / "assets"
@@ -172,7 +165,7 @@ class TestLetterbox:
         frame = cv2.resize(bus, size[::-1])
         here = letterbox(frame, 640)
         copies = yolo.upload([frame, frame[::-1].copy()], "cpu")
-        there = yolo.letterbox_there(copies, *_letterbox_sizes(frame.shape, 640, 32))
+        there = yolo.letterbox_there(copies, *letterbox_sizes(frame.shape, 640, 32))
         assert there.shape == (2, *here.shape)
         assert np.abs(there[0].numpy() - here).max() <= 1  # OpenCV computes with whole numbers
 

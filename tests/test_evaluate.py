@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from walkers import LENGTH, make_sequence, perfect, write_results
 
+from helpers.walkers import LENGTH, make_sequence, perfect, write_results
 from tracker.errors import DataError
 from tracker.evaluate import METRICS, score
 from tracker.sequence import CLASS, FLAG, find_sequences

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from motion_data import write_sequence
-from motion_steps import step
 
+from helpers.motion_data import write_sequence
+from helpers.motion_steps import step
 from tracker.cli import main
 from tracker.errors import DataError, UsageError
 from tracker.evaluate_motion import LAPLACE, NORMAL, Forecasts, Model, evaluate_motion, forecasts, metrics, read_scene

@@ -6,8 +6,8 @@ import runpy
 from pathlib import Path
 
 import pytest
-from clips import pan
 
+from helpers.clips import pan
 from tracker.cli import main
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"

@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from clips import BUS, pan
-from walkers import LENGTH, make_sequence
 
+from helpers.clips import BUS, pan
+from helpers.walkers import LENGTH, make_sequence
 from tracker.cli import main
 from tracker.detect import EMBEDDED
 from tracker.errors import DataError, UsageError

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from clips import pan
 
 import tracker
+from helpers.clips import pan
 from tracker.agreement import mean_average_precision
 from tracker.appearance import Embedder
 from tracker.cli import main
@@ -22,13 +22,13 @@ from tracker.config import AppearanceConfig, Config, DetectorConfig
 from tracker.detect import YoloDetector
 from tracker.errors import MissingExtraError, OutputError, UsageError, WeightsError
 from tracker.export import export
-from tracker.exported import MANIFEST, find
 from tracker.int8 import prepared
 from tracker.motion import load_predictor
 from tracker.motion.predictor import Observations
 from tracker.run import Output, run
 from tracker.sample import collect, photographs
 from tracker.structures import Detections
+from tracker.system.engine import MANIFEST, find
 from tracker.tracker import Tracker
 
 CONFIG = Config().override({"detector": {"imgsz": 320}, "device": "cpu"})

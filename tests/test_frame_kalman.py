@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from motion_data import write_sequence
-from motion_steps import step
 
+from helpers.motion_data import write_sequence
+from helpers.motion_steps import step
 from tracker.motion.frame_kalman import (
     CLASSIC,
     FITTED,

@@ -5,9 +5,9 @@ import time
 
 import pytest
 import yaml
-from cameras import cameras
-from clips import pan
 
+from helpers.cameras import cameras
+from helpers.clips import pan
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError
 from tracker.run import Output, run

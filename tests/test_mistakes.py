@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from walkers import make_sequence, write_results
 
+from helpers.walkers import make_sequence, write_results
 from tracker.evaluate import score
 from tracker.mistakes import find_mistakes
 from tracker.sequence import MotSequence, results

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from motion_steps import step
 
+from helpers.motion_steps import step
 from tracker.boxes import cxcywh_to_xyxy, paired_iou
 from tracker.motion import load_predictor
 from tracker.motion.kalman import (

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from motion_steps import step
 from safetensors.numpy import save_file
+
+from helpers.motion_steps import step
 
 torch = pytest.importorskip("torch")
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from motion_steps import step
 
+from helpers.motion_steps import step
 from tracker.motion import load_predictor
 from tracker.motion.head import OUTPUTS, corrected
 from tracker.motion.kalman import (

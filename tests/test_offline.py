@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import pan
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from walkers import LENGTH, make_sequence, perfect
 
+from helpers.clips import pan
+from helpers.walkers import LENGTH, make_sequence, perfect
 from tracker import Config, Detections, Status, Tracker, Tracks
 from tracker.errors import UsageError
 from tracker.motion import load_predictor

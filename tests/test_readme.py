@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from clips import BUS
-from small_inputs import write_inputs
 
+from helpers.clips import BUS
+from helpers.small_inputs import write_inputs
 from tracker import Detections, Tracker, Tracks
 from tracker.cli import main
 

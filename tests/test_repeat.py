@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from walkers import LENGTH, make_sequence, perfect
 
+from helpers.walkers import LENGTH, make_sequence, perfect
 from tracker.cli import main
 from tracker.errors import ConfigError, DataError, SourceError, UsageError
 from tracker.repeat import repetition

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from walkers import make_sequence, perfect, write_results
 
+from helpers.walkers import make_sequence, perfect, write_results
 from tracker.evaluate import score
 from tracker.report import write_report
 from tracker.sequence import find_sequences

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from clips import pan
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.clips import pan
 from tracker.config import Config
 from tracker.errors import OutputError
 from tracker.result_folder import Output, ResultFolders, names_apart

@@ -14,8 +14,8 @@ import av
 import pytest
 import torch
 import yaml
-from clips import pan
 
+from helpers.clips import pan
 from tracker import prefetch
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, UsageError

@@ -5,8 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from walkers import LENGTH, make_sequence, perfect
 
+from helpers.walkers import LENGTH, make_sequence, perfect
 from tracker import Config, Tracker
 from tracker.errors import DataError, OutputError, SourceError
 from tracker.run_sequence import track_sequence

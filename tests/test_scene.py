@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 import pytest
-from clips import BUS
-from walkers import LENGTH, make_sequence, perfect
 
+from helpers.clips import BUS
+from helpers.walkers import LENGTH, make_sequence, perfect
 from tracker import Config, Tracker
 from tracker import scene as module
 from tracker.run_sequence import given, track_frames, track_sequence

@@ -3,11 +3,12 @@
 import cv2
 import numpy as np
 import pytest
-from clips import BUS
-from motion_data import write_sequence
 
+from helpers.clips import BUS
+from helpers.motion_data import write_sequence
+from tracker.datasets.matching import match_detections
 from tracker.errors import DataError
-from tracker.train.data import match_detections, read_tracks
+from tracker.train.data import read_tracks
 
 
 @pytest.fixture

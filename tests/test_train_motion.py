@@ -17,8 +17,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from motion_data import write_sequence  # noqa: E402
-
+from helpers.motion_data import write_sequence  # noqa: E402  # noqa: E402
 from tracker.cli import main  # noqa: E402
 from tracker.errors import ConfigError, DataError, OutputError, UsageError, WeightsError  # noqa: E402
 from tracker.motion import load_predictor  # noqa: E402

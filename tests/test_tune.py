@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from motion_data import write_sequence
-from walkers import make_sequence
 
+from helpers.motion_data import write_sequence
+from helpers.walkers import make_sequence
 from tracker import Config, Tracker
 from tracker import tune as module
 from tracker.cli import main

@@ -30,10 +30,10 @@ from tracker.errors import SourceError, UsageError
 from tracker.provenance import command_line
 from tracker.readers import live, url
 from tracker.readers.clock import Clock
-from tracker.readers.opencv import quiet
 from tracker.readers.truncated import is_truncated
 from tracker.readers.url import fetch, host, is_url, redacted
 from tracker.structures import Image
+from tracker.system.images import quiet
 from tracker.video import Frame, Source, open_source, separate
 
 CLIPS = Path(__file__).parents[2] / "shared" / "data" / "clips"
@@ -811,7 +811,7 @@ def camera(width: int = 320, height: int = 240) -> str:
 
 class RtspServer:
     def __init__(self, launch: str, port: int = 0, login: Sequence[str] = ()) -> None:
-        script = Path(__file__).with_name("rtsp_server.py")
+        script = Path(__file__).parent / "helpers" / "rtsp_server.py"
         command = [str(SYSTEM_PYTHON), str(script), str(port), launch, *login]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.port = int(self.process.stdout.readline())

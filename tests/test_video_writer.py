@@ -4,8 +4,8 @@ from pathlib import Path
 
 import av
 import pytest
-from test_writers import frame, frames_of, tracks
 
+from test_writers import frame, frames_of, tracks
 from tracker.video_writer import VideoWriter
 
 

@@ -16,9 +16,10 @@ import pytest
 
 from tracker.errors import OutputError
 from tracker.structures import Status, Tracks
+from tracker.system.files import replace_text, writing
 from tracker.video import Frame
 from tracker.video_writer import VideoWriter
-from tracker.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter, replace_text, writing
+from tracker.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter
 
 NAMES = {0: "person", 1: 'a "quoted", name'}
 
@@ -169,7 +170,7 @@ class TestSummary:
 
         times = []
         writer = SummaryWriter(tmp_path / "summary.csv")
-        monkeypatch.setattr("tracker.writers.replace_file", slow)
+        monkeypatch.setattr("tracker.system.files.replace_file", slow)
         writer._save()
         for step in range(1, 1500):
             clock[0] += 1.0

@@ -41,7 +41,7 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'tracker' has no attribute {name!r}")
-    from tracker.extras import system_libraries
+    from tracker.system.extras import system_libraries
 
     with system_libraries():
         return getattr(importlib.import_module(_HOME[name]), name)

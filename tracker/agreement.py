@@ -19,8 +19,8 @@ from tracker import yolo
 from tracker.appearance import Embedder
 from tracker.boxes import iou, paired_iou
 from tracker.config import Config
-from tracker.detect import YoloDetector, find_weights, letterbox
-from tracker.exported import Export
+from tracker.detect import YoloDetector, find_weights
+from tracker.detection.letterbox import letterbox
 from tracker.motion import load_predictor
 from tracker.motion.kalman import KalmanParameters
 from tracker.motion.learned import LearnedPredictor
@@ -30,6 +30,7 @@ from tracker.motion.predictor import Observations, Predictor
 from tracker.motion.weights import EMBEDDED, read_weights
 from tracker.sample import Sample
 from tracker.structures import Detections, Floats, Ints
+from tracker.system.engine import Export
 
 _THRESHOLDS = np.arange(0.5, 1.0, 0.05)  # of IoU, averaged over in mAP50-95
 _FAINT = 0.01  # scores from here on count in mAP

@@ -17,12 +17,12 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from tracker import exported
 from tracker.config import AppearanceConfig
 from tracker.errors import InputError, WeightsError
 from tracker.likeness import REMEDY, Calibration, read_calibration, weights_file
 from tracker.omniscale import FEATURES, FoldedNet, OmniScaleNet
 from tracker.structures import Floats, Image
+from tracker.system import engine
 
 CHECKPOINT_SIZE = (256, 128)  # crop height and width of a checkpoint that does not say: what torchreid trains with
 LARGEST_CROP = 1024  # pixels; memory is taken for what a file says
@@ -117,7 +117,7 @@ class Embedder:
         weights = load_weights(model)
         self.calibration = weights.calibration
         self.crop_size = weights.crop_size
-        export = exported.find(model)
+        export = engine.find(model)
         self.device = torch.device("cpu" if export else device)
         self._network = export.open("appearance") if export else _by_torch(weights, self.device)
         self._chunk = CHUNK.get(self.device.type, CHUNK["cuda"])
@@ -161,7 +161,7 @@ class Embedder:
         return self._buffer[: len(corners)]
 
 
-def _by_torch(weights: Weights, device: torch.device) -> Callable[[Any], exported.Arrays]:
+def _by_torch(weights: Weights, device: torch.device) -> Callable[[Any], engine.Arrays]:
     """The network run by PyTorch, as an exported one is called: crops, arrays or tensors on `device`, to features."""
     network = FoldedNet(weights.network()).to(device)
     return lambda crops: (network(torch.as_tensor(crops)).cpu().numpy(),)

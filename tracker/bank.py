@@ -17,7 +17,6 @@ from tracker.boxes import covered_fraction, cxcywh_to_xyxy, iou
 from tracker.config import BankConfig
 from tracker.fusion import Precision, fused
 from tracker.motion.predictor import Observations, Predictor
-from tracker.state import Stateful, fits
 from tracker.structures import (
     CONFIRMED,
     FEATURE_SIZE,
@@ -29,6 +28,7 @@ from tracker.structures import (
     Mask,
     Tracks,
 )
+from tracker.system.state import Stateful, fits
 
 _NO_CLASS = np.iinfo(np.int64).min  # of a track that begins, until its first vote
 _VOTED = 16  # classes that votes are counted of, a track

@@ -112,16 +112,6 @@ def covered_fraction(boxes: Boxes, others: Boxes) -> NDArray[Any]:
     return _share(overlap, own)
 
 
-def warp(xyxy: Boxes, affine: NDArray[Any]) -> Boxes:
-    """(N, 4) boxes moved by a (2, 3) affine: centres are mapped, sizes scaled by its mean scale."""
-    linear = affine[:, :2]
-    scale = np.sqrt(np.abs(np.linalg.det(linear)))
-    box = xyxy_to_cxcywh(xyxy)
-    return cxcywh_to_xyxy(np.concatenate([box[:, :2] @ linear.T + affine[:, 2], box[:, 2:] * scale], axis=1)).astype(
-        xyxy.dtype
-    )
-
-
 def _share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[Any]:
     """part / whole, and 0 where there is no whole."""
     share: NDArray[Any] = part / np.where(whole > 0, whole, np.asarray(np.inf, part.dtype))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tracker import provenance, state
+from tracker import provenance
 from tracker.config import Config
 from tracker.errors import DataError, UsageError
 from tracker.gallery import Gallery
+from tracker.system import state
 
 
 def save(path: str | Path, config: Config, saved: state.State, detector: bool, shared: bool) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from tracker.boxes import area
 from tracker.looks import look_quality
 from tracker.structures import Image, Status, Tracks
-from tracker.writers import replace_file, writing
+from tracker.system.files import replace_file, writing
 
 if TYPE_CHECKING:
     from tracker.video import Frame

@@ -24,9 +24,9 @@ from tracker.config import PACKAGE, Config
 from tracker.errors import OutputError
 from tracker.interruption import pass_on
 from tracker.structures import Floats, Image, Tracks
+from tracker.system.files import replace_text
 from tracker.video import Frame
 from tracker.video_writer import VideoWriter
-from tracker.writers import replace_text
 
 if TYPE_CHECKING:
     from tracker.run import Progress, SourceResult

@@ -10,21 +10,21 @@ import difflib
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker import exported
 from tracker.boxes import tlwh_to_xyxy
 from tracker.config import PACKAGE, DetectorConfig
+from tracker.detection.letterbox import letterbox, letterbox_sizes, unletterbox
 from tracker.errors import DataError, UsageError, WeightsError
 from tracker.sequence import FRAME, HEIGHT, LEFT, SCORE, WIDTH, read_table
 from tracker.structures import Detections, Floats, Image
+from tracker.system import engine
 
 EMBEDDED = PACKAGE / "assets" / "detector.safetensors"
-PAD = 114  # grey of the letterbox, as in YOLO's training
 
 
 class Detector(Protocol):
@@ -79,7 +79,7 @@ class YoloDetector:
             from tracker.yolo import letterbox_there, upload
 
             copies = upload(frames, self._device)
-            boxed = letterbox_there(copies, *_letterbox_sizes(shape, imgsz, stride))
+            boxed = letterbox_there(copies, *letterbox_sizes(shape, imgsz, stride))
         rows = self._network(boxed)
         return [
             self._finish(rows[rows[:, 0] == i, 1:], shape, boxed.shape[1:], None if copies is None else copies[i])
@@ -110,7 +110,7 @@ class _Network(Protocol):
 
 
 def _network(config: DetectorConfig, weights: Path, device: str) -> _Network:
-    export = exported.find(weights, "detector")
+    export = engine.find(weights, "detector")
     if export is not None:
         return _ExportedYolo(export, config.conf)
     from tracker.yolo import TorchYolo
@@ -121,7 +121,7 @@ def _network(config: DetectorConfig, weights: Path, device: str) -> _Network:
 class _ExportedYolo:
     """A YOLO network that `track export` has written."""
 
-    def __init__(self, export: exported.Export, conf: float) -> None:
+    def __init__(self, export: engine.Export, conf: float) -> None:
         about = export.networks["detector"]
         self.names = {int(number): str(name) for number, name in about["names"].items()}
         self.stride, self.end2end = int(about["stride"]), bool(about["end2end"])
@@ -132,39 +132,6 @@ class _ExportedYolo:
         (table,) = self._network(pixels)  # (B, A, 6): every cell of every image
         image, cell = np.nonzero(table[..., 4] > self._conf)
         return np.concatenate([image[:, None].astype(np.float32), table[image, cell]], axis=1)
-
-
-def letterbox(frame: Image, imgsz: int, stride: int = 32) -> Image:
-    """(H, W, 3) BGR -> RGB with a longer side of `imgsz`, centred on grey to sides that are multiples of `stride`."""
-    (height, width), (tall, wide) = _letterbox_sizes(frame.shape, imgsz, stride)
-    if frame.shape[:2] != (height, width):
-        frame = cast(Image, cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR))
-    boxed = np.full((tall, wide, 3), PAD, np.uint8)
-    left, top = (wide - width) // 2, (tall - height) // 2
-    boxed[top : top + height, left : left + width] = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-    return boxed
-
-
-def _letterbox_sizes(shape: tuple[int, ...], imgsz: int, stride: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(height, width) of the scaled picture of an image of `shape`, and of the letterbox around it."""
-    width, height = _scaled_size(shape, -(-imgsz // stride) * stride)
-    return (height, width), (-(-height // stride) * stride, -(-width // stride) * stride)
-
-
-def unletterbox(xyxy: Floats, frame: tuple[int, ...], boxed: tuple[int, ...]) -> Floats:
-    """(N, 4) boxes in the letterbox -> in the frame, clipped to it."""
-    width, height = _scaled_size(frame, max(boxed[:2]))
-    gain = min(boxed[0] / frame[0], boxed[1] / frame[1])
-    left, top = (boxed[1] - width) // 2, (boxed[0] - height) // 2
-    moved = (xyxy - np.array([left, top, left, top], np.float32)) / np.float32(gain)
-    inside: Floats = np.clip(moved, 0, np.array([frame[1], frame[0]] * 2, np.float32))
-    return inside
-
-
-def _scaled_size(shape: tuple[int, ...], imgsz: int) -> tuple[int, int]:
-    """Width and height of an image of `shape` (H, W, ...) scaled to a longer side of `imgsz`, at least 1 px each."""
-    gain = imgsz / max(shape[:2])
-    return max(1, round(shape[1] * gain)), max(1, round(shape[0] * gain))
 
 
 def suppress(rows: Floats, iou: float) -> list[int]:
@@ -220,7 +187,7 @@ def find_weights(model: str) -> Path:
         )
     path = Path(model) if model else EMBEDDED
     if path.is_dir():
-        exported.find(path, "detector")
+        engine.find(path, "detector")
         return path
     if not path.is_file():
         raise WeightsError(

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from tracker.boxes import cxcywh_to_xyxy, iou
 from tracker.config import DetectorConfig
-from tracker.detect import find_weights, letterbox, unletterbox
+from tracker.detect import find_weights
+from tracker.detection.letterbox import letterbox, unletterbox
 from tracker.structures import Floats, Image
 from tracker.yolo import load
 

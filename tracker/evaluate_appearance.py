@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +27,7 @@ from tracker.errors import DataError
 from tracker.reid import pictures
 from tracker.sequence import CLASS, FLAG, FRAME, HEIGHT, ID, LEFT, MotSequence
 from tracker.structures import Floats, Image, Ints
+from tracker.system.images import read_image
 
 GAPS_S = (1.0, 5.0, 10.0, 20.0)
 MAX_COVERED = 0.1  # share of a box that another one may cover
@@ -61,14 +61,6 @@ class Looks:
     frames: Ints
     classes: Ints
     fps: float
-
-
-def read_image(path: Path) -> Image:
-    """The picture as (H, W, 3) uint8 BGR; DataError where it cannot be read."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise DataError(f"{path} cannot be read as an image; replace it")
-    return np.asarray(image, np.uint8)
 
 
 def looks(sequence: MotSequence, embedder: Describes, stride: int = 1) -> Looks:

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.boxes import cxcywh_to_xyxy, paired_iou, tlwh_to_xyxy, xyxy_to_cxcywh
+from tracker.datasets.matching import match_detections
 from tracker.errors import DataError, UsageError
 from tracker.motion import load_predictor
 from tracker.motion.classic import ConstantVelocity, LastBox
 from tracker.motion.frame_kalman import CLASSIC, FITTED, FrameKalman
 from tracker.motion.predictor import Observations, Predictor
 from tracker.sequence import FLAG, FRAME, HEIGHT, ID, LEFT, MotSequence, find_sequences, read_table
-from tracker.train.data import match_detections
 
 WARMUP = 5  # observations before the first forecast
 JITTER, MISSED, BURST_RATE, BURST_FRAMES = 0.05, 0.10, 0.01, 5

@@ -1,7 +1,7 @@
 """The three networks for other engines: ONNX or OpenVINO, in 32-bit floats or INT8, each compared with PyTorch.
 
-The detector, the appearance CNN and one step of the LSTM are written as `exported.py` runs them: from pixels to decoded
-boxes, from pixels to unit vectors, from geometry, looks and state to the next state. INT8 is post-training
+The detector, the appearance CNN and one step of the LSTM are written as `system/engine.py` runs them: from pixels to
+decoded boxes, from pixels to unit vectors, from geometry, looks and state to the next state. INT8 is post-training
 quantisation by NNCF, calibrated on every other frame of a sample and judged on the ones between. Of the LSTM only the
 weights become INT8: rounded activations would add up in its state.
 """
@@ -26,18 +26,19 @@ from torch import Tensor, nn
 from tracker import appearance, yolo
 from tracker.agreement import Agreement, of_appearance, of_detector, of_motion
 from tracker.config import Config
-from tracker.detect import find_weights, letterbox
+from tracker.detect import find_weights
+from tracker.detection.letterbox import letterbox
 from tracker.errors import UsageError
-from tracker.exported import MANIFEST, find
-from tracker.extras import extra
 from tracker.likeness import EMBEDDED, WEIGHTS
 from tracker.motion import weights as motion
 from tracker.motion.lstm import MotionNetwork
 from tracker.omniscale import FoldedNet
 from tracker.provenance import hashed, weights_files
 from tracker.sample import Sample
+from tracker.system.engine import MANIFEST, find
+from tracker.system.extras import extra
+from tracker.system.files import replace_text, writing
 from tracker.version import __version__
-from tracker.writers import replace_text, writing
 
 FORMATS = ("onnx", "openvino")
 NETWORKS = ("detector", "appearance", "motion")
@@ -56,7 +57,7 @@ class _Plan:
         varying: the axes of each input whose length is free.
         outputs: the same of its outputs.
         calibration: inputs whose activations set the ranges of INT8; empty: only its weights become INT8.
-        about: what `exported.py` has to know.
+        about: what `system/engine.py` has to know.
     """
 
     weights: Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tracker.errors import InputError
-from tracker.state import Stateful, fits
+from tracker.system.state import Stateful, fits
 
 _GAP = 2.0  # a step so many times as long as steps are is a gap
 

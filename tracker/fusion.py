@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 from tracker.boxes import area, cxcywh_to_xyxy, paired_intersection, xyxy_to_cxcywh
-from tracker.state import Stateful
 from tracker.structures import Floats
+from tracker.system.state import Stateful
 
 # Least squares of the true centre x, centre y, width and height on estimate and detection, mean of the five kinds of
 # data to tune on (YOLOX, R-CNN and Faster R-CNN detections, damaged ground truth of players and of vehicles).

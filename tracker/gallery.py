@@ -17,10 +17,10 @@ from typing import Self
 
 import numpy as np
 
-from tracker import state
 from tracker.config import BankConfig, Config
-from tracker.state import Stateful, fits
 from tracker.structures import FEATURE_SIZE, Floats, Ints, Mask
+from tracker.system import state
+from tracker.system.state import Stateful, fits
 
 OTHER_CAMERA_S = 20.0  # another camera's view differs at least as much as this long a time makes looks differ
 _LATEST = 0  # the slot of the latest look

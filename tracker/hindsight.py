@@ -15,10 +15,11 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from tracker.affine import Array, inverse, moved
 from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from tracker.config import OfflineConfig
 from tracker.structures import Floats, Status, Tracks, of_rows
-from tracker.track_table import SMOOTH_REACH, Array, TrackTable, filled, inverse, moved, renamed, smoothed
+from tracker.track_table import SMOOTH_REACH, TrackTable, filled, renamed, smoothed
 
 F = TypeVar("F")  # whatever the caller calls a frame
 

@@ -19,8 +19,8 @@ from typing import Any
 from tracker.config import Config
 from tracker.detect import find_weights
 from tracker.errors import OutputError, WeightsError
-from tracker.extras import extra
 from tracker.likeness import EMBEDDED
+from tracker.system.extras import extra
 from tracker.version import __version__
 
 _REVISION = "1"  # of what is made from the same weights by the same versions

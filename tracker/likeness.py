@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from safetensors import safe_open
 
-from tracker import exported
 from tracker.errors import WeightsError
+from tracker.system import engine
 
 WEIGHTS = "appearance.safetensors"
 EMBEDDED = Path(__file__).parent / "assets" / WEIGHTS
@@ -79,7 +79,7 @@ def weights_file(path: str | Path = "") -> Path:
         WeightsError: no such file.
     """
     file = Path(path) if str(path) else EMBEDDED
-    if exported.find(file, "appearance"):
+    if engine.find(file, "appearance"):
         file = file / WEIGHTS
     if not file.is_file():
         raise WeightsError(f"no appearance weights at {file}; {REMEDY}")

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.boxes import area, iou, near, paired_intersection
-from tracker.state import State, Stateful, fits
 from tracker.structures import Detections, Floats, Ints
+from tracker.system.state import State, Stateful, fits
 
 _PRIOR_MEAN_WEIGHT = 10.0  # the calibration's own mean counts as much as this many pairs,
 _PRIOR_DEVIATION_WEIGHT = 50.0  # and its deviation as much as this many

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.affine import inverse
 from tracker.association import assign
 from tracker.boxes import xyxy_to_cxcywh
 from tracker.config import Config
@@ -22,7 +23,7 @@ from tracker.fusion import Precision, fused
 from tracker.motion import load_predictor
 from tracker.motion.predictor import Observations, Predictor
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
-from tracker.track_table import TrackTable, filled, inverse, smoothed
+from tracker.track_table import TrackTable, filled, smoothed
 
 Array = NDArray[np.float64]
 _LINK = np.array([1.82, -0.90, 1.06, -2.67, -1.60])  # constant, surprise, vagueness, log of the gap in s, growth

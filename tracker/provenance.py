@@ -15,8 +15,8 @@ import yaml
 
 from tracker.config import Config
 from tracker.errors import WeightsError
-from tracker.exported import MANIFEST
 from tracker.readers.url import is_url, redacted
+from tracker.system.engine import MANIFEST
 from tracker.version import __version__
 
 _PACKAGES = ("torch", "torchvision", "ultralytics", "opencv-python", "numpy", "av", "lap", "trackeval")

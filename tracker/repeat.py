@@ -167,7 +167,7 @@ def _of_source(
     tracker: Tracker, source: str | list[str], vid_stride: int
 ) -> Callable[[], Generator[Given, None, None]]:
     def frames() -> Generator[Given, None, None]:
-        from tracker.device import resolve_device
+        from tracker.system.device import resolve_device
 
         with open_source(source, vid_stride) as opened:
             if opened.live:

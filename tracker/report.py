@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tracker.boxes import tlwh_to_xyxy
 from tracker.mistakes import Mistake, find_mistakes
 from tracker.sequence import FLAG, FRAME, HEIGHT, ID, LEFT, WIDTH, MotSequence, Table, results
-from tracker.writers import replace_text
+from tracker.system.files import replace_text
 
 LIMIT = 200  # pictures in a report
 PANEL_PX = (185, 260)  # greatest width and height of a picture

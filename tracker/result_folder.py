@@ -22,7 +22,7 @@ from tracker import provenance
 from tracker.crops import is_crop
 from tracker.errors import OutputError
 from tracker.readers.url import is_url, redacted
-from tracker.writers import replace_text, writing
+from tracker.system.files import replace_text, writing
 
 TABLES = ("tracks.txt", "tracks.csv", "summary.csv")
 JSON, VIDEO, RECORD, CROPS = "tracks.jsonl", "video.mp4", "run.yaml", "crops"

@@ -262,7 +262,7 @@ class _Job:
 
     def _track(self, source: Source, given: Any, name: str) -> SourceResult:
         begun = time.perf_counter()
-        from tracker.device import resolve_device
+        from tracker.system.device import resolve_device
 
         output = self.folders.output
         if output.offline and source.live:

@@ -21,7 +21,7 @@ from tracker.hindsight import Hindsight
 from tracker.offline import Recorder, second_look
 from tracker.sequence import MotSequence
 from tracker.structures import Detections, Image
-from tracker.writers import writing
+from tracker.system.files import writing
 
 if TYPE_CHECKING:
     from tracker.tracker import Tracker

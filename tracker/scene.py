@@ -16,8 +16,8 @@ from tracker import provenance
 from tracker.run_sequence import Given, given
 from tracker.sequence import MotSequence
 from tracker.structures import FEATURE_SIZE, Detections, Image
+from tracker.system.files import writing
 from tracker.tracker import Tracker
-from tracker.writers import writing
 
 
 @dataclass(frozen=True, eq=False)

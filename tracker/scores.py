@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.state import Stateful
 from tracker.structures import Floats
+from tracker.system.state import Stateful
 
 _BINS = 50
 _KERNEL = np.exp(-0.5 * (np.arange(-6, 7) / 2.0) ** 2)  # smoothing with a standard deviation of two bins

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.errors import DataError
-from tracker.readers.images import is_image, natural_order
 from tracker.structures import Ints
+from tracker.system.images import is_image, natural_order
 
 Table = NDArray[np.float64]
 

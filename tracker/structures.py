@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tracker.errors import InputError
-from tracker.extras import extra
+from tracker.system.extras import extra
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

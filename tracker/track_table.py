@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.affine import Array, inverse, moved
 from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
-from tracker.motion.kalman import UNEQUAL
 from tracker.structures import FEATURE_SIZE, Floats, Ints, Status, Tracks
 
-Array = NDArray[np.float64]
 _COLUMNS = ("frames", "ids", "xyxy", "scores", "classes", "raw_classes", "status")  # one value a row
 SMOOTH_REACH = 3.0  # standard deviations: what is further away in time counts nothing
 
@@ -202,22 +201,6 @@ def _carried(box: Array, source: Ints, target: Ints, camera: Array) -> Array:
             box[rows] = moved(box[rows], affine)
         at[on] += 1
         at[back] -= 1
-
-
-def moved(box: Array, affine: Array) -> Array:
-    """(N, 4) centres and sizes after the camera has moved by affines (2, 3) or (N, 2, 3)."""
-    linear, shift = affine[..., :2], affine[..., 2]
-    centre = (linear @ box[:, :2, None])[..., 0] + shift
-    scales = np.linalg.norm(linear, axis=-2)  # of widths and heights, as `kalman.axis_scales` has them
-    alike = np.abs(np.diff(scales)) <= UNEQUAL * scales[..., 1:]
-    size = box[:, 2:] * np.where(alike, np.sqrt(np.abs(np.linalg.det(linear)))[..., None], scales)
-    return np.concatenate([centre, size], axis=1)
-
-
-def inverse(affine: Array) -> Array:
-    """(F, 2, 3) -> (F, 2, 3) the way back."""
-    linear = np.linalg.inv(affine[:, :, :2])
-    return np.concatenate([linear, -linear @ affine[:, :, 2:]], axis=2)
 
 
 def renamed(ids: Ints, names: Mapping[int, int]) -> Ints:

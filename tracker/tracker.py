@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tracker import camera, checkpoint, state
+from tracker import camera_motion as camera
+from tracker import checkpoint
+from tracker.affine import Affine, identity, is_identity
 from tracker.association import (
     Candidates,
     Matches,
@@ -26,7 +28,7 @@ from tracker.association import (
     motion_similarity,
 )
 from tracker.bank import TrackBank
-from tracker.camera import CameraMotion, identity, is_identity
+from tracker.camera_motion import CameraMotion
 from tracker.config import Config
 from tracker.errors import InputError
 from tracker.frame_times import FrameTimes
@@ -36,8 +38,9 @@ from tracker.looks import LookScale, covered_share, look_quality
 from tracker.motion import load_predictor
 from tracker.motion.blas import one_thread
 from tracker.scores import ScoreScale
-from tracker.state import Names, Stateful, fits
 from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_image
+from tracker.system import state
+from tracker.system.state import Names, Stateful, fits
 
 if TYPE_CHECKING:
     from tracker.appearance import Embedder
@@ -156,7 +159,7 @@ class Tracker(Stateful):
         """The detector, loaded at first use."""
         if self._detector is None:
             from tracker.detect import YoloDetector
-            from tracker.device import resolve_device
+            from tracker.system.device import resolve_device
 
             self._detector = YoloDetector(self._networks.detector, resolve_device(self.config.device))
         return self._detector
@@ -166,7 +169,7 @@ class Tracker(Stateful):
         """The CNN that turns crops into features, loaded at first use."""
         if self._embedder is None:
             from tracker.appearance import Embedder
-            from tracker.device import resolve_device
+            from tracker.system.device import resolve_device
 
             self._embedder = Embedder(self._networks.appearance, resolve_device(self.config.device))
         return self._embedder
@@ -311,7 +314,7 @@ class Tracker(Stateful):
         if embeds or found.features is not None:
             _ = self._calibration
 
-    def _moved(self, frame: Image | None, time_s: float, found: Detections) -> camera.Affine:
+    def _moved(self, frame: Image | None, time_s: float, found: Detections) -> Affine:
         """How the picture moved into this frame, and how its size changed; without a picture nothing did."""
         if frame is None:
             return identity()

@@ -25,8 +25,8 @@ from tracker.evaluate import combined_hota, hota_fields
 from tracker.run_sequence import track_frames
 from tracker.scene import Scene, see
 from tracker.sequence import find_sequences
+from tracker.system.files import replace_text, writing
 from tracker.tracker import Tracker
-from tracker.writers import replace_text, writing
 
 SECTIONS = ("association", "bank")
 RANGE = 2.0  # a setting is searched from its value / RANGE to its value * RANGE, within its bounds

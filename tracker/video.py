@@ -29,10 +29,11 @@ from tracker.readers import Reader
 from tracker.readers.camera import CameraReader
 from tracker.readers.clock import Clock
 from tracker.readers.container import FileReader, url_reader
-from tracker.readers.images import SUFFIXES, ImageReader, folder_images, is_image, natural_order
+from tracker.readers.images import ImageReader, folder_images
 from tracker.readers.live import RECONNECT_S
 from tracker.readers.url import SCHEMES, has_one_slash, host, is_url, redacted, scheme
 from tracker.structures import Image
+from tracker.system.images import SUFFIXES, is_image, natural_order
 
 AHEAD = 4  # frames decoded before they are asked for: 25 MB at 1080p, enough to hide uneven decoding
 AHEAD_LIVE = 2  # fewer means newer

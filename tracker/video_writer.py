@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from tracker.structures import Image, Tracks
-from tracker.writers import writing
+from tracker.system.files import writing
 
 if TYPE_CHECKING:
     from tracker.video import Frame

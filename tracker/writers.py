@@ -10,19 +10,17 @@ number counts the frames of its source from 1, also where some are skipped.
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tracker.errors import OutputError
 from tracker.structures import Status, Tracks
+from tracker.system.files import replace_file, writing
 
 if TYPE_CHECKING:
     from tracker.video import Frame
@@ -40,22 +38,6 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """Finish the file. Called once, also after an error."""
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn the system's refusal to write `path` into an `OutputError` of one sentence."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise OutputError(
-                f"no space left to write {path}; make room and run again (what was written before is kept)"
-            ) from error
-        if isinstance(error, FileExistsError | NotADirectoryError):
-            raise OutputError(f"cannot write {path}: a file stands where a folder is needed; choose another") from error
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(f"cannot write {path}: {reason}; choose another folder with --project or --out") from error
 
 
 class _Lines:
@@ -301,27 +283,6 @@ class SummaryWriter:
             )
             for row, length, pace in zip(rows, path, speed, strict=True)
         )
-
-
-def replace_text(path: Path, text: str) -> None:
-    """`replace_file` with text in UTF-8."""
-    replace_file(path, text.encode())
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write `content` to `path` at once: a reader, or a kill in the middle, finds either the old file or the new.
-
-    Raises:
-        OutputError: it cannot be written; what was there stays.
-    """
-    draft = path.with_name(f".{path.name}.part")
-    with writing(path):
-        try:
-            draft.write_bytes(content)
-            draft.replace(path)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
 
 
 def _records(tracks: Tracks) -> Iterator[tuple[int, int, str, float, list[float], str]]:

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tracker.detect import PAD
+from tracker.detection.letterbox import PAD
 from tracker.structures import Image
 from tracker.yolo_weights import load, read_checkpoint, save, ultralytics, with_classes
 
@@ -155,7 +155,7 @@ def upload(frames: Sequence[Image], device: str) -> Tensor:
 
 
 def letterbox_there(frames: Tensor, picture: tuple[int, int], boxed: tuple[int, int]) -> Tensor:
-    """`tracker.detect.letterbox` on the frames' own device.
+    """`tracker.detection.letterbox.letterbox` on the frames' own device.
 
     Args:
         frames: (B, H, W, 3) uint8 BGR. picture, boxed: height and width of the scaled picture and of the letterbox.

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from tracker.errors import WeightsError
-from tracker.privacy import imported
+from tracker.system.privacy import imported
 from tracker.yolo_architecture import HEADS, Planned, check_description
 
 _reading = threading.Lock()

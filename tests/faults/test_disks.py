@@ -10,8 +10,9 @@ from pathlib import Path
 import av
 import pytest
 import yaml
-from clips import pan
 from runs import FAST, begin, check_complete, rows
+
+from helpers.clips import pan
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from cameras import cameras
-from clips import pan
 from runs import FAST, ROOT, begin, check_complete
+
+from helpers.cameras import cameras
+from helpers.clips import pan
 
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 SIGNALS = [INT, TERM, HUP]

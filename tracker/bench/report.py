@@ -13,7 +13,7 @@ from rich.table import Table
 
 from tracker.bench.growth import Growth, Stretch
 from tracker.bench.runs import OURS, Cost
-from tracker.extras import extra
+from tracker.system.extras import extra
 
 WARM_UP = 0.1  # share of a long stream after which memory is to be flat
 

@@ -102,7 +102,7 @@ def _run(words: list[str]) -> int:
     from typer.main import get_command
 
     from tracker.errors import TrackerError
-    from tracker.extras import system_libraries
+    from tracker.system.extras import system_libraries
 
     name = DEFAULT
     if words and words[0].replace("-", "_") in {path.stem for path in _FOLDER.glob("[!_]*.py")}:

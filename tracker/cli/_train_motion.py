@@ -44,7 +44,7 @@ def motion(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from tracker.config import merged
-    from tracker.device import resolve_device
+    from tracker.system.device import resolve_device
     from tracker.train.motion import Trainer
     from tracker.train.motion_report import plot, write_card
     from tracker.train.motion_settings import MotionTraining

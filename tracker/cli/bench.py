@@ -44,8 +44,8 @@ def command(
     from tracker.config import Config
     from tracker.demo import make_clip
     from tracker.errors import SourceError
-    from tracker.extras import extra
-    from tracker.writers import replace_text, writing
+    from tracker.system.extras import extra
+    from tracker.system.files import replace_text, writing
 
     extra("matplotlib", "train")
     settings = Config.load(config) if config else Config()

@@ -66,8 +66,8 @@ def command(
     from tracker.config import Config
     from tracker.errors import UsageError
     from tracker.sequence import find_sequences
+    from tracker.system.files import replace_text
     from tracker.tracker import Tracker
-    from tracker.writers import replace_text
 
     if offline and strict_online:
         raise UsageError("--offline and --strict-online exclude each other; leave one out")
@@ -108,7 +108,7 @@ def _claim(out: Path, names: list[str]) -> None:
         OutputError: it cannot be written, or holds results of these names that no evaluation of ours wrote.
     """
     from tracker.errors import OutputError
-    from tracker.writers import writing
+    from tracker.system.files import writing
 
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,7 @@ def _record(
 ) -> dict[str, Any]:
     """What run.yaml says: enough to repeat the run, as `track explain` does."""
     from tracker import provenance
-    from tracker.device import resolve_device
+    from tracker.system.device import resolve_device
 
     return {
         "command": provenance.command_line(["track", *sys.argv[1:]]),
@@ -198,7 +198,7 @@ def _score(sequences: list[MotSequence], results: Path, preproc: bool) -> dict[s
 def _save(sequences: list[MotSequence], out: Path, metrics: dict[str, Any], preproc: bool, console: Console) -> None:
     """Write metrics.json and report.html."""
     from tracker.report import write_report
-    from tracker.writers import replace_text
+    from tracker.system.files import replace_text
 
     replace_text(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     with console.status("drawing the report"):

@@ -52,7 +52,7 @@ def command(
 
     from tracker.errors import UsageError
     from tracker.evaluate_motion import evaluate_motion
-    from tracker.writers import replace_text, writing
+    from tracker.system.files import replace_text, writing
 
     try:
         ahead = [int(h) for h in horizons.split(",")]

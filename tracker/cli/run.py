@@ -154,7 +154,7 @@ def exported_models(model: str | None) -> dict[str, tuple[str, str, Any]]:
     """What --model sets: the detector, and of a folder of `track export` whatever it holds."""
     if model is None or not Path(model).is_dir():
         return {"--model": ("detector", "model", model)}
-    from tracker.exported import find
+    from tracker.system.engine import find
 
     export = find(model)
     assert export is not None

@@ -65,8 +65,8 @@ def appearance(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from tracker.device import resolve_device
     from tracker.sequence import find_sequences
+    from tracker.system.device import resolve_device
     from tracker.train import appearance as training
     from tracker.train.appearance import Task
     from tracker.train.output import claim
@@ -165,7 +165,7 @@ def detector(
 
     from rich.console import Console
 
-    from tracker.device import resolve_device
+    from tracker.system.device import resolve_device
     from tracker.train.detection_data import DataConfig
     from tracker.train.detector import FineTuneConfig, fine_tune
 

@@ -8,12 +8,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tracker.errors import WeightsError
-from tracker.exported import find
 from tracker.motion.kalman import KalmanParameters, KalmanPredictor
 from tracker.motion.learned import Core, LearnedPredictor, LstmCore
 from tracker.motion.predictor import Predictor
 from tracker.motion.step import ExportedCore
 from tracker.motion.weights import COMMAND, EMBEDDED, WEIGHTS, read_weights
+from tracker.system.engine import find
 
 __all__ = ["load_predictor"]
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from tracker.boxes import cxcywh_to_xyxy
 from tracker.motion.kalman import to_coordinates, warp
 from tracker.motion.predictor import Observations, Prediction, Predictor
-from tracker.state import Stateful
 from tracker.structures import Floats, Forecaster, Ints, Mask
+from tracker.system.state import Stateful
 
 HISTORY = 10
 

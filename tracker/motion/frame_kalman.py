@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.affine import affine_scale
 from tracker.boxes import xyxy_to_cxcywh
 from tracker.motion.classic import Frozen
-from tracker.motion.kalman import MEAN, affine_scale, namespace, observe
+from tracker.motion.kalman import MEAN, namespace, observe
 from tracker.motion.predictor import Observations, Prediction
-from tracker.state import Stateful
 from tracker.structures import Forecaster, Ints, Mask
+from tracker.system.state import Stateful
 
 Array = Any  # NDArray or torch.Tensor
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.motion.kalman import LARGEST_CHANGE, affine_scale, like, namespace, turn
+from tracker.affine import affine_scale, turn
+from tracker.motion.kalman import LARGEST_CHANGE, like, namespace
 
 Array = Any
 

@@ -25,11 +25,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.affine import affine_scale, turn
 from tracker.boxes import cxcywh_to_xyxy
 from tracker.errors import WeightsError
 from tracker.motion.predictor import Observations, Prediction
-from tracker.state import Names, Stateful, fits
 from tracker.structures import Floats, Ints, Mask
+from tracker.system.state import Names, Stateful, fits
 
 Array = Any  # NDArray or torch.Tensor
 
@@ -213,22 +214,6 @@ def move(state: NDArray[Any], affine: NDArray[np.float64]) -> None:
     width, height = axis_scales(affine)
     state[VARIANCE:, :, 0] *= width**2
     state[VARIANCE:, :, 1] *= height**2
-
-
-def turn(vectors: NDArray[Any], affine: NDArray[np.float64]) -> None:
-    """Turn and scale (..., 2 or more) vectors' first two numbers by a (2, 3) affine, in place."""
-    (a, b, _), (c, d, _) = affine.tolist()  # for a few vectors quicker than a matrix product
-    x, y = vectors[..., 0], vectors[..., 1]
-    turned = a * x + b * y
-    y *= d
-    y += c * x
-    vectors[..., 0] = turned
-
-
-def affine_scale(affine: NDArray[np.float64]) -> float:
-    """Mean scale of a (2, 3) affine."""
-    (a, b, _), (c, d, _) = affine.tolist()
-    return math.sqrt(abs(a * d - b * c))
 
 
 def axis_scales(affine: NDArray[np.float64]) -> tuple[float, float]:

@@ -27,8 +27,8 @@ from tracker.motion.kalman import (
 )
 from tracker.motion.predictor import Observations, Prediction
 from tracker.motion.trust import SETTLED, Experience, Trust
-from tracker.state import Stateful, fits
 from tracker.structures import Floats, Ints, Mask
+from tracker.system.state import Stateful, fits
 
 LONGEST_S = 4.0  # the correction stays what it is here: training hardly looks further, and a polynomial runs away
 

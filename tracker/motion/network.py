@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from tracker.motion.features import GEOMETRY_SIZE
 from tracker.motion.head import OUTPUTS
 from tracker.motion.weights import INPUTS
-from tracker.state import State as Saved
-from tracker.state import Stateful, fits
 from tracker.structures import FEATURE_SIZE, Floats, Ints
+from tracker.system.state import State as Saved
+from tracker.system.state import Stateful, fits
 
 INPUT_SIZE = INPUTS
 State = tuple[Tensor, ...]

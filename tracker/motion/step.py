@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracker.exported import Export
 from tracker.motion.learned import SlotState
 from tracker.structures import FEATURE_SIZE, Floats, Ints
+from tracker.system.engine import Export
 
 
 class ExportedCore(SlotState):

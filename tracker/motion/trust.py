@@ -37,8 +37,8 @@ from numpy.typing import NDArray
 
 from tracker.motion.head import OUTPUTS, corrected, turn_output
 from tracker.motion.kalman import MEAN, VARIANCE, KalmanParameters, forecast, measurement_unit, move, process_unit
-from tracker.state import Names, Stateful, fits
 from tracker.structures import Ints
+from tracker.system.state import Names, Stateful, fits
 
 AHEAD_S = 0.8  # between what is said and what it is compared with
 SOON_S = 0.1  # the next frames, of whose errors the shape is looked at

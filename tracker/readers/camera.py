@@ -12,7 +12,7 @@ import numpy as np
 from tracker.errors import SourceError
 from tracker.readers import DEFAULT_RATE, Picture
 from tracker.readers.live import LiveReader
-from tracker.readers.opencv import quiet
+from tracker.system.images import quiet
 
 
 class CameraReader(LiveReader):

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import configparser
-import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Event
 
-import cv2
 import numpy as np
 import PIL.Image
 
 from tracker.errors import SourceError
 from tracker.readers import DEFAULT_RATE, Picture
-from tracker.readers.opencv import quiet
 from tracker.structures import Image
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-
+from tracker.system.images import is_image, natural_order, read_image
 
 _ANIMATED = frozenset({".webp", ".png", ".tif", ".tiff"})  # may hold several pictures, which OpenCV does not tell
 
@@ -53,45 +48,12 @@ class ImageReader:
                 pause_s += duration_s - 1 / self.fps
 
 
-def is_image(path: Path) -> bool:
-    """Whether the name says image; hidden files (macOS' `._1.jpg`) are not."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-
-
-def natural_order(path: Path) -> list[tuple[list[str | int], str]]:
-    """Sorting key under which 2.jpg comes before 10.jpg, folder by folder; equal numbers (1, 01) by spelling."""
-    return [
-        ([int(part) if part.isdecimal() else part for part in re.split("([0-9]+)", name.casefold())], name)
-        for name in path.parts
-    ]
-
-
 def folder_images(folder: Path) -> list[Path]:
     """The images of a folder in natural order; of a MOTChallenge sequence, those of its `img1`."""
     images = sorted(filter(is_image, folder.iterdir()), key=natural_order)
     if not images and (folder / "img1").is_dir():
         return folder_images(folder / "img1")
     return images
-
-
-def read_image(path: Path) -> Image:
-    """An image file as (H, W, 3) uint8 BGR, upright by its EXIF orientation.
-
-    Raises:
-        SourceError: it cannot be read.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SourceError(f"cannot read image {path} ({error.strerror}); check the file and its permissions") from error
-    image = None
-    # libpng writes to stderr by itself when a file was cut off, so such a file is not handed to it
-    if data and not (data.startswith(b"\x89PNG") and b"IEND" not in data):
-        with quiet():
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise SourceError(f"cannot read image {path}: it is damaged or no image; replace or remove it")
-    return np.asarray(image, np.uint8)
 
 
 def _durations(path: Path, usual_s: float) -> list[float]:

@@ -27,11 +27,11 @@ from tracker.evaluate_appearance import looks
 from tracker.omniscale import MEAN_RGB, STD_RGB, FoldedNet, OmniScaleNet
 from tracker.sequence import MotSequence
 from tracker.structures import Image
+from tracker.system.files import replace_file, writing
 from tracker.train.calibration import fit
 from tracker.train.checkpoint import damaged, diverged, read, same_settings, write
 from tracker.train.interruption import undisturbed
 from tracker.train.output import claim
-from tracker.writers import replace_file, writing
 
 COMMAND = "train appearance"
 LEAVES = ("appearance.safetensors", "appearance.md", "curves.csv", "curves.png", "neighbours.jpg", "checkpoint.pt")

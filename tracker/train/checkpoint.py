@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from tracker.errors import UsageError, WeightsError
-from tracker.writers import replace_file
+from tracker.system.files import replace_file
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from tracker.boxes import cxcywh_to_xyxy, tlwh_to_xyxy
 from tracker.config import DetectorConfig
 from tracker.errors import DataError
-from tracker.evaluate_appearance import read_image
 from tracker.sequence import CLASS, FLAG, FRAME, HEIGHT, LEFT, MotSequence, Table, find_images, find_sequences
 from tracker.structures import Floats, Image
+from tracker.system.images import read_image
 
 MARGIN = 0.15  # kept around a box on each side, of its size, so that boxes can be jittered
 CANVAS = 333  # height in pixels of what looks are taken from: 256 with the margin

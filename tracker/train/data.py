@@ -16,25 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.boxes import iou, tlwh_to_xyxy
+from tracker.datasets.matching import by_frame, match_detections
 from tracker.errors import DataError
-from tracker.evaluate_appearance import read_image
 from tracker.sequence import (
     FLAG,
     FRAME,
     HEIGHT,
     ID,
     LEFT,
-    SCORE,
     MotSequence,
-    Table,
     find_sequences,
     line_numbers,
     read_table,
 )
 from tracker.structures import FEATURE_SIZE, Floats, Image
+from tracker.system.images import read_image
 
 SHORTEST = 6  # boxes of a track to learn from
-MATCH_IOU = 0.5  # a detection is an object's if they overlap at least this much
 SAME_VIDEO_IOU = 0.7  # two sequences whose boxes agree this well in every frame looked at are one video
 
 Describe = Callable[[Image, Floats], Floats]  # a frame and (N, 4) boxes -> (N, 512) features, as `appearance.Embedder`
@@ -150,7 +148,7 @@ def _looks(
     if describe is None or not len(boxed):
         return look, np.zeros((0, FEATURE_SIZE), np.float16)
     remark(f"{sequence.name} has images: the looks of its {len(boxed)} boxes are taken from them")
-    numbers, groups = _by_frame(frames[boxed])
+    numbers, groups = by_frame(frames[boxed])
     features = [
         describe(read_image(images[number - 1]), xyxy[boxed[rows]]).astype(np.float16)
         for number, rows in zip(numbers.tolist(), groups, strict=True)
@@ -188,29 +186,6 @@ def _read_sequence(sequence: MotSequence, last: int, remark: Callable[[str], Non
         detected[row], scores[row] = box, score
     layout = np.stack([first, length, table[begins, FRAME].astype(np.int64)], axis=1)
     return xyxy, detected, scores, layout, sequence
-
-
-def match_detections(truth: Table, found: Table) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The detection of each true box: (R, 4) xyxy and (R,) scores, NaN and 0 where none overlaps by `MATCH_IOU`.
-
-    One to one in each frame, the assignment with the largest total overlap.
-    """
-    import lap
-
-    box, score = np.full((len(truth), 4), np.nan, np.float32), np.zeros(len(truth), np.float32)
-    found = found[np.argsort(found[:, FRAME], kind="stable")]
-    frames, groups = _by_frame(truth[:, FRAME])
-    low, high = np.searchsorted(found[:, FRAME], frames), np.searchsorted(found[:, FRAME], frames, side="right")
-    true_xyxy, found_xyxy = (tlwh_to_xyxy(t[:, LEFT : HEIGHT + 1]) for t in (truth, found))
-    for rows, a, b in zip(groups, low, high, strict=True):
-        if a == b:
-            continue
-        overlap = iou(true_xyxy[rows], found_xyxy[a:b])
-        _, match, _ = lap.lapjv(1 - overlap, extend_cost=True, cost_limit=1 - MATCH_IOU)
-        hit = np.flatnonzero(match >= 0)
-        box[rows[hit]] = found_xyxy[a + match[hit]]
-        score[rows[hit]] = np.clip(found[a + match[hit], SCORE], 0, 1)
-    return box, score
 
 
 def _check_file(sequence: MotSequence, remark: Callable[[str], None]) -> None:
@@ -255,13 +230,6 @@ def _frames(part: Part) -> NDArray[np.int64]:
     return numbers
 
 
-def _by_frame(frames: NDArray[Any]) -> tuple[NDArray[Any], list[NDArray[np.int64]]]:
-    """The different numbers in `frames` (M,), ascending, and the rows of each."""
-    order = np.argsort(frames, kind="stable")
-    numbers, begins = np.unique(frames[order], return_index=True)
-    return numbers, np.split(order, begins)[1:]
-
-
 def same_videos(
     parts: Sequence[tuple[MotSequence, NDArray[Any], NDArray[np.int64]]], looks: int = 5
 ) -> list[tuple[MotSequence, MotSequence]]:
@@ -275,7 +243,7 @@ def same_videos(
     for sequence, xyxy, frames in parts:
         size = np.array(sequence.size * 2, np.float64)
         keep = np.flatnonzero(np.isfinite(xyxy[:, 0]))
-        numbers, groups = _by_frame(frames[keep])
+        numbers, groups = by_frame(frames[keep])
         share = xyxy[keep] / np.where(size > 0, size, 1)
         shares.append((sequence, {n: share[rows] for n, rows in zip(numbers.tolist(), groups, strict=True)}))
     for i, (one, boxes_of) in enumerate(shares):

@@ -30,9 +30,9 @@ from tracker.detect import YoloDetector
 from tracker.errors import DataError
 from tracker.sequence import CLASS, FLAG, FRAME, HEIGHT, LEFT, VISIBILITY, find_images, find_sequences
 from tracker.structures import Detections, Floats, Image, Ints
+from tracker.system.files import replace_file, writing
 from tracker.train.output import emptied
 from tracker.video import open_source
-from tracker.writers import replace_file, writing
 
 COMMAND = "train detector"
 _PAD = 114

@@ -21,11 +21,11 @@ from torch import nn
 from tracker import yolo
 from tracker.detect import find_weights
 from tracker.errors import DataError, UsageError
+from tracker.system.files import replace_file, writing
 from tracker.train.checkpoint import damaged, diverged, same_settings
 from tracker.train.detection_data import COMMAND, DataConfig, Dataset, build
 from tracker.train.interruption import undisturbed
 from tracker.train.output import claim, emptied
-from tracker.writers import replace_file, writing
 
 _engine: Any = yolo.ultralytics("models.yolo.detect")
 _LICENCE = "AGPL-3.0"

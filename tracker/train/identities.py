@@ -20,11 +20,11 @@ from torch.nn import functional as F
 
 from tracker.appearance import load_weights
 from tracker.errors import DataError
-from tracker.evaluate_appearance import read_image
 from tracker.omniscale import FEATURES, FoldedNet, OmniScaleNet
 from tracker.reid import pictures
 from tracker.sequence import CLASS, ID, is_sequence_folder
 from tracker.structures import Image
+from tracker.system.images import read_image
 from tracker.train.appearance import TrainConfig, embed, normalised
 from tracker.train.crops import Crop, Variations, is_big, true_boxes, with_margin
 

@@ -33,6 +33,7 @@ from tracker.motion.kalman import KalmanParameters, forecast
 from tracker.motion.network import ForecastNetwork
 from tracker.motion.networks import NETWORKS
 from tracker.motion.weights import write_weights
+from tracker.system.files import writing
 from tracker.train.checkpoint import damaged, diverged, read, same_settings, write
 from tracker.train.data import read_tracks, split_by_sequence
 from tracker.train.filter import fit_filter, laplace_loss
@@ -40,7 +41,6 @@ from tracker.train.interruption import undisturbed
 from tracker.train.motion_settings import MotionTraining
 from tracker.train.output import claim
 from tracker.train.windows import Windows, WindowSampler, filtered
-from tracker.writers import writing
 
 LATEST = "checkpoint.pt"
 WEIGHTS = "motion.safetensors"

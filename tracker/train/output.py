@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tracker.errors import OutputError
-from tracker.writers import writing
+from tracker.system.files import writing
 
 
 def claim(out: Path, command: str, leaves: Sequence[str], inputs: Iterable[Path]) -> None:

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tracker.camera import CameraMotion, after, is_identity
+from tracker.affine import is_identity
+from tracker.camera_motion import CameraMotion, after
 from tracker.config import CameraConfig
 
 NOTHING = np.zeros((0, 4), np.float32)

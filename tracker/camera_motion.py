@@ -11,14 +11,13 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tracker.affine import Affine, identity
 from tracker.config import CameraConfig
 from tracker.errors import InputError
-from tracker.state import Stateful
 from tracker.structures import Floats, Image
-
-Affine = NDArray[np.float64]  # (2, 3): a point of the previous frame -> the same point of the world in this frame
+from tracker.system.state import Stateful
 
 _CORNERS = 200
 _FEWEST_INLIERS = 12  # fewer corners that agree say nothing about the camera
@@ -28,15 +27,6 @@ _STILL_CHECK_S = 0.25  # a fixed camera is looked at this often
 _NARROWEST = 16  # pixels of the small image's shorter side: in less there is nothing to follow
 _ZOOM = 1000.0  # no camera's picture grows or shrinks by more from one frame to the next,
 _SHIFT_PX = 1e6  # nor moves further
-
-
-def identity() -> Affine:
-    """The affine of a camera that did not move."""
-    return np.eye(2, 3)
-
-
-def is_identity(affine: Affine) -> bool:
-    return bool((affine == np.eye(2, 3)).all())
 
 
 def checked(motion: ArrayLike) -> Affine:

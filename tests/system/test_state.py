@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, load_file, save_file
 
-from tracker import Config, Detections, Gallery, Tracker, state
+from tracker import Config, Detections, Gallery, Tracker
 from tracker.errors import ConfigError, DataError, InputError, OutputError, UsageError, WeightsError
 from tracker.motion import load_predictor
 from tracker.motion.classic import ConstantVelocity
@@ -19,6 +19,7 @@ from tracker.motion.learned import LearnedPredictor
 from tracker.motion.network import TorchCore
 from tracker.motion.networks import NETWORKS
 from tracker.motion.predictor import Observations
+from tracker.system import state
 
 FPS = 20
 PICTURE = np.random.default_rng(0).integers(0, 255, (200, 640, 3), dtype=np.uint8)

@@ -18,7 +18,7 @@ import yaml
 from numpy.typing import NDArray
 
 from tracker.errors import TrackerError, WeightsError
-from tracker.extras import extra
+from tracker.system.extras import extra
 
 MANIFEST = "export.yaml"
 COMMAND = "track export --out DIR"

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tracker.device import resolve_device
 from tracker.errors import UsageError
+from tracker.system.device import resolve_device
 
 DEVICES = torch.cuda.device_count() if torch.cuda.is_available() else 0
 

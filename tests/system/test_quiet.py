@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_inputs import write_inputs
 
 import tracker
+from helpers.small_inputs import write_inputs
 from tracker.cli import commands
 
 ROOT = Path(tracker.__file__).parents[1]

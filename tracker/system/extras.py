@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tracker.errors import MissingExtraError
-from tracker.privacy import imported
+from tracker.system.privacy import imported
 
 
 def extra(module: str, name: str) -> Any:

@@ -28,7 +28,7 @@ _WHILE_IMPORTED = {
     "YOLO_AUTOINSTALL": "False",
     "YOLO_VERBOSE": "False",
     "ULTRALYTICS_SAFE_LOAD": "True",  # its own reading of checkpoints runs no code either
-    "YOLO_CONFIG_DIR": str(Path(__file__).parent / "assets"),
+    "YOLO_CONFIG_DIR": str(Path(__file__).parents[1] / "assets"),
 }
 _lock = threading.Lock()
 

@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 
 import cv2
-from clips import BUS
+
+from helpers.clips import BUS
 
 
 class Cameras(ThreadingHTTPServer):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from clips import BUS, pan
-from motion_data import write_sequence
 
+from helpers.clips import BUS, pan
+from helpers.motion_data import write_sequence
 from tracker.likeness import EMBEDDED
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.errors import DataError
-from tracker.writers import replace_file
+from tracker.system.files import replace_file
 
 State = dict[str, NDArray[Any]]
 """Attributes by name, those of a part behind its own: `precision.error`."""

@@ -1,0 +1,1 @@
+"""Datasets on disk, read and written in one place each."""

@@ -1,0 +1,1 @@
+"""The machine below the tracker: files, images, devices, engines, optional packages."""

@@ -1,0 +1,78 @@
+"""Image files: which they are, in which order, and their pixels."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.errors import SourceError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")  # of datasets
+
+
+def is_image(path: Path) -> bool:
+    """Whether the name says image; hidden files (macOS' `._1.jpg`) are not."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def natural_order(path: Path) -> list[tuple[list[str | int], str]]:
+    """Sorting key under which 2.jpg comes before 10.jpg, folder by folder; equal numbers (1, 01) by spelling."""
+    return [
+        ([int(part) if part.isdecimal() else part for part in re.split("([0-9]+)", name.casefold())], name)
+        for name in path.parts
+    ]
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """An image file as (H, W, 3) uint8 BGR, upright by its EXIF orientation.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"cannot read image {path} ({error.strerror}); check the file and its permissions") from error
+    image = None
+    # libpng writes to stderr by itself when a file was cut off, so such a file is not handed to it
+    if data and not (data.startswith(b"\x89PNG") and b"IEND" not in data):
+        with quiet():
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise SourceError(f"cannot read image {path}: it is damaged or no image; replace or remove it")
+    return np.asarray(image, np.uint8)
+
+
+_lock = threading.Lock()
+
+
+_inside, _level = 0, 0  # how many threads are inside, and OpenCV's level before the first came in
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing from OpenCV on stderr inside: what fails is told by our own errors.
+
+    OpenCV has one level for all threads, so the last to leave puts back what the first to come found.
+    """
+    global _inside, _level
+    logging = cv2.utils.logging
+    with _lock:
+        if _inside == 0:
+            _level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                logging.setLogLevel(_level)
