@@ -42,7 +42,7 @@ def stacks(path: Path) -> Counter[tuple[str, ...]]:
 
 
 def name(frame: str) -> str:
-    """`function (tracker/writers.py:12)` as `writers.function`, `Class.method (...)` as it is."""
+    """`function (tracker/output/writers.py:12)` as `writers.function`, `Class.method (...)` as it is."""
     function, _, place = re.sub(r"\.?<\w+>", "", frame).partition(" (")
     return function if "." in function else f"{Path(place.partition(':')[0]).stem}.{function}"
 

@@ -19,9 +19,9 @@ from PIL import Image
 from tracker.boxes import iou
 from tracker.config import Config
 from tracker.demo import FPS, _Actor, _recoloured, _Scene
+from tracker.output.writers import VideoWriter
 from tracker.run import Output, run
 from tracker.video import Frame, open_source
-from tracker.writers import VideoWriter
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SECONDS, FORECAST_S = 9.0, 0.4

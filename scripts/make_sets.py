@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tracker import damage
-from tracker.sequence import MotSequence, find_sequences, read_table, write_sequence
+from tracker.datasets import degrade
+from tracker.datasets.mot import MotSequence, find_sequences, read_table, write_sequence
 
 SEED = 0
 STRIDE = 5
@@ -36,20 +36,20 @@ def mot17_halves(data: Path, out: Path) -> None:
             (middle + 1, sequence.length, "mot17", "mot17-fifth"),
         ):
             half = dataclasses.replace(sequence, length=last - first + 1)
-            truth = damage.between(sequence.ground_truth(), first, last)
-            found = damage.between(read_table(sequence.detection_file), first, last)
+            truth = degrade.between(sequence.ground_truth(), first, last)
+            found = degrade.between(read_table(sequence.detection_file), first, last)
             if first == 1:
                 people = truth[truth[:, 7] == 1]
-                found = damage.degrade(found, people, sequence.fps, damage.generator(SEED, sequence.name))
+                found = degrade.degrade(found, people, sequence.fps, degrade.generator(SEED, sequence.name))
             motion = sequence.camera_motion()[first - 1 : last].copy()
             motion[0] = np.eye(3)[:2]
             write_sequence(out / native / sequence.name, half, truth, found, motion)
             write_sequence(
                 out / slow / sequence.name,
-                damage.stride_sequence(half, STRIDE),
-                damage.stride(truth, STRIDE),
-                damage.stride(found, STRIDE),
-                damage.stride_motion(motion, STRIDE),
+                degrade.stride_sequence(half, STRIDE),
+                degrade.stride(truth, STRIDE),
+                degrade.stride(found, STRIDE),
+                degrade.stride_motion(motion, STRIDE),
             )
 
 
@@ -57,8 +57,8 @@ def damaged(sequences: Iterable[MotSequence], out: Path) -> None:
     """Ground truth stands in for a detector: 5 % jitter, 10 % missed, 0.2 false positives a frame."""
     for sequence in sequences:
         truth = sequence.ground_truth()
-        rng = damage.generator(SEED, sequence.name)
-        found = damage.from_truth(truth, sequence.length, sequence.size, rng)
+        rng = degrade.generator(SEED, sequence.name)
+        found = degrade.from_truth(truth, sequence.length, sequence.size, rng)
         write_sequence(out / sequence.name, sequence, truth, found)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 
-from tracker.sequence import results
+from tracker.datasets.mot import results
 from tracker.video import open_source
 
 

@@ -16,12 +16,12 @@ def int8_cache(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Config, 
     them, and what was said."""
     pytest.importorskip("openvino")
     pytest.importorskip("nncf")
-    from tracker.int8 import prepared
+    from tracker.export.int8 import prepared
 
     folder = tmp_path_factory.mktemp("cache")
     said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
-        patch.setattr("tracker.sample.FRAMES", 40)
+        patch.setattr("tracker.export.calibration_data.FRAMES", 40)
         config = Config().override({"detector": {"imgsz": 320}, "device": "cpu", "engine": "openvino-int8"})
         return folder, prepared(config, said.append), said

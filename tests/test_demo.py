@@ -11,8 +11,8 @@ from tracker import demo
 from tracker.boxes import iou, tlwh_to_xyxy
 from tracker.cli import main
 from tracker.config import DetectorConfig
+from tracker.datasets.mot import MotSequence
 from tracker.detect import YoloDetector
-from tracker.sequence import MotSequence
 
 
 @pytest.fixture(scope="module")

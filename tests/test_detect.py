@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from tracker import yolo
 from tracker.boxes import iou
 from tracker.config import DetectorConfig
-from tracker.detect import DetectionFile, YoloDetector, class_numbers, suppress
+from tracker.datasets.mot import DetectionFile
+from tracker.detect import YoloDetector, class_numbers, suppress
 from tracker.detection.letterbox import letterbox, letterbox_sizes, unletterbox
 from tracker.errors import DataError, UsageError, WeightsError
 

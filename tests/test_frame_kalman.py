@@ -1,8 +1,5 @@
 """The Kalman filters of SORT's descendants: theirs with their constants, and fair opponents with fitted ones."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -19,8 +16,6 @@ from tracker.motion.frame_kalman import (
     to_aspect,
 )
 from tracker.motion.predictor import Observations
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 BOX = np.array([[100.0, 200, 40, 90], [300, 50, 200, 80]])
 both = pytest.mark.parametrize("name", ["xyah", "xywh"])
@@ -85,7 +80,6 @@ def test_aspects_there_and_back():
 def test_the_fit_makes_the_future_likelier(tmp_path):
     pytest.importorskip("torch")
     import fit_frame_kalman
-
     from tracker.train.data import read_tracks
     from tracker.train.motion_settings import MotionTraining
     from tracker.train.windows import WindowSampler

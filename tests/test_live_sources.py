@@ -10,9 +10,9 @@ from helpers.cameras import cameras
 from helpers.clips import pan
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError
+from tracker.output.writers import MotWriter
 from tracker.run import Output, run
 from tracker.tracker import Tracker
-from tracker.writers import MotWriter
 
 CONFIG = Config().override({"detector": {"imgsz": 320}, "device": "cpu"})
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from helpers.clips import pan
 from helpers.walkers import LENGTH, make_sequence, perfect
 from tracker import Config, Detections, Status, Tracker, Tracks
+from tracker.datasets.mot import MotSequence, results
 from tracker.errors import UsageError
 from tracker.motion import load_predictor
 from tracker.offline import Recorder, linked, pairs, second_look, settled, voted
 from tracker.run_sequence import track_sequence
-from tracker.sequence import MotSequence, results
 from tracker.track_table import TrackTable, filled, smoothed
 
 CONFIG = Config().override({"motion": {"model": "kalman"}})

@@ -20,11 +20,11 @@ from tracker import prefetch
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, UsageError
 from tracker.hindsight import Hindsight
+from tracker.output.writers import MotWriter
 from tracker.result_folder import FILES
 from tracker.run import STAGES, Output, run
 from tracker.tracker import Tracker
 from tracker.video import open_source
-from tracker.writers import MotWriter
 
 CONFIG = Config().override({"detector": {"imgsz": 320}, "device": "cpu"})
 FRAMES = 24
@@ -220,7 +220,7 @@ class TestWhenSomethingGoesWrong:
         assert not output.project.exists()
 
     def test_no_display_leaves_nothing(self, brief, output, monkeypatch):
-        monkeypatch.setattr("tracker.window._PROBE", "raise SystemExit(1)")
+        monkeypatch.setattr("tracker.output.window._PROBE", "raise SystemExit(1)")
         with pytest.raises(UsageError, match="leave out --show"):
             run([brief], CONFIG, replace(output, show=True))
         assert not output.project.exists()

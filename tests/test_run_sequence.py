@@ -8,9 +8,9 @@ import pytest
 
 from helpers.walkers import LENGTH, make_sequence, perfect
 from tracker import Config, Tracker
+from tracker.datasets.mot import MotSequence, find_sequences, results
 from tracker.errors import DataError, OutputError, SourceError
 from tracker.run_sequence import track_sequence
-from tracker.sequence import MotSequence, find_sequences, results
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

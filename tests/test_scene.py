@@ -8,9 +8,9 @@ from helpers.clips import BUS
 from helpers.walkers import LENGTH, make_sequence, perfect
 from tracker import Config, Tracker
 from tracker import scene as module
+from tracker.datasets.mot import MotSequence
 from tracker.run_sequence import given, track_frames, track_sequence
 from tracker.scene import see
-from tracker.sequence import MotSequence
 
 
 @pytest.fixture

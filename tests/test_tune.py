@@ -12,10 +12,10 @@ from helpers.walkers import make_sequence
 from tracker import Config, Tracker
 from tracker import tune as module
 from tracker.cli import main
+from tracker.datasets.mot import find_sequences
 from tracker.errors import DataError, MissingExtraError, UsageError
-from tracker.evaluate import score
+from tracker.evaluation.tracking import score
 from tracker.run_sequence import track_sequence
-from tracker.sequence import find_sequences
 from tracker.tune import differences, search_space, tune
 
 BAD = Config().override({"bank": {"birth_score": 0.9}, "motion": {"model": "kalman"}})  # hardly any track begins

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from tracker.config import PACKAGE, Config
 from tracker.errors import OutputError
 from tracker.interruption import pass_on
+from tracker.output.video_writer import VideoWriter
 from tracker.structures import Floats, Image, Tracks
 from tracker.system.files import replace_text
 from tracker.video import Frame
-from tracker.video_writer import VideoWriter
 
 if TYPE_CHECKING:
     from tracker.run import Progress, SourceResult
@@ -129,9 +129,10 @@ def track_clip(
     """Detect and track the people of `make_clip`'s clip in `folder` with the embedded weights, into `folder/tracked`.
 
     Returns:
-        What `tracker.run.run` says of it, and the scores against the truth: HOTA, IDF1, IDSW, ... (`tracker.evaluate`).
+        What `tracker.run.run` says of it, and the scores against the truth: HOTA, IDF1, IDSW, ...
+        (`tracker.evaluation.tracking`).
     """
-    from tracker.evaluate import score
+    from tracker.evaluation.tracking import score
     from tracker.run import Output, run
 
     config = Config().override({"detector": {"classes": ["person"]}})

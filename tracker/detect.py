@@ -16,11 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.boxes import tlwh_to_xyxy
 from tracker.config import PACKAGE, DetectorConfig
 from tracker.detection.letterbox import letterbox, letterbox_sizes, unletterbox
-from tracker.errors import DataError, UsageError, WeightsError
-from tracker.sequence import FRAME, HEIGHT, LEFT, SCORE, WIDTH, read_table
+from tracker.errors import UsageError, WeightsError
 from tracker.structures import Detections, Floats, Image
 from tracker.system import engine
 
@@ -199,39 +197,3 @@ def find_weights(model: str) -> Path:
             f"{path} is not a .pt or .safetensors file; give the weights of an Ultralytics YOLO detector"
         )
     return path
-
-
-class DetectionFile:
-    """Detections read from a MOTChallenge det.txt: frame, id, left, top, width, height, score, ...
-
-    Detectors that score outside [0, 1] (ACF, DPM: margins of any size) are rescaled for the whole file: its lowest
-    score becomes 0.1 and its 95 % quantile 1, linearly, so that the order of the detections is kept and none is lost.
-    Boxes without area are left out; a file without scores has scores of 1.
-
-    Raises:
-        DataError: no such file, or not numbers in at least six columns.
-    """
-
-    names: Mapping[int, str] = {}
-
-    def __init__(self, path: str | Path) -> None:
-        table = read_table(path)
-        if table.shape[1] < 6:
-            raise DataError(f"{path} has {table.shape[1]} columns; expected frame,id,left,top,width,height,score")
-        table = table[np.isfinite(table[:, :7]).all(axis=1) & (table[:, WIDTH] > 0) & (table[:, HEIGHT] > 0)]
-        table = table[np.argsort(table[:, FRAME], kind="stable")]
-        self._frames = table[:, FRAME]
-        self._xyxy = tlwh_to_xyxy(table[:, LEFT : HEIGHT + 1])
-        self._scores = _unit_scores(table[:, SCORE]) if table.shape[1] > SCORE else np.ones(len(table))
-
-    def frame(self, number: int) -> Detections:
-        """The detections of frame `number`, which counts from 1."""
-        first, last = np.searchsorted(self._frames, [number, number + 1])
-        return Detections(self._xyxy[first:last], self._scores[first:last])
-
-
-def _unit_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    low, high = (scores.min(), np.quantile(scores, 0.95)) if len(scores) else (0.0, 1.0)
-    if low >= 0 and scores.max(initial=0) <= 1:
-        return scores
-    return np.clip(0.1 + 0.9 * (scores - low) / max(high - low, 1e-9), 0, 1)

@@ -15,15 +15,15 @@ from typing import Self
 import cv2
 import numpy as np
 
-from tracker.crops import CropWriter
-from tracker.draw import Annotator
+from tracker.output.crops import CropWriter
+from tracker.output.draw import Annotator
+from tracker.output.video_writer import VideoWriter
+from tracker.output.window import Window
+from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter, Writer
 from tracker.result_folder import CROPS, JSON, VIDEO, Output
 from tracker.structures import Tracks
 from tracker.system.files import writing
 from tracker.video import Frame, Source
-from tracker.video_writer import VideoWriter
-from tracker.window import Window
-from tracker.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter, Writer
 
 _WRITE_AHEAD = 8  # frames that may wait to be written
 _LIVE_PART = 100_000  # frames of a live video's part, so that its index stays small: an hour and more

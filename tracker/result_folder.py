@@ -19,8 +19,8 @@ from urllib.parse import parse_qsl, urlsplit
 import yaml
 
 from tracker import provenance
-from tracker.crops import is_crop
 from tracker.errors import OutputError
+from tracker.output.crops import is_crop
 from tracker.readers.url import is_url, redacted
 from tracker.system.files import replace_text, writing
 

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.detect import DetectionFile
+from tracker.datasets.mot import DetectionFile, MotSequence
 from tracker.errors import DataError, SourceError
 from tracker.hindsight import Hindsight
 from tracker.offline import Recorder, second_look
-from tracker.sequence import MotSequence
 from tracker.structures import Detections, Image
 from tracker.system.files import writing
 

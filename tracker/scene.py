@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from tracker import provenance
+from tracker.datasets.mot import MotSequence
 from tracker.run_sequence import Given, given
-from tracker.sequence import MotSequence
 from tracker.structures import FEATURE_SIZE, Detections, Image
 from tracker.system.files import writing
 from tracker.tracker import Tracker

@@ -179,7 +179,7 @@ class Tracker(Stateful):
         """The configuration with what its engine runs in the place of the weights."""
         if self.config.engine == "torch":
             return self.config
-        from tracker.int8 import prepared
+        from tracker.export.int8 import prepared
 
         return prepared(self.config)
 

@@ -20,11 +20,11 @@ import yaml
 
 from tracker import provenance
 from tracker.config import Config
+from tracker.datasets.mot import find_sequences
 from tracker.errors import DataError, MissingExtraError, UsageError
-from tracker.evaluate import combined_hota, hota_fields
+from tracker.evaluation.tracking import combined_hota, hota_fields
 from tracker.run_sequence import track_frames
 from tracker.scene import Scene, see
-from tracker.sequence import find_sequences
 from tracker.system.files import replace_text, writing
 from tracker.tracker import Tracker
 
@@ -74,7 +74,7 @@ def tune(
         out: gets config.yaml, trials.csv, Optuna's journal, and what was seen in images; trials there are gone on from.
         trials: finished ones to end with, those found included.
         config: where to start; None: the defaults.
-        detections, camera_motion: as for `track_sequence`. preproc: as for `tracker.evaluate.score`.
+        detections, camera_motion: as for `track_sequence`. preproc: as for `tracker.evaluation.tracking.score`.
         device: of the detector and the CNN, as for `Tracker`.
         command: the command line, to be noted in config.yaml.
         progress: called after each trial.

@@ -14,7 +14,7 @@ from tracker.cli._sequences import CameraMotion, Detections, DetectionsFrom, Pre
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tracker.sequence import MotSequence
+    from tracker.datasets.mot import MotSequence
     from tracker.tracker import Tracker
 
 LEFT = ("run.yaml", "metrics.json", "report.html")
@@ -64,8 +64,8 @@ def command(
     from tracker import provenance
     from tracker.cli.run import prepare
     from tracker.config import Config
+    from tracker.datasets.mot import find_sequences
     from tracker.errors import UsageError
-    from tracker.sequence import find_sequences
     from tracker.system.files import replace_text
     from tracker.tracker import Tracker
 
@@ -190,14 +190,14 @@ def _track(
 
 
 def _score(sequences: list[MotSequence], results: Path, preproc: bool) -> dict[str, Any]:
-    from tracker.evaluate import score
+    from tracker.evaluation.tracking import score
 
     return score([s.folder for s in sequences], results, [s.name for s in sequences], preproc)
 
 
 def _save(sequences: list[MotSequence], out: Path, metrics: dict[str, Any], preproc: bool, console: Console) -> None:
     """Write metrics.json and report.html."""
-    from tracker.report import write_report
+    from tracker.evaluation.report import write_report
     from tracker.system.files import replace_text
 
     replace_text(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")

@@ -49,10 +49,10 @@ def command(
 
     from tracker.appearance import Embedder
     from tracker.config import AppearanceConfig
-    from tracker.detector_features import DetectorFeatures
+    from tracker.datasets.mot import find_sequences, is_sequence_folder
     from tracker.errors import OutputError, UsageError
-    from tracker.evaluate_appearance import Describes, evaluate, plot
-    from tracker.sequence import find_sequences, is_sequence_folder
+    from tracker.evaluation.detector_features import DetectorFeatures
+    from tracker.evaluation.reid import Describes, evaluate, plot
     from tracker.system.device import resolve_device
 
     try:

@@ -51,7 +51,7 @@ def command(
     from rich.table import Table
 
     from tracker.errors import UsageError
-    from tracker.evaluate_motion import evaluate_motion
+    from tracker.evaluation.forecasts import evaluate_motion
     from tracker.system.files import replace_text, writing
 
     try:

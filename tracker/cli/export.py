@@ -43,8 +43,8 @@ def command(
     from rich.console import Console
 
     from tracker.config import Config
-    from tracker.export import export, require
-    from tracker.sample import collect
+    from tracker.export.calibration_data import collect
+    from tracker.export.convert import export, require
 
     require(format.value, int8)
     settings = Config.load(config) if config else Config()

@@ -167,7 +167,7 @@ def prepare(settings: Config, quiet: bool) -> None:
         return
     from rich.console import Console
 
-    from tracker.int8 import prepared
+    from tracker.export.int8 import prepared
 
     with Console(stderr=True, quiet=quiet).status("") as status:
         prepared(settings, status.update)

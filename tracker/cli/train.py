@@ -65,7 +65,7 @@ def appearance(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from tracker.sequence import find_sequences
+    from tracker.datasets.mot import find_sequences
     from tracker.system.device import resolve_device
     from tracker.train import appearance as training
     from tracker.train.appearance import Task

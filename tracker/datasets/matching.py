@@ -8,13 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.boxes import iou, tlwh_to_xyxy
-from tracker.sequence import (
-    FRAME,
-    HEIGHT,
-    LEFT,
-    SCORE,
-    Table,
-)
+from tracker.datasets.mot import FRAME, HEIGHT, LEFT, SCORE, Table
 
 MATCH_IOU = 0.5  # a detection is an object's if they overlap at least this much
 

@@ -4,7 +4,7 @@ Centre, and either aspect (width / height) and height, as DeepSORT filters them 
 BoT-SORT does ("xywh"). Each coordinate is filtered on its own, a step a frame; noise is a share of the box, that of an
 aspect is what it is. There are two sets of constants: `CLASSIC`, chosen by DeepSORT's authors (Wojke et al., 2017) and
 used by Ultralytics at any frame rate, and `FITTED`, by likelihood on the windows that our own filter is fitted on. The
-latter are for one second and so fit any frame rate; `scripts/fit_frame_kalman.py` finds them.
+latter are for one second and so fit any frame rate; `scripts/studies/fit_frame_kalman.py` finds them.
 
 As in `kalman.py`, the functions work on NumPy arrays in use and on PyTorch tensors in the fit. A state is (5, ..., 4):
 mean, velocity a frame, variance, covariance and variance of the velocity.

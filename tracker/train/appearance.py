@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from tracker.appearance import Embedder, Weights, load_weights
 from tracker.config import AppearanceConfig, setting
+from tracker.datasets.mot import MotSequence
 from tracker.errors import UsageError
-from tracker.evaluate_appearance import looks
+from tracker.evaluation.reid import looks
 from tracker.omniscale import MEAN_RGB, STD_RGB, FoldedNet, OmniScaleNet
-from tracker.sequence import MotSequence
 from tracker.structures import Image
 from tracker.system.files import replace_file, writing
 from tracker.train.calibration import fit

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from tracker.errors import DataError
-from tracker.evaluate_appearance import Looks
+from tracker.evaluation.reid import Looks
 from tracker.likeness import Calibration
 
 GAPS = 12

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from tracker.boxes import cxcywh_to_xyxy, tlwh_to_xyxy
 from tracker.config import DetectorConfig
+from tracker.datasets.mot import CLASS, FLAG, FRAME, HEIGHT, LEFT, MotSequence, Table, find_images, find_sequences
 from tracker.errors import DataError
-from tracker.sequence import CLASS, FLAG, FRAME, HEIGHT, LEFT, MotSequence, Table, find_images, find_sequences
 from tracker.structures import Floats, Image
 from tracker.system.images import read_image
 

@@ -17,18 +17,8 @@ from numpy.typing import NDArray
 
 from tracker.boxes import iou, tlwh_to_xyxy
 from tracker.datasets.matching import by_frame, match_detections
+from tracker.datasets.mot import FLAG, FRAME, HEIGHT, ID, LEFT, MotSequence, find_sequences, line_numbers, read_table
 from tracker.errors import DataError
-from tracker.sequence import (
-    FLAG,
-    FRAME,
-    HEIGHT,
-    ID,
-    LEFT,
-    MotSequence,
-    find_sequences,
-    line_numbers,
-    read_table,
-)
 from tracker.structures import FEATURE_SIZE, Floats, Image
 from tracker.system.images import read_image
 

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from tracker import yolo
 from tracker.boxes import iou, tlwh_to_xyxy, xyxy_to_cxcywh
 from tracker.config import DetectorConfig
+from tracker.datasets.mot import CLASS, FLAG, FRAME, HEIGHT, LEFT, VISIBILITY, find_images, find_sequences
 from tracker.detect import YoloDetector
 from tracker.errors import DataError
-from tracker.sequence import CLASS, FLAG, FRAME, HEIGHT, LEFT, VISIBILITY, find_images, find_sequences
 from tracker.structures import Detections, Floats, Image, Ints
 from tracker.system.files import replace_file, writing
 from tracker.train.output import emptied

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tracker.appearance import load_weights
+from tracker.datasets.mot import CLASS, ID, is_sequence_folder
+from tracker.datasets.reid_folders import pictures
 from tracker.errors import DataError
 from tracker.omniscale import FEATURES, FoldedNet, OmniScaleNet
-from tracker.reid import pictures
-from tracker.sequence import CLASS, ID, is_sequence_folder
 from tracker.structures import Image
 from tracker.system.images import read_image
 from tracker.train.appearance import TrainConfig, embed, normalised

@@ -1,0 +1,185 @@
+"""Our tracker and the others on all association sets, as the table of docs/accuracy.md.
+
+    python scripts/make_sets.py DATA SETS
+    for s in mot17 mot17-fifth mot15;       do python scripts/studies/peers.py SETS/$s --out PEERS/$s; done
+    for s in uadetrac sportsmot kitti;      do python scripts/studies/peers.py SETS/$s --out PEERS/$s --no-preproc; done
+    python scripts/studies/accuracy.py SETS --peers PEERS --out OUT [--config C]
+
+leaves OUT/accuracy.md, OUT/accuracy.json and, beside others, OUT/accuracy.png. With SETS/tune in the place of SETS it
+measures what may be tuned on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tracker import Config, Status, Tracker, Tracks
+from tracker.boxes import tlwh_to_xyxy
+from tracker.datasets.mot import FRAME, HEIGHT, ID, LEFT, SCORE, MotSequence, find_sequences, results
+from tracker.evaluation.tracking import score
+from tracker.hindsight import Hindsight
+from tracker.run_sequence import CAMERA_MOTION, track_sequence
+
+SETS = {"mot17": True, "mot17-fifth": True, "mot15": True, "uadetrac": False, "sportsmot": False, "kitti": False}
+METRICS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW")
+OURS = "**tracker (ours)**"
+STRICT = "**ours, strictly online**"
+BEST = "the best other on each set"
+LATE = "the best other, half a second late like ours"
+TRIED = 3  # the best others of a set that `told_late` is tried on
+
+
+def measure(tracker: Tracker, root: Path, preproc: bool, out: Path, **how: Any) -> dict[str, float]:
+    """Scores and frames/s of `update` of our tracker on the sequences in `root`; `how` as for `track_sequence`."""
+    sequences = find_sequences([root])
+    out.mkdir(parents=True, exist_ok=True)
+    seconds = sum(track_sequence(tracker, s, out / f"{s.name}.txt", **how) for s in sequences)
+    combined: dict[str, float] = score(root, out, preproc=preproc)["combined"]
+    return combined | {"update_fps": round(sum(s.length for s in sequences) / seconds, 1)}
+
+
+def told_late(peer: Path, sequence: MotSequence, config: Config) -> str:
+    """What half a second of hindsight makes of another tracker's file, as MOTChallenge lines."""
+    table = results(peer / f"{sequence.name}.txt")
+    moved = (
+        sequence.camera_motion()
+        if sequence.camera_motion_file.is_file()
+        else np.tile(np.eye(2, 3), (sequence.length, 1, 1))
+    )
+    cuts = np.searchsorted(table[:, FRAME], np.arange(1, sequence.length + 2))
+    wait: Hindsight[int] = Hindsight(config.bank.report_delay_s, config.offline)
+    told = []
+    for i in range(sequence.length):
+        rows = table[cuts[i] : cuts[i + 1]]
+        nothing = np.zeros(len(rows), np.int64)
+        boxes, scores = tlwh_to_xyxy(rows[:, LEFT : HEIGHT + 1]).astype(np.float32), rows[:, SCORE].astype(np.float32)
+        tracks = Tracks(
+            ids=rows[:, ID].astype(np.int64), xyxy=boxes, scores=scores, classes=nothing, raw_classes=nothing,
+            status=nothing + int(Status.CONFIRMED), detection_index=np.arange(len(rows)),
+            time_s=i / sequence.fps, interval_s=1 / sequence.fps,
+        )  # fmt: skip
+        told += wait.push(i + 1, tracks, moved[i])
+    return "".join(tracks.to_mot(frame) for frame, tracks in told + wait.flush())
+
+
+def best_told_late(scores: dict[str, Any], peers: Path, root: Path, preproc: bool, out: Path) -> dict[str, Any]:
+    """The scores of the best others of a set after `told_late`."""
+    rows: dict[str, Any] = {}
+    for name in sorted(scores, key=lambda n: -scores[n]["HOTA"])[:TRIED]:
+        folder = out / "late" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for sequence in find_sequences([root]):
+            (folder / f"{sequence.name}.txt").write_text(told_late(peers / name, sequence, Config()))
+        rows[name] = score(root, folder, preproc=preproc)["combined"]
+    return rows
+
+
+def _peers(scores: dict[str, Any]) -> dict[str, Any]:
+    return {name: row for name, row in scores.items() if name not in (OURS, STRICT, LATE)}
+
+
+def _best_peer(scores: dict[str, Any]) -> dict[str, float]:
+    return {"HOTA": max(row["HOTA"] for row in _peers(scores).values())}
+
+
+def overview(table: dict[str, dict[str, Any]]) -> str:
+    """HOTA of every tracker on every set, the best on average first; the best of each set in bold."""
+    table = {key: scores | {BEST: _best_peer(scores)} if _peers(scores) else scores for key, scores in table.items()}
+    names = {name for scores in table.values() for name in scores}
+    best = {key: max(row["HOTA"] for row in scores.values()) for key, scores in table.items()}
+
+    def average(name: str) -> float:
+        return sum(scores[name]["HOTA"] if name in scores else 0.0 for scores in table.values()) / len(table)
+
+    lines = ["| HOTA | " + " | ".join([*table, "average"]) + " |", "| --- |" + " ---: |" * (len(table) + 1)]
+    for name in sorted(names, key=lambda n: -average(n)):
+        cells = []
+        for key, scores in table.items():
+            value = scores[name]["HOTA"] if name in scores else None
+            bold = "**" if value == best[key] else ""
+            cells.append("" if value is None else f"{bold}{value:.2f}{bold}")
+        cells.append(f"{average(name):.2f}" if all(name in scores for scores in table.values()) else "")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def detail(scores: dict[str, Any], rows: int) -> str:
+    """All metrics of the best `rows` trackers of one set."""
+    lines = ["| | " + " | ".join(METRICS) + " |", "| --- |" + " ---: |" * len(METRICS)]
+    for name in sorted(scores, key=lambda n: -scores[n]["HOTA"])[:rows]:
+        values = [f"{scores[name][m]:.2f}" if m != "IDSW" else f"{scores[name][m]}" for m in METRICS]
+        lines.append(f"| {name} | " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
+def plot(table: dict[str, dict[str, Any]], path: Path) -> None:
+    """A row a set: every tracker's HOTA as a dot, online, ours and the best other named; rings: the two told late."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 0.75 * len(table) + 0.9), layout="constrained")
+    for row, scores in enumerate(table.values()):
+        others = {name: values["HOTA"] for name, values in _peers(scores).items()}
+        best = max(others, key=others.__getitem__)
+        axes.scatter(list(others.values()), [row] * len(others), s=22, color="0.6", alpha=0.6)
+        for name, color in ((OURS, "tab:blue"), (LATE, "0.3")):
+            axes.scatter(scores[name]["HOTA"], row, s=36, facecolor="none", edgecolor=color, zorder=3)
+        for name, value, color in ((best, others[best], "0.3"), ("tracker", scores[STRICT]["HOTA"], "tab:blue")):
+            ours = name == "tracker"
+            axes.scatter(value, row, s=60 if ours else 22, color=color, zorder=3)
+            axes.annotate(
+                f"{name} {value:.1f}", (value, row), (0, 8 if ours else -15), textcoords="offset points",
+                ha="center", fontsize=8, color=color, weight="bold" if ours else "normal",
+            )  # fmt: skip
+    axes.set_yticks(range(len(table)), list(table))
+    axes.set_ylim(len(table) - 0.4, -0.6)
+    axes.margins(x=0.08)
+    axes.set_xlabel("HOTA")
+    axes.grid(axis="x", alpha=0.3)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", type=Path)
+    parser.add_argument("--peers", type=Path, help="folder with SET/peers.json of scripts/studies/peers.py")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--config")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only", default="", help="sets, comma-separated; default: all")
+    parser.add_argument("--camera-motion", choices=CAMERA_MOTION, help="default: gmc.txt where it is there")
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--strict-online", action="store_true")
+    when.add_argument("--offline", action="store_true")
+    parser.add_argument("--rows", type=int, default=12, help="trackers in each set's own table")
+    arguments = parser.parse_args()
+    tracker = Tracker(Config.load(arguments.config) if arguments.config else Config(), device=arguments.device)
+    how = {name: getattr(arguments, name) for name in ("camera_motion", "strict_online", "offline")}
+    table: dict[str, dict[str, Any]] = {}
+    for key in arguments.only.split(",") if arguments.only else SETS:
+        if not (arguments.sets / key).is_dir():
+            continue
+        ours = measure(tracker, arguments.sets / key, SETS[key], arguments.out / key, **how)
+        print(f"{key}: HOTA {ours['HOTA']:.2f}, IDF1 {ours['IDF1']:.2f}, {ours['update_fps']:.0f} frames/s", flush=True)
+        table[key] = {OURS: ours}
+        if arguments.peers and (arguments.peers / key / "peers.json").is_file():
+            how_strictly = how | {"strict_online": True, "offline": False}
+            root, out = arguments.sets / key, arguments.out / f"{key}-strict"
+            table[key][STRICT] = measure(tracker, root, SETS[key], out, **how_strictly)
+            others = json.loads((arguments.peers / key / "peers.json").read_text())
+            late = best_told_late(others, arguments.peers / key, root, SETS[key], arguments.out / key)
+            table[key] |= {LATE: max(late.values(), key=lambda row: row["HOTA"])} | others
+    (arguments.out / "accuracy.json").write_text(json.dumps(table, indent=1) + "\n")
+    parts = [overview(table)] + [f"### {key}\n\n{detail(scores, arguments.rows)}" for key, scores in table.items()]
+    (arguments.out / "accuracy.md").write_text("\n\n".join(parts) + "\n")
+    if all(map(_peers, table.values())):
+        plot(table, arguments.out / "accuracy.png")
+    print(overview(table))
+
+
+if __name__ == "__main__":
+    main()

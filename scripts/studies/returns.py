@@ -1,0 +1,205 @@
+"""Who is known again? Twelve people leave, twelve strangers pass, the twelve come back elsewhere in another order.
+
+Counts the old ids that are given back against those that are given to the wrong one (a stranger, or another of the
+twelve), by how long they were away and by `association.return_odds`. All is generated, with looks of three kinds:
+
+clean       looks of one person have cosine .75, those of two about 0;
+statistics  similarities as the embedded network has them on PETS09-S2L1 (docs/appearance.md): between people .53
+            +- .09, of one person .88 after 0.4 s, falling to .72 +- .10;
+crops       pictures of people of a sequence with identities (the earlier half of a track leaves, the later half
+            returns) and single people of a folder with YOLO labels as strangers, pasted into empty frames at 60 to
+            160 pixels and looked at by the embedded network. They change for as long as their clip is, not the
+            gap.
+
+python scripts/studies/returns.py OUT --people people --strangers coco256
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from tracker import Config, Detections, Tracker
+from tracker.appearance import Embedder
+from tracker.boxes import covered_fraction, tlwh_to_xyxy
+from tracker.datasets.mot import CLASS, FRAME, HEIGHT, ID, LEFT, MotSequence
+from tracker.system.images import read_image
+from tracker.train.crops import collect
+
+FPS, SEEN, PEOPLE = 30, 20, 12  # frames/s, frames that everybody is seen for, how many leave, and how many pass
+GAPS_S = (5.0, 20.0, 62.0, 240.0)  # 62 s are 1,860 frames
+ODDS = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0)  # 1 is the default
+DEFAULT_ODDS = 1.0
+GIVEN_UP_S = 1.7  # after which motion has lost everybody
+LOOKS = 10  # kept of each half of a track
+SINGLE = 36  # strangers from the folder to draw from
+
+Vectors = NDArray[np.float64]
+Looks = Callable[[int, float], Vectors]  # person (from PEOPLE on: strangers) and time -> how it looks then
+
+
+def clean(rng: np.random.Generator) -> Looks:
+    """Cosine .75 within, about 0 between."""
+    people = _unit(rng.normal(size=(2 * PEOPLE, 512)))
+    return lambda who, _: np.sqrt(0.75) * people[who] + np.sqrt(0.25) * _unit(rng.normal(size=512))
+
+
+def statistics(rng: np.random.Generator) -> Looks:
+    """What all people share, a person's own, what changes within seconds, and what each picture adds."""
+    axes = np.linalg.qr(rng.normal(size=(512, 28)))[0].T
+    shared, own = axes[0], _unit(rng.normal(size=(2 * PEOPLE, 27)))
+    drift, since = _unit(rng.normal(size=(2 * PEOPLE, 27))), np.zeros(2 * PEOPLE)
+
+    def look(who: int, time_s: float) -> Vectors:
+        kept = np.exp(-(time_s - since[who]) / 3)
+        drift[who] = kept * drift[who] + np.sqrt(1 - kept**2) * _unit(rng.normal(size=27))
+        since[who] = time_s
+        picture = rng.normal(size=27) / np.sqrt(27)
+        parts = np.sqrt(0.42) * own[who] + np.sqrt(0.32) * drift[who] + np.sqrt(0.26) * picture
+        return _unit(np.sqrt(0.53) * shared + np.sqrt(0.47) * parts @ axes[1:])
+
+    return look
+
+
+class Crops:
+    """Real people, pasted."""
+
+    def __init__(self, people: Path, strangers: Path) -> None:
+        self._embedder, rng = Embedder(), np.random.default_rng(0)
+        sequence = MotSequence.read(people)
+        truth, images = sequence.ground_truth(), sequence.images()
+        pictures: dict[int, list[NDArray[np.uint8]]] = {}
+        for number in range(1, len(images) + 1, 6):
+            rows = truth[(truth[:, FRAME] == number) & (truth[:, CLASS] == 1)]
+            boxes = tlwh_to_xyxy(rows[:, LEFT : HEIGHT + 1])
+            covered = covered_fraction(boxes, boxes) - np.eye(len(boxes))
+            image = read_image(images[number - 1])
+            for row, box, cover in zip(rows, np.maximum(boxes, 0).astype(int), covered.max(axis=1), strict=True):
+                if cover < 0.3 and box[3] - box[1] > 60:
+                    pictures.setdefault(int(row[ID]), []).append(image[box[1] : box[3], box[0] : box[2]])
+        self.known = [self._halves(p, rng) for p in pictures.values() if len(p) * 6 / sequence.fps >= 2]
+        single = [crop.image for crop in collect([strangers]) if crop.person and crop.image.shape[0] > 120]
+        self.single = [self._pasted([single[i]], rng) for i in rng.permutation(len(single))[:SINGLE]]
+
+    def __call__(self, rng: np.random.Generator) -> Looks:
+        """Twelve of the people of the sequence. The rest of its tracks may be of the same people: no strangers."""
+        order = rng.permutation(len(self.known))
+        others = [self.single[i] for i in rng.permutation(len(self.single))[:PEOPLE]]
+
+        def look(who: int, time_s: float) -> Vectors:
+            looks = self.known[order[who]][int(time_s > SEEN / FPS)] if who < PEOPLE else others[who - PEOPLE]
+            return looks[rng.integers(len(looks))]
+
+        return look
+
+    def _halves(self, pictures: list[NDArray[np.uint8]], rng: np.random.Generator) -> tuple[Vectors, Vectors]:
+        middle = len(pictures) // 2
+        return self._pasted(pictures[:middle], rng), self._pasted(pictures[middle:], rng)
+
+    def _pasted(self, pictures: list[NDArray[np.uint8]], rng: np.random.Generator) -> Vectors:
+        """Features (LOOKS, 512) of pictures in empty frames, boxes off by some percent as a detector's are."""
+        features = []
+        for picture in (pictures[i] for i in rng.integers(0, len(pictures), LOOKS)):
+            height = int(np.exp(rng.uniform(np.log(60), np.log(160))))
+            width = max(8, round(height * picture.shape[1] / picture.shape[0]))
+            frame = np.full((height + 80, width + 80, 3), rng.integers(60, 200), np.uint8)
+            frame[40:-40, 40:-40] = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+            box = np.array([40, 40, 40 + width, 40 + height]) + rng.normal(0, 0.04, 4) * [width, height, width, height]
+            features.append(self._embedder(frame, box[None])[0])
+        return np.stack(features).astype(np.float64)
+
+
+def _unit(rows: Vectors) -> Vectors:
+    return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True))
+
+
+def story(looks: Looks, gap_s: float, odds: float, rng: np.random.Generator) -> tuple[int, int, int]:
+    """Old ids given back, given to a stranger, and given to another of the twelve."""
+    tracker = Tracker(Config().override({"association": {"return_odds": odds}}))
+
+    def ids(who: list[int], start_s: float) -> NDArray[np.int64]:
+        """The ids of these people, who stand side by side, at the end of the time they are seen for."""
+        for step in range(SEEN):
+            time_s = start_s + step / FPS
+            left = 90.0 * np.arange(len(who)) + rng.normal(0, 1, len(who))
+            boxes = np.stack([left, np.full(len(who), 100), left + 40, np.full(len(who), 200)], axis=1)
+            features = np.stack([looks(i, time_s) for i in who])
+            tracks = tracker.update(None, Detections(boxes, features=features), time_s=time_s)
+        tracker.update(None, Detections.empty(), time_s=time_s + 1 / FPS)
+        given = np.zeros(len(who), np.int64)
+        given[tracks.detection_index] = tracks.ids
+        return given
+
+    def nobody(start_s: float, seconds: float) -> None:
+        """An empty frame every tenth of a second."""
+        for time_s in start_s + np.arange(0.1, seconds, 0.1):
+            tracker.update(None, Detections.empty(), time_s=time_s)
+
+    shown_s = SEEN / FPS
+    old = ids(list(range(PEOPLE)), 0.0)
+    nobody(shown_s, GIVEN_UP_S)
+    passing = ids([PEOPLE + i for i in rng.permutation(PEOPLE)], shown_s + (gap_s - shown_s) / 2)
+    nobody((gap_s + 3 * shown_s) / 2, GIVEN_UP_S)
+    back = rng.permutation(PEOPLE)
+    new = ids(back.tolist(), shown_s + gap_s)
+    kept = new == old[back]
+    return int(kept.sum()), int(np.isin(passing, old).sum()), int((np.isin(new, old) & ~kept).sum())
+
+
+def plot(result: dict[str, dict[str, list[dict[str, float]]]], path: Path) -> None:
+    """Kept against wrongly given, a panel a kind of looks, a line a gap; a ring where the default stands."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    axes = figure.subplots(1, len(result), squeeze=False, sharey=True)[0]
+    for axis, (kind, gaps) in zip(axes, result.items(), strict=True):
+        for gap, points in gaps.items():
+            wrong, kept = ([point[key] for point in points] for key in ("wrong", "kept"))
+            (line,) = axis.plot(wrong, kept, marker=".", label=f"{gap} s")
+            here = [point["odds"] for point in points].index(DEFAULT_ODDS)
+            axis.plot(wrong[here], kept[here], "o", ms=10, mfc="none", color=line.get_color())
+        axis.set(title=kind, xlabel="old ids given to the wrong one, %", xlim=(-0.5, None), ylim=(0, 103))
+        axis.set_xlim(right=max(5.0, axis.get_xlim()[1]))
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("old ids given back, %")
+    axes[-1].legend(title="away for")
+    figure.savefig(path, dpi=110)
+
+
+def main(
+    out: Annotated[Path, typer.Argument(help="Folder for returns.json and returns.png.")],
+    people: Annotated[Path | None, typer.Option(help="Sequence with images and identities of people.")] = None,
+    strangers: Annotated[Path | None, typer.Option(help="Folder with images/ and YOLO labels/.")] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Repetitions with other chance.")] = 5,
+) -> None:
+    """Measure, print a table, and plot."""
+    kinds: dict[str, Callable[[np.random.Generator], Looks]] = {"clean": clean, "statistics": statistics}
+    if people and strangers:
+        kinds["crops"] = Crops(people, strangers)
+    result: dict[str, dict[str, list[dict[str, float]]]] = {}
+    for kind, make in kinds.items():
+        for gap in GAPS_S:
+            points = result.setdefault(kind, {}).setdefault(f"{gap:g}", [])
+            for odds in ODDS:
+                counts = np.zeros(3)
+                for trial in range(trials):
+                    rng = np.random.default_rng((trial, int(gap)))
+                    counts += story(make(rng), gap, odds, rng)
+                kept, strange, mixed = (100 * counts / (trials * PEOPLE)).round(1).tolist()
+                points.append({"odds": odds, "kept": kept, "wrong": strange + mixed, "strangers": strange})
+                print(f"{kind:10s} {gap:5g} s  odds {odds:4g}: kept {kept:5.1f} %  to a stranger {strange:4.1f} %  "
+                      f"to another of the twelve {mixed:4.1f} %", flush=True)  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "returns.json").write_text(json.dumps(result, indent=1))
+    plot(result, out / "returns.png")
+
+
+if __name__ == "__main__":
+    typer.run(main)

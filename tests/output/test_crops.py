@@ -1,0 +1,98 @@
+"""The best picture of every track: which one it is, and that it is whole at any moment."""
+
+import errno
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tracker.errors import OutputError
+from tracker.output.crops import CropWriter
+from tracker.structures import Status, Tracks
+from tracker.video import Frame
+
+PERSON = [10, 10, 30, 50]
+
+
+def tracks(*boxes, scores=None, status=Status.CONFIRMED) -> Tracks:
+    n = len(boxes)
+    numbers, score = np.zeros(n, np.int64), np.full(n, 0.8) if scores is None else np.array(scores)
+    state = np.full(n, status, np.int64)
+    xyxy = np.array(boxes, np.float32).reshape(n, 4)
+    return Tracks(np.arange(1, n + 1), xyxy, score.astype(np.float32), numbers, numbers, state, numbers, 0.0, 0.1)
+
+
+def frame(grey: int) -> Frame:
+    return Frame(np.full((60, 100, 3), grey, np.uint8), 1, 0.0)
+
+
+def kept(folder: Path, track=1) -> tuple[int, tuple[int, ...]]:
+    image = cv2.imread(str(folder / "crops" / f"{track}.jpg"))
+    return round(float(image.mean())), image.shape[:2]
+
+
+@pytest.fixture
+def writer(tmp_path):
+    return CropWriter(tmp_path / "crops")
+
+
+def test_it_is_the_box_cut_out_of_the_frame(writer, tmp_path):
+    writer.write(frame(40), tracks(PERSON, [50.2, 5.5, 70.9, 44.1]))
+    assert sorted(path.name for path in (tmp_path / "crops").iterdir()) == ["1.jpg", "2.jpg"]
+    assert kept(tmp_path, 1) == (40, (40, 20)) and kept(tmp_path, 2) == (40, (40, 21))
+
+
+BETTER = [
+    ("larger", tracks([10, 5, 40, 55])),
+    ("surer", tracks(PERSON, scores=[0.95])),
+]
+WORSE = [
+    ("as good", tracks(PERSON)),
+    ("smaller", tracks([10, 10, 20, 30])),
+    ("less sure", tracks(PERSON, scores=[0.4])),
+    ("behind somebody", tracks(PERSON, [5, 15, 35, 55])),
+    ("half out of the frame", tracks([-10, 10, 10, 50])),
+    ("only expected to be there", tracks([10, 5, 40, 55], status=Status.PREDICTED)),
+    ("not believed", tracks([10, 5, 40, 55], status=Status.TENTATIVE)),
+]
+
+
+@pytest.mark.parametrize("later", [row[1] for row in BETTER], ids=[row[0] for row in BETTER])
+def test_a_better_picture_takes_the_place(writer, tmp_path, later):
+    writer.write(frame(40), tracks(PERSON))
+    writer.write(frame(90), later)
+    assert kept(tmp_path)[0] == 90
+
+
+@pytest.mark.parametrize("later", [row[1] for row in WORSE], ids=[row[0] for row in WORSE])
+def test_a_worse_one_does_not(writer, tmp_path, later):
+    writer.write(frame(40), tracks(PERSON))
+    writer.write(frame(90), later)
+    assert kept(tmp_path)[0] == 40
+
+
+def test_few_pictures_are_written_of_somebody_who_comes_slowly_nearer(writer, tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr("tracker.output.crops.replace_file", lambda path, content: written.append(path))
+    for step in range(400):
+        writer.write(frame(40), tracks([10, 10, 20, 20 + step / 10]))
+    assert 5 < len(written) < 30
+
+
+def test_a_full_disk_leaves_the_old_picture(writer, tmp_path, monkeypatch):
+    writer.write(frame(40), tracks(PERSON))
+
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="no space left"):
+        writer.write(frame(90), tracks([10, 5, 40, 55]))
+    assert kept(tmp_path)[0] == 40
+    assert [path.name for path in (tmp_path / "crops").iterdir()] == ["1.jpg"]
+
+
+def test_an_empty_frame_gives_nothing(writer, tmp_path):
+    writer.write(frame(40), tracks())
+    assert list((tmp_path / "crops").iterdir()) == []

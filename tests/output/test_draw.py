@@ -1,0 +1,160 @@
+"""Drawing: stable, distinguishable colours, in place, only where something is, and never outside the frame."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from tracker.output.draw import INK, PALETTE, Annotator, colour
+from tracker.structures import Status, Tracks
+
+GREY = 110
+
+
+def tracks(ids, boxes, status=Status.CONFIRMED, time_s=0.0, velocity=(0.0, 0.0)) -> Tracks:
+    n = len(ids)
+    xyxy = np.asarray(boxes, np.float32).reshape(n, 4)
+
+    def forecaster(seconds):
+        moved = xyxy[:, None] + seconds[None, :, None] * np.tile(velocity, 2)
+        return moved.astype(np.float32), np.full((n, len(seconds), 4), 3, np.float32)
+
+    return Tracks(
+        np.asarray(ids, np.int64),
+        xyxy,
+        np.full(n, 0.9, np.float32),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.full(n, status, np.int64),
+        np.arange(n),
+        time_s,
+        1 / 30,
+        {0: "person"},
+        forecaster=forecaster,
+    )
+
+
+@pytest.fixture
+def canvas():
+    return np.full((360, 480, 3), GREY, np.uint8)
+
+
+def touched(image):
+    return (image != GREY).any(axis=2)
+
+
+def lightness(bgr):
+    linear = (np.asarray(bgr, float)[::-1] / 255) ** 2.2
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+class TestColours:
+    def test_a_track_keeps_its_colour(self):
+        assert colour(3) == colour(3) == colour(3 + len(PALETTE))
+        assert len({colour(i) for i in range(1, len(PALETTE) + 1)}) == len(PALETTE)
+
+    def test_ids_that_follow_one_another_differ_clearly(self):
+        for i in range(1, 2 * len(PALETTE)):
+            assert np.abs(np.subtract(colour(i), colour(i + 1))).max() > 80
+
+    def test_text_is_readable_on_each(self):
+        for paint in PALETTE:
+            assert (lightness(paint) + 0.05) / (lightness(INK) + 0.05) > 4.5, "WCAG's contrast for text"
+
+    @pytest.mark.parametrize(
+        "sees",
+        [
+            np.eye(3),
+            [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+            [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+        ],
+        ids=["normal", "protanopia", "deuteranopia"],
+    )
+    def test_no_two_look_the_same_to_anyone(self, sees):
+        linear = (np.array(PALETTE)[:, ::-1] / 255) ** 2.2
+        seen = np.clip(linear @ np.transpose(sees), 0, 1) ** (1 / 2.2) * 255
+        assert min(np.abs(a - b).max() for a, b in combinations(seen, 2)) > 20
+
+
+def test_a_box_is_drawn_in_place_in_its_colour_with_a_label(canvas):
+    image = canvas
+    Annotator().draw(image, tracks([5], [[100, 100, 160, 220]]))
+    assert (image[100, 130] == colour(5)).all()
+    assert (image[220, 130] == colour(5)).all()
+    assert (image[160, 130] == GREY).all(), "the object itself stays visible"
+    label = image[86:97, 100:160]
+    assert (label[0] == colour(5)).all(), "the label's plate, above the box"
+    assert (label.sum(axis=2) < sum(colour(5)) / 2).sum() > 20, "its text"
+    assert not touched(image)[:, 300:].any()
+
+
+def test_tentative_tracks_are_not_drawn_and_empty_frames_are_fine(canvas):
+    Annotator().draw(canvas, tracks([5], [[100, 100, 160, 220]], Status.TENTATIVE))
+    Annotator(forecast_s=1).draw(canvas, tracks([], []))
+    assert not touched(canvas).any()
+
+
+def test_a_predicted_box_is_dashed(canvas):
+    full, dashed = canvas.copy(), canvas.copy()
+    Annotator().draw(full, tracks([5], [[100, 100, 300, 300]]))
+    Annotator().draw(dashed, tracks([5], [[100, 100, 300, 300]], Status.PREDICTED))
+    side = slice(110, 290)
+    assert (full[side, 300] == colour(5)).all()
+    share = (dashed[side, 300] == colour(5)).all(axis=1).mean()
+    assert 0.3 < share < 0.7
+
+
+@pytest.mark.parametrize(
+    "box",
+    [[-50, -50, 30, 30], [450, 330, 900, 900], [-500, -500, -400, -400], [5000, 10, 6000, 40], [0, 0, 480, 360]],
+    ids=["upper left", "lower right", "outside", "far right", "whole frame"],
+)
+def test_boxes_over_the_edge_of_the_frame(canvas, box):
+    annotator = Annotator(forecast_s=1)
+    for step in range(4):
+        annotator.draw(canvas, tracks([1], [np.add(box, step)], time_s=step / 30, velocity=(60, 0)))
+
+
+def test_a_tiny_frame_holds_no_label_but_no_error(canvas):
+    image = canvas[:9, :7].copy()
+    Annotator(forecast_s=1).draw(image, tracks([123456], [[1, 1, 6, 8]]))
+
+
+class TestTrails:
+    def walk(self, canvas, seconds, gone_s=0.0):
+        annotator = Annotator(trail_s=1.0)
+        steps = round(seconds * 30)
+        for step in range(steps):
+            image = canvas.copy()
+            left = 20 + 4 * step
+            annotator.draw(image, tracks([1], [[left, 50, left + 20, 100]], time_s=step / 30))
+        for step in range(steps, steps + round(gone_s * 30)):
+            image = canvas.copy()
+            annotator.draw(image, tracks([], [], time_s=step / 30))
+        return image, annotator
+
+    def test_the_way_of_the_foot_fades(self, canvas):
+        image, _ = self.walk(canvas, 1.0)
+        row = np.abs(image[100, :130].astype(int) - colour(1)).sum(axis=1)
+        assert row[125] < row[80] < row[45], "nearer the object, nearer its colour"
+
+    def test_it_goes_with_the_track(self, canvas):
+        fading, _ = self.walk(canvas, 1.0, gone_s=0.5)
+        assert touched(fading).any()
+        gone, annotator = self.walk(canvas, 1.0, gone_s=1.2)
+        assert not touched(gone).any()
+        assert not annotator._trails
+
+    def test_memory_is_bounded_at_any_frame_rate(self, canvas):
+        annotator = Annotator(trail_s=10.0)
+        for step in range(2000):
+            annotator.draw(canvas, tracks([1], [[10, 10, 30, 60]], time_s=step / 1000))
+        assert len(annotator._trails[1]) <= 64
+
+
+def test_the_forecast_leads_where_the_object_goes(canvas):
+    Annotator(forecast_s=1.0).draw(canvas, tracks([1], [[100, 100, 140, 200]], velocity=(150, 0)))
+    seen = touched(canvas)[196:206]
+    assert seen[:, 145:276].any(axis=0).all(), "a path from the foot at 120 to 270, then 2.146 * 3 px that hold 90 %"
+    assert not seen[:, 280:].any()
+    assert not seen[:, :95].any()

@@ -1,0 +1,125 @@
+"""The annotated video: what plays, at which times, in which parts."""
+
+from pathlib import Path
+
+import av
+import pytest
+from test_writers import frame, frames_of, tracks
+
+from tracker.output.video_writer import VideoWriter
+
+
+def written(path: Path, times, size=(64, 48), **options) -> list[str]:
+    """Frames at these times as a video; returns the names of further parts in the order they were begun."""
+    begun: list[str] = []
+    writer = VideoWriter(path, fps=25, begun=begun.append, **options)
+    for number, time_s in enumerate(times):
+        writer.write(frame(number, time_s, size, value=50), tracks([], []))
+    writer.close()
+    return begun
+
+
+class TestVideo:
+    @pytest.mark.parametrize("size", [(64, 48), (65, 49), (641, 363)], ids=["even", "odd", "odd height"])
+    def test_frames_come_back_at_their_own_times(self, tmp_path, size):
+        times = [5.0, 5.04, 5.1, 5.5, 5.54]
+        writer = VideoWriter(tmp_path / "v.mp4", fps=25)
+        for number, time_s in enumerate(times):
+            writer.write(frame(number, time_s, size, value=50 * number), tracks([], []))
+        writer.close()
+        found = frames_of(tmp_path / "v.mp4")
+        assert [time for time, _ in found] == pytest.approx([t - 5.0 for t in times], abs=1e-4)
+        assert found[0][1].shape == (size[1] + size[1] % 2, size[0] + size[0] % 2, 3)
+        assert [image.mean() for _, image in found] == pytest.approx([0, 50, 100, 150, 200], abs=4)
+
+    def test_it_is_what_browsers_play(self, tmp_path):
+        writer = VideoWriter(tmp_path / "v.mp4", fps=25)
+        for number in range(40):
+            writer.write(frame(number, number / 25), tracks([], []))
+        writer.close()
+        with av.open(str(tmp_path / "v.mp4")) as container:
+            stream = container.streams.video[0]
+            assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+            assert "mp4" in container.format.name
+            assert stream.frames == 40, "a finished file has a plain index"
+
+    def test_another_frame_size_is_fitted_into_the_first(self, tmp_path):
+        writer = VideoWriter(tmp_path / "v.mp4", fps=25)
+        writer.write(frame(1, 0.0, (64, 48), 200), tracks([], []))
+        writer.write(frame(2, 0.1, (64, 16), 200), tracks([], []))
+        writer.write(frame(3, 0.2, (480, 480), 200), tracks([], []))
+        writer.close()
+        (_, first), (_, wide), (_, square) = frames_of(tmp_path / "v.mp4")
+        assert first.shape == wide.shape == square.shape == (48, 64, 3)
+        assert wide[:12].mean() < 12
+        assert wide[36:].mean() < 12
+        assert wide[20:28].mean() == pytest.approx(200, abs=4)
+        assert square[:, :4].mean() < 12
+        assert square[:, 12:52].mean() == pytest.approx(200, abs=4)
+
+    def test_times_that_stand_still_lose_no_frame(self, tmp_path):
+        writer = VideoWriter(tmp_path / "v.mp4", fps=25)
+        for number, time_s in enumerate([0.0, 0.04, 0.04, 0.02]):
+            writer.write(frame(number, time_s), tracks([], []))
+        writer.close()
+        assert len(frames_of(tmp_path / "v.mp4")) == 4
+
+    def test_without_a_frame_there_is_no_file(self, tmp_path):
+        VideoWriter(tmp_path / "v.mp4", fps=25).close()
+        assert not (tmp_path / "v.mp4").exists()
+
+
+class TestParts:
+    def test_a_long_one_goes_on_in_further_files_that_each_begin_at_zero(self, tmp_path):
+        begun = written(tmp_path / "v.mp4", [i / 25 for i in range(70)], part_frames=30)
+        assert begun == ["v-0002.mp4", "v-0003.mp4"]
+        parts = [frames_of(path) for path in (tmp_path / "v.mp4", *(tmp_path / name for name in begun))]
+        assert [len(part) for part in parts] == [30, 30, 10]
+        for part in parts:
+            assert [time for time, _ in part] == pytest.approx([i / 25 for i in range(len(part))], abs=1e-4)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["v-0002.mp4", "v-0003.mp4", "v.mp4"]
+
+    def test_each_is_finished_when_the_next_begins(self, tmp_path):
+        writer = VideoWriter(tmp_path / "v.mp4", fps=25, part_frames=30)
+        for number in range(31):
+            writer.write(frame(number, number / 25), tracks([], []))
+        with av.open(str(tmp_path / "v.mp4")) as container:
+            assert container.streams.video[0].frames == 30, "a plain index"
+        writer.close()
+
+    def test_another_frame_size_is_the_size_of_the_next_part(self, tmp_path):
+        writer = VideoWriter(tmp_path / "v.mp4", fps=25, part_frames=2)
+        for number, size in enumerate([(64, 48), (64, 48), (96, 64)]):
+            writer.write(frame(number, number / 25, size), tracks([], []))
+        writer.close()
+        assert frames_of(tmp_path / "v-0002.mp4")[0][1].shape == (64, 96, 3)
+
+    @pytest.mark.parametrize(("gap_h", "parts"), [(5.9, 1), (7, 2), (30, 2)])
+    def test_a_gap_of_hours_keeps_the_times(self, tmp_path, gap_h, parts):
+        gap = 3600 * gap_h
+        begun = written(tmp_path / "v.mp4", [0, 0.04, 0.08 + gap, 0.12 + gap])
+        assert len(begun) == parts - 1
+        times = [[time for time, _ in frames_of(tmp_path / name)] for name in ["v.mp4", *begun]]
+        if parts == 1:
+            assert times == [pytest.approx([0, 0.04, 0.08 + gap, 0.12 + gap], abs=1e-3)]
+        else:
+            assert times == [pytest.approx([0, 0.04], abs=1e-3)] * 2
+
+
+class TestUnusualSizes:
+    @pytest.mark.parametrize(
+        ("size", "shown"),
+        [((17_000, 100), (16_384, 98)), ((100, 17_001), (98, 16_384)), ((4, 6000), (4, 6000)), ((1, 1), (2, 2))],
+    )
+    def test_what_h264_does_not_allow_is_scaled_down(self, tmp_path, size, shown):
+        assert written(tmp_path / "v.mp4", [0.0, 0.04], size) == []
+        found = frames_of(tmp_path / "v.mp4")
+        assert len(found) == 2
+        assert found[0][1].shape == (shown[1], shown[0], 3)
+        assert found[0][1].mean() == pytest.approx(50, abs=4)
+
+    def test_a_path_like_a_protocols(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        Path("cam:1").mkdir()
+        written(Path("cam:1/v.mp4"), [0.0])
+        assert len(frames_of(tmp_path / "cam:1" / "v.mp4")) == 1

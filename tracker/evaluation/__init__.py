@@ -1,0 +1,1 @@
+"""How good tracks, forecasts and features are."""

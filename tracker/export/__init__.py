@@ -1,0 +1,1 @@
+"""The networks for other engines: written, checked against PyTorch, calibrated."""

@@ -1,0 +1,118 @@
+"""INT8 networks made at first use: of the weights in use, calibrated with photographs, kept in the user's cache folder.
+
+They are keyed by the weights and by the versions of all that makes them, so they are made once and never stale.
+`XDG_CACHE_HOME` moves the folder. The LSTM stays as it is: up to a hundred tracks NumPy is as quick as an engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tracker.config import Config
+from tracker.detect import find_weights
+from tracker.errors import OutputError, WeightsError
+from tracker.likeness import EMBEDDED
+from tracker.system.extras import extra
+from tracker.version import __version__
+
+_REVISION = "1"  # of what is made from the same weights by the same versions
+
+
+def prepared(config: Config, progress: Callable[[str], None] = lambda _: None) -> Config:
+    """`config` with the networks that its `engine` runs in the place of the weights; made where they are not yet.
+
+    Networks that are exported already stay, whatever the engine.
+
+    Args:
+        config: any; with the engine "torch" it comes back as it is.
+        progress: told in words what is going on.
+
+    Raises:
+        MissingExtraError: OpenVINO or, to make them, NNCF is not installed.
+        WeightsError: weights that cannot be read.
+        OutputError: there is no cache folder, or it cannot be written.
+    """
+    if config.engine == "torch":
+        return config
+    extra("openvino", "openvino")
+    weights = {"detector": find_weights(config.detector.model)}
+    if config.appearance.enabled:
+        weights["appearance"] = Path(config.appearance.model or EMBEDDED)
+    folders = {name: _place(name, path) for name, path in weights.items() if not path.is_dir()}
+    missing = {name: folder for name, folder in folders.items() if not folder.is_dir()}
+    if missing:
+        _make(config, missing, progress)
+    changes: dict[str, Any] = {name: {"model": str(folder)} for name, folder in folders.items()}
+    return config.override(changes)
+
+
+def _place(name: str, weights: Path) -> Path:
+    """Where the network made from `weights` is kept."""
+    if not weights.is_file():
+        raise WeightsError(f"no {name} weights at {weights}; give a file, or leave it out for the embedded one")
+    versions = [_REVISION, __version__, *(_version(package) for package in ("openvino", "nncf"))]
+    key = hashlib.sha256(weights.read_bytes() + " ".join(versions).encode()).hexdigest()
+    return _cache() / "tracker" / f"{name}-int8-{key[:16]}"
+
+
+def _cache() -> Path:
+    """The user's cache folder."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError as error:  # a container's user without a name
+        raise OutputError(
+            "no home folder to keep the INT8 networks in; set XDG_CACHE_HOME to a folder for them"
+        ) from error
+
+
+@contextlib.contextmanager
+def _keeping(folder: Path) -> Iterator[None]:
+    """Turn the system's refusal to write to the cache folder into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(
+            f"the INT8 networks cannot be kept in {folder}: {reason}; set XDG_CACHE_HOME to a folder that can "
+            "be written, with room for them"
+        ) from error
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "none"
+
+
+def _make(config: Config, missing: dict[str, Path], progress: Callable[[str], None]) -> None:
+    """Make each in a folder beside its place and move it there at once: whoever looks finds all of it or nothing."""
+    from tracker.export.calibration_data import collect
+    from tracker.export.convert import export, require
+
+    require("openvino", int8=True)
+
+    def told(what: str) -> None:
+        progress(f"making the INT8 networks (once): {what}")
+
+    place = next(iter(missing.values())).parent
+    with _keeping(place):  # before the work: what cannot be kept is not made
+        place.mkdir(parents=True, exist_ok=True)
+        drafts = Path(tempfile.mkdtemp(dir=place, prefix="draft-"))
+    try:
+        sample = collect(None, config, progress=told)
+        for name, folder in missing.items():
+            export(config, drafts / name, sample, int8=True, networks=[name], progress=told)
+            with _keeping(place):
+                if not folder.is_dir():  # another process may have been quicker
+                    (drafts / name).rename(folder)
+    finally:
+        shutil.rmtree(drafts, ignore_errors=True)

@@ -1,0 +1,221 @@
+"""How an exported network agrees with PyTorch's, on a sample of frames.
+
+In 32 bits: the largest difference of any number. INT8, too coarse for that, by what it is for: mAP of the detections,
+rank-1 of the looks, IoU of the forecasts, beside those of PyTorch, on the frames that it was not calibrated with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tracker import yolo
+from tracker.appearance import Embedder
+from tracker.boxes import iou, paired_iou
+from tracker.config import Config
+from tracker.detect import YoloDetector, find_weights
+from tracker.detection.letterbox import letterbox
+from tracker.export.calibration_data import Sample
+from tracker.motion import load_predictor
+from tracker.motion.kalman import KalmanParameters
+from tracker.motion.learned import LearnedPredictor
+from tracker.motion.lstm import MotionNetwork
+from tracker.motion.network import TorchCore
+from tracker.motion.predictor import Observations, Predictor
+from tracker.motion.weights import EMBEDDED, read_weights
+from tracker.structures import Detections, Floats, Ints
+from tracker.system.engine import Export
+
+_THRESHOLDS = np.arange(0.5, 1.0, 0.05)  # of IoU, averaged over in mAP50-95
+_FAINT = 0.01  # scores from here on count in mAP
+_AHEAD_S = 1.0  # forecasts and second looks are this much later
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Largest differences by what differs; and, of INT8, a measure with PyTorch's and the exported network's value."""
+
+    differences: dict[str, float]
+    measure: str = ""
+    pytorch: float | None = None
+    exported: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, those that are there."""
+        return {key: value for key, value in asdict(self).items() if value not in ("", None)}
+
+    def __str__(self) -> str:
+        text = "largest difference " + ", ".join(f"{value:.2g} ({what})" for what, value in self.differences.items())
+        if self.exported is None or self.pytorch is None:
+            return text
+        return f"{text}; {self.measure} {self.exported:.2f}, PyTorch {self.pytorch:.2f}"
+
+
+def of_detector(config: Config, export: Export, sample: Sample, int8: bool) -> Agreement:
+    """Of all cells with a score that counts; boxes in pixels of the letterbox."""
+    with torch.inference_mode():
+        network, _ = yolo.load(find_weights(config.detector.model))
+        stride = max(32, int(network.stride.max()))
+        reference = yolo.for_export(network)
+        run = export.open("detector", any_shape=False)
+        edges = scores = 0.0
+        for frame in sample.frames[1::16]:
+            pixels = letterbox(frame, config.detector.imgsz, stride)[None]
+            own, table = run(pixels)[0][0], reference(torch.from_numpy(pixels))[0].numpy()
+            counts = table[:, 4] >= config.detector.conf
+            edges = max(edges, float(np.abs(own - table)[counts, :4].max(initial=0)))
+            scores = max(scores, float(np.abs(own - table)[counts, 4].max(initial=0)))
+    differences = {"box, px": edges, "score": scores}
+    if not int8:
+        return Agreement(differences)
+    faint = replace(config.detector, conf=_FAINT)
+    frames = sample.frames[1::2]
+    ours, theirs = (
+        YoloDetector(replace(faint, model=model))(frames) for model in (str(export.folder), config.detector.model)
+    )
+    truth = sample.truth[1::2] if sample.truth else [found[found.scores >= 0.25] for found in theirs]
+    measure = "mAP50-95 of the labels" if sample.truth else "mAP50-95 of what PyTorch detects"
+    return Agreement(differences, measure, mean_average_precision(theirs, truth), mean_average_precision(ours, truth))
+
+
+def mean_average_precision(found: Sequence[Detections], truth: Sequence[Detections]) -> float:
+    """mAP50-95 in percent, over the classes that `truth` has."""
+    hits = np.concatenate([_hits(own, true) for own, true in zip(found, truth, strict=True)])
+    scores, classes = (np.concatenate([getattr(own, name) for own in found]) for name in ("scores", "classes"))
+    wanted = np.concatenate([true.classes for true in truth])
+    precision = yolo.ultralytics("utils.metrics").ap_per_class(hits, scores, classes, wanted)[5]
+    return 100 * float(precision.mean())
+
+
+def _hits(found: Detections, truth: Detections) -> NDArray[np.bool_]:
+    """(N, 10): for each threshold, does the detection find an object that no surer one has found."""
+    hits = np.zeros((len(found), len(_THRESHOLDS)), bool)
+    if not len(truth):
+        return hits
+    overlap = iou(found.xyxy, truth.xyxy) * (found.classes[:, None] == truth.classes)
+    for column, threshold in enumerate(_THRESHOLDS):
+        free = np.ones(len(truth), bool)
+        for row in np.argsort(-found.scores, kind="stable"):
+            best = int(np.argmax(overlap[row] * free))
+            if free[best] and overlap[row, best] >= threshold:
+                hits[row, column], free[best] = True, False
+    return hits
+
+
+def of_appearance(config: Config, export: Export, sample: Sample, int8: bool) -> Agreement:
+    """Of all numbers of the unit vectors."""
+    reference, embedder = Embedder(config.appearance), Embedder(replace(config.appearance, model=str(export.folder)))
+    boxes = [found.xyxy[~np.isnan(found.features[:, 0])] for found in sample.found]  # type: ignore[index]
+    theirs, ours = (
+        [run(frame, box) for frame, box in zip(sample.frames, boxes, strict=True)] for run in (reference, embedder)
+    )
+    difference = max((float(np.abs(a - b).max(initial=0)) for a, b in zip(ours, theirs, strict=True)), default=0.0)
+    differences = {"feature": difference}
+    if not int8:
+        return Agreement(differences)
+    return Agreement(differences, "rank-1 a second later", _rank1(theirs, sample), _rank1(ours, sample))
+
+
+def _rank1(features: Sequence[Floats], sample: Sample) -> float | None:
+    """Percent of looks whose most alike, of all that are seen a second later, is that of the same track."""
+    right = []
+    looked = [~np.isnan(found.features[:, 0]) for found in sample.found]  # type: ignore[index]
+    for before, after in _pairs(sample):
+        old, new = sample.tracks[before][looked[before]], sample.tracks[after][looked[after]]
+        known = np.isin(old, new)
+        if known.any() and len(new) > 1:
+            best = np.argmax(features[before][known] @ features[after].T, axis=1)
+            right.append(new[best] == old[known])
+    return 100 * float(np.concatenate(right).mean()) if right else None
+
+
+def _pairs(sample: Sample) -> list[tuple[int, int]]:
+    """Pairs of frames a second apart."""
+    times = np.asarray(sample.times_s)
+    after = np.searchsorted(times, times + _AHEAD_S - 1e-6)
+    return [(index, int(later)) for index, later in enumerate(after) if later < len(times)]
+
+
+def of_motion(config: Config, export: Export, sample: Sample, int8: bool) -> Agreement:
+    """Of all numbers of the hidden (-1 to 1) and the cell state (of any size) after one step from the same state."""
+    run = export.open("motion")
+    differences = {"hidden": 0.0, "cell": 0.0}
+    for inputs, outputs in steps(config, sample):
+        for name, own, other in zip(differences, run(*inputs), outputs, strict=True):
+            differences[name] = max(differences[name], float(np.abs(own - other).max(initial=0)))
+    if not int8:
+        return Agreement(differences)
+    predictors = _by_torch(config)[0], load_predictor(str(export.folder))
+    scores = [_forecast_iou(predictor, sample) for predictor in predictors]
+    return Agreement(differences, "IoU in percent of forecasts of a second", *scores)
+
+
+def _forecast_iou(predictor: Predictor, sample: Sample) -> float | None:
+    """Mean IoU in percent of where tracks are forecast to be a second later and where they are; None without such."""
+    later = dict(_pairs(sample))
+    overlaps = []
+    for index in _replayed(predictor, sample):
+        if index not in later:
+            continue
+        end = later[index]
+        _, now, then = np.intersect1d(sample.tracks[index], sample.tracks[end], return_indices=True)
+        ahead = predictor.predict(sample.tracks[index][now], sample.times_s[end]).xyxy
+        overlaps.append(paired_iou(ahead, sample.found[end].xyxy[then]))
+    together = np.concatenate([np.zeros(0), *overlaps])
+    return 100 * float(together.mean()) if len(together) else None
+
+
+Step = tuple[tuple[NDArray[Any], ...], tuple[NDArray[Any], ...]]
+
+
+def steps(config: Config, sample: Sample) -> list[Step]:
+    """Of every step that the tracks of the sample take by PyTorch: geometry, features, hidden, cell; hidden, cell."""
+    predictor, recorder = _by_torch(config)
+    for _ in _replayed(predictor, sample):
+        pass
+    return recorder.steps
+
+
+class _Recorder(TorchCore):
+    """The LSTM by PyTorch, keeping every step."""
+
+    def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+        super().__init__(MotionNetwork(), dict(tensors))
+        self.steps: list[Step] = []
+
+    def step(self, slots: Ints, geometry: Floats, features: Floats | None) -> Floats:
+        assert features is not None
+        before = tuple(part[:, slots].numpy() for part in self.state)
+        result = super().step(slots, geometry, features)
+        after = tuple(part[:, slots].numpy() for part in self.state)
+        self.steps.append(((geometry, features, *before), after))
+        return result
+
+
+def _by_torch(config: Config) -> tuple[LearnedPredictor, _Recorder]:
+    """The predictor with its network run by PyTorch."""
+    tensors = read_weights(Path(config.motion.model) if config.motion.model else EMBEDDED).tensors
+    recorder = _Recorder(tensors)
+    parameters = KalmanParameters.from_tensors(tensors)
+    return LearnedPredictor(parameters, recorder, tensors["head.weight"], tensors["head.bias"]), recorder
+
+
+def _replayed(predictor: Predictor, sample: Sample) -> Iterator[int]:
+    """Step the tracks of the sample through its frames; yields the number of each frame when it is done."""
+    seen: set[int] = set()
+    for index, (found, tracks) in enumerate(zip(sample.found, sample.tracks, strict=True)):
+        height, width = sample.frames[index].shape[:2]
+        new = np.array([track not in seen for track in tracks.tolist()], bool)
+        seen.update(tracks.tolist())
+        observed = Observations(
+            found.xyxy, found.scores, sample.times_s[index], found.features, (float(width), float(height))
+        )
+        if len(tracks):
+            predictor.update(tracks, observed, new)
+        yield index

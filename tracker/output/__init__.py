@@ -1,0 +1,1 @@
+"""What a run leaves and shows: tables, video, crops, window."""

@@ -1,0 +1,254 @@
+"""Tracks drawn on their frame: boxes, labels, fading trails and, on request, where each object will be.
+
+Everything is drawn in place and only where something is to be seen, so that a 1080p frame with two dozen tracks costs
+a few milliseconds. Sizes follow the frame's.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+from tracker.output.labels import LabelPlaces
+from tracker.structures import Floats, Image, Status, Tracks
+
+if TYPE_CHECKING:
+    from tracker.video import Frame
+
+Colour = tuple[int, int, int]
+
+# BGR. Ten colours of middling to high lightness and moderate chroma, chosen by farthest-point search in OKLab under
+# normal sight and simulated protanopia and deuteranopia (Machado et al., 2009), ordered so that ids that follow one
+# another differ most. Dark text is readable on each.
+PALETTE: tuple[Colour, ...] = (
+    (94, 242, 188),
+    (121, 81, 228),
+    (242, 134, 107),
+    (201, 255, 107),
+    (188, 94, 188),
+    (255, 188, 255),
+    (0, 148, 134),
+    (188, 201, 81),
+    (255, 161, 188),
+    (121, 148, 242),
+)
+INK: Colour = (24, 20, 18)
+
+
+def colour(track_id: int) -> Colour:
+    """The colour of a track (BGR), the same in every frame, video and run."""
+    return PALETTE[(track_id - 1) % len(PALETTE)]
+
+
+class Annotator:
+    """Draws the tracks of each frame onto its image; as the first of the writers, for those after it to show or save.
+
+    A detected box has a full line, a predicted one a dashed line and no score. The trail is the way of the box's foot
+    (the middle of its lower edge), which is where a person or car stands.
+
+    Args:
+        trail_s: seconds of the way drawn behind each object; 0 draws none.
+        forecast_s: seconds ahead to draw as a path in a corridor that holds the foot with 90 %; 0 draws none.
+    """
+
+    _FORECAST_STEPS = 8
+    _SIGMAS_90 = 2.146  # radius that holds 90 % of a two-dimensional Gaussian
+    _TRAIL_POINTS = 48
+
+    def __init__(self, trail_s: float = 1.5, forecast_s: float = 0.0) -> None:
+        self._trail_s = trail_s
+        self._forecast_s = forecast_s
+        self._trails: dict[int, deque[tuple[float, float, float]]] = {}
+        self._places = LabelPlaces()
+
+    def write(self, frame: Frame, tracks: Tracks) -> None:
+        """Draw on `frame.image`."""
+        self.draw(frame.image, tracks)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def draw(self, image: Image, tracks: Tracks) -> None:
+        """Draw believed tracks on a (H, W, 3) BGR image, in place."""
+        rows = tracks.confirmed
+        rows = rows[np.argsort(rows.xyxy[:, 3], kind="stable")]  # the nearest object last, over those behind it
+        if self._trail_s > 0:
+            self._draw_trails(image, rows)
+        if self._forecast_s > 0:
+            self._draw_forecasts(image, rows)
+        line = max(2, round(min(image.shape[:2]) / 480))
+        corners = np.rint(rows.xyxy).astype(np.int64)
+        for track_id, box, status in zip(rows.ids.tolist(), corners.tolist(), rows.status.tolist(), strict=True):
+            _draw_box(image, box, colour(track_id), line, dashed=status == Status.PREDICTED)
+        self._draw_labels(image, rows, corners, line)
+
+    def _draw_labels(self, image: Image, rows: Tracks, corners: NDArray[np.int64], line: int) -> None:
+        """Draw the label of each box (N, 4), the last one's on top."""
+        height_px = max(11, round(min(image.shape[:2]) / 54))
+        columns = rows.ids, rows.classes, rows.scores, rows.status
+        plates = []
+        for track_id, number, score, status in zip(*(column.tolist() for column in columns), strict=True):
+            text = f"{track_id} {rows.names.get(number, number)}"
+            if status != Status.PREDICTED:
+                text += f" {score:.2f}"
+            plates.append(_label(text, colour(track_id), height_px))
+        sizes = np.array([plate.shape[1::-1] for plate in plates], np.int64).reshape(-1, 2)
+        places = self._places(rows.ids, corners, sizes, (image.shape[1], image.shape[0]), line)
+        for plate, (left, top) in zip(plates, places.tolist(), strict=True):
+            _paste(image, plate, left, top)
+
+    def _draw_trails(self, image: Image, rows: Tracks) -> None:
+        now = rows.time_s
+        feet = _feet(rows.xyxy)
+        for track_id, (x, y) in zip(rows.ids.tolist(), feet.tolist(), strict=True):
+            self._trails.setdefault(track_id, deque(maxlen=self._TRAIL_POINTS)).append((now, x, y))
+        for track_id in [i for i, trail in self._trails.items() if now - trail[-1][0] > self._trail_s]:
+            del self._trails[track_id]
+        line = max(1.0, min(image.shape[:2]) / 300)
+        for track_id, trail in self._trails.items():
+            while now - trail[0][0] > self._trail_s:
+                trail.popleft()
+            if len(trail) > 1:
+                points = np.array(trail)
+                strength = 1 - (now - points[:, 0]) / self._trail_s
+                _draw_trail(image, _smooth(points[:, 1:]), strength, colour(track_id), line)
+
+    def _draw_forecasts(self, image: Image, rows: Tracks) -> None:
+        if not len(rows):
+            return
+        forecast = rows.forecast(self._FORECAST_STEPS, self._forecast_s / self._FORECAST_STEPS)
+        now, ahead = _feet(rows.xyxy), _feet(forecast.xyxy)
+        radii = self._SIGMAS_90 * np.stack([forecast.std[..., [0, 2]].mean(axis=-1), forecast.std[..., 3]], axis=-1)
+        known = ~np.isnan(ahead[:, 0, 0])  # nothing was forecast of what is here in hindsight only
+        line = max(1, round(min(image.shape[:2]) / 540))
+        for track_id, start, path, radius in zip(
+            rows.ids[known].tolist(), now[known], ahead[known], radii[known], strict=True
+        ):
+            _draw_forecast(image, np.concatenate([start[None], path]), radius, colour(track_id), line)
+
+
+def _feet(xyxy: Floats) -> NDArray[np.float64]:
+    """(..., 4) boxes -> (..., 2) middle of the lower edge."""
+    return np.stack([(xyxy[..., 0] + xyxy[..., 2]) / 2, xyxy[..., 3]], axis=-1).astype(np.float64)
+
+
+def _smooth(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(P, 2) points averaged with their neighbours: a detector's box jitters, its object does not."""
+    weights = np.array([1, 2, 3, 4, 3, 2, 1]) / 16
+    padded = np.pad(points, ((3, 3), (0, 0)), mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, len(weights), axis=0) @ weights
+
+
+def _draw_box(image: Image, box: list[int], paint: Colour, line: int, *, dashed: bool) -> None:
+    left, top, right, bottom = box
+    if not dashed:
+        edge = line // 2 + 1  # a dark edge around it sets it off from a background of its own colour
+        cv2.rectangle(image, (left - edge, top - edge), (right + edge, bottom + edge), INK, 1)
+        cv2.rectangle(image, (left, top), (right, bottom), paint, line)
+        return
+    dash = 6 * line
+    across = np.arange(left, right, 2 * dash)
+    down = np.arange(top, bottom, 2 * dash)
+    ends_x, ends_y = np.minimum(across + dash, right), np.minimum(down + dash, bottom)
+    pieces = [
+        np.stack([np.stack([across, np.full_like(across, y)], 1), np.stack([ends_x, np.full_like(across, y)], 1)], 1)
+        for y in (top, bottom)
+    ] + [
+        np.stack([np.stack([np.full_like(down, x), down], 1), np.stack([np.full_like(down, x), ends_y], 1)], 1)
+        for x in (left, right)
+    ]
+    cv2.polylines(image, list(np.concatenate(pieces).astype(np.int32)), False, paint, line)
+
+
+def _draw_trail(
+    image: Image, points: NDArray[np.float64], strength: NDArray[np.float64], paint: Colour, line: float
+) -> None:
+    """A way (P, 2) whose points fade and thin with their strength (P,) from 1 to 0."""
+    window = _window(image, points, margin=line + 1)
+    if window is None:
+        return
+    part, origin = window
+    mask = np.zeros(part.shape[:2], np.uint8)
+    fixed = np.rint((points - origin) * 16).astype(np.int32)
+    levels = np.ceil(strength * 5).astype(int)
+    for level in range(1, 6):  # a few steps of fading, each in one call
+        at = np.flatnonzero(levels == level)
+        if len(at):
+            piece = fixed[at[0] : at[-1] + 2]
+            cv2.polylines(mask, [piece], False, 40 * level, max(1, round(line * level / 5)), cv2.LINE_AA, 4)
+    _blend(part, mask, paint)
+
+
+def _draw_forecast(
+    image: Image, path: NDArray[np.float64], radii: NDArray[np.float64], paint: Colour, line: int
+) -> None:
+    """A path (1 + H, 2) from the object's foot, in the corridor that its ellipses (H, 2) of 90 % sweep."""
+    reach = np.concatenate([path, path[1:] - radii, path[1:] + radii])
+    window = _window(image, reach, margin=line + 1)
+    if window is None:
+        return
+    part, origin = window
+    mask = np.zeros(part.shape[:2], np.uint8)
+    path = path - origin
+    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    outlines = [path[:1], *(centre + radius * circle for centre, radius in zip(path[1:], radii, strict=True))]
+    for before, after in pairwise(outlines):
+        hull = cv2.convexHull(np.concatenate([before, after]).astype(np.float32))
+        cv2.fillConvexPoly(mask, np.rint(hull * 16).astype(np.int32), 70, cv2.LINE_AA, 4)
+    fixed = np.rint(path * 16).astype(np.int32)
+    cv2.polylines(mask, [fixed], False, 255, line, cv2.LINE_AA, 4)
+    cv2.polylines(mask, [np.rint(outlines[-1] * 16).astype(np.int32)], True, 200, line, cv2.LINE_AA, 4)
+    _blend(part, mask, paint)
+
+
+def _window(image: Image, points: NDArray[np.float64], margin: float) -> tuple[Image, NDArray[np.float64]] | None:
+    """The part of the image around the points and its upper left corner; None where nothing of it is in the image."""
+    height, width = image.shape[:2]
+    left, top = np.maximum(np.floor(points.min(axis=0) - margin), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(points.max(axis=0) + margin) + 1, (width, height)).astype(int)
+    if right <= left or bottom <= top:
+        return None
+    return image[top:bottom, left:right], np.array([left, top], np.float64)
+
+
+def _blend(part: Image, mask: NDArray[np.uint8], paint: Colour) -> None:
+    """Move each pixel towards the colour, by mask / 255 of the way, in place."""
+    touched = cv2.countNonZero(mask)
+    if touched > mask.size // 8:  # an area
+        weight = mask.astype(np.float32) / 255
+        part[:] = cv2.blendLinear(np.full_like(part, paint), np.ascontiguousarray(part), weight, 1 - weight)
+    elif touched:  # lines
+        x, y = np.asarray(cv2.findNonZero(mask)).reshape(-1, 2).T
+        share = mask[y, x, None].astype(np.uint16)
+        part[y, x] = (part[y, x] * (255 - share) + np.array(paint, np.uint16) * share) // 255
+
+
+@lru_cache(maxsize=8)
+def _font(height_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(height_px)
+
+
+@lru_cache(maxsize=512)
+def _label(text: str, paint: Colour, height_px: int) -> Image:
+    """A plate with the text: (height, width, 3) BGR."""
+    font = _font(height_px)
+    pad = max(2, height_px // 5)
+    width = round(font.getlength(text)) + 2 * pad
+    plate = Pillow.new("RGB", (width, round(height_px * 1.3)), paint)
+    ImageDraw.Draw(plate).text((pad, plate.height / 2), text, fill=INK, font=font, anchor="lm")
+    return np.asarray(plate)
+
+
+def _paste(image: Image, plate: Image, left: int, top: int) -> None:
+    """Put a plate with its upper left corner there; what reaches out of the image is cut off."""
+    part = image[top : top + plate.shape[0], left : left + plate.shape[1]]
+    part[:] = plate[: part.shape[0], : part.shape[1]]
