@@ -21,7 +21,7 @@ from tracker.config import Config
 from tracker.demo import FPS, _Actor, _recoloured, _Scene
 from tracker.output.writers import VideoWriter
 from tracker.run import Output, run
-from tracker.video import Frame, open_source
+from tracker.video.source import Frame, open_source
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SECONDS, FORECAST_S = 9.0, 0.4

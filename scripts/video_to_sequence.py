@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 
 from tracker.datasets.mot import results
-from tracker.video import open_source
+from tracker.video.source import open_source
 
 
 def main(video: str, tracks: str, folder: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.readers.clock import Clock
+from tracker.video.clock import Clock
 
 
 def times(stamps, interval_s=0.1):

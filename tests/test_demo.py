@@ -12,7 +12,7 @@ from tracker.boxes import iou, tlwh_to_xyxy
 from tracker.cli import main
 from tracker.config import DetectorConfig
 from tracker.datasets.mot import MotSequence
-from tracker.detect import YoloDetector
+from tracker.detection.detector import YoloDetector
 
 
 @pytest.fixture(scope="module")

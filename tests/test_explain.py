@@ -12,7 +12,7 @@ import pytest
 from helpers.clips import BUS, pan
 from helpers.walkers import LENGTH, make_sequence
 from tracker.cli import main
-from tracker.detect import EMBEDDED
+from tracker.detection.detector import EMBEDDED
 from tracker.errors import DataError, UsageError
 from tracker.explain import explain, pair_terms
 from tracker.repeat import repetition

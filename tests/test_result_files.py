@@ -5,7 +5,7 @@ import pytest
 
 from tracker import result_files
 from tracker.result_files import HeldFrames
-from tracker.video import Frame
+from tracker.video.source import Frame
 
 
 def frame(number: int) -> Frame:

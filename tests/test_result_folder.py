@@ -74,7 +74,7 @@ class TestSources:
     def test_a_folder_of_images_is_no_folder_for_crops(self, tracker, clip, tmp_path):
         images = tmp_path / "x" / "crops"
         images.mkdir(parents=True)
-        from tracker.video import open_source
+        from tracker.video.source import open_source
 
         with open_source(clip) as source:
             import cv2

@@ -19,12 +19,12 @@ from helpers.clips import pan
 from tracker import prefetch
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, UsageError
-from tracker.hindsight import Hindsight
 from tracker.output.writers import MotWriter
 from tracker.result_folder import FILES
 from tracker.run import STAGES, Output, run
+from tracker.smoothing.fixed_lag import Hindsight
 from tracker.tracker import Tracker
-from tracker.video import open_source
+from tracker.video.source import open_source
 
 CONFIG = Config().override({"detector": {"imgsz": 320}, "device": "cpu"})
 FRAMES = 24

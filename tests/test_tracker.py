@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tracker import Config, Detections, Gallery, Status, Tracker
 from tracker.boxes import iou
 from tracker.errors import ConfigError, InputError, SourceError
-from tracker.hindsight import Hindsight
 from tracker.motion.weights import EMBEDDED
+from tracker.smoothing.fixed_lag import Hindsight
 
 FPS = 20
 

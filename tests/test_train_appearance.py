@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from tracker.appearance import Embedder, load_weights
+from tracker.appearance.embedder import Embedder, load_weights
+from tracker.appearance.similarity import Calibration, same_identity_probability
 from tracker.cli import main
 from tracker.config import AppearanceConfig
 from tracker.datasets.mot import MotSequence
 from tracker.errors import DataError, OutputError, UsageError, WeightsError
 from tracker.evaluation.reid import Looks
-from tracker.likeness import Calibration, same_identity_probability
 from tracker.train.appearance import TrainConfig, calibrate, neighbours, train
 from tracker.train.calibration import fit, pairs
 from tracker.train.crops import Crop, Variations, collect

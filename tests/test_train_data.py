@@ -44,7 +44,7 @@ def test_separators_and_ids_of_other_datasets_are_read_alike(tmp_path):
 
 
 def test_looks_come_from_the_images_of_sequences_that_have_some(tmp_path):
-    from tracker.appearance import Embedder
+    from tracker.appearance.embedder import Embedder
 
     photo = cv2.imread(str(BUS))
     people = {1: (50, 400, 195, 505), 2: (222, 408, 122, 450), 3: (670, 395, 139, 485)}  # left, top, width, height

@@ -13,17 +13,17 @@ import torch
 import ultralytics
 import yaml
 
-from tracker import yolo
 from tracker.cli import main
 from tracker.config import DetectorConfig
-from tracker.detect import EMBEDDED, YoloDetector
+from tracker.detection import yolo
+from tracker.detection.detector import EMBEDDED, YoloDetector
 from tracker.errors import DataError, OutputError, UsageError, WeightsError
 from tracker.output.video_writer import VideoWriter
 from tracker.structures import Detections, Tracks
 from tracker.train import detector
 from tracker.train.detection_data import DataConfig, Dataset, _covered, _link, build
 from tracker.train.detector import FineTuneConfig, fine_tune
-from tracker.video import Frame
+from tracker.video.source import Frame
 
 BUS = cv2.imread(str(Path(ultralytics.__file__).parent / "assets" / "bus.jpg"))
 # class (0: bus, 1: person), left, top, right, bottom, by hand

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torchvision.models import resnet18
 
-from tracker import yolo
-from tracker.detect import EMBEDDED
+from tracker.detection import yolo
+from tracker.detection.detector import EMBEDDED
 from tracker.errors import WeightsError
 
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from tracker.version import __version__
 
 if TYPE_CHECKING:
+    from tracker.appearance.gallery import Gallery
     from tracker.config import Config
-    from tracker.gallery import Gallery
     from tracker.structures import Detections, Forecast, Status, Tracks
     from tracker.tracker import Tracker
-    from tracker.video import open_source
+    from tracker.video.source import open_source
 
 __all__ = ["Config", "Detections", "Forecast", "Gallery", "Status", "Tracker", "Tracks", "__version__", "open_source"]
 
@@ -30,11 +30,11 @@ _HOME = {
     "Config": "tracker.config",
     "Detections": "tracker.structures",
     "Forecast": "tracker.structures",
-    "Gallery": "tracker.gallery",
+    "Gallery": "tracker.appearance.gallery",
     "Status": "tracker.structures",
     "Tracks": "tracker.structures",
     "Tracker": "tracker.tracker",
-    "open_source": "tracker.video",
+    "open_source": "tracker.video.source",
 }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tracker import provenance
+from tracker.appearance.gallery import Gallery
 from tracker.config import Config
 from tracker.errors import DataError, UsageError
-from tracker.gallery import Gallery
 from tracker.system import state
 
 

@@ -26,7 +26,7 @@ from tracker.interruption import pass_on
 from tracker.output.video_writer import VideoWriter
 from tracker.structures import Floats, Image, Tracks
 from tracker.system.files import replace_text
-from tracker.video import Frame
+from tracker.video.source import Frame
 
 if TYPE_CHECKING:
     from tracker.run import Progress, SourceResult
@@ -157,7 +157,7 @@ def frames() -> Iterator[tuple[Image, Rows]]:
 
 class _Scene:
     def __init__(self) -> None:
-        from tracker.yolo import ultralytics
+        from tracker.detection.yolo import ultralytics
 
         photos = ultralytics("utils").ASSETS
         street, stadium = (np.asarray(cv2.imread(str(photos / name)), np.uint8) for name in ("bus.jpg", "zidane.jpg"))

@@ -18,8 +18,8 @@ from tracker.boxes import height_overlap, iou, tlwh_to_xyxy, xyxy_to_cxcywh
 from tracker.config import AssociationConfig, Config
 from tracker.datasets.mot import FRAME, HEIGHT, ID, LEFT, Table, results
 from tracker.errors import UsageError
-from tracker.hindsight import Hindsight
 from tracker.repeat import Decision, Moment, repetition
+from tracker.smoothing.fixed_lag import Hindsight
 from tracker.structures import Floats, Status, Tracks
 
 SHOWN = 5  # pairs that are listed

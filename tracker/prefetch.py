@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from tracker.errors import SourceError
 from tracker.structures import Detections, Image
-from tracker.video import Frame, Source
+from tracker.video.source import Frame, Source
 
 if TYPE_CHECKING:
-    from tracker.detect import Detector
+    from tracker.detection.detector import Detector
 
 _CPU_WORKERS = 4  # frames looked at at once on a CPU, at most; each is held in memory meanwhile
 _CUDA_BATCH = 8  # where the configuration leaves it open

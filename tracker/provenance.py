@@ -15,9 +15,9 @@ import yaml
 
 from tracker.config import Config
 from tracker.errors import WeightsError
-from tracker.readers.url import is_url, redacted
 from tracker.system.engine import MANIFEST
 from tracker.version import __version__
+from tracker.video.url import is_url, redacted
 
 _PACKAGES = ("torch", "torchvision", "ultralytics", "opencv-python", "numpy", "av", "lap", "trackeval")
 
@@ -46,12 +46,13 @@ def weights_files(config: Config, detector: bool = True) -> dict[str, Path]:
     Raises:
         WeightsError: the detector's are missing.
     """
-    from tracker import detect, likeness
+    from tracker.appearance import similarity
+    from tracker.detection import detector as detect
     from tracker.motion.weights import EMBEDDED as MOTION
 
     files = {"detector": detect.find_weights(config.detector.model)} if detector else {}
     if config.appearance.enabled:
-        files["appearance"] = Path(config.appearance.model or likeness.EMBEDDED)
+        files["appearance"] = Path(config.appearance.model or similarity.EMBEDDED)
     files["motion"] = MOTION if config.motion.model in ("", "lstm", "kalman") else Path(config.motion.model)
     return {network: path / MANIFEST if path.is_dir() else path for network, path in files.items()}
 

@@ -17,16 +17,16 @@ import yaml
 from numpy.typing import NDArray
 
 from tracker import provenance
+from tracker.appearance.gallery import Recall
 from tracker.association import Candidates, Matches
 from tracker.config import Config
 from tracker.datasets.mot import MotSequence
 from tracker.errors import DataError, SourceError, UsageError
-from tracker.gallery import Recall
 from tracker.prefetch import detected
 from tracker.run_sequence import Given, given
 from tracker.structures import Detections, Floats, Ints, Tracks
 from tracker.tracker import Tracker
-from tracker.video import open_source
+from tracker.video.source import open_source
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, Summar
 from tracker.result_folder import CROPS, JSON, VIDEO, Output
 from tracker.structures import Tracks
 from tracker.system.files import writing
-from tracker.video import Frame, Source
+from tracker.video.source import Frame, Source
 
 _WRITE_AHEAD = 8  # frames that may wait to be written
 _LIVE_PART = 100_000  # frames of a live video's part, so that its index stays small: an hour and more

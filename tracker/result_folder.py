@@ -21,8 +21,8 @@ import yaml
 from tracker import provenance
 from tracker.errors import OutputError
 from tracker.output.crops import is_crop
-from tracker.readers.url import is_url, redacted
 from tracker.system.files import replace_text, writing
+from tracker.video.url import is_url, redacted
 
 TABLES = ("tracks.txt", "tracks.csv", "summary.csv")
 JSON, VIDEO, RECORD, CROPS = "tracks.jsonl", "video.mp4", "run.yaml", "crops"
@@ -46,8 +46,8 @@ class Output:
         show: show the frames in a window; Q or Escape there ends the run.
         forecast_s: draw where each object will be so many seconds ahead; 0: not.
         crops: leave `crops/ID.jpg`, the best picture of every track.
-        offline: at the end of a source, replace its tables by what a second look made of them (`tracker.offline`), and
-            draw the video from that.
+        offline: at the end of a source, replace its tables by what a second look made of them
+            (`tracker.smoothing.offline`), and draw the video from that.
     """
 
     project: Path = Path("runs/track")
@@ -205,7 +205,7 @@ class _Place:
 
     @classmethod
     def of(cls, url: str) -> _Place:
-        from tracker.readers.url import host
+        from tracker.video.url import host
 
         shown = redacted(url)
         rest = shown.partition("://")[2].rpartition("@")[2]

@@ -27,16 +27,16 @@ from typing import TYPE_CHECKING, Any
 from tracker import provenance
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, UsageError
-from tracker.hindsight import Hindsight
 from tracker.interruption import attend
-from tracker.offline import Recorder, second_look
 from tracker.output.window import require_windows
 from tracker.prefetch import detected
-from tracker.readers.url import is_url, redacted, scheme
 from tracker.result_files import Held, HeldFrames, ResultFiles, move_files
 from tracker.result_folder import RECORD, Output, Record, ResultFolders, names_apart
+from tracker.smoothing.fixed_lag import Hindsight
+from tracker.smoothing.offline import Recorder, second_look
 from tracker.structures import Tracks
-from tracker.video import Source, open_source
+from tracker.video.source import Source, open_source
+from tracker.video.url import is_url, redacted, scheme
 
 if TYPE_CHECKING:
     from tracker.tracker import Tracker

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from tracker.datasets.mot import DetectionFile, MotSequence
 from tracker.errors import DataError, SourceError
-from tracker.hindsight import Hindsight
-from tracker.offline import Recorder, second_look
+from tracker.smoothing.fixed_lag import Hindsight
+from tracker.smoothing.offline import Recorder, second_look
 from tracker.structures import Detections, Image
 from tracker.system.files import writing
 
@@ -97,7 +97,8 @@ def track_sequence(
         detections: "det": det/det.txt; "yolo": the tracker's detector looks at the images.
         camera_motion: "file" (gmc.txt), "images" or "none"; None: the first of these that is there.
         strict_online: a frame is written as it was tracked, and not as the next half second shows it to have been.
-        offline: nothing is written before the end, and then what a second look made of it (`tracker.offline`).
+        offline: nothing is written before the end, and then what a second look made of it
+            (`tracker.smoothing.offline`).
         progress: called after each frame.
 
     Returns:

@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike
 from tracker import camera_motion as camera
 from tracker import checkpoint
 from tracker.affine import Affine, identity, is_identity
+from tracker.appearance.gallery import Gallery, Recall, combined
+from tracker.appearance.normalisation import LookScale, covered_share, look_quality
 from tracker.association import (
     Candidates,
     Matches,
@@ -30,23 +32,21 @@ from tracker.association import (
 from tracker.bank import TrackBank
 from tracker.camera_motion import CameraMotion
 from tracker.config import Config
+from tracker.detection.score_calibration import ScoreScale
 from tracker.errors import InputError
 from tracker.frame_times import FrameTimes
-from tracker.gallery import Gallery, Recall, combined
-from tracker.hindsight import Hindsight
-from tracker.looks import LookScale, covered_share, look_quality
 from tracker.motion import load_predictor
 from tracker.motion.blas import one_thread
-from tracker.scores import ScoreScale
+from tracker.smoothing.fixed_lag import Hindsight
 from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_image
 from tracker.system import state
 from tracker.system.state import Names, Stateful, fits
 
 if TYPE_CHECKING:
-    from tracker.appearance import Embedder
-    from tracker.detect import Detector
-    from tracker.likeness import Calibration
-    from tracker.video import Frame
+    from tracker.appearance.embedder import Embedder
+    from tracker.appearance.similarity import Calibration
+    from tracker.detection.detector import Detector
+    from tracker.video.source import Frame
 
 _HIDDEN = 0.5  # of whom so much is covered, a crop shows mostly somebody else
 _MOMENT_S = 1.0  # looks of one object that are no further apart show how alike those are at best
@@ -158,7 +158,7 @@ class Tracker(Stateful):
     def detector(self) -> Detector:
         """The detector, loaded at first use."""
         if self._detector is None:
-            from tracker.detect import YoloDetector
+            from tracker.detection.detector import YoloDetector
             from tracker.system.device import resolve_device
 
             self._detector = YoloDetector(self._networks.detector, resolve_device(self.config.device))
@@ -168,7 +168,7 @@ class Tracker(Stateful):
     def embedder(self) -> Embedder:
         """The CNN that turns crops into features, loaded at first use."""
         if self._embedder is None:
-            from tracker.appearance import Embedder
+            from tracker.appearance.embedder import Embedder
             from tracker.system.device import resolve_device
 
             self._embedder = Embedder(self._networks.appearance, resolve_device(self.config.device))
@@ -194,7 +194,7 @@ class Tracker(Stateful):
     @cached_property
     def _calibration(self) -> Calibration:
         """What a similarity of two looks says: the embedder's knowledge, also for features that are handed in."""
-        from tracker.likeness import load_calibration
+        from tracker.appearance.similarity import load_calibration
 
         return load_calibration(self.config.appearance.model)
 
@@ -287,9 +287,9 @@ class Tracker(Stateful):
 
         Args:
             source: what to track. vid_stride: look at every so manieth frame.
-            hindsight: half a second late, as files tell them (`tracker.hindsight`); without tentative rows.
+            hindsight: half a second late, as files tell them (`tracker.smoothing.fixed_lag`); without tentative rows.
         """
-        from tracker.video import open_source
+        from tracker.video.source import open_source
 
         self.reset()
         wait: Hindsight[Frame] = Hindsight(self.config.bank.report_delay_s, self.config.offline)

@@ -22,8 +22,8 @@ from tracker import Config, Status, Tracker, Tracks
 from tracker.boxes import tlwh_to_xyxy
 from tracker.datasets.mot import FRAME, HEIGHT, ID, LEFT, SCORE, MotSequence, find_sequences, results
 from tracker.evaluation.tracking import score
-from tracker.hindsight import Hindsight
 from tracker.run_sequence import CAMERA_MOTION, track_sequence
+from tracker.smoothing.fixed_lag import Hindsight
 
 SETS = {"mot17": True, "mot17-fifth": True, "mot15": True, "uadetrac": False, "sportsmot": False, "kitti": False}
 METRICS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW")

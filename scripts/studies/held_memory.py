@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from tracker.result_files import HeldFrames
-from tracker.video import Frame
+from tracker.video.source import Frame
 
 
 def main() -> None:

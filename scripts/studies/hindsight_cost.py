@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from tracker import Config, Status, Tracks
-from tracker.hindsight import Hindsight
+from tracker.smoothing.fixed_lag import Hindsight
 
 TRACKS = (10, 30, 100, 300)
 FRAMES, WARMUP = 300, 60

@@ -27,7 +27,7 @@ import typer
 from numpy.typing import NDArray
 
 from tracker import Config, Detections, Tracker
-from tracker.appearance import Embedder
+from tracker.appearance.embedder import Embedder
 from tracker.boxes import covered_fraction, tlwh_to_xyxy
 from tracker.datasets.mot import CLASS, FRAME, HEIGHT, ID, LEFT, MotSequence
 from tracker.system.images import read_image

@@ -16,7 +16,7 @@ import psutil
 from tracker.output.video_writer import VideoWriter
 from tracker.result_files import _LIVE_PART
 from tracker.structures import Tracks
-from tracker.video import Frame
+from tracker.video.source import Frame
 
 STEPS = 12
 

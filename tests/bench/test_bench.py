@@ -17,7 +17,7 @@ from tracker.bench.runs import OURS, Command, Cost, in_turn, looped, measure, ou
 from tracker.cli import main
 from tracker.config import Config
 from tracker.errors import DataError, MissingExtraError, UsageError
-from tracker.video import open_source
+from tracker.video.source import open_source
 
 ROOT = Path(__file__).parents[2]
 import benchmark  # noqa: E402
@@ -78,8 +78,8 @@ class TestRuns:
     def test_peers_get_the_same_weights(self, tmp_path):
         import torch
 
-        from tracker import yolo
-        from tracker.detect import EMBEDDED
+        from tracker.detection import yolo
+        from tracker.detection.detector import EMBEDDED
 
         (command,) = peers(["ultralytics"], tmp_path / "clip.mp4", Config(), tmp_path, None).values()
         (model,) = (word.removeprefix("model=") for word in command.words if word.startswith("model="))

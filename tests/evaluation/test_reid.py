@@ -10,13 +10,13 @@ import pytest
 import torch
 from ultralytics.utils import ASSETS
 
-from tracker.appearance import Embedder
+from tracker.appearance.embedder import Embedder
+from tracker.appearance.similarity import EMBEDDED
 from tracker.cli import main
 from tracker.datasets.mot import MotSequence
 from tracker.errors import DataError
 from tracker.evaluation.detector_features import DetectorFeatures
 from tracker.evaluation.reid import Looks, across_cameras, evaluate, looks, measure, ranks
-from tracker.likeness import EMBEDDED
 
 
 def seen(ids: list[int], frames: list[int], features: list[list[float]], classes: list[int] | None = None) -> Looks:

@@ -15,10 +15,10 @@ import yaml
 
 import tracker
 from helpers.clips import pan
-from tracker.appearance import Embedder
+from tracker.appearance.embedder import Embedder
 from tracker.cli import main
 from tracker.config import AppearanceConfig, Config, DetectorConfig
-from tracker.detect import YoloDetector
+from tracker.detection.detector import YoloDetector
 from tracker.errors import MissingExtraError, OutputError, UsageError, WeightsError
 from tracker.export.calibration_data import collect, photographs
 from tracker.export.convert import export

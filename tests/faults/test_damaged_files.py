@@ -22,7 +22,7 @@ CONTAINERS = {
 READ = """
 import json, sys, time
 from tracker.errors import SourceError
-from tracker.video import open_source
+from tracker.video.source.source import open_source
 outcome = {}
 for name in sys.argv[1:]:
     begun, frames, said = time.monotonic(), 0, ""

@@ -9,8 +9,8 @@ import pytest
 from tcp_source import RATE, Session, TcpSource
 
 from tracker.errors import SourceError
-from tracker.readers import container, live
-from tracker.video import open_source
+from tracker.video import container, live
+from tracker.video.source import open_source
 
 INTERVAL_S = 1 / RATE
 

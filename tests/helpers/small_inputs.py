@@ -8,7 +8,7 @@ import numpy as np
 
 from helpers.clips import BUS, pan
 from helpers.motion_data import write_sequence
-from tracker.likeness import EMBEDDED
+from tracker.appearance.similarity import EMBEDDED
 
 
 def write_inputs(root: Path) -> Path:

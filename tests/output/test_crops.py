@@ -10,7 +10,7 @@ import pytest
 from tracker.errors import OutputError
 from tracker.output.crops import CropWriter
 from tracker.structures import Status, Tracks
-from tracker.video import Frame
+from tracker.video.source import Frame
 
 PERSON = [10, 10, 30, 50]
 

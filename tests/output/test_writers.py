@@ -19,7 +19,7 @@ from tracker.output.video_writer import VideoWriter
 from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter
 from tracker.structures import Status, Tracks
 from tracker.system.files import replace_text, writing
-from tracker.video import Frame
+from tracker.video.source import Frame
 
 NAMES = {0: "person", 1: 'a "quoted", name'}
 

@@ -94,9 +94,9 @@ def _shared_weights(config: Config, folder: Path) -> tuple[Path, Path]:
     """Detector and appearance network as checkpoints of Ultralytics and torchreid."""
     import torch
 
-    from tracker import yolo
-    from tracker.appearance import load_weights
-    from tracker.detect import find_weights
+    from tracker.appearance.embedder import load_weights
+    from tracker.detection import yolo
+    from tracker.detection.detector import find_weights
 
     weights = find_weights(config.detector.model)
     detector, reid = folder / "detector.pt", folder / "osnet_x0_25_msmt17.pt"  # BoxMOT reads the network off the name

@@ -47,7 +47,7 @@ def command(
     from rich.console import Console
     from rich.table import Table
 
-    from tracker.appearance import Embedder
+    from tracker.appearance.embedder import Embedder
     from tracker.config import AppearanceConfig
     from tracker.datasets.mot import find_sequences, is_sequence_folder
     from tracker.errors import OutputError, UsageError

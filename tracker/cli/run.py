@@ -108,7 +108,7 @@ def command(
         },
     )
     from tracker.run import Output, run
-    from tracker.video import separate
+    from tracker.video.source import separate
 
     output = Output(project, name or "", exist_ok, not no_video, as_json, show, forecast, offline, save_crops)
     prepare(settings, quiet)

@@ -15,14 +15,14 @@ from torch import Tensor
 
 from tracker.boxes import cxcywh_to_xyxy, iou
 from tracker.config import DetectorConfig
-from tracker.detect import find_weights
+from tracker.detection.detector import find_weights
 from tracker.detection.letterbox import letterbox, unletterbox
+from tracker.detection.yolo import load
 from tracker.structures import Floats, Image
-from tracker.yolo import load
 
 
 class DetectorFeatures:
-    """Frame and boxes -> features, called as an `appearance.Embedder`.
+    """Frame and boxes -> features, called as an `embedder.Embedder`.
 
     Args:
         config: which detector, and the size of its input.

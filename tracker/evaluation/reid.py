@@ -38,7 +38,7 @@ _CHUNK = 512  # queries compared at once
 
 
 class Describes(Protocol):
-    """What turns boxes into features: `appearance.Embedder`, `detector_features.DetectorFeatures`."""
+    """What turns boxes into features: `embedder.Embedder`, `detector_features.DetectorFeatures`."""
 
     crop_size: tuple[int, int]
     device: Any

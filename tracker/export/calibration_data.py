@@ -15,15 +15,15 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from tracker import yolo
-from tracker.appearance import Embedder, visible_pixels
+from tracker.appearance.embedder import Embedder, visible_pixels
 from tracker.boxes import cxcywh_to_xyxy, iou
 from tracker.config import Config
-from tracker.detect import YoloDetector
+from tracker.detection import yolo
+from tracker.detection.detector import YoloDetector
 from tracker.errors import DataError
-from tracker.readers.images import folder_images
 from tracker.structures import FEATURE_SIZE, Detections, Image, Ints
-from tracker.video import open_source
+from tracker.video.image_folder import folder_images
+from tracker.video.source import open_source
 
 FRAMES = 160
 _SIDE = 1280  # px; frames are held in memory

@@ -23,17 +23,18 @@ import yaml
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tracker import appearance, yolo
+from tracker.appearance import embedder
+from tracker.appearance.omniscale import FoldedNet
+from tracker.appearance.similarity import EMBEDDED, WEIGHTS
 from tracker.config import Config
-from tracker.detect import find_weights
+from tracker.detection import yolo
+from tracker.detection.detector import find_weights
 from tracker.detection.letterbox import letterbox
 from tracker.errors import UsageError
 from tracker.export.calibration_data import Sample
 from tracker.export.parity import Agreement, of_appearance, of_detector, of_motion
-from tracker.likeness import EMBEDDED, WEIGHTS
 from tracker.motion import weights as motion
 from tracker.motion.lstm import MotionNetwork
-from tracker.omniscale import FoldedNet
 from tracker.provenance import hashed, weights_files
 from tracker.system.engine import MANIFEST, find
 from tracker.system.extras import extra
@@ -150,7 +151,7 @@ def _detector(config: Config, out: Path, sample: Sample) -> _Plan:  # noqa: ARG0
 
 def _appearance(config: Config, out: Path, sample: Sample) -> _Plan:
     file = Path(config.appearance.model or EMBEDDED)
-    weights = appearance.load_weights(file)
+    weights = embedder.load_weights(file)
     weights.write(out / WEIGHTS)
     crops = sample.crops(range(0, len(sample.frames), 2), weights.crop_size)
     parts = np.array_split(crops, max(1, len(crops) // 4))

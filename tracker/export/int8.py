@@ -16,10 +16,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tracker.appearance.similarity import EMBEDDED
 from tracker.config import Config
-from tracker.detect import find_weights
+from tracker.detection.detector import find_weights
 from tracker.errors import OutputError, WeightsError
-from tracker.likeness import EMBEDDED
 from tracker.system.extras import extra
 from tracker.version import __version__
 

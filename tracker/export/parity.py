@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tracker import yolo
-from tracker.appearance import Embedder
+from tracker.appearance.embedder import Embedder
 from tracker.boxes import iou, paired_iou
 from tracker.config import Config
-from tracker.detect import YoloDetector, find_weights
+from tracker.detection import yolo
+from tracker.detection.detector import YoloDetector, find_weights
 from tracker.detection.letterbox import letterbox
 from tracker.export.calibration_data import Sample
 from tracker.motion import load_predictor

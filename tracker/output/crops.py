@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from tracker.appearance.normalisation import look_quality
 from tracker.boxes import area
-from tracker.looks import look_quality
 from tracker.structures import Image, Status, Tracks
 from tracker.system.files import replace_file, writing
 
 if TYPE_CHECKING:
-    from tracker.video import Frame
+    from tracker.video.source import Frame
 
 _BETTER = 1.1  # times the quality of the picture on disk that a new one must have: few are written, none is much worse
 _JPEG_QUALITY = 92

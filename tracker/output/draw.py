@@ -21,7 +21,7 @@ from tracker.output.labels import LabelPlaces
 from tracker.structures import Floats, Image, Status, Tracks
 
 if TYPE_CHECKING:
-    from tracker.video import Frame
+    from tracker.video.source import Frame
 
 Colour = tuple[int, int, int]
 

@@ -17,7 +17,7 @@ from tracker.structures import Image, Tracks
 from tracker.system.files import writing
 
 if TYPE_CHECKING:
-    from tracker.video import Frame
+    from tracker.video.source import Frame
 
 
 class VideoWriter:

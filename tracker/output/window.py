@@ -12,7 +12,7 @@ from tracker.errors import UsageError
 from tracker.structures import Tracks
 
 if TYPE_CHECKING:
-    from tracker.video import Frame
+    from tracker.video.source import Frame
 
 _KEYS_TO_CLOSE = (27, ord("q"))  # Escape, Q
 _PROBE = "import cv2; cv2.namedWindow('tracker'); cv2.destroyAllWindows()"

@@ -23,7 +23,7 @@ from tracker.structures import Status, Tracks
 from tracker.system.files import replace_file, writing
 
 if TYPE_CHECKING:
-    from tracker.video import Frame
+    from tracker.video.source import Frame
 
 
 class Writer(Protocol):

@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tracker.appearance import Embedder, Weights, load_weights
+from tracker.appearance.embedder import Embedder, Weights, load_weights
+from tracker.appearance.omniscale import MEAN_RGB, STD_RGB, FoldedNet, OmniScaleNet
 from tracker.config import AppearanceConfig, setting
 from tracker.datasets.mot import MotSequence
 from tracker.errors import UsageError
 from tracker.evaluation.reid import looks
-from tracker.omniscale import MEAN_RGB, STD_RGB, FoldedNet, OmniScaleNet
 from tracker.structures import Image
 from tracker.system.files import replace_file, writing
 from tracker.train.calibration import fit

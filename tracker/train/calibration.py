@@ -1,4 +1,4 @@
-"""What a similarity means, fitted on sequences with identities: the parameters of `likeness.Calibration`.
+"""What a similarity means, fitted on sequences with identities: the parameters of `similarity.Calibration`.
 
 Logistic regression on pairs of looks, those of one identity against those of two, at a range of gaps that weigh the
 same; at each gap both answers weigh the same, so that the odds are a likelihood ratio. Two identities count as
@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from tracker.appearance.similarity import Calibration
 from tracker.errors import DataError
 from tracker.evaluation.reid import Looks
-from tracker.likeness import Calibration
 
 GAPS = 12
 LEAST_PAIRS = 50  # of one identity at a gap, for the gap to count

@@ -116,7 +116,7 @@ def _spaced(sequence: MotSequence) -> list[tuple[int, Path]]:
 
 
 def _video(path: Path, detector: str) -> Iterator[Labelled]:
-    from tracker.video import open_source
+    from tracker.video.source import open_source
 
     def frames() -> Iterator[Image]:
         due = 0.0
@@ -130,7 +130,7 @@ def _video(path: Path, detector: str) -> Iterator[Labelled]:
 
 
 def _detected(images: Iterator[Image], detector: str) -> Iterator[Labelled]:
-    from tracker.detect import YoloDetector
+    from tracker.detection.detector import YoloDetector
 
     find = YoloDetector(DetectorConfig(model=detector, conf=0.4))
     people = [number for number, name in find.names.items() if name in ("person", "pedestrian")]

@@ -23,16 +23,16 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from tracker import yolo
 from tracker.boxes import iou, tlwh_to_xyxy, xyxy_to_cxcywh
 from tracker.config import DetectorConfig
 from tracker.datasets.mot import CLASS, FLAG, FRAME, HEIGHT, LEFT, VISIBILITY, find_images, find_sequences
-from tracker.detect import YoloDetector
+from tracker.detection import yolo
+from tracker.detection.detector import YoloDetector
 from tracker.errors import DataError
 from tracker.structures import Detections, Floats, Image, Ints
 from tracker.system.files import replace_file, writing
 from tracker.train.output import emptied
-from tracker.video import open_source
+from tracker.video.source import open_source
 
 COMMAND = "train detector"
 _PAD = 114

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from tracker import yolo
-from tracker.detect import find_weights
+from tracker.detection import yolo
+from tracker.detection.detector import find_weights
 from tracker.errors import DataError, UsageError
 from tracker.system.files import replace_file, writing
 from tracker.train.checkpoint import damaged, diverged, same_settings

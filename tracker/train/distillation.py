@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tracker.appearance import load_weights
+from tracker.appearance.embedder import load_weights
+from tracker.appearance.omniscale import FoldedNet, OmniScaleNet
 from tracker.errors import DataError
-from tracker.omniscale import FoldedNet, OmniScaleNet
 from tracker.train.appearance import TrainConfig, embed, normalised
 from tracker.train.crops import Crop, Variations
 

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tracker.appearance import load_weights
+from tracker.appearance.embedder import load_weights
+from tracker.appearance.omniscale import FEATURES, FoldedNet, OmniScaleNet
 from tracker.datasets.mot import CLASS, ID, is_sequence_folder
 from tracker.datasets.reid_folders import pictures
 from tracker.errors import DataError
-from tracker.omniscale import FEATURES, FoldedNet, OmniScaleNet
 from tracker.structures import Image
 from tracker.system.images import read_image
 from tracker.train.appearance import TrainConfig, embed, normalised

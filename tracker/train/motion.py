@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tracker.appearance import Embedder
+from tracker.appearance.embedder import Embedder
 from tracker.boxes import cxcywh_to_xyxy, paired_iou
 from tracker.errors import UsageError, WeightsError
 from tracker.motion.head import corrected

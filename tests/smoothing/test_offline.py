@@ -19,9 +19,9 @@ from tracker import Config, Detections, Status, Tracker, Tracks
 from tracker.datasets.mot import MotSequence, results
 from tracker.errors import UsageError
 from tracker.motion import load_predictor
-from tracker.offline import Recorder, linked, pairs, second_look, settled, voted
 from tracker.run_sequence import track_sequence
-from tracker.track_table import TrackTable, filled, smoothed
+from tracker.smoothing.offline import Recorder, linked, pairs, second_look, settled, voted
+from tracker.smoothing.track_table import TrackTable, filled, smoothed
 
 CONFIG = Config().override({"motion": {"model": "kalman"}})
 RATE = 25.0
@@ -326,7 +326,7 @@ def test_video_and_files_of_an_offline_run_tell_the_same(tmp_path: Path) -> None
 def test_a_second_look_that_is_cut_short_leaves_what_the_first_left(tmp_path: Path, blow: signal.Signals) -> None:
     clip = pan(tmp_path / "clip.mp4", frames=120)
     command = ["-c", "from tracker.cli import main; main()", str(clip), "--offline", "--no-reid", "--imgsz", "320"]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # tests run as a shell's background job would not hear it
     process = subprocess.Popen(
         [sys.executable, *command, "--project", str(tmp_path / "runs"), "--quiet"],

@@ -22,8 +22,8 @@ from tracker.config import Config
 from tracker.fusion import Precision, fused
 from tracker.motion import load_predictor
 from tracker.motion.predictor import Observations, Predictor
+from tracker.smoothing.track_table import TrackTable, filled, smoothed
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
-from tracker.track_table import TrackTable, filled, smoothed
 
 Array = NDArray[np.float64]
 _LINK = np.array([1.82, -0.90, 1.06, -2.67, -1.60])  # constant, surprise, vagueness, log of the gap in s, growth
@@ -354,7 +354,7 @@ def look_odds(table: TrackTable, found: Pairs, config: Config) -> Array:
     classes = table.classes[ends.first]
     odds = np.where(classes[found.ended] == classes[found.began], 0.0, _OTHER_CLASS)
     if len(table.look_ids):
-        from tracker.likeness import load_calibration
+        from tracker.appearance.similarity import load_calibration
 
         looks = np.full((len(ends.first), FEATURE_SIZE), np.nan, np.float32)
         ids = table.ids[ends.first]

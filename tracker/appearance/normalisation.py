@@ -2,7 +2,7 @@
 
 Two detections in one frame that do not overlap are two objects. Their similarities show, class by class, how alike
 different objects look here; similarities are shifted and scaled so that this spread comes to lie where it lay when the
-calibration of `appearance.py` was fitted. A likeness that is common in this stream is then no evidence. Nor is one that
+calibration of `embedder.py` was fitted. A likeness that is common in this stream is then no evidence. Nor is one that
 falls short of what looks of one object have in common here, which tracks that motion follows show.
 """
 

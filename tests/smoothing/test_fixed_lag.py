@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tracker import Status, Tracks
 from tracker.config import OfflineConfig
-from tracker.hindsight import Hindsight
-from tracker.track_table import TrackTable, filled, smoothed
+from tracker.smoothing.fixed_lag import Hindsight
+from tracker.smoothing.track_table import TrackTable, filled, smoothed
 
 T, C, P = Status.TENTATIVE, Status.CONFIRMED, Status.PREDICTED
 STILL = np.eye(2, 3)

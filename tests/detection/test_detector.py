@@ -14,16 +14,16 @@ import ultralytics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker import yolo
 from tracker.boxes import iou
 from tracker.config import DetectorConfig
 from tracker.datasets.mot import DetectionFile
-from tracker.detect import YoloDetector, class_numbers, suppress
+from tracker.detection import yolo
+from tracker.detection.detector import YoloDetector, class_numbers, suppress
 from tracker.detection.letterbox import letterbox, letterbox_sizes, unletterbox
 from tracker.errors import DataError, UsageError, WeightsError
 
 PHOTOS = Path(ultralytics.__file__).parent / "assets"
-SHARED = Path(__file__).parents[2] / "shared"
+SHARED = Path(__file__).parents[3] / "shared"
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from tracker.errors import WeightsError
 from tracker.system import engine
 
 WEIGHTS = "appearance.safetensors"
-EMBEDDED = Path(__file__).parent / "assets" / WEIGHTS
+EMBEDDED = Path(__file__).parents[1] / "assets" / WEIGHTS
 LONGEST_S = 20.0  # seconds apart up to which this was checked; what is longer counts as this long
 REMEDY = "give OSNet x0.25 weights or make some with: track train appearance DATA --teacher WEIGHTS --out DIR"
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from tracker.appearance import load_weights
+from tracker.appearance.embedder import load_weights
+from tracker.appearance.similarity import EMBEDDED, load_calibration, same_identity_probability
 from tracker.errors import WeightsError
-from tracker.likeness import EMBEDDED, load_calibration, same_identity_probability
 
 
 @given(st.floats(-1, 1), st.floats(-1, 1), st.floats(0, 1e6))
@@ -69,4 +69,4 @@ def test_features_of_ones_own_need_no_pytorch() -> None:
         "Tracker().update(None, Detections([[0, 0, 10, 20]], features=np.ones((1, 512)))); "
         "sys.exit('torch' in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)

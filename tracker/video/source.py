@@ -25,15 +25,15 @@ from types import TracebackType
 from typing import Self
 
 from tracker.errors import SourceError, UsageError
-from tracker.readers import Reader
-from tracker.readers.camera import CameraReader
-from tracker.readers.clock import Clock
-from tracker.readers.container import FileReader, url_reader
-from tracker.readers.images import ImageReader, folder_images
-from tracker.readers.live import RECONNECT_S
-from tracker.readers.url import SCHEMES, has_one_slash, host, is_url, redacted, scheme
 from tracker.structures import Image
 from tracker.system.images import SUFFIXES, is_image, natural_order
+from tracker.video.clock import Clock
+from tracker.video.container import FileReader, url_reader
+from tracker.video.image_folder import ImageReader, folder_images
+from tracker.video.live import RECONNECT_S
+from tracker.video.reader import Reader
+from tracker.video.url import SCHEMES, has_one_slash, host, is_url, redacted, scheme
+from tracker.video.webcam import CameraReader
 
 AHEAD = 4  # frames decoded before they are asked for: 25 MB at 1080p, enough to hide uneven decoding
 AHEAD_LIVE = 2  # fewer means newer

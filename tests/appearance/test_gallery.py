@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from tracker.appearance.gallery import OTHER_CAMERA_S, Gallery, Recall, combined
 from tracker.config import BankConfig
-from tracker.gallery import OTHER_CAMERA_S, Gallery, Recall, combined
 
 
 def unit(*directions):

@@ -1,4 +1,4 @@
-"""Appearance: the crops of a frame's boxes -> one 512-d unit vector each; `likeness.py` knows what two of them say."""
+"""Appearance: the crops of a frame's boxes -> one 512-d unit vector each; `similarity.py` says what two mean."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from tracker.appearance.omniscale import FEATURES, FoldedNet, OmniScaleNet
+from tracker.appearance.similarity import REMEDY, Calibration, read_calibration, weights_file
 from tracker.config import AppearanceConfig
 from tracker.errors import InputError, WeightsError
-from tracker.likeness import REMEDY, Calibration, read_calibration, weights_file
-from tracker.omniscale import FEATURES, FoldedNet, OmniScaleNet
 from tracker.structures import Floats, Image
 from tracker.system import engine
 

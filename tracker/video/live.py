@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from threading import Event
 
 from tracker.errors import SourceError
-from tracker.readers import Picture
-from tracker.readers.clock import Clock
+from tracker.video.clock import Clock
+from tracker.video.reader import Picture
 
 RECONNECT_S = 600.0  # how long a source may be away, unless told otherwise
 PAUSE_S = 1.0  # before the first attempt: a camera that restarts needs a moment; doubles with each

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from tracker.errors import SourceError
-from tracker.readers import DEFAULT_RATE, Picture
-from tracker.readers.live import LiveReader
 from tracker.system.images import quiet
+from tracker.video.live import LiveReader
+from tracker.video.reader import DEFAULT_RATE, Picture
 
 
 class CameraReader(LiveReader):

@@ -1,4 +1,4 @@
-"""What a source is read with: one reader a kind. `tracker.video` chooses among them and reads ahead in a thread."""
+"""What a source is read with: one reader a kind. `source.py` chooses among them and reads ahead in a thread."""
 
 from __future__ import annotations
 

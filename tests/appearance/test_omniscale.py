@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-from tracker.omniscale import MEAN_RGB, STD_RGB, FoldedNet, OmniScaleBlock, OmniScaleNet
+from tracker.appearance.omniscale import MEAN_RGB, STD_RGB, FoldedNet, OmniScaleBlock, OmniScaleNet
 
-SHARED = Path(__file__).parents[2] / "shared" / "weights"
+SHARED = Path(__file__).parents[3] / "shared" / "weights"
 
 
 @pytest.fixture(scope="module")

@@ -28,15 +28,15 @@ from hypothesis import strategies as st
 
 from tracker.errors import SourceError, UsageError
 from tracker.provenance import command_line
-from tracker.readers import live, url
-from tracker.readers.clock import Clock
-from tracker.readers.truncated import is_truncated
-from tracker.readers.url import fetch, host, is_url, redacted
 from tracker.structures import Image
 from tracker.system.images import quiet
-from tracker.video import Frame, Source, open_source, separate
+from tracker.video import live, url
+from tracker.video.clock import Clock
+from tracker.video.source import Frame, Source, open_source, separate
+from tracker.video.truncated import is_truncated
+from tracker.video.url import fetch, host, is_url, redacted
 
-CLIPS = Path(__file__).parents[2] / "shared" / "data" / "clips"
+CLIPS = Path(__file__).parents[3] / "shared" / "data" / "clips"
 FASTSTART = {"movflags": "faststart"}  # the index before the pictures
 
 
@@ -811,7 +811,7 @@ def camera(width: int = 320, height: int = 240) -> str:
 
 class RtspServer:
     def __init__(self, launch: str, port: int = 0, login: Sequence[str] = ()) -> None:
-        script = Path(__file__).parent / "helpers" / "rtsp_server.py"
+        script = Path(__file__).parents[1] / "helpers" / "rtsp_server.py"
         command = [str(SYSTEM_PYTHON), str(script), str(port), launch, *login]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.port = int(self.process.stdout.readline())
@@ -913,7 +913,7 @@ def test_a_dead_stream_fails_fast_without_its_password(password: str) -> None:
 
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tracker.readers.container.SILENCE_S", 0.5)
+    monkeypatch.setattr("tracker.video.container.SILENCE_S", 0.5)
     listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)  # accepts, and is never run
     started = time.monotonic()
     with pytest.raises(SourceError, match="no video answers there; check the address and that it is on"):
@@ -973,7 +973,7 @@ def test_real_clips_are_read_whole_and_as_opencv_reads_them(
     assert frame.time_s == pytest.approx((count - 1) / fps, abs=0.01)
 
 
-@pytest.mark.parametrize("module", ["tracker.video"])
+@pytest.mark.parametrize("module", ["tracker.video.source"])
 def test_import_changes_nothing(module: str) -> None:
     code = f"import cv2, av; a = (cv2.utils.logging.getLogLevel(), av.logging.get_level()); import {module}; " + (
         "assert a == (cv2.utils.logging.getLogLevel(), av.logging.get_level())"

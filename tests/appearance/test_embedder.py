@@ -7,16 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from tracker.appearance import (
-    CHECKPOINT_SIZE,
-    Embedder,
-    align,
-    load_weights,
-)
+from tracker.appearance.embedder import CHECKPOINT_SIZE, Embedder, align, load_weights
+from tracker.appearance.omniscale import OmniScaleNet
+from tracker.appearance.similarity import EMBEDDED, Calibration, load_calibration, same_identity_probability
 from tracker.config import AppearanceConfig
 from tracker.errors import InputError, WeightsError
-from tracker.likeness import EMBEDDED, Calibration, load_calibration, same_identity_probability
-from tracker.omniscale import OmniScaleNet
 from tracker.structures import Image
 
 BOXES = np.array([[20, 10, 60, 110], [100, 30, 151.5, 140.2], [200, 50, 240, 160], [5, 60, 70, 170]], np.float32)

@@ -74,7 +74,7 @@ class YoloDetector:
         if self._one_by_one:
             boxed: Any = np.stack([letterbox(frame, imgsz, stride) for frame in frames])
         else:  # one copy to the GPU, for the detector and for who looks at crops later
-            from tracker.yolo import letterbox_there, upload
+            from tracker.detection.yolo import letterbox_there, upload
 
             copies = upload(frames, self._device)
             boxed = letterbox_there(copies, *letterbox_sizes(shape, imgsz, stride))
@@ -111,7 +111,7 @@ def _network(config: DetectorConfig, weights: Path, device: str) -> _Network:
     export = engine.find(weights, "detector")
     if export is not None:
         return _ExportedYolo(export, config.conf)
-    from tracker.yolo import TorchYolo
+    from tracker.detection.yolo import TorchYolo
 
     return TorchYolo(weights, device, config.half, config.conf)
 

@@ -18,8 +18,8 @@ import numpy as np
 from tracker.affine import Array, inverse, moved
 from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from tracker.config import OfflineConfig
+from tracker.smoothing.track_table import SMOOTH_REACH, TrackTable, filled, renamed, smoothed
 from tracker.structures import Floats, Status, Tracks, of_rows
-from tracker.track_table import SMOOTH_REACH, TrackTable, filled, renamed, smoothed
 
 F = TypeVar("F")  # whatever the caller calls a frame
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.scores import ScoreScale
+from tracker.detection.score_calibration import ScoreScale
 
 
 def stream(low, high, frames=200, false_alarms=5, objects=10):

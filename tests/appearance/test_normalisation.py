@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tracker import Detections
-from tracker.looks import LookScale, look_quality
+from tracker.appearance.normalisation import LookScale, look_quality
 
 
 def frame(common, rng, label=0, count=6):

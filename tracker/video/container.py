@@ -26,11 +26,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from tracker.errors import SourceError
-from tracker.readers import DEFAULT_RATE, Picture, Reader
-from tracker.readers.live import LiveReader
-from tracker.readers.truncated import is_truncated
-from tracker.readers.url import SILENCE_S, fetch, host, redacted, scheme
 from tracker.structures import Image
+from tracker.video.live import LiveReader
+from tracker.video.reader import DEFAULT_RATE, Picture, Reader
+from tracker.video.truncated import is_truncated
+from tracker.video.url import SILENCE_S, fetch, host, redacted, scheme
 
 _TEXT_ART = {"tty", "bin", "xbin", "adf", "idf"}  # libav would draw any text file as a video of letters
 _TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}  # quarters, left about

@@ -12,9 +12,9 @@ import numpy as np
 import PIL.Image
 
 from tracker.errors import SourceError
-from tracker.readers import DEFAULT_RATE, Picture
 from tracker.structures import Image
 from tracker.system.images import is_image, natural_order, read_image
+from tracker.video.reader import DEFAULT_RATE, Picture
 
 _ANIMATED = frozenset({".webp", ".png", ".tif", ".tiff"})  # may hold several pictures, which OpenCV does not tell
 

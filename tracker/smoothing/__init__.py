@@ -1,0 +1,1 @@
+"""What later frames say of earlier ones: at a fixed lag, or over a finished video."""
