@@ -18,9 +18,9 @@ from PIL import Image
 
 from tracker.boxes import iou
 from tracker.config import Config
-from tracker.demo import FPS, _Actor, _recoloured, _Scene
+from tracker.jobs.demo import FPS, _Actor, _recoloured, _Scene
+from tracker.jobs.run import Output, run
 from tracker.output.writers import VideoWriter
-from tracker.run import Output, run
 from tracker.video.source import Frame, open_source
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

@@ -35,8 +35,8 @@ from tracker.config import Config
 from tracker.detection.score_calibration import ScoreScale
 from tracker.errors import InputError
 from tracker.frame_times import FrameTimes
-from tracker.motion import load_predictor
 from tracker.motion.blas import one_thread
+from tracker.motion.load import load_predictor
 from tracker.smoothing.fixed_lag import Hindsight
 from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_image
 from tracker.system import state
@@ -353,7 +353,7 @@ class Tracker(Stateful):
     def _associate(
         self,
         candidates: Candidates,
-        found: Detections,  # noqa: ARG002 - for `tracker.explain`, which looks at all that this decision has before it
+        found: Detections,  # noqa: ARG002 - for `tracker.jobs.explain`, which looks at all that this decision has before it
         trust: Floats,
         similarity: Floats,
     ) -> Matches:

@@ -22,7 +22,7 @@ from tracker import Config, Status, Tracker, Tracks
 from tracker.boxes import tlwh_to_xyxy
 from tracker.datasets.mot import FRAME, HEIGHT, ID, LEFT, SCORE, MotSequence, find_sequences, results
 from tracker.evaluation.tracking import score
-from tracker.run_sequence import CAMERA_MOTION, track_sequence
+from tracker.jobs.sequences import CAMERA_MOTION, track_sequence
 from tracker.smoothing.fixed_lag import Hindsight
 
 SETS = {"mot17": True, "mot17-fifth": True, "mot15": True, "uadetrac": False, "sportsmot": False, "kitti": False}

@@ -3,8 +3,8 @@
     python scripts/studies/fit_frame_kalman.py mot17 mot15 sportsmot/train kitti uadetrac pedestrians_gt \
       --config configs/train/motion.yaml
 
-prints `FITTED` of `tracker/motion/frame_kalman.py`: constants for one second, by gradient descent from DeepSORT's, as
-those are at 30 frames/s. A window's frame is the shortest time between two of its observations.
+prints `FITTED` of `tracker/motion/baselines/frame_kalman.py`: constants for one second, by gradient descent from
+DeepSORT's, as those are at 30 frames/s. A window's frame is the shortest time between two of its observations.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import torch
 import typer
 from torch import Tensor
 
-from tracker.motion.frame_kalman import CLASSIC, FrameNoise, correct, from_aspect, propagate, start, to_aspect
+from tracker.motion.baselines.frame_kalman import CLASSIC, FrameNoise, correct, from_aspect, propagate, start, to_aspect
 from tracker.motion.kalman import to_cxcywh
-from tracker.train.data import read_tracks, split_by_sequence
 from tracker.train.filter import laplace_loss
+from tracker.train.motion.tracks import read_tracks, split_by_sequence
+from tracker.train.motion.windows import Windows, WindowSampler
 from tracker.train.motion_settings import MotionTraining
-from tracker.train.windows import Windows, WindowSampler
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -58,7 +58,7 @@ def tensors(noise: FrameNoise) -> FrameNoise:
 
 
 def fit(sampler: WindowSampler, settings: MotionTraining, aspect: bool, steps: int) -> FrameNoise:
-    """The constants under which the true future is most likely, as `tracker.train.motion.fit_filter` finds ours."""
+    """The constants under which the true future is most likely, as `tracker.train.motion.trainer.fit_filter` finds ours."""
     classic = CLASSIC["xyah" if aspect else "xywh"]
     begin = tensors(classic.per_frame(30.0))
     logs = {name: value.log().requires_grad_() for name, value in vars(begin).items()}

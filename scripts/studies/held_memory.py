@@ -11,7 +11,7 @@ from collections import deque
 import cv2
 import numpy as np
 
-from tracker.result_files import HeldFrames
+from tracker.jobs.result_files import HeldFrames
 from tracker.video.source import Frame
 
 

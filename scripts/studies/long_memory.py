@@ -31,13 +31,13 @@ from torch import Tensor, nn
 
 from tracker.datasets.mot import find_sequences
 from tracker.evaluation.forecasts import Forecasts, Model, Scene, forecasts, metrics, read_scene, together
-from tracker.motion.features import GEOMETRY_SIZE, HAS_FEATURE
+from tracker.motion.geometry import GEOMETRY_SIZE, HAS_FEATURE
 from tracker.motion.kalman import KalmanParameters
-from tracker.motion.network import ForecastNetwork
-from tracker.motion.networks import NETWORKS
+from tracker.motion.networks.base import ForecastNetwork
+from tracker.motion.networks.registry import NETWORKS
 from tracker.motion.weights import EMBEDDED, read_weights
 from tracker.structures import FEATURE_SIZE
-from tracker.train.windows import OTHER_SIMILARITY, SAME_SIMILARITY, Windows, filtered
+from tracker.train.motion.windows import OTHER_SIMILARITY, SAME_SIMILARITY, Windows, filtered
 
 DISTANCES = (10, 30, 100, 300, 1000, 2000)
 SYMBOLS = 8

@@ -18,7 +18,7 @@ import numpy as np
 
 from tracker import Tracker
 from tracker.datasets.mot import MotSequence, find_sequences
-from tracker.run_sequence import Given, given, track_frames
+from tracker.jobs.sequences import Given, given, track_frames
 from tracker.structures import FEATURE_SIZE
 
 

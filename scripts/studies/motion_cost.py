@@ -20,13 +20,13 @@ import numpy as np
 import torch
 import typer
 
-from tracker.motion import load_predictor
 from tracker.motion.kalman import KalmanParameters
 from tracker.motion.learned import LearnedPredictor
-from tracker.motion.network import ForecastNetwork, TorchCore
-from tracker.motion.networks import NETWORKS
+from tracker.motion.load import load_predictor
+from tracker.motion.networks.base import ForecastNetwork, TorchCore
+from tracker.motion.networks.registry import NETWORKS
+from tracker.motion.networks.transformer import TransformerNetwork
 from tracker.motion.predictor import Observations, Predictor
-from tracker.motion.transformer import TransformerNetwork
 from tracker.motion.weights import EMBEDDED, read_weights
 
 TRACKS = (1, 10, 30, 100, 1000, 5000)

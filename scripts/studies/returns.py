@@ -31,7 +31,7 @@ from tracker.appearance.embedder import Embedder
 from tracker.boxes import covered_fraction, tlwh_to_xyxy
 from tracker.datasets.mot import CLASS, FRAME, HEIGHT, ID, LEFT, MotSequence
 from tracker.system.images import read_image
-from tracker.train.crops import collect
+from tracker.train.appearance.crops import collect
 
 FPS, SEEN, PEOPLE = 30, 20, 12  # frames/s, frames that everybody is seen for, how many leave, and how many pass
 GAPS_S = (5.0, 20.0, 62.0, 240.0)  # 62 s are 1,860 frames

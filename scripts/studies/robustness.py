@@ -22,7 +22,7 @@ from tracker import Config, Tracker
 from tracker.datasets import degrade
 from tracker.datasets.mot import MotSequence, find_sequences, read_table, write_sequence
 from tracker.evaluation.tracking import score
-from tracker.run_sequence import track_sequence
+from tracker.jobs.sequences import track_sequence
 
 SEED = 0
 CURVES: dict[str, tuple[float, ...]] = {

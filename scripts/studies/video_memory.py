@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from tracker.jobs.result_files import _LIVE_PART
 from tracker.output.video_writer import VideoWriter
-from tracker.result_files import _LIVE_PART
 from tracker.structures import Tracks
 from tracker.video.source import Frame
 

@@ -20,7 +20,7 @@ from tracker.evaluation.forecasts import (
     metrics,
     read_scene,
 )
-from tracker.motion.classic import ConstantVelocity, LastBox
+from tracker.motion.baselines.constant_velocity import ConstantVelocity, LastBox
 from tracker.motion.predictor import Observations
 
 ALL = ("lstm", "kalman", "velocity", "last", "xyah", "xywh", "xyah-fitted", "xywh-fitted")

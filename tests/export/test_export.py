@@ -24,9 +24,9 @@ from tracker.export.calibration_data import collect, photographs
 from tracker.export.convert import export
 from tracker.export.int8 import prepared
 from tracker.export.parity import mean_average_precision
-from tracker.motion import load_predictor
+from tracker.jobs.run import Output, run
+from tracker.motion.load import load_predictor
 from tracker.motion.predictor import Observations
-from tracker.run import Output, run
 from tracker.structures import Detections
 from tracker.system.engine import MANIFEST, find
 from tracker.tracker import Tracker

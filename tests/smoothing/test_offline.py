@@ -18,8 +18,8 @@ from helpers.walkers import LENGTH, make_sequence, perfect
 from tracker import Config, Detections, Status, Tracker, Tracks
 from tracker.datasets.mot import MotSequence, results
 from tracker.errors import UsageError
-from tracker.motion import load_predictor
-from tracker.run_sequence import track_sequence
+from tracker.jobs.sequences import track_sequence
+from tracker.motion.load import load_predictor
 from tracker.smoothing.offline import Recorder, linked, pairs, second_look, settled, voted
 from tracker.smoothing.track_table import TrackTable, filled, smoothed
 
@@ -298,7 +298,7 @@ def test_video_and_files_of_an_offline_run_tell_the_same(tmp_path: Path) -> None
     import cv2
     from ultralytics.utils import ASSETS
 
-    from tracker.run import Output, run
+    from tracker.jobs.run import Output, run
 
     photo = cv2.resize(cv2.imread(str(ASSETS / "bus.jpg")), (240, 320))
     clip = tmp_path / "clip.mp4"
@@ -346,7 +346,7 @@ def test_a_second_look_that_is_cut_short_leaves_what_the_first_left(tmp_path: Pa
 
 
 def test_forecasts_are_not_for_finished_videos(tmp_path: Path) -> None:
-    from tracker.run import Output, run
+    from tracker.jobs.run import Output, run
 
     with pytest.raises(UsageError, match="leave out --forecast or --offline"):
         run(["clip.mp4"], CONFIG, Output(tmp_path, offline=True, forecast_s=1.0))

@@ -7,9 +7,9 @@ torch = pytest.importorskip("torch")
 import long_memory  # noqa: E402
 import motion_cost  # noqa: E402
 from tracker.evaluation.forecasts import Scene  # noqa: E402  # noqa: E402
-from tracker.motion import load_predictor  # noqa: E402
-from tracker.motion.networks import NETWORKS  # noqa: E402
-from tracker.motion.transformer import TransformerNetwork  # noqa: E402
+from tracker.motion.load import load_predictor  # noqa: E402  # noqa: E402
+from tracker.motion.networks.registry import NETWORKS  # noqa: E402  # noqa: E402
+from tracker.motion.networks.transformer import TransformerNetwork  # noqa: E402  # noqa: E402
 from tracker.motion.weights import EMBEDDED  # noqa: E402
 
 

@@ -75,7 +75,7 @@ COMMANDS = [
     pytest.param("bench video.mp4 --against ultralytics --rounds 1 --loops 1 --stream 1000 --out bench", marks=slow),
 ]
 SHORTER = {  # fewer frames and objects than their options allow
-    "demo": ["-c", "import tracker.demo as demo, tracker.cli as cli; demo.SECONDS = 0.5; cli.main()"],
+    "demo": ["-c", "import tracker.jobs.demo as demo, tracker.cli as cli; demo.SECONDS = 0.5; cli.main()"],
     "bench": ["-c", "import tracker.bench.growth as growth, tracker.cli as cli; growth.COUNTS = (10,); cli.main()"],
 }
 NEEDS = {"export --frames 2 --config small.yaml --out": "openvino", "--format onnx": "onnxruntime", "edge": "openvino"}

@@ -12,12 +12,12 @@ from safetensors.numpy import load, load_file, save_file
 
 from tracker import Config, Detections, Gallery, Tracker
 from tracker.errors import ConfigError, DataError, InputError, OutputError, UsageError, WeightsError
-from tracker.motion import load_predictor
-from tracker.motion.classic import ConstantVelocity
-from tracker.motion.frame_kalman import CLASSIC, FrameKalman
+from tracker.motion.baselines.constant_velocity import ConstantVelocity
+from tracker.motion.baselines.frame_kalman import CLASSIC, FrameKalman
 from tracker.motion.learned import LearnedPredictor
-from tracker.motion.network import TorchCore
-from tracker.motion.networks import NETWORKS
+from tracker.motion.load import load_predictor
+from tracker.motion.networks.base import TorchCore
+from tracker.motion.networks.registry import NETWORKS
 from tracker.motion.predictor import Observations
 from tracker.system import state
 

@@ -10,8 +10,8 @@ from helpers.cameras import cameras
 from helpers.clips import pan
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError
+from tracker.jobs.run import Output, run
 from tracker.output.writers import MotWriter
-from tracker.run import Output, run
 from tracker.tracker import Tracker
 
 CONFIG = Config().override({"detector": {"imgsz": 320}, "device": "cpu"})

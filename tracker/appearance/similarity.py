@@ -32,8 +32,8 @@ class Calibration:
 
     Threshold and slope each move linearly with log(1 + seconds), up to `LONGEST_S`. The odds are for one true pair
     against one false one (even prior), so the log-odds are a log-likelihood ratio that adds to other evidence. Fitted
-    by logistic regression on pairs of crops a known time apart (`train/calibration.py`) and stored with the weights.
-    The defaults are those of OSNet x0.25 trained on MSMT17, for checkpoints that bring none.
+    by logistic regression on pairs of crops a known time apart (`train/appearance/calibration.py`) and stored with the
+    weights. The defaults are those of OSNet x0.25 trained on MSMT17, for checkpoints that bring none.
     """
 
     threshold: float = 0.739

@@ -27,7 +27,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracker.interruption import raising
+from tracker.jobs.interruption import raising
 
 DEFAULT = "run"
 _INTERRUPTED = 128 + signal.SIGINT  # what Typer makes of an interruption, too

@@ -42,8 +42,8 @@ def command(
     from tracker.bench.runs import OURS, in_turn, looped, measure, ours, peers
     from tracker.cli.run import prepare
     from tracker.config import Config
-    from tracker.demo import make_clip
     from tracker.errors import SourceError
+    from tracker.jobs.demo import make_clip
     from tracker.system.extras import extra
     from tracker.system.files import replace_text, writing
 

@@ -26,7 +26,7 @@ def command(
 
     from rich.console import Console
 
-    from tracker.demo import FPS, SECONDS, make_clip, track_clip
+    from tracker.jobs.demo import FPS, SECONDS, make_clip, track_clip
 
     console = Console(stderr=True, quiet=quiet)
     frames = round(FPS * SECONDS)

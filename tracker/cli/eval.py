@@ -167,7 +167,7 @@ def _track(
     """Write OUT/SEQUENCE.txt for each sequence; return the frames/s of `Tracker.update`."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from tracker.run_sequence import track_sequence
+    from tracker.jobs.sequences import track_sequence
 
     frames = sum(s.length for s in sequences)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from tracker.explain import Explanation
+    from tracker.jobs.explain import Explanation
 
 TERMS = {
     "track": "track",
@@ -59,7 +59,7 @@ def command(
     """
     from rich.console import Console
 
-    from tracker.explain import explain
+    from tracker.jobs.explain import explain
 
     with _progress(Console(stderr=True, quiet=quiet or as_json), frame) as progress:
         found = explain(run, track_id, frame, sequence, device, progress)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracker.interruption import pass_on
+from tracker.jobs.interruption import pass_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from tracker.config import Config
-    from tracker.run import Progress, SourceResult
+    from tracker.jobs.run import Progress, SourceResult
 
 
 def command(
@@ -107,7 +107,7 @@ def command(
             "--no-reid": ("appearance", "enabled", False if no_reid else None),
         },
     )
-    from tracker.run import Output, run
+    from tracker.jobs.run import Output, run
     from tracker.video.source import separate
 
     output = Output(project, name or "", exist_ok, not no_video, as_json, show, forecast, offline, save_crops)

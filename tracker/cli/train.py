@@ -67,8 +67,8 @@ def appearance(
 
     from tracker.datasets.mot import find_sequences
     from tracker.system.device import resolve_device
-    from tracker.train import appearance as training
-    from tracker.train.appearance import Task
+    from tracker.train.appearance import loop as training
+    from tracker.train.appearance.loop import Task
     from tracker.train.output import claim
 
     console = Console(stderr=True, quiet=quiet)
@@ -88,14 +88,14 @@ def appearance(
     task: Task
     with console.status("collecting crops"):
         if teacher:
-            from tracker.train.crops import collect
-            from tracker.train.distillation import Distillation
+            from tracker.train.appearance.crops import collect
+            from tracker.train.appearance.distillation import Distillation
 
             crops = collect(data, detector)
             made_from = f"{len(crops)} crops ({sum(crop.person for crop in crops)} of people)"
             task = Distillation(crops, teacher, config, start, place)
         else:
-            from tracker.train.identities import MetricLearning, collect_identities, set_aside
+            from tracker.train.appearance.identities import MetricLearning, collect_identities, set_aside
 
             identities = collect_identities(data)
             made_from = f"{sum(len(who.crops) for who in identities)} crops of {len(identities)} identities"
@@ -166,8 +166,8 @@ def detector(
     from rich.console import Console
 
     from tracker.system.device import resolve_device
-    from tracker.train.detection_data import DataConfig
-    from tracker.train.detector import FineTuneConfig, fine_tune
+    from tracker.train.detector.dataset import DataConfig
+    from tracker.train.detector.fine_tune import FineTuneConfig, fine_tune
 
     console = Console(stderr=True, quiet=quiet)
     chosen = DataConfig(imgsz=imgsz, held_out=held_out, every_s=every, seed=seed)

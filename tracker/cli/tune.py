@@ -41,7 +41,7 @@ def command(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from tracker.config import Config
-    from tracker.tune import Tuned, tune
+    from tracker.jobs.tune import Tuned, tune
 
     console = Console(stderr=True, quiet=quiet or as_json)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))

@@ -21,9 +21,9 @@ from tracker.boxes import cxcywh_to_xyxy, paired_iou, tlwh_to_xyxy, xyxy_to_cxcy
 from tracker.datasets.matching import match_detections
 from tracker.datasets.mot import FLAG, FRAME, HEIGHT, ID, LEFT, MotSequence, find_sequences, read_table
 from tracker.errors import DataError, UsageError
-from tracker.motion import load_predictor
-from tracker.motion.classic import ConstantVelocity, LastBox
-from tracker.motion.frame_kalman import CLASSIC, FITTED, FrameKalman
+from tracker.motion.baselines.constant_velocity import ConstantVelocity, LastBox
+from tracker.motion.baselines.frame_kalman import CLASSIC, FITTED, FrameKalman
+from tracker.motion.load import load_predictor
 from tracker.motion.predictor import Observations, Predictor
 
 WARMUP = 5  # observations before the first forecast

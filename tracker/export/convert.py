@@ -34,7 +34,7 @@ from tracker.errors import UsageError
 from tracker.export.calibration_data import Sample
 from tracker.export.parity import Agreement, of_appearance, of_detector, of_motion
 from tracker.motion import weights as motion
-from tracker.motion.lstm import MotionNetwork
+from tracker.motion.networks.lstm import MotionNetwork
 from tracker.provenance import hashed, weights_files
 from tracker.system.engine import MANIFEST, find
 from tracker.system.extras import extra

@@ -22,11 +22,11 @@ from tracker.detection import yolo
 from tracker.detection.detector import YoloDetector, find_weights
 from tracker.detection.letterbox import letterbox
 from tracker.export.calibration_data import Sample
-from tracker.motion import load_predictor
 from tracker.motion.kalman import KalmanParameters
 from tracker.motion.learned import LearnedPredictor
-from tracker.motion.lstm import MotionNetwork
-from tracker.motion.network import TorchCore
+from tracker.motion.load import load_predictor
+from tracker.motion.networks.base import TorchCore
+from tracker.motion.networks.lstm import MotionNetwork
 from tracker.motion.predictor import Observations, Predictor
 from tracker.motion.weights import EMBEDDED, read_weights
 from tracker.structures import Detections, Floats, Ints

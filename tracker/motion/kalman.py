@@ -8,7 +8,7 @@ velocity v follow the Ornstein-Uhlenbeck model
 so that a velocity fades with time instead of running on for ever, any time step is exact and the covariance is 2x2.
 Sizes are logarithms: they stay positive, their noise is a share of the size, and a change of scale adds to them.
 Noise of the centre is in units of the box (process: heights, measurement: widths and heights), so one set of
-constants serves near and far objects. The constants are fitted on data by `tracker.train.motion`.
+constants serves near and far objects. The constants are fitted on data by `tracker.train.motion.trainer`.
 
 The functions work on NumPy arrays in use and on PyTorch tensors in training: one definition of the filter.
 After Bar-Shalom, Li & Kirubarajan, "Estimation with Applications to Tracking and Navigation" (2001), ch. 6 and 8.

@@ -6,7 +6,6 @@ the next: a forecast at any time is then the filter's closed form and a short po
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.motion.blas import one_thread
-from tracker.motion.features import Step, geometry
+from tracker.motion.geometry import Step, geometry
 from tracker.motion.head import OUTPUTS, corrected, turn_output
 from tracker.motion.kalman import (
     MEAN,
@@ -25,10 +24,10 @@ from tracker.motion.kalman import (
     to_cxcywh,
     warp,
 )
+from tracker.motion.online_calibration import SETTLED, Experience, Trust
 from tracker.motion.predictor import Observations, Prediction
-from tracker.motion.trust import SETTLED, Experience, Trust
 from tracker.structures import Floats, Ints, Mask
-from tracker.system.state import Stateful, fits
+from tracker.system.state import fits
 
 LONGEST_S = 4.0  # the correction stays what it is here: training hardly looks further, and a polynomial runs away
 
@@ -172,101 +171,3 @@ class LearnedPredictor(KalmanPredictor):
         slots = len(self._time_s)
         fits(len(self._output) == len(self._last) == len(self._begin_s) == slots, "number of the network's slots")
         fits(self._scores.shape[1] == self.core.capacity == slots, "number of the network's slots")
-
-
-class InputMap:
-    """The input map folded into the layer behind it: W_ih (W_g g + W_a f + b), one product each of g and f.
-
-    Args:
-        tensors: the weights file's; weight: W_ih (R, 512); bias: (R,) added to the result.
-    """
-
-    def __init__(self, tensors: dict[str, NDArray[Any]], weight: Floats, bias: Floats) -> None:
-        self.geometry = np.ascontiguousarray((weight @ tensors["geometry.weight"]).T)
-        self.appearance = np.ascontiguousarray((weight @ tensors["appearance.weight"]).T)
-        self.nothing = tensors["no_feature"] @ self.appearance
-        self.bias = weight @ tensors["geometry.bias"] + bias + self.nothing
-
-    def appearance_part(self, features: Floats | None) -> tuple[Mask | slice, Floats] | None:
-        """Rows with an appearance and what they add, (M, R); None where there are none and the product is saved."""
-        if features is None:
-            return None
-        known = ~np.isnan(features[:, 0])
-        if not known.any():
-            return None
-        rows = slice(None) if known.all() else known  # all of them need not be copied
-        return rows, features[rows] @ self.appearance - self.nothing
-
-
-class SlotState(Stateful):
-    """The state of all tracks' two layers in one array (2, 2, capacity, hidden), whoever steps it."""
-
-    saved = ("state",)
-
-    def __init__(self, hidden: int) -> None:
-        self.state = np.zeros((2, 2, 0, hidden), np.float32)
-
-    @property
-    def capacity(self) -> int:
-        return self.state.shape[2]
-
-    def fresh(self) -> Self:
-        other = copy(self)
-        other.state = self.state[:, :, :0]
-        return other
-
-    def reserve(self, capacity: int) -> None:
-        more = capacity - self.state.shape[2]
-        self.state = np.pad(self.state, ((0, 0), (0, 0), (0, more), (0, 0)))
-
-    def clear(self, slots: Ints) -> None:
-        self.state[:, :, slots] = 0
-
-
-class LstmCore(SlotState):
-    """Two layers of LSTM, the state of all tracks in one array.
-
-    A sigmoid is a tanh of half the input, so the gates' weights are halved once and one tanh serves all four gates.
-    """
-
-    name = "lstm"
-    rebuilt = ("hidden", "map", "first", "second", "second_bias")
-
-    def __init__(self, tensors: dict[str, NDArray[Any]]) -> None:
-        self.hidden = tensors["recurrent.weight_hh_l0"].shape[1]
-        n = self.hidden
-        order = np.r_[0 : 2 * n, 3 * n : 4 * n, 2 * n : 3 * n]  # PyTorch's i f g o -> i f o g
-        half = np.where(np.arange(4 * n) < 3 * n, np.float32(0.5), np.float32(1))
-
-        def arranged(name: str) -> Floats:
-            value = tensors[f"recurrent.{name}"][order]
-            return np.asarray(value * (half if value.ndim == 1 else half[:, None]), np.float32)
-
-        self.map = InputMap(tensors, arranged("weight_ih_l0"), arranged("bias_ih_l0") + arranged("bias_hh_l0"))
-        self.first = np.concatenate([self.map.geometry, arranged("weight_hh_l0").T])
-        self.second = np.concatenate([arranged("weight_ih_l1"), arranged("weight_hh_l1")], axis=1).T.copy()
-        self.second_bias = arranged("bias_ih_l1") + arranged("bias_hh_l1")
-        super().__init__(n)  # layer; hidden, cell; slot
-
-    def step(self, slots: Ints, geometry: Floats, features: Floats | None) -> Floats:
-        (h1, c1), (h2, c2) = self.state.take(slots, axis=2)
-        gates = np.concatenate([geometry, h1], axis=1) @ self.first
-        gates += self.map.bias
-        look = self.map.appearance_part(features)
-        if look is not None:
-            gates[look[0]] += look[1]
-        h1, c1 = self._cell(gates, c1)
-        gates = np.concatenate([h1, h2], axis=1) @ self.second
-        gates += self.second_bias
-        h2, c2 = self._cell(gates, c2)
-        self.state[:, :, slots] = ((h1, c1), (h2, c2))
-        return h2
-
-    def _cell(self, gates: Floats, cell: Floats) -> tuple[Floats, Floats]:
-        n = self.hidden
-        np.tanh(gates, out=gates)
-        sigmoid = gates[:, : 3 * n]
-        sigmoid *= np.float32(0.5)
-        sigmoid += np.float32(0.5)
-        cell = gates[:, n : 2 * n] * cell + gates[:, :n] * gates[:, 3 * n :]
-        return gates[:, 2 * n : 3 * n] * np.tanh(cell), cell

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.errors import WeightsError
-from tracker.motion.features import GEOMETRY_SIZE
+from tracker.motion.geometry import GEOMETRY_SIZE
 from tracker.motion.head import OUTPUTS
 from tracker.motion.kalman import KalmanParameters
 from tracker.structures import FEATURE_SIZE

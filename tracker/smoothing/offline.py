@@ -20,7 +20,7 @@ from tracker.association import assign
 from tracker.boxes import xyxy_to_cxcywh
 from tracker.config import Config
 from tracker.fusion import Precision, fused
-from tracker.motion import load_predictor
+from tracker.motion.load import load_predictor
 from tracker.motion.predictor import Observations, Predictor
 from tracker.smoothing.track_table import TrackTable, filled, smoothed
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks

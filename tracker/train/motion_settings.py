@@ -9,7 +9,7 @@ import yaml
 
 from tracker.config import merged, setting
 from tracker.errors import ConfigError
-from tracker.motion.networks import NETWORKS
+from tracker.motion.networks.registry import NETWORKS
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,399 @@
+"""Fine-tuning the detector, on a handful of small pictures."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import ultralytics
+import yaml
+
+from tracker.cli import main
+from tracker.config import DetectorConfig
+from tracker.detection import yolo
+from tracker.detection.detector import EMBEDDED, YoloDetector
+from tracker.errors import DataError, OutputError, UsageError, WeightsError
+from tracker.output.video_writer import VideoWriter
+from tracker.structures import Detections, Tracks
+from tracker.train.detector import fine_tune as detector
+from tracker.train.detector.dataset import DataConfig, Dataset, _covered, _link, build
+from tracker.train.detector.fine_tune import FineTuneConfig, fine_tune
+from tracker.video.source import Frame
+
+BUS = cv2.imread(str(Path(ultralytics.__file__).parent / "assets" / "bus.jpg"))
+# class (0: bus, 1: person), left, top, right, bottom, by hand
+OBJECTS = [(0, 3, 229, 796, 729), (1, 48, 399, 242, 905), (1, 222, 408, 344, 860), (1, 670, 394, 810, 880)]
+SMALL = DataConfig(imgsz=64, held_out=0.4)
+QUICK = FineTuneConfig(epochs=1, batch=2, imgsz=64, data=SMALL, lr=1e-4)
+
+
+def yolo_folder(folder, names=("bus", "person"), count=6):
+    (folder / "images").mkdir(parents=True)
+    (folder / "labels").mkdir()
+    (folder / "data.yaml").write_text(yaml.safe_dump({"names": list(names)}))
+    height, width = BUS.shape[:2]
+    rows = [
+        f"{c} {(left + r) / 2 / width:.5f} {(t + b) / 2 / height:.5f} {(r - left) / width:.5f} {(b - t) / height:.5f}"
+        for c, left, t, r, b in OBJECTS
+    ]
+    for i in range(count):
+        cv2.imwrite(str(folder / "images" / f"{i}.jpg"), cv2.convertScaleAbs(BUS, alpha=0.7 + 0.1 * i))
+        (folder / "labels" / f"{i}.txt").write_text("\n".join(rows))
+    return folder
+
+
+def mot_folder(folder):
+    (folder / "img1").mkdir(parents=True)
+    (folder / "gt").mkdir()
+    (folder / "seqinfo.ini").write_text("[Sequence]\nseqLength=9\nframeRate=2\n")
+    for number in range(1, 10):
+        cv2.imwrite(str(folder / "img1" / f"{number:06d}.jpg"), BUS)
+    lines = [
+        f"{n},1,48,399,194,506,1,1,1\n{n},2,222,408,122,452,1,1,0.1\n{n},3,3,229,793,500,1,3,1" for n in range(1, 10)
+    ]
+    (folder / "gt" / "gt.txt").write_text("\n".join(lines))
+    return folder
+
+
+def video(path):
+    """Two seconds of a slow pan over the street."""
+    none, empty = np.zeros(0, np.int64), np.zeros((0, 4), np.float32)
+    nobody = Tracks(none, empty, empty[:, 0], none, none, none, none, 0.0, 0.1)
+    writer = VideoWriter(path, 10)
+    for i in range(20):
+        writer.write(Frame(np.ascontiguousarray(BUS[300:940, i : i + 780]), i + 1, i / 10), nobody)
+    writer.close()
+    return path
+
+
+def labels(dataset, part):
+    return [np.loadtxt(file, ndmin=2) for file in sorted((dataset.file.parent / "labels" / part).glob("*.txt"))]
+
+
+class TestData:
+    def test_names_are_matched_to_the_networks_own(self, tmp_path):
+        dataset = build([yolo_folder(tmp_path / "street")], tmp_path / "out", EMBEDDED, SMALL)
+        assert dataset.train + dataset.val == 6 and dataset.val > 0 and dataset.made == 0
+        assert dataset.names[0] == "person" and len(dataset.names) == 80
+        assert all(rows[:, 0].tolist() == [5, 0, 0, 0] for rows in labels(dataset, "train") + labels(dataset, "val"))
+        assert Dataset.load(tmp_path / "out") == dataset
+
+    def test_a_folder_of_its_own_to_measure_on(self, tmp_path):
+        data = [yolo_folder(tmp_path / "street")]
+        dataset = build(data, tmp_path / "out", EMBEDDED, SMALL, held_out=[yolo_folder(tmp_path / "other", count=2)])
+        assert (dataset.train, dataset.val) == (6, 2)
+        assert all(p.name.startswith("other") for p in (tmp_path / "out" / "images" / "val").iterdir())
+
+    def test_new_classes_replace_the_networks(self, tmp_path):
+        dataset = build([yolo_folder(tmp_path / "street", ("minibus", "person"))], tmp_path / "out", EMBEDDED, SMALL)
+        assert dataset.names == {0: "minibus", 1: "person"}
+
+    def test_mot_sequences_give_a_frame_a_second_and_visible_people_only(self, tmp_path):
+        dataset = build([mot_folder(tmp_path / "walk")], tmp_path / "out", EMBEDDED, SMALL)
+        rows = labels(dataset, "train") + labels(dataset, "val")
+        assert len(rows) == 5
+        assert all(np.allclose(r, [[0, 145 / 810, 652 / 1080, 194 / 810, 506 / 1080]], atol=1e-5) for r in rows)
+
+    def test_videos_are_labelled_where_the_network_agrees_with_itself(self, tmp_path):
+        config = DataConfig(imgsz=320, held_out=0.4)
+        data = [yolo_folder(tmp_path / "street"), video(tmp_path / "pan.mp4")]
+        dataset = build(data, tmp_path / "out", EMBEDDED, config)
+        assert dataset.made == 2
+        assert not list((tmp_path / "out" / "images" / "val").glob("pan*"))
+        made = np.loadtxt(next((tmp_path / "out" / "labels" / "train").glob("pan*")), ndmin=2)
+        assert {0, 5} <= set(made[:, 0]) and (made[:, 0] == 0).sum() >= 2
+        assert (made[:, 1:] >= 0).all() and (made[:, 1:] <= 1).all()
+
+    def test_what_is_doubtful_is_painted_over_but_nothing_agreed_on(self):
+        image = np.full((40, 40, 3), 200, np.uint8)
+        doubtful = np.array([[0, 0, 20, 20]], np.float32)
+        covered = _covered(image, doubtful, Detections([[10, 10, 30, 30]]))
+        assert (covered[:10, :20] == 114).all() and (covered[10:30, 10:30] == 200).all() and (image == 200).all()
+
+    @pytest.mark.parametrize(("count", "share", "held"), [(2, 0.2, 1), (3, 0.2, 1), (3, 0.9, 2), (10, 0.2, 2)])
+    def test_a_share_is_held_out_at_least_one_and_never_all(self, tmp_path, count, share, held):
+        folder = yolo_folder(tmp_path / "street", count=count)
+        dataset = build([folder], tmp_path / "out", EMBEDDED, DataConfig(imgsz=64, held_out=share))
+        assert (dataset.train, dataset.val) == (count - held, held)
+
+    def test_one_image_cannot_be_learned_from_and_measured_on(self, tmp_path):
+        one = yolo_folder(tmp_path / "one", count=1)
+        with pytest.raises(DataError, match=r"1 labelled images.*--val"):
+            build([one], tmp_path / "out", EMBEDDED, SMALL)
+        dataset = build([one], tmp_path / "out", EMBEDDED, SMALL, held_out=[yolo_folder(tmp_path / "two", count=1)])
+        assert (dataset.train, dataset.val) == (1, 1)
+        with pytest.raises(DataError, match="to train on and to measure on"):
+            build([one], tmp_path / "out", EMBEDDED, SMALL, held_out=[tmp_path / "two" / ".." / "one"])
+
+    def test_images_of_one_name_stay_apart_and_the_originals_what_they_are(self, tmp_path):
+        """`0.jpg` in several folders, beside `0.png`, and in two data folders of one name."""
+        folders = []
+        for place in ("a", "b"):
+            folder = yolo_folder(tmp_path / place / "street", count=2)
+            for i, inner in enumerate(("train", "val")):
+                for part in ("images", "labels"):
+                    (folder / part / inner).mkdir()
+                cv2.imwrite(str(folder / "images" / inner / "0.jpg"), np.full((64, 64, 3), 80 * i, np.uint8))
+                (folder / "labels" / inner / "0.txt").write_text(f"{i} .5 .5 .{i + 1} .5")
+            cv2.imwrite(str(folder / "images" / "0.png"), BUS)
+            folders.append(folder)
+        files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.is_file()]
+        before = [file.read_bytes() for file in files]
+        dataset = build(folders, tmp_path / "out", EMBEDDED, SMALL)
+        assert dataset.train + dataset.val == 10
+        assert [file.read_bytes() for file in files] == before
+        links = list((tmp_path / "out" / "images").rglob("*.*"))
+        originals = {file.resolve() for file in files if file.suffix in (".jpg", ".png")}
+        assert len(links) == 10 and {link.resolve() for link in links} == originals
+        assert len({link.stem.casefold() for link in links}) == 10
+        for link in links:
+            written = tmp_path / "out" / "labels" / link.parent.name / f"{link.stem}.txt"
+            *_, place, name = link.resolve().parts
+            truth = link.resolve().parents[1 if place == "images" else 2] / "labels"
+            truth = (truth if place == "images" else truth / place) / name
+            assert len(np.loadtxt(written, ndmin=2)) == len(np.loadtxt(truth.with_suffix(".txt"), ndmin=2))
+
+    def test_where_there_are_no_links_images_are_copied_and_nothing_is_overwritten(self, tmp_path, monkeypatch):
+        def refuse(*_, **__):
+            raise OSError("no links here")
+
+        folder = yolo_folder(tmp_path / "street", count=3)
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+        build([folder], tmp_path / "out", EMBEDDED, SMALL)
+        copies = list((tmp_path / "out" / "images").rglob("*.jpg"))
+        assert len(copies) == 3 and not any(file.is_symlink() for file in copies)
+        target = tmp_path / "theirs.jpg"
+        target.write_bytes(b"theirs")
+        with pytest.raises(FileExistsError):
+            _link(folder / "images" / "0.jpg", target)
+        assert target.read_bytes() == b"theirs"
+
+    def test_names_of_any_length_and_hidden_files(self, tmp_path):
+        folder = yolo_folder(tmp_path / ("long" * 30), count=2)
+        (folder / "images" / "1.jpg").rename(folder / "images" / ("straße" * 30 + ".jpg"))
+        (folder / "images" / "._0.jpg").write_bytes(b"resource fork")
+        dataset = build([folder], tmp_path / "out", EMBEDDED, SMALL)
+        assert dataset.train + dataset.val == 2
+
+    @pytest.mark.parametrize("label", ["7 .5 .5 .1 .1", "0 .5 .5", "bus .5 .5 .1 .1"])
+    def test_broken_labels_name_their_file(self, tmp_path, label):
+        folder = yolo_folder(tmp_path / "street")
+        (folder / "labels" / "3.txt").write_text(label)
+        with pytest.raises(DataError, match=r"3\.txt"):
+            build([folder], tmp_path / "out", EMBEDDED, SMALL)
+
+    def test_a_folder_of_something_else_and_videos_alone(self, tmp_path):
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(DataError, match="no dataset"):
+            build([tmp_path / "empty"], tmp_path / "out", EMBEDDED, SMALL)
+        with pytest.raises(DataError, match="labelled images"):
+            build([video(tmp_path / "pan.mp4")], tmp_path / "out", EMBEDDED, SMALL)
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    return yolo_folder(tmp_path_factory.mktemp("data") / "street")
+
+
+class TestFineTuning:
+    def test_one_epoch_leaves_a_detector_and_its_card(self, street, tmp_path):
+        scores = fine_tune([street], tmp_path, QUICK)
+        assert set(scores) == {"start", "result"} and set(scores["start"]) >= {"mAP50-95", "mAP50", "person"}
+        before, after = (
+            yolo.load(EMBEDDED)[0].state_dict(),
+            yolo.load(tmp_path / "detector.safetensors")[0].state_dict(),
+        )
+        changed = {name for name in before if not before[name].equal(after[name])}
+        assert any("conv.weight" in name for name in changed)
+        assert not any("running" in name for name in changed)  # batch normalisation's statistics are frozen
+        assert "street" in (tmp_path / "detector.md").read_text()
+        (found,) = YoloDetector(DetectorConfig(str(tmp_path / "detector.safetensors")))([BUS])
+        assert 5 in found.classes
+
+    def test_the_result_lies_between_the_start_and_what_was_trained(self, street, tmp_path):
+        states = []
+        for mix in (0.0, 0.5, 1.0):
+            fine_tune([street], tmp_path / str(mix), FineTuneConfig(**{**vars(QUICK), "mix": mix}))
+            states.append(yolo.load(tmp_path / str(mix) / "detector.safetensors")[0].state_dict())
+        start = yolo.load(EMBEDDED)[0].state_dict()
+        name = "model.0.conv.weight"
+        assert states[0][name].equal(start[name])
+        assert not states[2][name].equal(start[name])
+        assert states[1][name].allclose((states[0][name] + states[2][name]) / 2, atol=1e-3)
+
+    def test_an_interrupted_run_goes_on(self, street, tmp_path):
+        config = FineTuneConfig(**{**vars(QUICK), "epochs": 2})
+
+        def interrupt(state):
+            if state.startswith("epoch 2"):
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            fine_tune([street], tmp_path, config, progress=interrupt)
+        assert not (tmp_path / "detector.safetensors").exists()
+        told = []
+        fine_tune([street], tmp_path, config, resume=True, progress=told.append)
+        assert (tmp_path / "detector.safetensors").is_file()
+        assert {t.split(":")[0] for t in told if t.startswith("epoch")} == {"epoch 2 of 2"}
+
+    def test_one_that_was_interrupted_after_the_last_epoch_is_finished(self, street, tmp_path):
+        fine_tune([street], tmp_path, QUICK)
+        weights = tmp_path / "detector.safetensors"
+        before = yolo.load(weights)[0].state_dict()
+        weights.unlink()
+        told = []
+        fine_tune([street], tmp_path, QUICK, resume=True, progress=told.append)
+        assert not [t for t in told if t.startswith("epoch")]
+        after = yolo.load(weights)[0].state_dict()
+        assert all(torch.allclose(before[name], after[name], atol=1e-3) for name in before)
+
+    def test_what_was_made_with_other_settings_is_not_gone_on_from(self, street, tmp_path):
+        fine_tune([street], tmp_path, QUICK)
+        with pytest.raises(UsageError, match=r"other settings \(seed 0 then, 1 now, lr 0\.0001 then, 0\.0002 now\)"):
+            fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "lr": 2e-4, "seed": 1}), resume=True)
+        with pytest.raises(UsageError, match="1 epochs behind it; give --epochs 1"):
+            fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "epochs": 0}), resume=True)
+        (tmp_path / "run" / "weights" / "last.pt").write_bytes(b"PK\x03\x04 cut off")
+        with pytest.raises(WeightsError, match=r"last\.pt"):
+            fine_tune([street], tmp_path, QUICK, resume=True)
+
+    def test_more_epochs_than_at_first_go_on_where_it_ended(self, street, tmp_path):
+        fine_tune([street], tmp_path, QUICK)
+        told = []
+        fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "epochs": 2}), resume=True, progress=told.append)
+        assert {t.split(":")[0] for t in told if t.startswith("epoch")} == {"epoch 2 of 2"}
+
+    def test_a_training_that_diverges_ends_with_a_sentence_and_keeps_what_was_good(self, street, tmp_path):
+        fine_tune([street], tmp_path, QUICK)
+        kept = [(tmp_path / name).read_bytes() for name in ("detector.safetensors", "detector.md")]
+        longer = FineTuneConfig(**{**vars(QUICK), "epochs": 3})
+
+        class Spoiled(detector._FineTuner):
+            def _model_train(self):
+                super()._model_train()
+                if self.epoch == 1:
+                    with torch.no_grad():
+                        next(self.model.parameters()).fill_(float("nan"))
+
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(UsageError, match=r"diverged.*lower --lr"):
+            patch.setattr(detector, "_FineTuner", Spoiled)
+            fine_tune([street], tmp_path, longer)
+        assert kept == [(tmp_path / name).read_bytes() for name in ("detector.safetensors", "detector.md")]
+        checkpoint = yolo.read_checkpoint(tmp_path / "run" / "weights" / "last.pt")
+        assert checkpoint["epoch"] == 0 and all(p.isfinite().all() for p in checkpoint["ema"].state_dict().values())
+
+    def test_nothing_to_go_on_from(self, street, tmp_path):
+        with pytest.raises(DataError, match="--resume"):
+            fine_tune([street], tmp_path, QUICK, resume=True)
+
+    def test_the_command_with_classes_of_ones_own(self, tmp_path, capsys):
+        street = yolo_folder(tmp_path / "street", ("minibus", "person"))
+        options = {"--epochs": 1, "--batch": 2, "--imgsz": 64, "--held-out": 0.4, "--device": "cpu"}
+        words = [str(word) for option in options.items() for word in option]
+        with pytest.raises(SystemExit) as left:
+            main(["train", "detector", str(street), "--out", str(tmp_path / "out"), *words, "--json", "--quiet"])
+        assert left.value.code == 0
+        assert set(json.loads(capsys.readouterr().out)) == {"result"}  # there is no start to compare with
+        assert yolo.load(tmp_path / "out" / "detector.safetensors")[1] == {0: "minibus", 1: "person"}
+
+    @pytest.mark.parametrize(("option", "value"), [("--lr", "2"), ("--lr", "nan"), ("--learning-rate", "1e25")])
+    def test_a_learning_rate_that_cannot_be_meant(self, street, tmp_path, capsys, option, value):
+        kind = "detector" if option == "--lr" else "appearance"
+        with pytest.raises(SystemExit) as left:
+            main(["train", kind, str(street), "--out", str(tmp_path / "out"), option, value])
+        assert left.value.code == 2 and capsys.readouterr().err.count("\n") == 1
+        assert not (tmp_path / "out").exists()
+
+
+class TestNothingOfOthersIsTouched:
+    @pytest.fixture
+    def place(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    def refused(self, match, data, out, **options):
+        """Runs it and says that nothing has changed."""
+        root = Path.cwd()
+        before = {file: file.read_bytes() for file in sorted(root.rglob("*")) if file.is_file()}
+        folders = {path for path in root.rglob("*") if path.is_dir()}
+        with pytest.raises(OutputError, match=match) as caught:
+            fine_tune(data, out, QUICK, **options)
+        assert "\n" not in str(caught.value)
+        assert before == {file: file.read_bytes() for file in sorted(root.rglob("*")) if file.is_file()}
+        assert folders == {path for path in root.rglob("*") if path.is_dir()}
+
+    def test_an_output_that_is_an_input_or_holds_one(self, place):
+        yolo_folder(place / "dataset", count=2)
+        yolo_folder(place / "run" / "inner", count=2)
+        self.refused("is the input dataset", [Path("dataset")], Path())
+        self.refused("holds the input", [Path("run/inner")], place)
+        self.refused("is the input dataset", [yolo_folder(place / "fine", count=2)], Path(), held_out=[Path("dataset")])
+
+    def test_also_through_links(self, place):
+        yolo_folder(place / "dataset", count=2)
+        (place / "link").symlink_to("dataset")
+        (place / "borrowed").mkdir()
+        (place / "borrowed" / "images").symlink_to(place / "dataset" / "images")
+        (place / "out").mkdir()
+        (place / "out" / "dataset").symlink_to(place / "dataset")
+        self.refused("is the input link", [Path("link")], Path())
+        self.refused("holds the input borrowed/images", [Path("borrowed")], Path())
+        self.refused("is the input dataset", [Path("dataset")], Path("out"))
+
+    def test_the_start_is_not_replaced_by_the_result(self, place, street):
+        (place / "detector.safetensors").write_bytes(EMBEDDED.read_bytes())
+        self.refused("is the input", [street], Path(), model="detector.safetensors")
+
+    @pytest.mark.parametrize("name", ["dataset/notes.txt", "run/args.yaml", "detector.safetensors", "detector.md"])
+    def test_what_this_command_did_not_make_stays(self, place, street, name):
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_text("theirs")
+        self.refused("was not made by track train detector", [street], Path())
+
+    def test_what_it_made_is_replaced_and_links_in_it_are_not_followed(self, place, street):
+        fine_tune([street], place / "out", QUICK)
+        (place / "theirs").mkdir()
+        (place / "theirs" / "notes.txt").write_text("theirs")
+        (place / "out" / "dataset" / "images" / "link").symlink_to(place / "theirs")
+        (place / "out" / "dataset" / "other").symlink_to(place / "theirs")
+        fine_tune([street], place / "out", QUICK)
+        assert (place / "theirs" / "notes.txt").read_text() == "theirs"
+        assert not (place / "out" / "dataset" / "other").is_symlink()
+
+
+OFFLINE = """
+import sys
+asked = []
+def watch(event, arguments):
+    if event in ("socket.getaddrinfo", "socket.gethostbyname", "urllib.Request") or (
+        event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple)
+    ) or event == "subprocess.Popen" and "pip" in str(arguments[1]):
+        asked.append((event, *map(str, arguments[1:2])))
+sys.addaudithook(watch)
+from tracker.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    print("ASKED", asked)
+"""
+
+
+def test_nothing_is_asked_of_the_network(street, tmp_path):
+    """Fonts (of names beyond ASCII another one), reports, other networks, new versions: in a home that has nothing."""
+    folder = yolo_folder(tmp_path / "straße", ("müll", "person"), count=2)
+    home = tmp_path / "home"
+    home.mkdir()
+    words = ["train", "detector", str(folder), "--out", str(tmp_path / "out"), "--epochs", "1", "--imgsz", "64"]
+    hidden = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / "config"), "MPLCONFIGDIR": str(home / "matplotlib")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("YOLO_", "PYTEST_"))}
+    environment = kept | hidden | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", OFFLINE, *words, "--batch", "1", "--device", "cpu"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "ASKED []"
+    assert not list(home.rglob("*ltralytics*"))

@@ -1,0 +1,176 @@
+"""The files of one source, written in order by a thread of their own, and the frames that wait for it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import cv2
+import numpy as np
+
+from tracker.jobs.result_folder import CROPS, JSON, VIDEO, Output
+from tracker.output.crops import CropWriter
+from tracker.output.draw import Annotator
+from tracker.output.video_writer import VideoWriter
+from tracker.output.window import Window
+from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter, Writer
+from tracker.structures import Tracks
+from tracker.system.files import writing
+from tracker.video.source import Frame, Source
+
+_WRITE_AHEAD = 8  # frames that may wait to be written
+_LIVE_PART = 100_000  # frames of a live video's part, so that its index stays small: an hour and more
+_FILE_PART = 1_000_000  # of a file's, which nobody expects in parts: 11 hours at 25 frames/s
+_HELD_BYTES = 768 << 20  # of pictures that wait as they are: half a second of 4K at 60 frames/s
+_NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
+
+
+class ResultFiles:
+    """The files of one source, open until the context ends.
+
+    The first error ends the writing, of all files, and is raised by the next `take` or at the end.
+
+    Args:
+        folder: where they are.
+        source: whose frames they take.
+        output: which they are.
+        begun: called with the name of each further part of the video before it is written.
+
+    Attributes:
+        seconds: time spent drawing and writing.
+        pictures: whether any of them needs the frames' images.
+    """
+
+    def __init__(self, folder: Path, source: Source, output: Output, begun: Callable[[str], None]) -> None:
+        self.seconds = 0.0
+        self.pictures = output.video or output.show or output.crops
+        self._writers: list[Writer] = []
+        self._jobs: deque[Future[None]] = deque()
+        self._failed = False
+        self._window: Window | None = None
+        with ExitStack() as opened:
+
+            def add(writer: Writer) -> None:
+                opened.enter_context(closing(writer))
+                self._writers.append(writer)
+
+            add(MotWriter(folder / "tracks.txt"))
+            add(CsvWriter(folder / "tracks.csv"))
+            self._summary = SummaryWriter(folder / "summary.csv")
+            add(self._summary)
+            if output.json:
+                add(JsonLinesWriter(folder / JSON))
+            if output.crops:
+                add(CropWriter(folder / CROPS))
+            if output.video or output.show:
+                add(Annotator(forecast_s=output.forecast_s))
+            if output.video:
+                part = _LIVE_PART if source.live else _FILE_PART
+                add(VideoWriter(folder / VIDEO, source.fps, part_frames=part, begun=begun))
+            if output.show:
+                self._window = Window(source.name)
+                add(self._window)
+            self._pool = ThreadPoolExecutor(1, "write")
+            self._open = opened.pop_all()
+
+    @property
+    def tracks(self) -> int:
+        """How many different tracks were written."""
+        return len(self._summary)
+
+    @property
+    def window_closed(self) -> bool:
+        """The user has closed the window: the run is to end."""
+        return self._window is not None and self._window.closed
+
+    def take(self, frame: Frame, tracks: Tracks) -> None:
+        """Take the next frame; waits where too many wait already.
+
+        Raises:
+            OutputError: an earlier frame could not be written.
+        """
+        while len(self._jobs) >= _WRITE_AHEAD or (self._jobs and self._jobs[0].done()):
+            self._jobs.popleft().result()
+        self._jobs.append(self._pool.submit(self._write, frame, tracks))
+
+    def _write(self, frame: Frame, tracks: Tracks) -> None:
+        if self._failed:
+            return
+        start = time.perf_counter()
+        try:
+            for writer in self._writers:
+                writer.write(frame, tracks)
+        except Exception:
+            self._failed = True
+            raise
+        finally:
+            self.seconds += time.perf_counter() - start
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write what waits, then close every file, whatever happens."""
+        with self._open:
+            self._pool.shutdown()
+            while self._jobs:
+                self._jobs.popleft().result()
+
+
+@dataclass(frozen=True)
+class Held:
+    """A frame that waits: as it is, or its picture as a JPEG."""
+
+    frame: Frame
+    jpeg: bytes = b""
+
+
+class HeldFrames:
+    """Frames that wait for what follows, in a bounded number of bytes.
+
+    Args:
+        pictures: whether the images are needed afterwards; where not, they are not held at all.
+
+    Beyond `_HELD_BYTES` of pictures further ones wait as JPEGs, an eighth of their size or less: half a second of 4K at
+    240 frames/s in 1.1 GiB. Which frames wait how long never depends on it, so neither do the tracks.
+    """
+
+    def __init__(self, pictures: bool) -> None:
+        self._pictures = pictures
+        self._bytes = 0
+
+    def hold(self, frame: Frame) -> Held:
+        """The frame, to wait."""
+        if not self._pictures:
+            return Held(replace(frame, image=_NO_PICTURE))
+        if self._bytes + frame.image.nbytes <= _HELD_BYTES:
+            self._bytes += frame.image.nbytes
+            return Held(frame)
+        jpeg = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+        return Held(replace(frame, image=_NO_PICTURE), jpeg)
+
+    def release(self, held: Held) -> Frame:
+        """The frame that has waited."""
+        if held.jpeg:
+            image = np.asarray(cv2.imdecode(np.frombuffer(held.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+            return replace(held.frame, image=image)
+        self._bytes -= held.frame.image.nbytes
+        return held.frame
+
+
+def move_files(source: Path, target: Path) -> None:
+    """Move all files of a folder, and of those in it, to the same places in another, over what is there."""
+    for file in [path for path in source.rglob("*") if path.is_file()]:
+        place = target / file.relative_to(source)
+        with writing(place):
+            place.parent.mkdir(exist_ok=True)
+            file.replace(place)

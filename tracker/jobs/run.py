@@ -1,0 +1,386 @@
+"""The main job: sources in, a folder of results for each.
+
+A frame passes four stages that work at the same time, each on another frame: decoding (a thread of the source),
+detection (worker threads), tracking (a thread of the job) and writing (one thread). The queues between them are bounded
+and keep the order, and detection looks at each frame alone, so the results are those of one stage after the other. An
+error in any stage ends the run with that error; what was written until then stays, closed and valid.
+
+Files are worked through one after another. Live sources wait for nobody: each has a thread, a tracker and a folder of
+its own, and all share the networks.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
+from copy import copy
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from tracker import provenance
+from tracker.config import Config
+from tracker.errors import OutputError, SourceError, UsageError
+from tracker.jobs.interruption import attend
+from tracker.jobs.prefetch import detected
+from tracker.jobs.result_files import Held, HeldFrames, ResultFiles, move_files
+from tracker.jobs.result_folder import RECORD, Output, Record, ResultFolders, names_apart
+from tracker.output.window import require_windows
+from tracker.smoothing.fixed_lag import Hindsight
+from tracker.smoothing.offline import Recorder, second_look
+from tracker.structures import Tracks
+from tracker.video.source import Source, open_source
+from tracker.video.url import is_url, redacted, scheme
+
+if TYPE_CHECKING:
+    from tracker.tracker import Tracker
+
+__all__ = ["STAGES", "Output", "Progress", "SourceResult", "run"]
+
+STAGES = ("decode", "detect", "appearance", "motion+association", "write")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: source, frames tracked of how many (None: unknown), tracks in the last, seconds so far."""
+
+    source: str
+    frames: int
+    frame_count: int | None
+    live: int
+    seconds: float
+
+
+@dataclass
+class SourceResult:
+    """What became of one source.
+
+    Attributes:
+        source: its name.
+        folder: where the results are; None where nothing could be read.
+        frames: how many were tracked.
+        tracks: how many different objects were reported.
+        seconds: wall time from the first frame wanted to the last file closed.
+        first_frame_s: seconds until the first frame was tracked, networks loaded and all.
+        stage_seconds: seconds of work of each of `STAGES` (for decode: of waiting for frames). Stages overlap, so they
+            may add up to more than `seconds`.
+        error: what ended it early, if something did; results until then are in `folder`.
+        interrupted: ended by the user or the system.
+        signal: the number of the signal that interrupted it.
+    """
+
+    source: str
+    folder: Path | None = None
+    frames: int = 0
+    tracks: int = 0
+    seconds: float = 0.0
+    first_frame_s: float = 0.0
+    stage_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    error: SourceError | OutputError | None = None
+    interrupted: bool = False
+    signal: int = signal.SIGINT
+
+    def to_dict(self) -> dict[str, Any]:
+        """Counts, frames/s and milliseconds a frame, ready for YAML or JSON."""
+        frames = max(1, self.frames)
+        return {
+            "source": self.source,
+            "folder": None if self.folder is None else str(self.folder),
+            "frames": self.frames,
+            "tracks": self.tracks,
+            "seconds": round(self.seconds, 3),
+            "first_frame_s": round(self.first_frame_s, 3),
+            "frames_per_s": round(self.frames / self.seconds, 2) if self.seconds else 0.0,
+            "ms_per_frame": {stage: round(1000 * s / frames, 2) for stage, s in self.stage_seconds.items()},
+            "error": None if self.error is None else str(self.error),
+            "interrupted": self.interrupted,
+        }
+
+
+def run(
+    sources: Sequence[Any],
+    config: Config | str | Path | Tracker | None = None,
+    output: Output | None = None,
+    *,
+    device: str | None = None,
+    vid_stride: int = 1,
+    reconnect_s: float = 600.0,
+    progress: Callable[[Progress], None] = lambda _: None,
+    command: Sequence[str] = (),
+) -> list[SourceResult]:
+    """Track sources, each from id 1 and into a folder of its own: files one after another, live ones at the same time.
+
+    Args:
+        sources: what `open_source` takes, each: file, folder, glob, camera number, URL, list of images.
+        config: as for `Tracker`; or a tracker, whose networks are loaded already.
+        output: what to leave and where; `Output()` by default.
+        device: as for `Tracker`.
+        vid_stride: look at every so manieth frame.
+        reconnect_s: a live source that has worked once is waited for so long when it drops.
+        progress: called after each frame, in the thread of its source.
+        command: the command line, to be noted in `run.yaml`.
+
+    Returns:
+        A result for each source, in order. A source that cannot be opened or read to its end has its `SourceError` in
+        `error`, and the next one follows. After an interruption (Ctrl-C, and in the `track` command SIGTERM and SIGHUP)
+        none does; all that is running ends at its next frame. Where several run at the same time, one that cannot
+        write has its `OutputError` in `error`, too.
+
+    Raises:
+        TrackerError: settings, device, weights or output that cannot be used; files are closed and valid.
+        UsageError: a live source, or forecasts, to be looked at offline; no window where one is to be shown.
+    """
+    output = output or Output()
+    if output.offline and output.forecast_s:
+        raise UsageError("forecasts are made while a video runs; leave out --forecast or --offline")
+    if output.show:
+        require_windows()
+    names = names_apart(sources)
+    folders = ResultFolders(output, sources)
+    live = [n for n, source in enumerate(sources) if len(sources) > 1 and _is_live(source, vid_stride, reconnect_s)]
+    networks = _Networks(config, device)
+    job = _Job(networks, folders, vid_stride, reconnect_s, progress, command, beside_others=bool(live))
+    results: dict[int, SourceResult] = {}
+
+    def track(number: int) -> None:
+        if not job.stopped:
+            results[number] = job.track(sources[number], names[number])
+
+    def one_after_another(numbers: Sequence[int]) -> None:
+        for number in numbers:
+            track(number)
+
+    files = [number for number in range(len(sources)) if number not in live]
+    attend([*([partial(one_after_another, files)] if files else []), *(partial(track, n) for n in live)], job.stop)
+    return [results[number] for number in sorted(results)]
+
+
+def _is_live(source: Any, vid_stride: int, reconnect_s: float) -> bool:
+    """Whether a source's frames come whether or not they are read; only of HTTP it has to be opened to be known."""
+    if isinstance(source, int) or not isinstance(source, str | Path):
+        return isinstance(source, int)
+    text = str(source)
+    if not is_url(text):
+        return text.removeprefix("/dev/video").isdecimal() and not Path(text).is_file()
+    if scheme(text) not in ("http", "https"):
+        return True
+    try:
+        with open_source(source, vid_stride, reconnect_s) as opened:
+            return opened.live
+    except SourceError:
+        return False  # it fails in its turn
+
+
+def _given(source: Any) -> str | list[str]:
+    """A source as `run.yaml` has it: what `open_source` takes, without the secrets of a URL."""
+    if isinstance(source, str | int | Path):
+        return redacted(str(source)) if is_url(str(source)) else str(source)
+    return [str(image) for image in source]
+
+
+def _shown(source: Any) -> str:
+    given = _given(source)
+    return given if isinstance(given, str) else f"{len(given)} images"
+
+
+class _Networks:
+    """The networks of all sources of a run, loaded once, when the first source has been opened.
+
+    Attributes:
+        turn: held by who uses the detector, where several sources do at the same time.
+    """
+
+    def __init__(self, config: Config | str | Path | Tracker | None, device: str | None) -> None:
+        self._config = config
+        self._device = device
+        self._lock = threading.Lock()
+        self.turn = threading.Lock()
+
+    def tracker(self, of_its_own: bool) -> Tracker:
+        """A tracker without tracks: a new one, or where sources follow one another, the same for all."""
+        with self._lock:
+            tracker = copy(self._loaded) if of_its_own else self._loaded
+            tracker.stage_seconds = dict.fromkeys(tracker.stage_seconds, 0.0)
+            tracker.reset()
+            return tracker
+
+    @cached_property
+    def _loaded(self) -> Tracker:
+        from tracker.tracker import Tracker
+
+        config = self._config
+        if config is None or isinstance(config, Config | str | Path):
+            config = Tracker(config, device=self._device)
+        config.detector  # noqa: B018 - before anything is written: errors leave nothing behind
+        if config.config.appearance.enabled:
+            config.embedder  # noqa: B018 - the same
+        return config
+
+
+@dataclass
+class _Job:
+    """What the sources of one run share."""
+
+    networks: _Networks
+    folders: ResultFolders
+    vid_stride: int
+    reconnect_s: float
+    progress: Callable[[Progress], None]
+    command: Sequence[str]
+    beside_others: bool
+    stopped: int = 0  # the signal that ends the run
+    _reading: set[Source] = field(default_factory=set)
+
+    def stop(self, number: int) -> None:
+        """End every source at its next frame; who waits for a frame waits no longer."""
+        self.stopped = self.stopped or number
+        for source in tuple(self._reading):
+            source.close()
+
+    def track(self, source: Any, name: str) -> SourceResult:
+        """Track one source, its folder called `name` if not empty, to its end, its first error, or an interruption."""
+        try:
+            with self._opened(source) as opened:
+                return self._track(opened, source, name or opened.name)
+        except SourceError as error:
+            return SourceResult(_shown(source), error=error)
+
+    @contextmanager
+    def _opened(self, source: Any) -> Iterator[Source]:
+        with open_source(source, self.vid_stride, self.reconnect_s) as opened:
+            self._reading.add(opened)
+            try:
+                yield opened
+            finally:
+                self._reading.discard(opened)
+
+    def _track(self, source: Source, given: Any, name: str) -> SourceResult:
+        begun = time.perf_counter()
+        from tracker.system.device import resolve_device
+
+        output = self.folders.output
+        if output.offline and source.live:
+            raise UsageError(f"{source.name} is live and has no end to look back from; leave out --offline")
+        tracker = self.networks.tracker(of_its_own=self.beside_others)
+        device = resolve_device(tracker.config.device)
+        result = SourceResult(name)
+        if self.stopped:
+            return replace(result, interrupted=True, signal=self.stopped)
+        start = time.perf_counter()
+        result.folder = self.folders.make(name)
+        record = Record(result.folder / RECORD, self._conditions(source, given, tracker, device), output.files)
+        recorder = Recorder()
+        tables = replace(output, video=False, show=False, crops=False)  # of the first look
+        try:
+            record.save()
+            with ResultFiles(result.folder, source, tables if output.offline else output, record.add) as files:
+                try:
+                    self._follow(source, tracker, device, recorder, files, result, begun)
+                finally:
+                    result.tracks = files.tracks
+            result.stage_seconds["write"] = files.seconds
+            if len(recorder) and not self.stopped:
+                self._look_again(recorder, tracker.config, given, result, record)
+        except OutputError as error:
+            result.error = error
+        if self.stopped:
+            result.interrupted, result.signal = True, self.stopped
+        result.seconds = time.perf_counter() - start
+        result.stage_seconds.update({stage: s for stage, s in tracker.stage_seconds.items() if stage != "detect"})
+        with suppress(OutputError) if result.error else nullcontext():
+            record.save(result.to_dict())
+        if isinstance(result.error, OutputError) and not self.beside_others:
+            raise result.error
+        return result
+
+    def _follow(
+        self,
+        source: Source,
+        tracker: Tracker,
+        device: str,
+        recorder: Recorder,
+        files: ResultFiles,
+        result: SourceResult,
+        begun: float,
+    ) -> None:
+        """Every frame through detector and tracker, and half a second later into the files."""
+        hindsight: Hindsight[Held] = Hindsight(tracker.config.bank.report_delay_s, tracker.config.offline)
+        waiting = HeldFrames(files.pictures)
+        detector, start = tracker.detector, time.perf_counter()
+        batch = tracker.config.detector.batch
+        turn = self.networks.turn if self.beside_others else nullcontext()
+
+        def write(decided: list[tuple[Held, Tracks]]) -> None:
+            for held, tracks in decided:
+                files.take(waiting.release(held), tracks)
+
+        try:
+            with closing(detected(source, detector, device, result.stage_seconds, batch, turn)) as frames:
+                for frame, found in frames:
+                    if self.stopped:
+                        break
+                    tracks = tracker.update(frame.image, found, time_s=frame.time_s)
+                    result.frames += 1
+                    result.first_frame_s = result.first_frame_s or time.perf_counter() - begun
+                    tracks = replace(tracks, names=detector.names)
+                    if self.folders.output.offline:
+                        recorder.add(tracks, found, tracker.camera_motion, tracker.features)
+                    write(hindsight.push(waiting.hold(frame), tracks, tracker.camera_motion))
+                    seconds = time.perf_counter() - start
+                    live = len(tracks.confirmed)
+                    self.progress(Progress(result.source, result.frames, source.frame_count, live, seconds))
+                    if files.window_closed:
+                        self.stop(signal.SIGINT)
+        except SourceError as error:
+            result.error = error
+        except KeyboardInterrupt:  # of `progress`: who is called may end the run, too
+            self.stop(signal.SIGINT)
+        write(hindsight.flush())
+
+    def _look_again(self, recorder: Recorder, config: Config, given: Any, result: SourceResult, record: Record) -> None:
+        """Decode again the frames that were tracked, and write them with what a second look makes of the tracks.
+
+        What the first look left is replaced only by what is complete: after an interruption it stays.
+        """
+        assert result.folder is not None
+        try:
+            with TemporaryDirectory(prefix=".second-look-", dir=result.folder) as scratch:
+                table = second_look(recorder.table(), config)
+                with (
+                    self._opened(given) as source,
+                    ResultFiles(Path(scratch), source, self.folders.output, record.add) as files,
+                ):
+                    for position, frame in zip(range(len(recorder)), source):  # noqa: B905 - the rest was not tracked
+                        files.take(frame, table.at(position, recorder.names))
+                        if files.window_closed:
+                            self.stop(signal.SIGINT)
+                        if self.stopped:
+                            return
+                if self.stopped:
+                    return
+                result.tracks = files.tracks
+                result.stage_seconds["write"] += files.seconds
+                move_files(Path(scratch), result.folder)
+        except SourceError as error:
+            result.error = result.error or error
+
+    def _conditions(self, source: Source, given: Any, tracker: Tracker, device: str) -> dict[str, Any]:
+        """What `run.yaml` says from the start: enough to repeat the run."""
+        return {
+            "command": provenance.command_line(self.command),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "source": {
+                "given": _given(given),
+                "size": list(source.size or ()),
+                "frames_per_s": round(source.fps, 4),
+                "frame_count": source.frame_count,
+                "vid_stride": self.vid_stride,
+            },
+            "offline": self.folders.output.offline,
+        } | provenance.conditions(tracker.config, device)

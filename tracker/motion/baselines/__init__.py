@@ -1,0 +1,1 @@
+"""What the motion model is compared with."""

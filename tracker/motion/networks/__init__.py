@@ -1,0 +1,1 @@
+"""The networks of the motion model in PyTorch: trained, compared, exported."""

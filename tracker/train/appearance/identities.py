@@ -1,0 +1,161 @@
+"""Metric learning: crops with identities, and a network that puts looks of one identity near each other.
+
+Identities are classified (cross-entropy, smoothed labels) and, in each batch of some identities with some looks each,
+the least similar look of the same identity must be nearer than the most similar look of another (batch-hard triplets:
+Hermans, Beyer, Leibe: In Defense of the Triplet Loss, 2017). Looks are damaged as in distillation, and parts of
+them erased (Zhong et al., AAAI 2020); the classifier is thrown away.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tracker.appearance.embedder import load_weights
+from tracker.appearance.omniscale import FEATURES, FoldedNet, OmniScaleNet
+from tracker.datasets.mot import CLASS, ID, is_sequence_folder
+from tracker.datasets.reid_folders import pictures
+from tracker.errors import DataError
+from tracker.structures import Image
+from tracker.system.images import read_image
+from tracker.train.appearance.crops import Crop, Variations, is_big, true_boxes, with_margin
+from tracker.train.appearance.loop import TrainConfig, embed, normalised
+
+LOOKS = 4  # of each identity in a batch
+SMOOTHING, MARGIN = 0.1, 0.3
+HELD_OUT = 0.1  # share of the identities that is only looked at
+
+
+@dataclass(frozen=True)
+class Identity:
+    """All crops of one object."""
+
+    name: str
+    crops: list[Crop]
+
+
+def collect_identities(paths: Sequence[Path]) -> list[Identity]:
+    """Identities with at least two crops, from folders of pictures named as in Market-1501 or MSMT17 (searched
+    through), and from folders in MOTChallenge's layout with images and ground truth.
+
+    Raises:
+        DataError: fewer than two identities in one of `paths`.
+    """
+    found: list[Identity] = []
+    for path in paths:
+        looks: dict[str, list[Crop]] = defaultdict(list)
+        for name, crop in _labelled(path):
+            looks[name].append(crop)
+        several = [Identity(f"{path.name}/{name}", crops) for name, crops in sorted(looks.items()) if len(crops) > 1]
+        if len(several) < 2:
+            raise DataError(
+                f"{path} holds {len(several)} identities with two crops or more; give pictures named as in Market-1501 "
+                "(0002_c1s1_000451_03.jpg) or MSMT17, or MOTChallenge's layout with images and gt/; or give --teacher"
+            )
+        found += several
+    return found
+
+
+def _labelled(path: Path) -> Iterator[tuple[str, Crop]]:
+    if not path.is_dir():
+        raise DataError(f"{path} is not a folder; identities come from ReID or MOTChallenge folders")
+    if is_sequence_folder(path):
+        for sequence, image, rows, boxes in true_boxes(path):
+            for row, box in zip(rows, boxes, strict=True):
+                if is_big(box):
+                    crop = Crop(with_margin(image, box), bool(row[CLASS] == 1))
+                    yield f"{sequence.name}/{row[ID]:.0f}", crop
+        return
+    for picture in pictures(path):
+        yield picture.identity, Crop(_whole(read_image(picture.file)), True)
+
+
+def _whole(image: Image) -> Image:
+    """A picture that is a crop already."""
+    height, width = image.shape[:2]
+    return with_margin(image, np.array([0, 0, width, height], np.float32))
+
+
+def set_aside(count: int) -> int:
+    """How many of so many identities are only looked at; none of three or fewer, which are all learned from."""
+    return max(2, round(HELD_OUT * count)) if count > 3 else 0
+
+
+class MetricLearning:
+    """A `Task`.
+
+    Args:
+        identities: from `collect_identities`.
+        config: of the training.
+        start: weights to begin with; "": the embedded ones.
+        device: "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        WeightsError: start cannot be used.
+    """
+
+    def __init__(
+        self, identities: Sequence[Identity], config: TrainConfig, start: str | Path = "", device: str = "cpu"
+    ) -> None:
+        self.start = load_weights(start)
+        self.network = self.start.network().to(device)
+        order = np.random.default_rng(config.seed).permutation(len(identities))
+        held = set_aside(len(identities))
+        self._seen = [identities[i] for i in order[held:]]
+        unseen = [identities[i] for i in order[:held]] or self._seen
+        classifier = nn.Linear(FEATURES, len(self._seen), bias=False)
+        nn.init.normal_(classifier.weight, std=FEATURES**-0.5, generator=torch.Generator().manual_seed(config.seed))
+        self.extra: nn.Module = classifier.to(device)
+        self._size = config.crop_size
+        self._people = max(2, config.batch // LOOKS)
+        self._device = device
+        self._crops = [crop for identity in identities for crop in identity.crops]
+        variations = Variations(self._crops, np.random.default_rng(config.seed))
+        self.exam_looks, self._labels = self._looks(unseen, range(len(unseen)), variations, 2 * LOOKS, False)
+        self.exam_labels: Tensor | None = self._labels
+
+    def losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        drawn = rng.permutation(len(self._seen))[: self._people].tolist()
+        looks, labels = self._looks(self._seen, drawn, Variations(self._crops, rng, erase=0.5), LOOKS, True)
+        features = self.network(normalised(looks))
+        classes = F.cross_entropy(self.extra(features), labels, label_smoothing=SMOOTHING)
+        triplets = hardest_triplets(F.normalize(features), labels)
+        return {"loss": classes + triplets, "classes": classes, "triplets": triplets}
+
+    def exam(self, network: OmniScaleNet) -> dict[str, float]:
+        """Rank-1 and mAP of each look of the held-out identities against all others."""
+        features = embed(FoldedNet(network).to(self._device), self.exam_looks)
+        similarity = (features @ features.T).fill_diagonal_(-2)
+        same = (self._labels[:, None] == self._labels).fill_diagonal_(False)
+        right = same.gather(1, similarity.argsort(1, descending=True))[:, :-1].double()
+        precision = right.cumsum(1) / torch.arange(1, right.shape[1] + 1, device=right.device)
+        average = (precision * right).sum(1) / right.sum(1)
+        return {"rank1": float(right[:, 0].mean()), "map": float(average.mean())}
+
+    def _looks(
+        self, identities: Sequence[Identity], which: Sequence[int], variations: Variations, count: int, damaged: bool
+    ) -> tuple[Tensor, Tensor]:
+        """`count` looks (at most one a crop in an exam) of each of `which` identities, and their labels."""
+        looks, labels = [], []
+        for label in which:
+            for crop in variations.choose(identities[label].crops, count, repeat=damaged):
+                canvas = variations.canvas(crop)
+                looks.append(variations.look(canvas, self._size, damaged and variations.chance(0.7)))
+                labels.append(int(label))
+        return torch.from_numpy(np.stack(looks)).to(self._device), torch.tensor(labels, device=self._device)
+
+
+def hardest_triplets(features: Tensor, labels: Tensor) -> Tensor:
+    """Mean over (N, 512) unit rows of max(0, margin + farthest of its own - nearest of another), cosine distances."""
+    distance = 1 - features @ features.T
+    same = labels[:, None] == labels
+    farthest = distance.masked_fill(~same, -torch.inf).amax(1)
+    nearest = distance.masked_fill(same, torch.inf).amin(1)
+    return F.relu(MARGIN + farthest - nearest).mean()

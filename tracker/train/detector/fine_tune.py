@@ -1,0 +1,324 @@
+"""Fine-tune a YOLO detector with Ultralytics' own trainer, gently: it must stay as good as it was elsewhere.
+
+Low learning rate, the statistics of batch normalisation frozen, and the result averaged with the start in weight space
+(Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022): on images like the new ones most of the gain
+stays, on others nearly nothing is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from tracker.detection import yolo
+from tracker.detection.detector import find_weights
+from tracker.errors import DataError, UsageError
+from tracker.system.files import replace_file, writing
+from tracker.train.checkpoint import damaged, diverged, same_settings
+from tracker.train.detector.dataset import COMMAND, DataConfig, Dataset, build
+from tracker.train.interruption import undisturbed
+from tracker.train.output import claim, emptied
+
+_engine: Any = yolo.ultralytics("models.yolo.detect")
+_LICENCE = "AGPL-3.0"
+LEAVES = ("detector.safetensors", "detector.md", "dataset", "run")
+
+
+@dataclass(frozen=True)
+class FineTuneConfig:
+    """How a detector is fine-tuned.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch: images a step.
+        imgsz: size of the images.
+        lr: learning rate at the start (AdamW, falling linearly to a tenth).
+        mix: share of the trained weights in the result, the rest is the start; 1 forgets most, 0 learns nothing.
+        data: how the dataset is made.
+        seed: where all chance comes from.
+    """
+
+    epochs: int = 3
+    batch: int = 16
+    imgsz: int = 640
+    lr: float = 5e-5
+    mix: float = 0.5
+    data: DataConfig = field(default_factory=DataConfig)
+    seed: int = 0
+
+
+class _FineTuner(_engine.DetectionTrainer):  # type: ignore[misc]
+    """Ultralytics' trainer, begun from a given network instead of a file that would have to be unpickled."""
+
+    def __init__(self, start: Any, checkpoint: dict[str, Any], overrides: dict[str, Any]) -> None:
+        self._start, self._checkpoint = start, checkpoint
+        super().__init__(overrides=overrides)
+
+    def check_resume(self, overrides: dict[str, Any]) -> None:  # noqa: ARG002 (Ultralytics' signature)
+        """Go on with the settings of now, which were compared with the checkpoint's, and may ask for more epochs."""
+        self.resume = bool(self._checkpoint)
+
+    def setup_model(self) -> Any:
+        """The start network; on resuming, the checkpoint's, and the checkpoint."""
+        self.model = _network(self._checkpoint) if self.resume else self._start
+        return self._checkpoint or None
+
+    def optimizer_step(self) -> None:
+        """One step, if there is anything to learn from."""
+        if not bool(torch.isfinite(self.loss)):
+            raise diverged(f"the loss in epoch {self.epoch + 1} is {self.loss.item()}", "--lr")
+        super().optimizer_step()
+
+    def save_model(self) -> Any:
+        """The checkpoint, if it can be gone on from: what is not finite as 16 bits would be mended in silence."""
+        with undisturbed():
+            _check_finite(self.ema.ema)
+            return super().save_model()
+
+    def _model_train(self) -> None:
+        self.model.train()
+        for module in self.model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()  # few images would bend the statistics of many
+
+    def final_eval(self) -> None:
+        """Nothing: what is kept is the average with the start, which is measured after."""
+
+
+def fine_tune(
+    data: Sequence[Path],
+    out: Path,
+    config: FineTuneConfig,
+    *,
+    model: str = "",
+    held_out: Sequence[Path] = (),
+    device: str = "cpu",
+    resume: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, dict[str, float]]:
+    """Fine-tune the detector `model` (empty: the embedded one) on `data`; leaves `detector.safetensors` and its card.
+
+    Args:
+        data: folders in YOLO's or MOTChallenge's layout with images, and videos; see `detection_data`.
+        out: folder for the result, the dataset and the checkpoints.
+        held_out: labelled folders to measure on; by default a share of the labelled images in `data`.
+        resume: go on from `out`'s last checkpoint, after a whole epoch. More epochs than before are taken up as if they
+            had been asked for at first: the learning rate is that of the longer training.
+        progress: told in words what is going on.
+
+    Returns:
+        {"start": scores, "result": scores} on the held-out images: mAP50-95 and mAP50 in percent over all classes, and
+        `person` where there is that class.
+
+    Raises:
+        DataError: nothing to learn from or to measure on, or no checkpoint to go on from.
+        UsageError: the checkpoint was made with other settings, or the training diverges.
+        WeightsError: the checkpoint is damaged.
+        OutputError: `out` cannot be written, or holds what is an input or was not made by this command.
+    """
+    start_file = find_weights(model)
+    sources = [*data, *held_out]
+    parts = [path / part for path in sources for part in ("images", "labels")]  # which may be links
+    claim(out, COMMAND, LEAVES, [*sources, *parts, start_file])
+    last = out / "run" / "weights" / "last.pt"
+    settings = asdict(config.data) | asdict(config) | {"model": start_file.name}
+    settings |= {"data": [path.name for path in data], "val": [path.name for path in held_out]}
+    checkpoint: dict[str, Any] = {}
+    if resume:
+        checkpoint = _checkpoint(last, out / "run" / "settings.json", settings)
+        dataset = Dataset.load(out / "dataset")
+    else:
+        progress("collecting images and labels")
+        dataset = build(data, out / "dataset", start_file, config.data, device, held_out)
+        emptied(out / "run", COMMAND)
+        replace_file(out / "run" / "settings.json", json.dumps(settings).encode())
+    progress(f"{dataset.train} images to learn from ({dataset.made} labelled by the start), {dataset.val} held out")
+
+    def start() -> Any:
+        network, names = yolo.load(start_file)
+        return network if names == dataset.names else yolo.with_classes(network, dataset.names)
+
+    if checkpoint.get("epoch", -1) + 1 < config.epochs:
+        with _alone():
+            tuner = _FineTuner(start(), checkpoint, _overrides(dataset, out, config, device, last if resume else None))
+            tuner.add_callback("on_train_batch_end", lambda t: progress(_state(t)))
+            tuner.train()
+        trained = (tuner.ema.ema if tuner.ema else tuner.model).float().cpu()
+    else:  # it was interrupted after the last epoch
+        trained = _network(checkpoint)
+    result = _averaged(trained, start(), config.mix)
+    _check_finite(result)
+    weights = out / LEAVES[0]
+    notes = {"licence": _LICENCE, "start": start_file.name, "fine-tuning": json.dumps(asdict(config))}
+    with writing(weights):
+        yolo.save(result, weights, notes)
+    progress("measuring on the held-out images")
+    scores = {"result": evaluate(weights, dataset.file, config.imgsz, device)}
+    if yolo.load(start_file)[1] == dataset.names:
+        scores = {"start": evaluate(start_file, dataset.file, config.imgsz, device), **scores}
+    _write_card(out / "detector.md", data, start_file, dataset, config, scores)
+    return scores
+
+
+def _checkpoint(file: Path, made_with: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """What a run with these settings, but perhaps fewer epochs, left after its last whole epoch."""
+    if not file.is_file():
+        raise DataError(f"no checkpoint at {file} to go on from, no epoch was finished; leave --resume out")
+    checkpoint = yolo.read_checkpoint(file)
+    try:
+        then = dict(json.loads(made_with.read_text(encoding="utf-8")))
+        done = int(checkpoint["epoch"]) + 1
+        _network(checkpoint)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise damaged(file) from error
+    same_settings(file, then, settings, free=["epochs"])
+    if done > settings["epochs"]:
+        raise UsageError(f"{file} has {done} epochs behind it; give --epochs {done} or more, or leave --resume out")
+    return checkpoint
+
+
+def _network(checkpoint: dict[str, Any]) -> Any:
+    """The averaged network of a checkpoint."""
+    return (checkpoint.get("ema") or checkpoint["model"]).float()
+
+
+def _check_finite(network: Any) -> None:
+    """
+    Raises:
+        UsageError: weights that 16 bits cannot hold.
+    """
+    if not all(bool(torch.isfinite(value.half()).all()) for value in network.state_dict().values()):
+        raise diverged("weights are not finite", "--lr")
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Ultralytics without its progress and tables, its look for fonts and its reports; its warnings stay.
+
+    It looks for a font on its server whenever it reads a dataset, for pictures that are not made here.
+    """
+    logger, data = yolo.ultralytics("utils").LOGGER, yolo.ultralytics("data.utils")
+    events = yolo.ultralytics("utils.events").events
+    before = logger.level, data.check_font, events.enabled
+    logger.setLevel(logging.WARNING)
+    data.check_font, events.enabled = lambda _: None, False
+    try:
+        yield
+    finally:
+        logger.setLevel(before[0])
+        data.check_font, events.enabled = before[1:]
+
+
+def _amp(device: str) -> str | bool:
+    """16-bit floats where the device has them. bfloat16: for float16 Ultralytics would first download a network."""
+    return "bf16" if device != "cpu" and torch.cuda.is_bf16_supported(including_emulation=False) else False
+
+
+def _overrides(
+    dataset: Dataset, out: Path, config: FineTuneConfig, device: str, checkpoint: Path | None
+) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "task": "detect",
+        "model": str(checkpoint or "start"),
+        "data": str(dataset.file),
+        "project": str(out.resolve()),
+        "name": "run",
+        "exist_ok": True,
+        "epochs": config.epochs,
+        "batch": config.batch,
+        "nbs": config.batch,
+        "imgsz": config.imgsz,
+        "optimizer": "AdamW",
+        "lr0": config.lr,
+        "lrf": 0.1,
+        "warmup_epochs": 0.3,
+        "warmup_bias_lr": 0.0,
+        "mosaic": 0.0,
+        "scale": 0.3,
+        "seed": config.seed,
+        "device": device.removeprefix("cuda:"),
+        "workers": 0,
+        "amp": _amp(device),
+        "val": False,
+        "plots": False,
+        "verbose": False,
+        "resume": str(checkpoint) if checkpoint else False,
+    }
+    return settings
+
+
+def _state(tuner: Any) -> str:
+    losses = " ".join(f"{name} {float(value):.3f}" for name, value in tuner.tloss.items())
+    return f"epoch {tuner.epoch + 1} of {tuner.epochs}: {losses}"
+
+
+def _averaged(trained: Any, start: Any, mix: float) -> Any:
+    """`trained` with its weights averaged with those of `start`."""
+    before = start.state_dict()
+    trained.load_state_dict(
+        {
+            name: torch.lerp(before[name].float(), value.float(), mix) if value.is_floating_point() else value
+            for name, value in trained.state_dict().items()
+        }
+    )
+    return trained
+
+
+def evaluate(weights: Path, data: Path, imgsz: int, device: str = "cpu") -> dict[str, float]:
+    """mAP50-95 and mAP50 in percent of a detector on the `val` images of a `data.yaml`, by Ultralytics' validator."""
+    network, names = yolo.load(weights)
+    network.names = names
+    arguments = {
+        "task": "detect",
+        "data": str(data),
+        "imgsz": imgsz,
+        "batch": 8,
+        "workers": 0,
+        "plots": False,
+        "verbose": False,
+        "device": device.removeprefix("cuda:"),
+        "project": str(data.parent),
+        "name": "validation",
+        "exist_ok": True,
+    }
+    with _alone():
+        validator = _engine.DetectionValidator(args=arguments)
+        validator(model=network.fuse(verbose=False))
+    box = validator.metrics.box
+    scores = {"mAP50-95": 100 * float(box.map), "mAP50": 100 * float(box.map50)}
+    by_class = {names[int(number)]: 100 * float(box.maps[int(number)]) for number in box.ap_class_index}
+    return scores | {"person": by_class["person"]} if "person" in by_class else scores
+
+
+def _write_card(
+    path: Path,
+    data: Sequence[Path],
+    start: Path,
+    dataset: Dataset,
+    config: FineTuneConfig,
+    scores: dict[str, dict[str, float]],
+) -> None:
+    names = " ".join(item.name for item in data)
+    lines = [
+        "# Detector",
+        "",
+        f"{start.name}, fine-tuned with `track train detector {names}`. Licence: {_LICENCE}, as the start's.",
+        "",
+        f"- Data: {dataset.train} training images, {dataset.made} of them labelled by the start itself (where two",
+        f"  sizes, the mirror image and neighbouring frames agree); {dataset.val} labelled images held out.",
+        f"- Settings: {config.epochs} epochs in batches of {config.batch} at {config.imgsz} px, AdamW {config.lr:g},",
+        f"  batch normalisation frozen, result {config.mix:g} trained + {1 - config.mix:g} start, seed {config.seed}.",
+        "",
+        "| held-out images | " + " | ".join(scores["result"]) + " |",
+        "| --- |" + " --- |" * len(scores["result"]),
+        *(f"| {name} | " + " | ".join(f"{v:.2f}" for v in values.values()) + " |" for name, values in scores.items()),
+    ]
+    replace_file(path, ("\n".join(lines) + "\n").encode())
