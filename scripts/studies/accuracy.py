@@ -11,18 +11,20 @@ measures what may be tuned on.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
+from options import Only, Out, Preset, Sets, study
 from tracker import Config, Status, Tracker, Tracks
 from tracker.boxes import tlwh_to_xyxy
+from tracker.cli._sequences import CameraMotion
 from tracker.datasets.mot import FRAME, HEIGHT, ID, LEFT, SCORE, MotSequence, find_sequences, results
 from tracker.evaluation.tracking import score
-from tracker.jobs.sequences import CAMERA_MOTION, track_sequence
+from tracker.jobs.sequences import track_sequence
 from tracker.smoothing.fixed_lag import Hindsight
 
 SETS = {"mot17": True, "mot17-fifth": True, "mot15": True, "uadetrac": False, "sportsmot": False, "kitti": False}
@@ -143,43 +145,43 @@ def plot(table: dict[str, dict[str, Any]], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sets", type=Path)
-    parser.add_argument("--peers", type=Path, help="folder with SET/peers.json of scripts/studies/peers.py")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--config")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--only", default="", help="sets, comma-separated; default: all")
-    parser.add_argument("--camera-motion", choices=CAMERA_MOTION, help="default: gmc.txt where it is there")
-    when = parser.add_mutually_exclusive_group()
-    when.add_argument("--strict-online", action="store_true")
-    when.add_argument("--offline", action="store_true")
-    parser.add_argument("--rows", type=int, default=12, help="trackers in each set's own table")
-    arguments = parser.parse_args()
-    tracker = Tracker(Config.load(arguments.config) if arguments.config else Config(), device=arguments.device)
-    how = {name: getattr(arguments, name) for name in ("camera_motion", "strict_online", "offline")}
+def main(
+    sets: Sets,
+    out: Out,
+    peers: Annotated[Path | None, typer.Option(help="Folder with SET/peers.json of scripts/studies/peers.py.")] = None,
+    preset: Preset = None,
+    device: str = "cpu",
+    only: Only = "",
+    camera_motion: CameraMotion = None,
+    strict_online: Annotated[bool, typer.Option("--strict-online", help="Each frame as it was tracked.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Offline post-processing too.")] = False,
+    rows: Annotated[int, typer.Option(help="Trackers in each set's own table.")] = 12,
+) -> None:
+    """Track and score the sets, and compare with the peers where they have been run."""
+    if strict_online and offline:
+        raise typer.BadParameter("give --strict-online or --offline, not both")
+    tracker = Tracker(Config.load(preset) if preset else Config(), device=device)
+    how = {"camera_motion": camera_motion, "strict_online": strict_online, "offline": offline}
     table: dict[str, dict[str, Any]] = {}
-    for key in arguments.only.split(",") if arguments.only else SETS:
-        if not (arguments.sets / key).is_dir():
+    for key in only.split(",") if only else SETS:
+        if not (sets / key).is_dir():
             continue
-        ours = measure(tracker, arguments.sets / key, SETS[key], arguments.out / key, **how)
+        ours = measure(tracker, sets / key, SETS[key], out / key, **how)
         print(f"{key}: HOTA {ours['HOTA']:.2f}, IDF1 {ours['IDF1']:.2f}, {ours['update_fps']:.0f} frames/s", flush=True)
         table[key] = {OURS: ours}
-        if arguments.peers and (arguments.peers / key / "peers.json").is_file():
+        if peers and (peers / key / "peers.json").is_file():
             how_strictly = how | {"strict_online": True, "offline": False}
-            root, out = arguments.sets / key, arguments.out / f"{key}-strict"
-            table[key][STRICT] = measure(tracker, root, SETS[key], out, **how_strictly)
-            others = json.loads((arguments.peers / key / "peers.json").read_text())
-            late = best_told_late(others, arguments.peers / key, root, SETS[key], arguments.out / key)
+            table[key][STRICT] = measure(tracker, sets / key, SETS[key], out / f"{key}-strict", **how_strictly)
+            others = json.loads((peers / key / "peers.json").read_text())
+            late = best_told_late(others, peers / key, sets / key, SETS[key], out / key)
             table[key] |= {LATE: max(late.values(), key=lambda row: row["HOTA"])} | others
-    (arguments.out / "accuracy.json").write_text(json.dumps(table, indent=1) + "\n")
-    parts = [overview(table)] + [f"### {key}\n\n{detail(scores, arguments.rows)}" for key, scores in table.items()]
-    (arguments.out / "accuracy.md").write_text("\n\n".join(parts) + "\n")
+    (out / "accuracy.json").write_text(json.dumps(table, indent=1) + "\n")
+    parts = [overview(table)] + [f"### {key}\n\n{detail(scores, rows)}" for key, scores in table.items()]
+    (out / "accuracy.md").write_text("\n\n".join(parts) + "\n")
     if all(map(_peers, table.values())):
-        plot(table, arguments.out / "accuracy.png")
+        plot(table, out / "accuracy.png")
     print(overview(table))
 
 
 if __name__ == "__main__":
-    main()
+    study(main)

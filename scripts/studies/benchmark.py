@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from options import study
 from tracker.bench import growth
 from tracker.bench.report import costs_table
 from tracker.bench.runs import in_turn, ours
@@ -79,4 +80,4 @@ def update_times(tree: Path, objects: Sequence[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    study(main)

@@ -18,14 +18,13 @@ import torch
 import typer
 from torch import Tensor
 
+from options import study
 from tracker.motion.baselines.frame_kalman import CLASSIC, FrameNoise, correct, from_aspect, propagate, start, to_aspect
 from tracker.motion.kalman import to_cxcywh
 from tracker.train.filter import laplace_loss
 from tracker.train.motion.tracks import read_tracks, split_by_sequence
 from tracker.train.motion.windows import Windows, WindowSampler
 from tracker.train.motion_settings import MotionTraining
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def loss(windows: Windows, per_second: FrameNoise, aspect: bool) -> Tensor:
@@ -76,7 +75,6 @@ def fit(sampler: WindowSampler, settings: MotionTraining, aspect: bool, steps: i
     return FrameNoise(**{name: log.detach().exp().numpy() for name, log in logs.items()})
 
 
-@app.command()
 def main(
     roots: Annotated[list[Path], typer.Argument(metavar="DATA...", help="Folders in MOTChallenge layout.")],
     config: Annotated[Path, typer.Option(help="Of the training of the motion model: what is held out.")],
@@ -96,4 +94,4 @@ def main(
 
 
 if __name__ == "__main__":
-    app()
+    study(main)

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from torch import Tensor, nn
 
+from options import Sequences, study
 from tracker.datasets.mot import find_sequences
 from tracker.evaluation.forecasts import Forecasts, Model, Scene, forecasts, metrics, read_scene, together
 from tracker.motion.geometry import GEOMETRY_SIZE, HAS_FEATURE
@@ -47,8 +48,6 @@ AMONG = 20  # objects that one is told from
 SEEN = 100  # frames in which an object may be seen before it is hidden
 GATED = ("lstm", "gru")
 CHUNK = 250  # observations at a time: a Transformer's scores of 2,000 at once would fill the memory
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def recall_batch(rng: np.random.Generator, size: int, distance: int) -> tuple[Tensor, Tensor]:
@@ -123,7 +122,6 @@ def measured(model: Recall, distance: int, batch: int, seed: int) -> dict[str, f
     return {"accuracy": float(right), "gradient": float(inputs.grad[:, 0].norm(dim=1).mean())}
 
 
-@app.command()
 def recall(
     out: Annotated[Path, typer.Option(help="Folder for recall.json and recall.png; results already there are kept.")],
     networks: Annotated[str, typer.Option(help="Separated by commas.")] = "lstm,lstm-default,gru,rnn,transformer",
@@ -246,9 +244,8 @@ def identity_in_state(weights: Path, seed: int, tracks: int = 800, shown: int = 
     return found
 
 
-@app.command()
 def hidden(
-    roots: Annotated[list[Path], typer.Argument(metavar="ROOT...", help="A sequence, or a folder of sequences.")],
+    roots: Sequences,
     out: Annotated[Path, typer.Option(help="Folder for hidden.json and hidden.png; results already there are kept.")],
     models: Annotated[str, typer.Option(help="As of `track eval-motion`.")] = "lstm,kalman,last",
     seed: int = 0,
@@ -298,4 +295,4 @@ def _plot_hidden(found: dict[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    study(recall, hidden)

@@ -8,7 +8,6 @@ The looks are random: what they cost does not depend on whom they show, except t
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from options import Sequences, study
 from tracker import Tracker
 from tracker.datasets.mot import MotSequence, find_sequences
 from tracker.jobs.sequences import Given, given, track_frames
@@ -29,8 +29,9 @@ def with_looks(tracker: Tracker, sequence: MotSequence) -> Iterator[Given]:
         yield replace(frame, detections=frame.detections.with_features(looks))
 
 
-def main(root: Path) -> None:
-    tracker, sequences = Tracker(), find_sequences([root])
+def main(roots: Sequences) -> None:
+    """Print frames/s."""
+    tracker, sequences = Tracker(), find_sequences(roots)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "tracks.txt"
         seconds = sum(
@@ -40,4 +41,4 @@ def main(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    study(main)

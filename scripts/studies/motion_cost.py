@@ -20,6 +20,7 @@ import numpy as np
 import torch
 import typer
 
+from options import Out, study
 from tracker.motion.kalman import KalmanParameters
 from tracker.motion.learned import LearnedPredictor
 from tracker.motion.load import load_predictor
@@ -65,7 +66,7 @@ def cost(predictor: Predictor, tracks: int, history: int = 3, seconds: float = 1
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder for cost.json and cost.png.")],
+    out: Out,
     seconds: Annotated[float, typer.Option(help="How long each is measured.")] = 0.5,
 ) -> None:
     """Measure, print and plot."""
@@ -103,4 +104,4 @@ def plot(result: dict[str, dict[str, dict[int, float]]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    study(main)

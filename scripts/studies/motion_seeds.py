@@ -18,9 +18,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-ACROSS = 4  # panels
+from options import study
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+ACROSS = 4  # panels
 
 
 def by_network(metrics: dict[str, dict[str, dict[str, float]]]) -> dict[str, NDArray[np.float64]]:
@@ -67,7 +67,6 @@ def plot(sets: dict[str, dict[str, NDArray[np.float64]]], horizons: dict[str, li
     figure.savefig(path, dpi=110)
 
 
-@app.command()
 def main(
     evaluated: Annotated[list[Path], typer.Argument(help="Folders with a metrics.json.")],
     out: Annotated[Path, typer.Option(help="Folder for seeds.md and seeds.png.")],
@@ -84,4 +83,4 @@ def main(
 
 
 if __name__ == "__main__":
-    app()
+    study(main)

@@ -10,7 +10,6 @@ in the ByteTrack paper; without: the package's defaults. `-gmc`: with the camera
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import os
@@ -20,10 +19,13 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
+from options import Out, Sequences, study
+from tracker.cli._sequences import Preproc
 from tracker.datasets import degrade
 from tracker.datasets.mot import MotSequence, find_sequences, read_table, write_sequence
 from tracker.evaluation.tracking import score
@@ -152,23 +154,25 @@ def run(update: Update, sequence: MotSequence, out: Path) -> float:
     return seconds
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("roots", type=Path, nargs="+", metavar="ROOT")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--peers", default="", help="names, comma-separated; default: all")
-    parser.add_argument("--no-preproc", action="store_true", help="score every flagged row of the ground truth")
-    parser.add_argument("--vid-stride", type=int, default=1, help="every K-th frame, camera motion composed")
-    parser.add_argument("--damage", type=int, metavar="SEED", help="damaged ground truth in place of det/det.txt")
-    arguments = parser.parse_args()
+def main(
+    roots: Sequences,
+    out: Out,
+    names: Annotated[str, typer.Option("--peers", help="Some of them, separated by commas. Default: all.")] = "",
+    preproc: Preproc = True,
+    vid_stride: Annotated[int, typer.Option(help="Every K-th frame, camera motion composed.")] = 1,
+    damage: Annotated[
+        int | None, typer.Option(metavar="SEED", help="Damaged ground truth in place of det/det.txt.")
+    ] = None,
+) -> None:
+    """Run and score the peers."""
     os.environ["YOLO_OFFLINE"] = "1"
     warnings.filterwarnings("ignore")
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
-        sequences = find_sequences(arguments.roots)
-        if arguments.vid_stride > 1 or arguments.damage is not None:
-            sequences = [altered(s, Path(folder), arguments.vid_stride, arguments.damage) for s in sequences]
-        compare(sequences, arguments.out, arguments.peers.split(",") if arguments.peers else [], arguments.no_preproc)
+        sequences = find_sequences(roots)
+        if vid_stride > 1 or damage is not None:
+            sequences = [altered(s, Path(folder), vid_stride, damage) for s in sequences]
+        compare(sequences, out, names.split(",") if names else [], preproc)
 
 
 def altered(sequence: MotSequence, out: Path, step: int, seed: int | None) -> MotSequence:
@@ -188,7 +192,7 @@ def altered(sequence: MotSequence, out: Path, step: int, seed: int | None) -> Mo
     )
 
 
-def compare(sequences: list[MotSequence], out: Path, names: list[str], no_preproc: bool) -> None:
+def compare(sequences: list[MotSequence], out: Path, names: list[str], preproc: bool) -> None:
     """Run and score the peers; one that fails is said so and left out."""
     table = peers()
     moving = all(s.camera_motion_file.is_file() for s in sequences)
@@ -202,7 +206,7 @@ def compare(sequences: list[MotSequence], out: Path, names: list[str], no_prepro
         except Exception as error:  # another package's: any kind can come out of it
             print(f"{name}: failed: {type(error).__name__}: {error}", flush=True)
             continue
-        metrics = score([s.folder for s in sequences], folder, preproc=not no_preproc)
+        metrics = score([s.folder for s in sequences], folder, preproc=preproc)
         fps = sum(s.length for s in sequences) / seconds
         scores[name] = metrics["combined"] | {"update_fps": round(fps, 1)}
         scores_file.write_text(json.dumps(scores, indent=1))
@@ -210,4 +214,4 @@ def compare(sequences: list[MotSequence], out: Path, names: list[str], no_prepro
 
 
 if __name__ == "__main__":
-    main()
+    study(main)

@@ -26,6 +26,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from options import study
 from tracker import Config, Detections, Tracker
 from tracker.appearance.embedder import Embedder
 from tracker.boxes import covered_fraction, tlwh_to_xyxy
@@ -202,4 +203,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    study(main)

@@ -9,7 +9,6 @@ run to run, ours are not.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import tempfile
@@ -17,8 +16,10 @@ import warnings
 from functools import partial
 from pathlib import Path
 
+from options import Only, Out, Preset, Sequences, study
 from peers import Factory, run, ultralytics
 from tracker import Config, Tracker
+from tracker.cli._sequences import Preproc
 from tracker.datasets import degrade
 from tracker.datasets.mot import MotSequence, find_sequences, read_table, write_sequence
 from tracker.evaluation.tracking import score
@@ -79,23 +80,17 @@ def plot(table: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", type=Path, help="sequences with det/det.txt, gmc.txt and gt/gt.txt")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--only", default=",".join(CURVES), help="curves, comma-separated; default: all")
-    parser.add_argument("--config")
-    parser.add_argument("--no-preproc", action="store_true")
-    arguments = parser.parse_args()
+def main(roots: Sequences, out: Out, only: Only = "", preset: Preset = None, preproc: Preproc = True) -> None:
+    """Score the tracker and its peers on ever worse inputs: sequences with det/det.txt, gmc.txt and gt/gt.txt."""
     os.environ["YOLO_OFFLINE"] = "1"
     warnings.filterwarnings("ignore")
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    record = arguments.out / "robustness.json"
+    out.mkdir(parents=True, exist_ok=True)
+    record = out / "robustness.json"
     table = json.loads(record.read_text()) if record.is_file() else {}
-    wanted = arguments.only.split(",")
+    wanted = only.split(",") if only else list(CURVES)
     table[OURS] = {how: curve for how, curve in table.get(OURS, {}).items() if how not in wanted}
-    tracker = Tracker(Config.load(arguments.config) if arguments.config else Config(), device="cpu")
-    sequences = find_sequences([arguments.root])
+    tracker = Tracker(Config.load(preset) if preset else Config(), device="cpu")
+    sequences = find_sequences(roots)
     for how in wanted:
         for level in CURVES[how]:
             with tempfile.TemporaryDirectory() as folder:
@@ -111,13 +106,13 @@ def main() -> None:
                             track_sequence(tracker, sequence, results / f"{sequence.name}.txt", strict_online=True)
                         else:
                             run(PEERS[name](sequence), sequence, results)
-                    curve[f"{level:g}"] = score(root, results, preproc=not arguments.no_preproc)["combined"]["HOTA"]
+                    curve[f"{level:g}"] = score(root, results, preproc=preproc)["combined"]["HOTA"]
             at = ", ".join(f"{name} {table[name][how][f'{level:g}']:.2f}" for name in (OURS, *PEERS))
             print(f"{LABELS[how]} {level:g}: {at}", flush=True)
             record.write_text(json.dumps(table, indent=1) + "\n")
     if all(how in table[OURS] for how in CURVES):
-        plot(table, arguments.out / "robustness.png")
+        plot(table, out / "robustness.png")
 
 
 if __name__ == "__main__":
-    main()
+    study(main)

@@ -11,6 +11,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from options import study
 from tracker import Detections, Gallery, Tracker
 
 BATCH = 50  # people at once
@@ -64,4 +65,4 @@ def main(people: Annotated[int, typer.Option(min=10 * BATCH, help="How many are 
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    study(main)
