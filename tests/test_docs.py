@@ -77,7 +77,7 @@ def test_workflows_run_what_is_run_here():
 
 
 def test_the_citation_has_the_version():
-    from tracker.version import __version__
+    from tracker.system.version import __version__
 
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["cff-version"] == "1.2.0"

@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tracker.version import __version__
+from tracker.system.version import __version__
 
 if TYPE_CHECKING:
     from tracker.appearance.gallery import Gallery

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.boxes import Boxes, cxcywh_to_xyxy, xyxy_to_cxcywh
-from tracker.motion.kalman import UNEQUAL
 
 Affine = NDArray[np.float64]  # (2, 3): a point of the previous frame -> the same point of the world in this frame
 Array = NDArray[np.float64]
+
+UNEQUAL = 0.01  # share by which an affine scales widths more (less) than heights before it counts
 
 
 def identity() -> Affine:

@@ -16,7 +16,7 @@ import yaml
 from tracker.config import Config
 from tracker.errors import WeightsError
 from tracker.system.engine import MANIFEST
-from tracker.version import __version__
+from tracker.system.version import __version__
 from tracker.video.url import is_url, redacted
 
 _PACKAGES = ("torch", "torchvision", "ultralytics", "opencv-python", "numpy", "av", "lap", "trackeval")

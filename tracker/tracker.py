@@ -34,12 +34,12 @@ from tracker.camera_motion import CameraMotion
 from tracker.config import Config
 from tracker.detection.score_calibration import ScoreScale
 from tracker.errors import InputError
-from tracker.frame_times import FrameTimes
 from tracker.motion.blas import one_thread
 from tracker.motion.load import load_predictor
 from tracker.smoothing.fixed_lag import Hindsight
 from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_image
 from tracker.system import state
+from tracker.system.frame_times import FrameTimes
 from tracker.system.state import Names, Stateful, fits
 
 if TYPE_CHECKING:
@@ -83,11 +83,7 @@ class Tracker(Stateful):
     rebuilt += ("_networks", "_calibration")
 
     def __init__(
-        self,
-        config: Config | str | Path | None = None,
-        *,
-        device: str | None = None,
-        gallery: Gallery | None = None,
+        self, config: Config | str | Path | None = None, *, device: str | None = None, gallery: Gallery | None = None
     ) -> None:
         self.config = config if isinstance(config, Config) else Config.load(config) if config else Config()
         if device is not None:
@@ -323,13 +319,7 @@ class Tracker(Stateful):
         return affine if before in ([], self._size) else camera.after(camera.resized(before, self._size), affine)
 
     def _embed(
-        self,
-        frame: Image,
-        found: Detections,
-        trust: Floats,
-        candidates: Candidates,
-        similarity: Floats,
-        time_s: float,
+        self, frame: Image, found: Detections, trust: Floats, candidates: Candidates, similarity: Floats, time_s: float
     ) -> Detections:
         """Look at the crops that motion cannot place, and at those of tracks not looked at for a while.
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tracker.detection.letterbox import PAD
+from tracker.detection.yolo_weights import load, read_checkpoint, save, ultralytics, with_classes
 from tracker.structures import Image
-from tracker.yolo_weights import load, read_checkpoint, save, ultralytics, with_classes
 
 __all__ = ["load", "read_checkpoint", "save", "ultralytics", "with_classes"]
 

@@ -39,7 +39,7 @@ from tracker.provenance import hashed, weights_files
 from tracker.system.engine import MANIFEST, find
 from tracker.system.extras import extra
 from tracker.system.files import replace_text, writing
-from tracker.version import __version__
+from tracker.system.version import __version__
 
 FORMATS = ("onnx", "openvino")
 NETWORKS = ("detector", "appearance", "motion")

@@ -21,7 +21,7 @@ from tracker.config import Config
 from tracker.detection.detector import find_weights
 from tracker.errors import OutputError, WeightsError
 from tracker.system.extras import extra
-from tracker.version import __version__
+from tracker.system.version import __version__
 
 _REVISION = "1"  # of what is made from the same weights by the same versions
 

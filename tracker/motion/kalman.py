@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.affine import affine_scale, turn
+from tracker.affine import UNEQUAL, affine_scale, turn
 from tracker.boxes import cxcywh_to_xyxy
 from tracker.errors import WeightsError
 from tracker.motion.predictor import Observations, Prediction
@@ -42,7 +42,6 @@ LARGEST_CHANGE = np.array([np.inf, np.inf, 3.0, 3.0])
 """No forecast changes a size by more than a factor e^3 = 20: a logarithm's error must not become a box of any size."""
 
 _CENTRE = np.array([1.0, 1.0, 0.0, 0.0])  # of the four coordinates, those in pixels
-UNEQUAL = 0.01  # share by which an affine scales widths more (less) than heights before it counts
 
 
 def namespace(array: Array) -> Any:

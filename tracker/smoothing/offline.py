@@ -29,13 +29,8 @@ Array = NDArray[np.float64]
 _LINK = np.array([1.82, -0.90, 1.06, -2.67, -1.60])  # constant, surprise, vagueness, log of the gap in s, growth
 _OTHER_CLASS = -3.0  # what another class adds to the log-odds
 _SIZE_ROWS = 10  # rows at a track's end whose sizes are averaged: one box alone is too noisy
-_NOTHING = (
-    np.zeros(0, np.int64),
-    np.zeros((0, 4), np.float32),
-    np.zeros(0, np.float32),
-    np.zeros(0, np.int64),
-    np.zeros(0, np.int64),
-)
+_NONE = np.zeros(0, np.int64)
+_NOTHING = (_NONE, np.zeros((0, 4), np.float32), np.zeros(0, np.float32), _NONE, _NONE)
 
 
 class Recorder:

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from tracker.detection.yolo_architecture import HEADS, Planned, check_description
 from tracker.errors import WeightsError
 from tracker.system.privacy import imported
-from tracker.yolo_architecture import HEADS, Planned, check_description
 
 _reading = threading.Lock()
 
