@@ -21,10 +21,10 @@ from torch import Tensor
 from options import study
 from tracker.motion.baselines.frame_kalman import CLASSIC, FrameNoise, correct, from_aspect, propagate, start, to_aspect
 from tracker.motion.kalman import to_cxcywh
-from tracker.train.filter import laplace_loss
+from tracker.train.motion.filter_fit import laplace_loss
+from tracker.train.motion.settings import MotionTraining
 from tracker.train.motion.tracks import read_tracks, split_by_sequence
 from tracker.train.motion.windows import Windows, WindowSampler
-from tracker.train.motion_settings import MotionTraining
 
 
 def loss(windows: Windows, per_second: FrameNoise, aspect: bool) -> Tensor:
@@ -57,7 +57,7 @@ def tensors(noise: FrameNoise) -> FrameNoise:
 
 
 def fit(sampler: WindowSampler, settings: MotionTraining, aspect: bool, steps: int) -> FrameNoise:
-    """The constants under which the true future is most likely, as `tracker.train.motion.trainer.fit_filter` finds ours."""
+    """The constants under which the true future is most likely, as `filter_fit.fit_filter` finds ours."""
     classic = CLASSIC["xyah" if aspect else "xywh"]
     begin = tensors(classic.per_frame(30.0))
     logs = {name: value.log().requires_grad_() for name, value in vars(begin).items()}

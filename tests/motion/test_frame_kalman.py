@@ -80,9 +80,9 @@ def test_aspects_there_and_back():
 def test_the_fit_makes_the_future_likelier(tmp_path):
     pytest.importorskip("torch")
     import fit_frame_kalman
+    from tracker.train.motion.settings import MotionTraining
     from tracker.train.motion.tracks import read_tracks
     from tracker.train.motion.windows import WindowSampler
-    from tracker.train.motion_settings import MotionTraining
 
     write_sequence(tmp_path, "SEQ", frames=80, tracks=8)
     sampler = WindowSampler(read_tracks([tmp_path], (), (), (), lambda _: None))

@@ -26,10 +26,10 @@ from tracker.motion.load import load_predictor  # noqa: E402  # noqa: E402
 from tracker.motion.predictor import Observations  # noqa: E402
 from tracker.motion.weights import read_weights  # noqa: E402
 from tracker.train.motion.card import write_card  # noqa: E402  # noqa: E402
+from tracker.train.motion.settings import MotionTraining  # noqa: E402
 from tracker.train.motion.tracks import read_tracks, split_by_sequence  # noqa: E402  # noqa: E402
 from tracker.train.motion.trainer import Trainer  # noqa: E402  # noqa: E402
 from tracker.train.motion.windows import WindowSampler, filtered  # noqa: E402  # noqa: E402
-from tracker.train.motion_settings import MotionTraining  # noqa: E402
 
 SMALL = MotionTraining(
     rounds=13, filter_rounds=5, short_windows=24, short_steps=10, long_windows=8, long_steps=12, validate_every=6,

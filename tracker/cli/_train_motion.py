@@ -46,8 +46,8 @@ def motion(
     from tracker.config import merged
     from tracker.system.device import resolve_device
     from tracker.train.motion.card import plot, write_card
+    from tracker.train.motion.settings import MotionTraining
     from tracker.train.motion.trainer import Trainer
-    from tracker.train.motion_settings import MotionTraining
 
     console = Console(stderr=True, quiet=quiet)
     settings = MotionTraining.load(config)

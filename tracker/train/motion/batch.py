@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tracker.motion.head import corrected
 from tracker.motion.kalman import KalmanParameters, forecast
-from tracker.train.filter import laplace_loss
+from tracker.train.motion.filter_fit import laplace_loss
 from tracker.train.motion.windows import Windows, filtered
 
 

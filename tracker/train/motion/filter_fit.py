@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from tracker.motion.kalman import KalmanParameters, correct, forecast, process_unit, propagate, start
+from tracker.train.motion.settings import MotionTraining
 from tracker.train.motion.windows import WindowSampler
-from tracker.train.motion_settings import MotionTraining
 
 START = {  # where the search for the filter's constants begins: a pedestrian at arm's length of the detector's noise
     "damping": (0.6, 0.8, 2.0, 2.0),
