@@ -7,6 +7,8 @@ import math
 SETTLED_S = 1.0  # stamps that left their line and went on for this long do not return to it
 LONGEST_GAP_S = 30 * 86400.0  # a recording may pause for days; what is longer is a damaged stamp
 
+_RUBBISH_S = 1e11  # 3000 years; beyond it a float cannot tell frames apart
+
 
 class Clock:
     """Seconds since the first frame, always advancing, from stamps that may be missing, repeat, jump or start over.
@@ -36,7 +38,7 @@ class Clock:
 
     def __call__(self, stamp_s: float | None, latest_s: float = math.inf) -> float:
         """The time of the next frame; a jump by over `SETTLED_S` to a time past `latest_s` is not believed."""
-        if stamp_s is None or not math.isfinite(stamp_s):
+        if stamp_s is None or not abs(stamp_s) < _RUBBISH_S:
             self._last_s += self._interval_s
             return self._last_s
         if self._origin_s is None:
@@ -51,12 +53,10 @@ class Clock:
             time_s = self._last_s + self._interval_s
             self._origin_s = stamp_s - time_s
         creeping = time_s <= self._last_s
-        if (
-            creeping
-        ):  # after the first half, equal stamps are full intervals apart; later ones may not overtake the line
+        if creeping:  # equal stamps are full intervals apart after the first half; others let the line catch up
             share = 1.0 if self._creeping and step_s == 0 else 0.5
             pace_s = self._interval_s if step_s <= 0 else min(step_s, self._interval_s)
-            time_s = self._last_s + share * pace_s
+            time_s = max(self._last_s + share * pace_s, math.nextafter(self._last_s, math.inf))
         self._creeping = creeping
         self._last_s = time_s
         return time_s
