@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import glob
+import os
 import re
 import threading
 import weakref
@@ -86,7 +87,7 @@ def separate(sources: Iterable[str | int | Path]) -> list[str | int | Path | lis
     separated: list[str | int | Path | list[Path]] = []
     folders: dict[Path, list[Path]] = {}
     for source in chain.from_iterable(_matches(given) or (given,) for given in sources):
-        if not isinstance(source, str | Path) or not is_image(Path(source)) or not Path(source).is_file():
+        if not isinstance(source, str | Path) or not is_image(Path(source)) or not _is_there(source):
             separated.append(source)
             continue
         path = Path(source)
@@ -242,7 +243,7 @@ def _reader(source: str | int | Path | Sequence[str | Path], reconnect_s: float)
     if is_url(text):
         return _url(text.strip(), reconnect_s)
     device = re.fullmatch("(/dev/video)?([0-9]+)", text)
-    if device and (device[1] or not Path(text).exists()):
+    if device and (device[1] or not _is_there(text)):
         return CameraReader(int(device[2]), reconnect_s)
     return _path(Path(source))
 
@@ -257,13 +258,18 @@ def _url(url: str, reconnect_s: float) -> Reader:
     return url_reader(url, reconnect_s)
 
 
+def _is_there(path: str | Path) -> bool:
+    """Whether something has that name; in a folder without permission nothing has, where `Path.exists` would raise."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
 def _path(path: Path) -> Reader:
     try:
         if path.is_dir():
             return _images(folder_images(path), f"folder {path}")
         if not path.exists():
             return _pattern(path)
-        if not path.is_file():
+        if not path.is_file():  # a pipe would be waited for
             raise SourceError(
                 f"{path} is a pipe or a device, no file; give a file, or serve it under an address (tcp://)"
             )
@@ -301,10 +307,10 @@ def _images(paths: Sequence[Path], shown: str) -> Reader:
 def _matches(source: str | int | Path) -> Sequence[Path] | None:
     """The files a glob finds, in natural order; None where the source is no pattern."""
     text = str(source)
-    if isinstance(source, int) or not re.search("[*?[]", text) or is_url(text) or Path(text).exists():
+    if isinstance(source, int) or not re.search("[*?[]", text) or is_url(text) or _is_there(text):
         return None
     found = map(Path, glob.glob(text, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
-    return sorted(filter(Path.is_file, found), key=natural_order)
+    return sorted(filter(os.path.isfile, found), key=natural_order)
 
 
 def _missing(path: Path) -> SourceError:
