@@ -272,13 +272,12 @@ def _pictures(
                 packet: Packet[Any] | None = next(packets, None)
             except av.error.FFmpegError as error:
                 packet, failure = _flush(stream), error
+            except IndexError:  # PyAV's own, after the end of a file in the middle of which streams appeared
+                return
             if packet is None:
                 return
             if time.monotonic() - heard > silence_s and failure is None:
-                packet, failure = (
-                    _flush(stream),
-                    SourceError(f"{shown}: no picture for {silence_s:g} s; check the camera"),
-                )
+                packet, failure = _flush(stream), SourceError(f"{shown}: no picture for {silence_s:g} s")
             if packet.stream.index != stream.index:
                 continue
             try:
