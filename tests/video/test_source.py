@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import gc
 import http.server
+import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -69,9 +71,10 @@ def write_video(
     options: dict[str, str] | None = None,
     rate: int = 10,
 ) -> Path:
-    """A video at `rate` frames/s, or with the given times."""
+    """A video at `rate` frames/s, or with the given times; with B-frames where the codec has them."""
     with av.open(str(path), "w", options=options or {}) as container:
-        stream = container.add_stream(codec, rate=rate)
+        b_frames = {"libx264": {"bf": "3", "x264-params": "b-adapt=0"}, "mpeg2video": {"bf": "2"}, "mpeg4": {"bf": "2"}}
+        stream = container.add_stream(codec, rate=rate, options=b_frames.get(codec, {}))
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         stream.bit_rate = 4_000_000  # enough to keep every level
@@ -276,6 +279,57 @@ def test_the_clock_always_advances() -> None:
     clock = Clock(interval_s=0.1)
     stamps = [None, 7.0, 7.1, 7.1, 7.2, None, 7.5, 0.0, 0.1]  # missing, repeated, started over
     assert [clock(stamp) for stamp in stamps] == pytest.approx([0, 0.1, 0.2, 0.25, 0.3, 0.4, 0.6, 0.7, 0.8])
+
+
+@pytest.mark.parametrize("back_s", [0.3, 0.5, 0.9, 5.0], ids="{} s".format)
+def test_segments_whose_stamps_begin_anew_run_at_their_own_speed(back_s: float) -> None:
+    clock = Clock(0.1)
+    count = round(back_s / 0.1) + 1
+    times_s = [clock(100 + 0.1 * (i % count)) for i in range(4 * count)]
+    assert times_s == pytest.approx([0.1 * i for i in range(4 * count)])
+
+
+@pytest.mark.parametrize("wrong_s", [0.0, 6.5, 1e9, math.nan, -math.inf], ids="{}".format)
+def test_one_wrong_stamp_costs_only_its_own_time(wrong_s: float) -> None:
+    clock = Clock(0.1)
+    stamps = [7.0, 7.1, 7.2, wrong_s, 7.4, 7.5, 7.6]
+    assert [clock(stamp) for stamp in stamps] == pytest.approx([0.1 * i for i in range(7)])
+
+
+def test_a_gap_of_hours_is_kept_but_not_where_the_wall_clock_says_that_none_was() -> None:
+    clock = Clock(0.1)
+    assert [clock(stamp) for stamp in (0, 0.1, 25200, 25200.1)] == pytest.approx([0, 0.1, 25200, 25200.1])
+    clock = Clock(0.1)
+    assert [clock(stamp, latest_s=20) for stamp in (0, 0.1, 25200, 25200.1)] == pytest.approx([0, 0.1, 0.2, 0.3])
+
+
+@given(
+    st.lists(st.none() | st.floats(), max_size=60),
+    st.floats(1e-3, 1.0),
+    st.lists(st.floats(0, 1e6) | st.just(math.inf), min_size=60, max_size=60),
+)
+def test_time_advances_and_is_finite_whatever_the_stamps(
+    stamps: list[float | None], interval_s: float, latest_s: list[float]
+) -> None:
+    clock = Clock(interval_s)
+    times_s = [clock(stamp, latest) for stamp, latest in zip(stamps, latest_s, strict=False)]
+    assert np.isfinite(times_s).all()
+    assert (np.diff(times_s) > 0).all()
+
+
+@given(
+    st.sampled_from([1 / 60, 0.04, 0.1, 0.5]),
+    st.lists(st.tuples(st.integers(3, 40), st.floats(0, 1e6)), min_size=1, max_size=8),
+)
+def test_the_rate_is_the_streams_however_often_its_stamps_begin_anew(
+    interval_s: float, segments: list[tuple[int, float]]
+) -> None:
+    clock, end_s, times_s = Clock(interval_s), 0.0, []
+    for count, start_s in segments:
+        start_s = min(start_s, end_s - 3 * interval_s)  # later would be jitter, or a gap
+        times_s += [clock(start_s + i * interval_s) for i in range(count)]
+        end_s = start_s + count * interval_s
+    assert times_s[-1] == pytest.approx((len(times_s) - 1) * interval_s, rel=1e-6, abs=1e-6)
 
 
 # Files that are not what they should be
@@ -516,6 +570,39 @@ def test_every_picture_of_an_image_file_is_a_frame(tmp_path: Path) -> None:
         assert np.diff([frame.time_s for frame in frames]) == pytest.approx(0.1 if own else 1 / 30)
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.tiff"])
+def test_animations_and_pages_give_all_their_pictures(tmp_path: Path, name: str) -> None:
+    pictures = [PIL.Image.fromarray(np.full((48, 64, 3), grey(i), np.uint8)) for i in range(6)]
+    durations = {} if name == "a.tiff" else {"duration": [100, 100, 300, 100, 100, 100]}
+    lossless = {"lossless": True} if name == "a.webp" else {}
+    pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:], **durations, **lossless)
+    times_s = np.arange(6) / 30 if name == "a.tiff" else [0, 0.1, 0.2, 0.5, 0.6, 0.7]
+    for place in (tmp_path / name, tmp_path):
+        with open_source(place) as source:
+            frames = list(source)
+        assert [index_of(frame) for frame in frames] == list(range(6))
+        assert [frame.time_s for frame in frames] == pytest.approx(times_s)
+    with open_source(tmp_path / name, vid_stride=4) as source:
+        assert source.frame_count == 2
+        assert [index_of(frame) for frame in source] == [0, 4]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp"])
+def test_damaged_animations_are_named(tmp_path: Path, name: str) -> None:
+    pictures = [PIL.Image.fromarray(picture(i)) for i in range(6)]
+    pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:])
+    data = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(data[: len(data) // 2])
+    with pytest.raises(SourceError, match=f"cannot read image .*{name}: it is damaged or no image"):
+        list(open_source(tmp_path / name))
+
+
+def test_pages_of_16_bits_become_8_as_single_ones_do(tmp_path: Path) -> None:
+    pages = [np.full((48, 64, 3), 257 * grey(i), np.uint16) for i in range(3)]
+    cv2.imwritemulti(str(tmp_path / "stack.tif"), pages)
+    assert [index_of(frame) for frame in open_source(tmp_path / "stack.tif")] == [0, 1, 2]
+
+
 def test_hidden_images_are_no_frames(tmp_path: Path) -> None:
     write_images(tmp_path, ["1.png", "2.png", "._1.png"])
     assert len(list(open_source(tmp_path))) == 2
@@ -570,6 +657,29 @@ def test_opencv_is_quiet_in_several_threads_and_loud_again_afterwards() -> None:
     both.wait()
     thread.join()
     assert logging.getLogLevel() == before
+
+
+def test_a_pattern_in_a_folder_without_permission_finds_nothing() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = write_images(Path(name) / "secret", ["1.png"])
+        root = hasattr(os, "geteuid") and os.geteuid() == 0
+        folder.chmod(0)
+        if root:
+            os.seteuid(65534)
+        try:
+            assert separate([folder / "1.png", f"{folder}/*.png"]) == [folder / "1.png", f"{folder}/*.png"]
+            with pytest.raises(SourceError, match="no permission to read"):
+                open_source(f"{folder}/*.png")
+        finally:
+            if root:
+                os.seteuid(0)
+            folder.chmod(0o700)
+
+
+def test_a_pipe_among_images_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1.jpg")
+    with pytest.raises(SourceError, match=r"cannot read image .*1\.jpg: it is no file; remove it"):
+        open_source(tmp_path)
 
 
 # Cameras: none is attached here, so OpenCV's real capture reads a file in its place
@@ -726,6 +836,30 @@ def test_a_download_is_bounded(clip: Path, serve: Callable[[Handler], str], monk
     address = serve(partial(LeftAlone, directory=str(clip.parent)))
     with pytest.raises(SourceError, match=r"larger than the .* that may be downloaded .*download it yourself"):
         fetch(f"{address}/{clip.name}", threading.Event())
+
+
+class Endless(Quiet):
+    """Says that it sends `length` bytes, and sends `step` at a time for ever."""
+
+    length, step, pause_s = "", 1 << 20, 0.0
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        if self.length:
+            self.send_header("Content-Length", self.length)
+        self.end_headers()
+        with suppress(OSError):
+            while not time.sleep(self.pause_s):
+                self.wfile.write(bytes(self.step))
+
+
+def test_a_download_that_drips_is_given_up(serve: Callable[[Handler], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracker.readers.url.PATIENCE_S", 0.5)
+    address = serve(type("Dripping", (Endless,), {"step": 1, "pause_s": 0.05}))
+    begun = time.monotonic()
+    with pytest.raises(TimeoutError):
+        fetch(f"{address}/a.mp4", threading.Event())
+    assert time.monotonic() - begun < 2
 
 
 @given(
@@ -943,6 +1077,22 @@ def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch
 )
 def test_what_is_shown_of_a_url(url: str, shown: str, name: str) -> None:
     assert (redacted(url), host(url)) == (shown, name)
+
+
+@given(
+    scheme=st.sampled_from(["rtsp://", "https://", "rtsp:/", "http:/", " RTSP://", "gopher://"]),
+    user=st.sampled_from(["", "bob", "a.b"]),
+    password=st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=6),
+    place=st.sampled_from(["cam", "cam:554/live", "[::1]:554/a/b.mp4", "10.0.0.7/a?b=c"]),
+)
+def test_no_password_survives(scheme: str, user: str, password: str, place: str) -> None:
+    password = f"Zq{password}"  # digits and a slash alone would be a port and a path
+    shown = redacted(f"{scheme}{user}:{password}@{place}")
+    assert password not in shown
+    assert "Zq" not in shown
+    token = re.sub("[/?#:]", "", password)  # with a slash or a colon it would be something else
+    assert "Zq" not in redacted(f"{scheme}{token}@{place}")
+    assert "Zq" not in redacted(f"{scheme}{place.partition('?')[0]}?key={password}")
 
 
 # Real clips
