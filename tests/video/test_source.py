@@ -854,7 +854,7 @@ class Endless(Quiet):
 
 
 def test_a_download_that_drips_is_given_up(serve: Callable[[Handler], str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tracker.readers.url.PATIENCE_S", 0.5)
+    monkeypatch.setattr("tracker.video.url.PATIENCE_S", 0.5)
     address = serve(type("Dripping", (Endless,), {"step": 1, "pause_s": 0.05}))
     begun = time.monotonic()
     with pytest.raises(TimeoutError):
