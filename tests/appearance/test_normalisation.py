@@ -85,3 +85,23 @@ def test_a_better_picture_is_larger_surer_and_not_covered():
     assert large > plain > unsure
     assert behind < plain and in_front == pytest.approx(plain)
     assert look_quality(np.zeros((0, 4), np.float32), np.zeros(0, np.float32)).shape == (0,)
+
+
+def test_an_embedding_that_does_not_tell_objects_apart_abstains():
+    """Fish of one kind: looks of one are a deviation more alike than those of two; cars: two and a half deviations."""
+
+    def belief(deviations):
+        rng, scale, seen = np.random.default_rng(0), LookScale(0.55, 0.10, 0.92), []
+        for _ in range(100):
+            few = np.pad(rng.normal(size=(6, 12)) + 5 * np.eye(1, 12), ((0, 0), (0, 500)))  # few dimensions vary much
+            found = frame(0.0, rng).with_features(few.astype(np.float32))
+            seen.append((found.features @ found.features.T)[np.triu_indices(len(found), 1)])
+            scale.learn(found)
+        same = np.float32(np.mean(seen) + deviations * np.std(seen))
+        for _ in range(100):
+            scale.learn_same(np.full(6, same), np.zeros(6, np.int64))
+        return float(scale(np.array([[same]]), np.array([0]))[1][0])
+
+    assert belief(0.9) == 0
+    assert 0 < belief(1.5) < belief(2.5)
+    assert belief(2.5) >= 1

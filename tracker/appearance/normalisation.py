@@ -26,6 +26,7 @@ _MEMORY = 20_000.0  # pairs that the estimate looks back on
 _CLASSES = 2000  # of which something is known at most; then that of the class first seen is forgotten
 _SAMPLE = 128  # detections of a frame that are compared with each other, at most
 _LARGE = 128.0  # pixels of height from which a picture gains little by being larger
+_NO_SEPARATION, _SEPARATION = 1.0, 2.0  # deviations between the means of one object's and of two; see `LookScale`
 _APART = 0.05  # boxes that overlap more may be two detections of one object
 
 Spread = tuple[float, float, float]  # how many pairs, mean and variance of their similarities
@@ -34,6 +35,10 @@ _NOTHING: Spread = (0.0, 0.0, 0.0)
 
 class LookScale(Stateful):
     """Mean and deviation of the similarity of different objects, and mean of that of one object, class by class.
+
+    An embedding that does not tell the objects of a class apart abstains: where the two means are no more than one
+    deviation apart (fish of one kind: .96; two Gaussians then share 62 %), a similarity is no evidence either way, and
+    from two deviations on (cars: 2.5, people: 3.9 to 4.4) it counts in full; linear in between.
 
     Args:
         mean, deviation: of different objects in the data that the calibration was fitted on.
@@ -98,7 +103,8 @@ class LookScale(Stateful):
 
         Returns:
             (..., M) the same in the calibration's terms, and (M,), or (1,) where all are of one class, how much more,
-            from 1, log-odds say of these classes here, where different objects vary less.
+            from 1, log-odds say of these classes here, where different objects vary less; below 1, down to 0, where
+            looks hardly tell them apart.
         """
         labels = _distinct(classes)
         shifts = np.array([self._shift(label) for label in labels.tolist()], np.float32).reshape(-1, 3)
@@ -111,7 +117,7 @@ class LookScale(Stateful):
         return scaled, sharpness
 
     def _shift(self, label: int) -> tuple[float, float, float]:
-        """Mean of different objects of a class, the factor on what is above it, and its sharpness.
+        """Mean of different objects of a class, the factor on what is above it, and its sharpness, 0 to abstain.
 
         The factor is the more careful of two: it brings the deviation of different objects, or the mean of one object,
         to where it was. The deviation is around the stream's own mean, however far that has moved.
@@ -122,7 +128,8 @@ class LookScale(Stateful):
         pairs, same, _ = self._alike.get(label, _NOTHING)
         contrast = _blend(same - mean, pairs, self._same - self._mean, _PRIOR_MEAN_WEIGHT)
         wide, far = self._deviation / deviation, (self._same - self._mean) / max(contrast, _LEAST_CONTRAST)
-        return mean, min(wide, far), wide / min(wide, far)
+        separation = (contrast / deviation - _NO_SEPARATION) / (_SEPARATION - _NO_SEPARATION)
+        return mean, min(wide, far), wide / min(wide, far) * min(max(separation, 0.0), 1.0)
 
 
 def _blend(value: float, weight: float, prior: float, prior_weight: float) -> float:
