@@ -2,12 +2,13 @@
 
 A description of a network is a program: it names layers, which may do anything when they are made (one of Ultralytics'
 downloads weights), and numbers, which decide how much memory they take. So only the layers of YOLO's own detectors are
-known here, numbers are bounded, and the network is planned without memory first: its parameters have to be the file's,
-shape by shape, and become those.
+known here, numbers are bounded, and a network may take no more memory than the file's own tensors bear out: its
+parameters have to be the file's, shape by shape, and become those.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -28,25 +29,47 @@ _LARGEST = 65536  # of all numbers
 _DEEPEST = 4.0  # factor on repeats
 _LARGEST_TENSOR = 2**25  # numbers; those of the largest YOLO are a seventh of that
 _MAKERS = frozenset({torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.arange})
+_SPARE = 2**25  # numbers that a network may make beside its parameters: anchors, and a small picture it is tried with
 
 
-class Planned(TorchFunctionMode):
-    """While it is entered, tensors that layers make have a shape and no memory (PyTorch's device "meta").
+class Bounded(TorchFunctionMode):
+    """While it is entered, layers make no more numbers than a file's tensors bear out.
+
+    PyTorch's device "meta" would need no memory, but imports the compiler, which takes seconds and leaves a folder.
+
+    Args:
+        numbers: how many the file's tensors hold.
 
     Raises:
-        ValueError: a tensor, also of those that the layers give for a small picture, is larger than any YOLO's.
+        ValueError: a tensor, also of those that the layers give for a small picture, is larger than any YOLO's, or all
+            that were made are more than a network of the file's size makes.
     """
+
+    def __init__(self, numbers: int) -> None:
+        super().__init__()
+        self._left = 4 * numbers + _SPARE
 
     def __torch_function__(
         self, function: Callable[..., Any], _: Any, arguments: Any = (), options: dict[str, Any] | None = None
     ) -> Any:
-        options = dict(options or {})
+        options = options or {}
         if function in _MAKERS:
-            options["device"] = "meta"
+            count = _numbers(function, arguments, options)
+            self._left -= count
+            if count > _LARGEST_TENSOR or self._left < 0:
+                raise ValueError(f"a tensor of {count} numbers")
         made = function(*arguments, **options)
         if isinstance(made, Tensor) and made.numel() > _LARGEST_TENSOR:
             raise ValueError(f"a tensor of {made.numel()} numbers")
         return made
+
+
+def _numbers(function: Callable[..., Any], arguments: Any, options: dict[str, Any]) -> int:
+    """How many numbers a call asks for."""
+    if function is torch.arange:
+        return int(max(value for value in arguments if isinstance(value, int | float)))
+    size = options.get("size", arguments)
+    return math.prod(size[0] if size and not isinstance(size[0], int) else size)
 
 
 def check_description(description: Any) -> None:

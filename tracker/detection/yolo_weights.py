@@ -6,6 +6,7 @@ Ultralytics' layers and checkpoints: https://github.com/ultralytics/ultralytics 
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import threading
 import zipfile
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tracker.detection.yolo_architecture import HEADS, Planned, check_description
+from tracker.detection.yolo_architecture import HEADS, Bounded, check_description
 from tracker.errors import WeightsError
 from tracker.system.privacy import imported
 
@@ -76,7 +77,7 @@ def _from_safetensors(path: Path) -> Any:
             names = {int(number): str(name) for number, name in json.loads(metadata["names"]).items()}
             if not names:
                 raise ValueError("no classes")
-            network = _planned(architecture, names, shapes)
+            network = _built(architecture, names, shapes)
             network.load_state_dict({name: file.get_tensor(name) for name in shapes}, assign=True)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is not a whole safetensors file ({error}); copy or train it again") from error
@@ -88,11 +89,11 @@ def _from_safetensors(path: Path) -> Any:
     return network
 
 
-def _planned(architecture: Any, names: Mapping[int, str], shapes: Mapping[str, tuple[int, ...]]) -> Any:
-    """The network that has parameters of these shapes, without memory for them."""
+def _built(architecture: Any, names: Mapping[int, str], shapes: Mapping[str, tuple[int, ...]]) -> Any:
+    """The network that has parameters of these shapes."""
     check_description(architecture)
     detection_model = ultralytics("nn.tasks").DetectionModel  # imported before: classes hold tensors, too
-    with Planned():
+    with Bounded(sum(map(math.prod, shapes.values()))):
         network = detection_model(architecture, verbose=False)
         if len(names) != network.model[-1].nc:
             with_classes(network, names)
