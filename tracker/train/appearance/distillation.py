@@ -25,7 +25,7 @@ from tracker.train.appearance.loop import TrainConfig, embed, normalised
 PAIR_WEIGHT, CENTRED_WEIGHT = 20.0, 0.5
 UNDAMAGED = 0.25  # share of each batch that the student, too, sees as it is
 HELD_OUT = 0.05  # share of the crops that is only looked at
-FEWEST = 8  # crops that anything can be learned from
+FEWEST = 4  # crops that anything can be learned from
 
 
 class Distillation:
