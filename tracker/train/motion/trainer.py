@@ -166,7 +166,7 @@ class Trainer:
                 group["lr"] = self._rate(4 * number + i)
             with _precision(self.device, half=s.precision == "bfloat16"):
                 total, state = mine.loss(self.network, state if number % 2 else None)
-            state = _detached(state)
+            state = tuple(part.detach() for part in state)  # what follows learns nothing for what was before
             loss = total / count
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -345,11 +345,6 @@ def _precision(device: torch.device, half: bool) -> Iterator[None]:
             yield
     finally:
         onednn.enabled = before
-
-
-def _detached(state: Any) -> Any:
-    """The same state, without the graph that led to it."""
-    return tuple(part.detach() for part in state)
 
 
 def _process_group() -> tuple[int, int]:
