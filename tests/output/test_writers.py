@@ -170,7 +170,7 @@ class TestSummary:
 
         times = []
         writer = SummaryWriter(tmp_path / "summary.csv")
-        monkeypatch.setattr("tracker.system.files.replace_file", slow)
+        monkeypatch.setattr("tracker.output.writers.replace_file", slow)
         writer._save()
         for step in range(1, 1500):
             clock[0] += 1.0
