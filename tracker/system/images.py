@@ -37,6 +37,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         SourceError: it cannot be read.
     """
+    if path.exists() and not path.is_file():  # a pipe, which would be waited for
+        raise SourceError(f"cannot read image {path}: it is no file; remove it")
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -58,7 +58,7 @@ def folder_images(folder: Path) -> list[Path]:
 
 def _durations(path: Path, usual_s: float) -> list[float]:
     """Seconds that each picture of an image file is shown; of what cannot be read one, which says so when it is."""
-    if path.suffix.lower() not in _ANIMATED:
+    if path.suffix.lower() not in _ANIMATED or not path.is_file():
         return [usual_s]
     try:
         with PIL.Image.open(path) as file:
