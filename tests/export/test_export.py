@@ -1,5 +1,6 @@
 """Exported networks give what PyTorch gives, are used wherever weights are, and say what is missing."""
 
+import ctypes
 import importlib
 import json
 import os
@@ -39,6 +40,13 @@ ENGINES = [
 int8 = pytest.mark.skipif(
     not (importlib.util.find_spec("nncf") and importlib.util.find_spec("openvino")), reason="needs openvino and nncf"
 )
+
+
+def signal_stack() -> bytes:
+    """The stack of this thread's signal handlers (`stack_t`)."""
+    stack = ctypes.create_string_buffer(64)
+    ctypes.CDLL(None).sigaltstack(None, stack)
+    return stack.raw
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +118,14 @@ def clip(tmp_path_factory):
     return pan(tmp_path_factory.mktemp("clip") / "pan.mp4", 12)
 
 
+def test_signals_are_handled_where_they_were(folder):
+    """As `tests/system/test_signal_handling.py` tells, a signal stack of OpenVINO's ends the process later."""
+    before = signal_stack()
+    for network in ("detector", "appearance", "motion"):
+        find(folder[0]).open(network)
+        assert signal_stack() == before
+
+
 def test_a_run_with_it_is_the_same_side_by_side_and_one_by_one(folder, clip, tmp_path):
     model = {"model": str(folder[0])}
     at_once = {"report_delay_s": 0}  # a stream's frames do not wait
@@ -155,7 +171,9 @@ class TestInt8:
 
     @int8
     def test_motion_for_openvino(self, sample, tmp_path):
+        before = signal_stack()
         agreements = export(CONFIG, tmp_path, sample, format="openvino", int8=True, networks=["motion"])
+        assert signal_stack() == before
         assert 0 < agreements["motion"].differences["hidden"] < 1
 
     def test_made_once_and_kept_in_the_cache_folder(self, int8_cache, monkeypatch, clip):

@@ -39,6 +39,7 @@ from tracker.provenance import hashed, weights_files
 from tracker.system.engine import MANIFEST, find
 from tracker.system.extras import extra
 from tracker.system.files import replace_text, writing
+from tracker.system.signal_handling import own_signal_stack
 from tracker.system.version import __version__
 
 FORMATS = ("onnx", "openvino")
@@ -259,6 +260,7 @@ def _to_onnx(plan: _Plan, file: Path, int8: bool) -> None:
         onnx.save(_quantised(onnx.load(file), items), file)
 
 
+@own_signal_stack()
 def _quantised(model: Any, items: list[dict[str, NDArray[Any]]]) -> Any:
     """The network with INT8 weights and, where there are `items` to run it on, activations."""
     nncf = extra("nncf", "openvino")

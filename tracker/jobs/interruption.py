@@ -8,7 +8,6 @@ as they come, and it ends by itself, its files closed.
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +15,8 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, NoReturn
 
-ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+from tracker.system.signal_handling import ENDING, handled
+
 _WAKE_S = 0.5  # a signal that another thread received is handled when the main thread wakes
 
 
@@ -69,7 +69,7 @@ def attend(tasks: Sequence[Callable[[], None]], stop: Callable[[int], None]) -> 
     """
     inbox: SimpleQueue[Future[None] | int] = SimpleQueue()  # may be put to in a signal's handler, whatever goes on
     failure: BaseException | None = None
-    with _heard(inbox.put), ThreadPoolExecutor(len(tasks), "track") as pool:
+    with handled(lambda number, _: inbox.put(number)), ThreadPoolExecutor(len(tasks), "track") as pool:
         for task in tasks:
             pool.submit(task).add_done_callback(inbox.put)
         running = len(tasks)
@@ -86,18 +86,3 @@ def attend(tasks: Sequence[Callable[[], None]], stop: Callable[[int], None]) -> 
                 stop(signal.SIGINT)
     if failure is not None:
         raise failure
-
-
-@contextmanager
-def _heard(heard: Callable[[int], None]) -> Iterator[None]:
-    """Hand over the signals that would raise an exception here; what ends the process at once or nothing, stays so."""
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        before = {number: handler for number in ENDING if callable(handler := signal.getsignal(number))}
-    for number in before:
-        signal.signal(number, lambda number, _: heard(number))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

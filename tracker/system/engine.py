@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tracker.errors import TrackerError, WeightsError
 from tracker.system.extras import extra
+from tracker.system.signal_handling import own_signal_stack
 
 MANIFEST = "export.yaml"
 COMMAND = "track export --out DIR"
@@ -101,6 +102,8 @@ class _OpenVino:
     def __init__(self, file: Path, any_shape: bool) -> None:
         openvino = extra("openvino", "openvino")
         self._core = openvino.Core()
+        with own_signal_stack():
+            self._core.get_versions("CPU")  # loads the plugin
         self._file = file
         self._any_shape = any_shape
         self._compiled: dict[tuple[tuple[int, ...], ...], Any] = {}
