@@ -170,6 +170,15 @@ def test_boxes_are_smoothed_and_gaps_filled_across_a_change_of_the_frame_size():
         np.testing.assert_allclose(now.xyxy[0], small if number < 4 else large, atol=1e-3)
 
 
+def test_a_cut_takes_no_box_away_from_where_it_was_seen():
+    """From one picture to the next everything is elsewhere, and goes on from there."""
+    lefts = [100.0 + 2 * n + (250 if n >= 6 else 0) for n in range(12)]
+    wait = Hindsight(1.0, OfflineConfig())
+    out = [p for n, x in enumerate(lefts) for p in wait.push(n, tracks(0.1 * n, x=x, t1=C), STILL)]
+    for number, now in out + wait.flush():
+        assert now.xyxy[0, 0] == pytest.approx(lefts[number], abs=5), number
+
+
 moves = st.tuples(st.floats(-9, 9), st.floats(-9, 9), st.floats(-0.05, 0.05), st.floats(0.95, 1.05))
 
 
@@ -181,10 +190,11 @@ def test_with_all_the_time_it_tells_what_a_finished_video_shows(frames, seed):
     """The same gaps and boxes, whatever the camera did, as the functions that `--offline` uses on a whole table."""
     rng = np.random.default_rng(seed)
     stream, cameras, rows = [], [], []
+    start = rng.uniform(0, 500, (5, 2))
     for number, (ids, (right, down, turn, zoom)) in enumerate(frames):
         frame = tracks(0.1 * number, **{f"t{i}": C for i in sorted(ids)})
-        corner = rng.uniform(0, 500, (len(ids), 2)).astype(np.float32)
-        box = np.concatenate([corner, corner + rng.uniform(5, 90, (len(ids), 2)).astype(np.float32)], axis=1)
+        corner = (start[sorted(ids)] + rng.normal(0, 9, (len(ids), 2))).astype(np.float32)
+        box = np.concatenate([corner, corner + rng.uniform(20, 90, (len(ids), 2)).astype(np.float32)], axis=1)
         stream.append(replace(frame, xyxy=box))
         cameras.append(zoom * np.array([[np.cos(turn), -np.sin(turn), right], [np.sin(turn), np.cos(turn), down]]))
         rows.append(replace(TrackTable.empty(), frames=np.full(len(ids), number), ids=frame.ids, xyxy=box,

@@ -17,6 +17,8 @@ from tracker.structures import FEATURE_SIZE, Floats, Ints, Status, Tracks
 
 _COLUMNS = ("frames", "ids", "xyxy", "scores", "classes", "raw_classes", "status")  # one value a row
 SMOOTH_REACH = 3.0  # standard deviations: what is further away in time counts nothing
+_FURTHEST = 1 / 3  # of a box's shorter side that smoothing moves it: it keeps about half of itself
+_LARGEST = 1.5  # the same of its sides: times as long or as short
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +137,8 @@ def smoothed(table: TrackTable, sigma_s: float, frame: int | None = None) -> Tra
 
     Neighbours are moved with the camera into the box's own frame; each counts by its score and, as a Gaussian, by its
     nearness in time. In the middle of a track that is a Gaussian mean; a line, not a mean, because a mean would pull
-    the ends of a moving track inwards (Cleveland, JASA 1979). Widths and heights are averaged.
+    the ends of a moving track inwards (Cleveland, JASA 1979). Widths and heights are averaged. A box that the line
+    would take away from where it was seen, as at a cut, stays there.
 
     Args:
         table: ordered by id and frame.
@@ -164,7 +167,11 @@ def smoothed(table: TrackTable, sigma_s: float, frame: int | None = None) -> Tra
     spread = zeroth * second - first**2
     line = (second * total[:, 0] - first * total[:, 1]) / np.maximum(spread, 1e-12)
     mean[:, :2] = np.where(spread > 1e-6 * zeroth**2, line, mean)[:, :2]
-    return replace(table, xyxy=cxcywh_to_xyxy(mean).astype(np.float32))[wanted]
+    away = np.hypot(*(mean[:, :2] - box[:, :2]).T) > _FURTHEST * box[:, 2:].min(axis=1)
+    away |= (np.abs(np.log(np.maximum(mean[:, 2:], 1e-9) / np.maximum(box[:, 2:], 1e-9))) > np.log(_LARGEST)).any(
+        axis=1
+    )
+    return replace(table, xyxy=np.where(away[:, None], table.xyxy, cxcywh_to_xyxy(mean).astype(np.float32)))[wanted]
 
 
 def _neighbours(table: TrackTable, reach_s: float) -> Iterator[tuple[Ints, Ints]]:
