@@ -31,35 +31,13 @@ from tracker.detection.detector import YoloDetector
 from tracker.errors import DataError
 from tracker.structures import Detections, Floats, Image, Ints
 from tracker.system.files import replace_file, writing
+from tracker.train.detector.settings import DataConfig
 from tracker.train.output import emptied
 from tracker.video.source import open_source
 
 COMMAND = "train detector"
 _PAD = 114
 _LONGEST_NAME = 180  # bytes; file systems take 255
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """How the dataset is made.
-
-    Attributes:
-        imgsz: size the network is trained at, the smaller of the two that pseudo-labels must agree on.
-        held_out: share of the labelled images kept for validation.
-        every_s: seconds between the frames taken from a video or sequence; less gives more, and more alike, images.
-        agreement: least IoU between the views of a pseudo-label.
-        score: least mean score of a pseudo-label.
-        visible: least visible share of a box in MOTChallenge's ground truth.
-        seed: of the held-out choice.
-    """
-
-    imgsz: int = 640
-    held_out: float = 0.2
-    every_s: float = 1.0
-    agreement: float = 0.6
-    score: float = 0.45
-    visible: float = 0.3
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,7 +68,7 @@ class Dataset:
             content = yaml.safe_load((folder / "data.yaml").read_text(encoding="utf-8"))
             return cls(folder / "data.yaml", content["names"], **content["counts"])
         except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-            raise DataError(f"{folder} holds no dataset of an earlier run; leave --resume out") from error
+            raise DataError(f"{folder} holds no dataset of an earlier run; start without --resume") from error
 
 
 @dataclass(frozen=True)
@@ -148,9 +126,9 @@ def build(
         if len(given) < 2:
             raise DataError(
                 f"{', '.join(map(str, data))}: {len(given)} labelled images, and some are needed to learn from and "
-                "some to measure on; give two or more, or a folder to measure on with --val"
+                "some to measure on; give two or more, or a folder to measure on with --hold-out"
             )
-        share = min(max(1, round(config.held_out * len(given))), len(given) - 1)
+        share = min(max(1, round(config.hold_out * len(given))), len(given) - 1)
         drawn = set(np.random.default_rng(config.seed).permutation(len(given))[:share].tolist())
         aside = [given[i] for i in sorted(drawn)]
         given = [example for i, example in enumerate(given) if i not in drawn]
