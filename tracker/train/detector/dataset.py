@@ -23,13 +23,14 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from tracker.boxes import iou, tlwh_to_xyxy, xyxy_to_cxcywh
+from tracker.boxes import iou, tlwh_to_xyxy
 from tracker.config import DetectorConfig
 from tracker.datasets.mot import CLASS, FLAG, FRAME, HEIGHT, LEFT, VISIBILITY, find_images, find_sequences
+from tracker.datasets.yolo_labels import Rows, labels_of, rows_of, write_labels
 from tracker.detection import yolo
 from tracker.detection.detector import YoloDetector
 from tracker.errors import DataError
-from tracker.structures import Detections, Floats, Image, Ints
+from tracker.structures import Detections, Floats, Image
 from tracker.system.files import replace_file, writing
 from tracker.train.detector.settings import DataConfig
 from tracker.train.output import emptied
@@ -73,11 +74,11 @@ class Dataset:
 
 @dataclass(frozen=True)
 class _Example:
-    """An image file or pixels, and the (N, 5) rows class, centre x, y, width, height as shares of its size."""
+    """An image file or pixels, and the (N, 5) rows of its labels."""
 
     name: str
     image: Path | Image
-    rows: NDArray[np.float64]
+    rows: Rows
     made: bool = False
 
 
@@ -193,14 +194,9 @@ def _from_yolo(folder: Path, names: Mapping[int, str], known: Mapping[int, str])
             f"{folder} is no dataset; expected images/ and labels/ (YOLO), seqinfo.ini (MOTChallenge), or a video file"
         )
     for image in images:
-        labels = folder / "labels" / image.relative_to(root).with_suffix(".txt")
-        rows = np.zeros((0, 5))
-        if labels.is_file():
-            try:
-                rows = np.loadtxt(labels, ndmin=2)[:, :5].reshape(-1, 5) if labels.stat().st_size else rows
-                rows[:, 0] = [numbers[int(number)] for number in rows[:, 0]]
-            except (ValueError, KeyError, IndexError) as error:
-                raise DataError(f"{labels} is not lines of class, x, y, width, height ({error}); mend it") from error
+        rows = labels_of(image, root, numbers)
+        rows = np.zeros((0, 5)) if rows is None else rows
+        rows[:, 0] = [numbers[int(number)] for number in rows[:, 0]]
         yield _Example(f"{folder.name}-{image.stem}", image, rows)
 
 
@@ -219,7 +215,7 @@ def _from_mot(folder: Path, known: Mapping[int, str], config: DataConfig) -> Ite
             if image is None:
                 raise DataError(f"{images[number - 1]} is not an image; copy it again")
             boxes = tlwh_to_xyxy(seen[seen[:, FRAME] == number, LEFT : HEIGHT + 1])
-            rows = _rows(boxes, np.full(len(boxes), person), image.shape)
+            rows = rows_of(boxes, np.full(len(boxes), person), image.shape)
             yield _Example(f"{sequence.name}-{number:06d}", images[number - 1], rows)
 
 
@@ -245,7 +241,7 @@ class _SelfLabeller:
                     window = []
                     found, doubtful = self._label(before, image, after)
                     if len(found):
-                        rows = _rows(found.xyxy, found.classes, image.shape)
+                        rows = rows_of(found.xyxy, found.classes, image.shape)
                         yield _Example(f"{path.stem}-{frame.number:06d}", _covered(image, doubtful, found), rows, True)
 
     def _label(self, before: Image, image: Image, after: Image) -> tuple[Detections, Floats]:
@@ -290,13 +286,6 @@ def _covered(image: Image, doubtful: Floats, found: Detections) -> Image:
     return covered
 
 
-def _rows(xyxy: Floats, classes: Ints, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Boxes in pixels, clipped to the image -> (N, 5) rows of YOLO's layout."""
-    size = np.array([shape[1], shape[0]] * 2, np.float64)
-    boxes = xyxy_to_cxcywh(np.clip(xyxy, 0, size)) / size
-    return np.column_stack([classes, boxes])[(boxes[:, 2:] > 0).all(axis=1)]
-
-
 class _Store:
     """Writes examples into a new dataset, each under a name that no other has.
 
@@ -321,8 +310,7 @@ class _Store:
             else:
                 with (images / f"{name}.jpg").open("xb") as file:
                     file.write(cv2.imencode(".jpg", example.image)[1].tobytes())
-            with (self._folder / "labels" / part / f"{name}.txt").open("x") as text:
-                np.savetxt(text, example.rows, fmt=("%d", *["%.6f"] * 4))
+            write_labels(self._folder / "labels" / part / f"{name}.txt", example.rows)
         self.counts[part] += 1
         self.counts["made"] += example.made
 
