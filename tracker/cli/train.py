@@ -91,6 +91,7 @@ def motion(
 
     Example: track train motion MOT17/train SportsMOT/train --out runs/motion
     """
+    import math
     import shlex
     from dataclasses import replace
     from functools import partial
@@ -106,16 +107,21 @@ def motion(
     console = Console(stderr=True, quiet=quiet)
     share, names = _held_out(hold_out)
     steps = steps if rounds is None else 4 * rounds
-    flags = {"model": model, "steps": steps, "learning-rate": learning_rate, "hold-out": share, "seed": seed}
-    keys = {"steps": "rounds", "hold-out": "validation", "learning-rate": "learning_rate"}
-    values = flags | {"steps": steps and -(-steps // 4)}
     settings = overridden(
-        MotionTraining.load(config), {f"--{name}": (keys.get(name, name), value) for name, value in values.items()}
+        MotionTraining.load(config),
+        {
+            "--model": ("model", model),
+            "--steps": ("rounds", None if steps is None else math.ceil(steps / 4)),
+            "--learning-rate": ("learning_rate", learning_rate),
+            "--hold-out": ("validation", share),
+            "--seed": ("seed", seed),
+        },
     )
     settings = replace(settings, hold_out=(*settings.hold_out, *names))
     words = ["track", "train", "motion", *map(str, data), "--out", str(out)]
     words += ["--config", str(config)] if config else []
-    words += [word for name, value in flags.items() if value is not None for word in (f"--{name}", str(value))]
+    given = {"--model": model, "--steps": steps, "--learning-rate": learning_rate, "--hold-out": share, "--seed": seed}
+    words += [word for name, value in given.items() if value is not None for word in (name, str(value))]
     words += [word for name in names for word in ("--hold-out", name)]
     torch.set_num_threads(threads)
     remark = partial(console.print, soft_wrap=True)
