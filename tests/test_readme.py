@@ -29,9 +29,9 @@ COMMANDS = [
     if line.startswith("track ")
 ]
 SHORTER = {
-    "track train motion": "--rounds 2 --config quick.yaml --quiet",
+    "track train motion": "--steps 8 --config quick.yaml --quiet",
     "track train appearance": "--steps 2 --batch 4 --quiet",
-    "track train detector": "--epochs 1 --imgsz 64 --batch 2 --held-out 0.5 --quiet",
+    "track train detector": "--steps 1 --imgsz 64 --batch 2 --hold-out 0.5 --quiet",
     "track tune": "--trials 2 --config small.yaml",
     "track eval MOT17/train --detections yolo": "--config small.yaml",
     "track export": "--frames 6",

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import types
+import numbers
+import os
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, ClassVar
 
 from tracker.errors import ConfigError
 
@@ -26,110 +25,184 @@ _PRESET_FOLDERS = (PACKAGE / "configs", PACKAGE.parent / "configs")  # installed
 
 def setting(
     default: Any,
+    about: str,
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
     tune: bool = True,
 ) -> Any:
-    """A dataclass field with inclusive bounds or a list of choices; `tune`: a number that `track tune` may choose."""
-    return field(default=default, metadata={"low": low, "high": high, "choices": choices, "tune": tune})
+    """A field of `Settings`, with inclusive bounds or a list of choices.
+
+    Args:
+        default: its value where nothing else is said.
+        about: what it does, and what raising it does; shown in the reference and as the help of an option.
+        low, high: a number's bounds.
+        choices: what a text may be.
+        tune: whether `track tune` may choose it, where it is a number with bounds.
+    """
+    about_it = {"about": about, "low": low, "high": high, "choices": choices, "tune": tune}
+    return field(default=default, metadata=about_it)
+
+
+class Settings:
+    """Base of a frozen dataclass of `setting`s, which are checked whenever one is made, however that comes about.
+
+    Whole numbers are taken for fractions, lists for tuples and paths for texts; nothing else is converted.
+    """
+
+    _place: ClassVar[str] = ""
+
+    def __init_subclass__(cls, section: str = "") -> None:
+        cls._place = f"{section}." if section else ""
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            ConfigError: a value of a wrong type or out of bounds: its key, what it is and what it may be.
+        """
+        kinds = typing.get_type_hints(type(self))
+        for about in dataclasses.fields(typing.cast(Any, self)):
+            value = _converted(getattr(self, about.name), kinds[about.name])
+            if not _allowed(value, kinds[about.name], about.metadata):
+                shown = f"{value:.15g}" if isinstance(value, float) else repr(value)
+                wanted = _wanted(kinds[about.name], about)
+                raise ConfigError(f"{self._place}{about.name} is {shown}; give {wanted}")
+            object.__setattr__(self, about.name, value)
+
+
+def bounds(about: dataclasses.Field[Any]) -> str:
+    """What a field may be, in words: "from 0 to 1", "auto or none"; "" where its type says it all."""
+    low, high, choices = (about.metadata.get(name) for name in ("low", "high", "choices"))
+    if choices:
+        return " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1])))
+    if high is None:
+        return "" if low is None else f"from {low:.15g}"
+    return f"from {low:.15g} to {high:.15g}"
+
+
+def _converted(value: Any, kind: Any) -> Any:
+    """`value` as `kind` where that loses nothing, or else as it is."""
+    if kind is str and isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if typing.get_origin(kind) is tuple:
+        items = [value] if isinstance(value, str | int) else value
+        return tuple(map(str, items)) if isinstance(items, list | tuple) else value
+    for number, wider in ((int, numbers.Integral), (float, numbers.Real)):
+        if kind is number and isinstance(value, wider) and not isinstance(value, bool):
+            return number(value)
+    return value
+
+
+def _allowed(value: Any, kind: Any, limits: Mapping[str, Any]) -> bool:
+    if not isinstance(value, typing.get_origin(kind) or kind) or (isinstance(value, bool) and kind is not bool):
+        return False
+    low, high, choices = (limits.get(name) for name in ("low", "high", "choices"))
+    return (not choices or value in choices) and (low is None or value >= low) and (high is None or value <= high)
+
+
+def _wanted(kind: Any, about: dataclasses.Field[Any]) -> str:
+    names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", tuple: "a list"}
+    what = names.get(typing.get_origin(kind) or kind, f"a {kind.__name__}")
+    return bounds(about) if about.metadata.get("choices") else f"{what} {bounds(about)}".strip()
 
 
 @dataclass(frozen=True)
-class DetectorConfig:
+class DetectorConfig(Settings, section="detector"):
     """What is looked for, and how."""
 
-    model: str = ""  # weights of a YOLO detector (.safetensors or .pt); empty: the embedded one
-    conf: float = setting(0.1, 0, 1)  # detections below are dropped; low ones can still extend a track
-    iou: float = setting(0.7, 0, 1)  # non-maximum suppression: of two boxes overlapping more, the weaker goes
-    imgsz: int = setting(640, 32, 4096)  # longer side the frame is scaled to; higher finds smaller objects, slower
-    classes: tuple[str, ...] = ()  # names or numbers to keep; empty: all
-    half: bool = False  # 16-bit floats on CUDA
-    batch: int = setting(0, 0, 256)  # frames of a file looked at together; 0: 8 on CUDA, 1 on the CPU
-    max_detections: int = setting(300, 1, 10000)  # per frame
+    model: str = setting("", "YOLO weights (.pt or .safetensors) or a folder of `track export`; empty: those embedded")
+    conf: float = setting(0.1, "detections below are dropped; low ones can still extend a track", 0, 1)
+    iou: float = setting(0.7, "non-maximum suppression: of two boxes overlapping more, the weaker goes", 0, 1)
+    imgsz: int = setting(640, "longer side the frame is scaled to; higher finds smaller objects, slower", 32, 4096)
+    classes: tuple[str, ...] = setting((), "names or numbers to keep; empty: all")
+    half: bool = setting(False, "16-bit floats on CUDA")
+    batch: int = setting(0, "frames of a file looked at together; 0: 8 on CUDA, 1 on the CPU", 0, 256)
+    max_detections: int = setting(300, "per frame", 1, 10000)
 
 
 @dataclass(frozen=True)
-class AppearanceConfig:
+class AppearanceConfig(Settings, section="appearance"):
     """What the CNN adds."""
 
-    enabled: bool = True
-    model: str = ""  # weights of an omni-scale network; empty: the embedded one
-    refresh_s: float = setting(0.5, 0, 60)  # a track's look is renewed at least this often; lower is slower
+    enabled: bool = setting(True, "whether it is used; off: motion alone, faster")
+    model: str = setting("", "weights of an omni-scale network; empty: those embedded")
+    refresh_s: float = setting(0.5, "a track's look is renewed at least this often; lower is slower", 0, 60)
 
 
 @dataclass(frozen=True)
-class MotionConfig:
+class MotionConfig(Settings, section="motion"):
     """What predicts."""
 
-    model: str = ""  # weights from `track train motion`, or `kalman`; empty: the embedded LSTM
+    model: str = setting("", "weights from `track train motion`, or `kalman`; empty: the embedded LSTM")
 
 
 @dataclass(frozen=True)
-class CameraConfig:
+class CameraConfig(Settings, section="camera"):
     """Camera motion compensation."""
 
-    method: str = setting("auto", choices=("auto", "none"))  # auto: sparse flow, off while the camera stands still
-    height_px: int = setting(240, 60, 2160)  # height of the grey image the flow is computed on
+    method: str = setting("auto", "auto: sparse flow, off while the camera stands still", choices=("auto", "none"))
+    height_px: int = setting(240, "height of the grey image the flow is computed on", 60, 2160)
 
 
 @dataclass(frozen=True)
-class AssociationConfig:
+class AssociationConfig(Settings, section="association"):
     """Which detection continues which track. Similarities are overlaps in [0, 1], higher is more alike."""
 
-    stretch_scores: bool = True  # thresholds on scores count for stretched ones: 0.5 is as likely true as false
-    high_score: float = setting(0.55, 0, 1)  # detections from here on are matched first; lower trusts the detector more
-    min_overlap: float = setting(0.15, 0, 1)  # confident detections: least overlap; higher splits more, swaps less
-    min_overlap_weak: float = setting(0.3, 0, 1)  # weak detections only extend tracks they overlap this much
-    min_overlap_tentative: float = setting(0.3, 0, 1)  # tracks not believed yet
-    weak_lead: float = setting(0.15, 0, 1)  # no confident detection is taken that fits so much less than a weak one
-    height_power: float = setting(1.0, 0, 4)  # how much a difference in vertical extent lowers an overlap
-    spread: float = setting(0.5, 0, 4)  # boxes grow by this many predicted standard deviations before they are compared
-    spread_limit: float = setting(0.5, 0, 4)  # at most by this share of their size on each side
-    class_factor: float = setting(0.8, 0, 1)  # overlap is multiplied by this where the class differs
-    appearance_weight: float = setting(0.3, 0, 4)  # how much a likely (unlikely) look adds to (takes from) an overlap
+    stretch_scores: bool = setting(
+        True, "thresholds on scores count for stretched ones: 0.5 is as likely true as false"
+    )
+    high_score: float = setting(0.55, "detections from here on are matched first; lower trusts the detector more", 0, 1)
+    min_overlap: float = setting(0.15, "confident detections: least overlap; higher splits more, swaps less", 0, 1)
+    min_overlap_weak: float = setting(0.3, "weak detections only extend tracks they overlap this much", 0, 1)
+    min_overlap_tentative: float = setting(0.3, "tracks not believed yet", 0, 1)
+    weak_lead: float = setting(0.15, "no confident detection is taken that fits so much less than a weak one", 0, 1)
+    height_power: float = setting(1.0, "how much a difference in vertical extent lowers an overlap", 0, 4)
+    spread: float = setting(0.5, "boxes grow by this many predicted standard deviations before they are compared", 0, 4)
+    spread_limit: float = setting(0.5, "at most by this share of their size on each side", 0, 4)
+    class_factor: float = setting(0.8, "overlap is multiplied by this where the class differs", 0, 1)
+    appearance_weight: float = setting(0.3, "how much a likely (unlikely) look adds to (takes from) an overlap", 0, 4)
     return_odds: float = setting(
-        1.0, -50, 50
-    )  # log-odds from which a lost track is taken up by its look, wherever it is
-    return_margin: float = setting(1.0, 0, 50)  # and by which it must stand clear of every other pair
-    return_doubt: float = setting(-4.0, -50, 50)  # a new track waits to be believed while it may be one that returns
+        1.0, "log-odds from which a lost track is taken up by its look, wherever it is", -50, 50
+    )
+    return_margin: float = setting(1.0, "and by which it must stand clear of every other pair", 0, 50)
+    return_doubt: float = setting(-4.0, "a new track waits to be believed while it may be one that returns", -50, 50)
 
 
 @dataclass(frozen=True)
-class BankConfig:
+class BankConfig(Settings, section="bank"):
     """A track's life."""
 
-    birth_score: float = setting(0.5, 0, 1)  # a detection this sure that nobody claims starts a tentative track
-    birth_overlap: float = setting(0.7, 0, 1)  # unless it overlaps a live track's detection by more than this
-    confirm_hits: int = setting(2, 1, 100)  # detections before a track is believed; higher: fewer false tracks
-    confirm_score: float = setting(0.8, 0, 1)  # and one of them at least this sure at first; higher: fewer false tracks
-    confirm_s: float = setting(2.0, 0, 3600)  # seen for this long, as sure as `birth_score` is enough; linear between
-    report_delay_s: float = setting(0.5, 0, 60, tune=False)  # files wait this long to tell what followed; 0: not
-    lost_s: float = setting(1.5, 0, 3600)  # a track unseen for longer is not matched by motion any more
-    lost_heights: float = setting(0.7, 0, 1000)  # nor one whose place is vaguer: standard deviation in box heights
-    recognise_s: float = setting(2.0, 0, 60)  # a new track can still turn out to be one that returned for this long
-    memory_s: float = setting(300.0, 0, 1e6, tune=False)  # but can return by its look for this long (--memory)
-    memory_size: int = setting(500, 0, 100000, tune=False)  # and while it is among this many seen last
-    memory_looks: int = setting(5, 1, 64, tune=False)  # looks of each; more know more sides of it and take more time
+    birth_score: float = setting(0.5, "a detection this sure that nobody claims starts a tentative track", 0, 1)
+    birth_overlap: float = setting(0.7, "unless it overlaps a live track's detection by more than this", 0, 1)
+    confirm_hits: int = setting(2, "detections before a track is believed; higher: fewer false tracks", 1, 100)
+    confirm_score: float = setting(0.8, "and one of them at least this sure at first; higher: fewer false tracks", 0, 1)
+    confirm_s: float = setting(2.0, "seen for this long, as sure as `birth_score` is enough; linear between", 0, 3600)
+    report_delay_s: float = setting(0.5, "files wait this long to tell what followed; 0: not", 0, 60, tune=False)
+    lost_s: float = setting(1.5, "a track unseen for longer is not matched by motion any more", 0, 3600)
+    lost_heights: float = setting(0.7, "nor one whose place is vaguer: standard deviation in box heights", 0, 1000)
+    recognise_s: float = setting(2.0, "a new track can still turn out to be one that returned for this long", 0, 60)
+    memory_s: float = setting(300.0, "but can return by its look for this long (--memory)", 0, 1e6, tune=False)
+    memory_size: int = setting(500, "and while it is among this many seen last", 0, 100000, tune=False)
+    memory_looks: int = setting(5, "looks of each; more know more sides of it and take more time", 1, 64, tune=False)
     smoothing: float = setting(
-        1.0, 0, 1
-    )  # of reported boxes; 0: as they were detected, 1: as near the truth as it gets
-    coast_s: float = setting(0.35, 0, 60)  # a hidden track's predicted box is reported this long
-    coast_cover: float = setting(0.5, 0, 1)  # while at least this share of it is covered by a seen track
+        1.0, "of reported boxes; 0: as they were detected, 1: as near the truth as it gets", 0, 1
+    )
+    coast_s: float = setting(0.35, "a hidden track's predicted box is reported this long", 0, 60)
+    coast_cover: float = setting(0.5, "while at least this share of it is covered by a seen track", 0, 1)
 
 
 @dataclass(frozen=True)
-class OfflineConfig:
+class OfflineConfig(Settings, section="offline"):
     """What later frames say of earlier ones: at the end of a video (`--offline`), or within `bank.report_delay_s`."""
 
-    link_s: float = setting(3.0, 0, 3600)  # longest gap over which two tracks are joined
-    link_odds: float = setting(-0.5, -50, 50)  # least log-odds that they are one object; higher: fewer joined
-    fill_s: float = setting(2.0, 0, 3600)  # gaps up to this long are filled with interpolated boxes
-    smooth_s: float = setting(0.07, 0, 10)  # standard deviation of the Gaussian that smooths boxes; 0: not
+    link_s: float = setting(3.0, "longest gap over which two tracks are joined", 0, 3600)
+    link_odds: float = setting(-0.5, "least log-odds that they are one object; higher: fewer joined", -50, 50)
+    fill_s: float = setting(2.0, "gaps up to this long are filled with interpolated boxes", 0, 3600)
+    smooth_s: float = setting(0.07, "standard deviation of the Gaussian that smooths boxes; 0: not", 0, 10)
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """All settings of a tracker; one section a part."""
 
     detector: DetectorConfig = field(default_factory=DetectorConfig)
@@ -139,9 +212,9 @@ class Config:
     association: AssociationConfig = field(default_factory=AssociationConfig)
     bank: BankConfig = field(default_factory=BankConfig)
     offline: OfflineConfig = field(default_factory=OfflineConfig)
-    device: str = "auto"  # auto, cpu, cuda or cuda:N
-    engine: str = setting("torch", choices=("torch", "openvino-int8"))  # what runs detector and CNN; int8: on the CPU
-    frame_rate: float = setting(30.0, 0.01, 10000)  # frames/s assumed where a frame comes without a time
+    device: str = setting("auto", "where the networks run: auto, cpu, cuda or cuda:N")
+    engine: str = setting("torch", "what runs detector and CNN; int8: on the CPU", choices=("torch", "openvino-int8"))
+    frame_rate: float = setting(30.0, "frames/s assumed where a frame comes without a time", 0.01, 10000)
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Config:
@@ -151,22 +224,17 @@ class Config:
             ConfigError: no such preset or file, not safe YAML, an unknown key or a value out of bounds.
         """
         path = _find(name_or_path)
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            where = getattr(error, "problem_mark", None)
-            line = f" line {where.line + 1}" if where else ""
-            problem = str(getattr(error, "problem", None) or error).splitlines()[0]
-            raise ConfigError(f"{path}{line} is not plain YAML ({problem}); see configs/default.yaml") from error
-        return cls().override(values or {}, str(path))
+        return cls().override(read_yaml(path), str(path))
 
-    def override(self, values: Mapping[str, Any], where: str = "settings") -> Config:
+    def override(self, values: Mapping[str, Any], where: str = "") -> Config:
         """A copy with nested `values` on top: `config.override({"detector": {"conf": 0.3}})`.
+
+        `where` they come from, such as a file or an option, is named in errors.
 
         Raises:
             ConfigError: an unknown key (with the nearest valid one), a wrong type or a value out of bounds.
         """
-        return typing.cast(Config, _merge(self, values, where))
+        return merged(self, values, where)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, ready for YAML or JSON."""
@@ -189,53 +257,50 @@ def _find(name_or_path: str | Path) -> Path:
     raise ConfigError(f"no configuration {str(name_or_path)!r}; give a YAML file or one of: {', '.join(presets())}")
 
 
-Section = typing.TypeVar("Section")
+def read_yaml(path: Path) -> Any:
+    """The content of a file of settings; an empty one has none.
+
+    Raises:
+        ConfigError: it cannot be read, or is not safe YAML.
+    """
+    import yaml  # takes its time, and `track --help` reads the settings without it
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}); give a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" line {where.line + 1}" if where else ""
+        problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+        raise ConfigError(f"{path}{line} is not plain YAML ({problem}); see configs/default.yaml") from error
 
 
-def merged(section: Section, values: Any, where: str) -> Section:
-    """A copy of any dataclass of `setting`s with nested `values` on top; errors as `Config.load`."""
-    return typing.cast(Section, _merge(section, values, where))
+Section = typing.TypeVar("Section", bound=Settings)
 
 
-def _merge(section: Any, values: Any, where: str) -> Any:
+def merged(section: Section, values: Any, where: str = "") -> Section:
+    """A copy of any `Settings` with nested `values` on top; errors as `Config.override`."""
+    try:
+        return typing.cast(Section, _merge(section, values, ""))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}" if where else str(error)) from error
+
+
+def _merge(section: Any, values: Any, place: str) -> Any:
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{where}: expected keys and values, found {type(values).__name__}; see configs/default.yaml")
-    fields = {f.name: f for f in dataclasses.fields(section)}
-    hints = typing.get_type_hints(type(section))
+        found = f"{place.rstrip('.')} is {values!r}" if place else f"found {type(values).__name__}"
+        raise ConfigError(f"{found}; expected keys and values, see configs/default.yaml")
+    names = [about.name for about in dataclasses.fields(section)]
     changes: dict[str, Any] = {}
     for key, value in values.items():
-        name = f"{where}: {key}"
-        if key not in fields:
-            near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(fields)}"
-            raise ConfigError(f"{where}: unknown key {key!r}; {hint}")
+        if key not in names:
+            near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(names)}"
+            raise ConfigError(f"unknown key '{place}{key}'; {hint}")
         current = getattr(section, key)
-        if dataclasses.is_dataclass(current):
-            changes[key] = _merge(current, value, name)
-        else:
-            changes[key] = _checked(value, hints[key], fields[key].metadata, name)
+        changes[key] = _merge(current, value, f"{place}{key}.") if isinstance(current, Settings) else value
     return dataclasses.replace(section, **changes)
-
-
-def _checked(value: Any, kind: Any, bounds: Mapping[str, Any], name: str) -> Any:
-    """`value` as `kind`, within `bounds`."""
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if typing.get_origin(kind) is tuple:
-        items = [value] if isinstance(value, str | int) else value
-        if not isinstance(items, list | tuple):
-            raise ConfigError(f"{name} is {value!r}; expected a list")
-        return tuple(str(item) for item in items)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        expected = kind if isinstance(kind, types.UnionType) else kind.__name__
-        raise ConfigError(f"{name} is {value!r}; expected {expected}")
-    low, high, choices = bounds.get("low"), bounds.get("high"), bounds.get("choices")
-    if choices and value not in choices:
-        raise ConfigError(f"{name} is {value!r}; choose one of: {', '.join(choices)}")
-    if (low is not None and not value >= low) or (high is not None and not value <= high):
-        bound = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise ConfigError(f"{name} is {value}; it must be {bound}")
-    return value
 
 
 def _plain(value: Any) -> Any:

@@ -204,9 +204,9 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("option", "value", "says"),
         [
-            ("--conf", "1.7", "--conf: detector: conf is 1.7; it must be from 0 to 1"),
-            ("--conf", "nan", "it must be from 0 to 1"),
-            ("--imgsz", "0", "it must be from 32 to 4096"),
+            ("--conf", "1.7", "--conf: detector.conf is 1.7; give a number from 0 to 1"),
+            ("--conf", "nan", "--conf: detector.conf is nan; give a number from 0 to 1"),
+            ("--imgsz", "0", "--imgsz: detector.imgsz is 0; give a whole number from 32 to 4096"),
             ("--device", "cuda:7", "device 'cuda:7' is not available here; choose one of: auto, cpu"),
             ("--classes", "bus,persn", "no class 'persn'; did you mean 'person'?"),
             ("--vid-stride", "0", "vid_stride is 0; it must be at least 1"),
@@ -226,7 +226,7 @@ class TestBadInput:
         Path("mine.yaml").write_text("detector:\n  confidence: 0.3\n")
         code, sentence = refused(capsys, clip, "--config", "mine.yaml")
         assert code == 2
-        assert "unknown key 'confidence'; did you mean 'conf'?" in sentence
+        assert "unknown key 'detector.confidence'; did you mean 'conf'?" in sentence
 
     def test_a_yaml_that_tries_to_execute_code(self, here, clip, capsys):
         Path("evil.yaml").write_text("device: !!python/object/apply:os.system ['touch hacked']\n")
@@ -374,7 +374,7 @@ class TestTheCommandItself:
         ).stderr
         names = {line.rpartition("|")[2].strip() for line in loaded.splitlines()}
         assert "typer" in names
-        assert not names & {"numpy", "torch", "cv2", "av", "ultralytics", "yaml", "tracker.config"}
+        assert not names & {"numpy", "torch", "cv2", "av", "ultralytics", "yaml"}
 
     @pytest.mark.parametrize("name", sorted(set(commands()) - {"run"}))
     def test_each_sub_command_has_help_with_an_example(self, name, capsys):

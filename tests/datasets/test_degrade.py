@@ -1,5 +1,6 @@
 """Damage is what was asked for, by a fixed seed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ TRUTH = np.array(
 
 
 def detect(seed: int = 0, **settings: float) -> np.ndarray:
-    return degrade.from_truth(TRUTH, LENGTH, (1280, 720), degrade.generator(seed, "A"), **settings)
+    return degrade.from_truth(
+        TRUTH, LENGTH, (1280, 720), degrade.generator(seed, "A"), replace(degrade.MEDIOCRE, **settings)
+    )
 
 
 def test_the_same_seed_gives_the_same_detections_and_another_others() -> None:
@@ -54,9 +57,11 @@ def test_nothing_to_detect_gives_no_detections() -> None:
 
 def test_real_detections_can_be_made_worse_and_keep_their_scores() -> None:
     real = detect()
-    same = degrade.worsen(real, LENGTH, (1280, 720), degrade.generator(1, "A"))
+    same = degrade.worsen(real, LENGTH, (1280, 720), degrade.generator(1, "A"), degrade.Damage())
     np.testing.assert_allclose(same, real)
-    worse = degrade.worsen(real, LENGTH, (1280, 720), degrade.generator(1, "A"), drop=0.5, false_positives=1)
+    worse = degrade.worsen(
+        real, LENGTH, (1280, 720), degrade.generator(1, "A"), degrade.Damage(drop=0.5, false_positives=1)
+    )
     assert len(worse) == pytest.approx(0.5 * len(real) + LENGTH, rel=0.05)
     kept = np.isin(worse[:, 6], real[:, 6])
     assert kept.sum() == pytest.approx(0.5 * len(real), rel=0.05)

@@ -58,7 +58,7 @@ def test_weights_that_have_changed_are_named(run):
         ({"sequences": {}}, UsageError, "out holds no sequence 'A'"),
         ({"offline": True}, UsageError, "was made with --offline"),
         ({"weights": None}, DataError, "is not the record of a run of this version"),
-        ({"config": {"bank": {"lost": 1}}}, ConfigError, "unknown key 'lost'"),
+        ({"config": {"bank": {"lost": 1}}}, ConfigError, "unknown key 'bank.lost'"),
         ({"source": {"given": "gone.mp4", "vid_stride": 1}}, UsageError, "leave out --sequence"),
     ],
 )

@@ -63,9 +63,9 @@ COMMANDS = [
     "eval-appearance MOT17/train --stride 10 --out looks.json",
     "tune MOT17/train --trials 2 --config small.yaml --out tuned",
     "train appearance my-images --teacher osnet.safetensors --steps 2 --batch 4 --out appearance",
-    pytest.param("train motion MOT17/train SportsMOT/train --rounds 2 --config quick.yaml --out lstm", marks=slow),
+    pytest.param("train motion MOT17/train SportsMOT/train --steps 8 --config quick.yaml --out lstm", marks=slow),
     pytest.param(
-        "train detector my-images --epochs 1 --imgsz 64 --batch 2 --held-out 0.5 --out detector",
+        "train detector my-images --steps 1 --imgsz 64 --batch 2 --hold-out 0.5 --out detector",
         marks=slow,
     ),
     pytest.param("export --frames 2 --config small.yaml --out openvino", marks=slow),

@@ -20,8 +20,9 @@ from tracker.evaluation.reid import Looks
 from tracker.train.appearance.calibration import fit, pairs
 from tracker.train.appearance.crops import Crop, Variations, collect
 from tracker.train.appearance.distillation import Distillation
-from tracker.train.appearance.identities import MetricLearning, collect_identities, hardest_triplets
-from tracker.train.appearance.loop import TrainConfig, calibrate, neighbours, train
+from tracker.train.appearance.identities import MetricLearning, collect_identities, hardest_triplets, set_aside
+from tracker.train.appearance.loop import calibrate, neighbours, train
+from tracker.train.appearance.settings import TrainConfig
 
 SHORT = TrainConfig(steps=4, batch=4, height=64, checkpoint_every=2)
 
@@ -165,8 +166,9 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(crops: list[Cro
 
 def test_a_checkpoint_of_other_settings_or_none_is_refused(crops: list[Crop], tmp_path: Path) -> None:
     task = Distillation(crops, "", SHORT)
-    with pytest.raises(WeightsError, match="no checkpoint"):
-        train(task, tmp_path, SHORT, resume=True)
+    with pytest.raises(WeightsError, match=r"no checkpoint at .* to go on from; start without --resume"):
+        train(task, tmp_path / "none", SHORT, resume=True)
+    assert not (tmp_path / "none").exists()
     train(task, tmp_path, SHORT)
     with pytest.raises(UsageError, match=r"other settings \(batch 4 then, 6 now, seed 0 then, 1 now\)"):
         train(task, tmp_path, replace(SHORT, seed=1, batch=6), resume=True)
@@ -205,15 +207,39 @@ def test_more_steps_go_on_at_the_rate_of_the_longer_training(crops: list[Crop], 
     assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
-@pytest.mark.parametrize("rate", [1e25])
 def test_a_training_that_diverges_ends_with_a_sentence_and_keeps_what_was_good(
-    crops: list[Crop], tmp_path: Path, rate: float
+    crops: list[Crop], tmp_path: Path
 ) -> None:
     train(Distillation(crops, "", SHORT), tmp_path, SHORT)
     kept = [(tmp_path / name).read_bytes() for name in ("appearance.safetensors", "checkpoint.pt")]
+    spoiled = Distillation(crops, "", SHORT)
+    next(spoiled.network.parameters()).data.fill_(float("nan"))
     with pytest.raises(UsageError, match=r"diverged.*lower --learning-rate"):
-        train(Distillation(crops, "", SHORT), tmp_path, replace(SHORT, learning_rate=rate))
+        train(spoiled, tmp_path, SHORT)
     assert kept == [(tmp_path / name).read_bytes() for name in ("appearance.safetensors", "checkpoint.pt")]
+
+
+def test_the_share_that_is_only_looked_at_can_be_chosen_and_some_are_learned_from(crops: list[Crop]) -> None:
+    shares = [(0.0, 2), (0.25, 10), (0.9, 36)]
+    assert [len(crops) - len(Distillation(crops, "", replace(SHORT, hold_out=s))._seen) for s, _ in shares] == [
+        count for _, count in shares
+    ]
+    assert len(Distillation(crops[:4], "", replace(SHORT, hold_out=0.9))._seen) == 1
+    assert [set_aside(count, 0.0) for count in (3, 4, 100)] == [0, 2, 10]
+    assert [set_aside(count, 0.9) for count in (3, 4, 100)] == [0, 2, 90]
+
+
+def test_hold_out_takes_a_share_and_nothing_else(
+    yolo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words, said in (
+        (["0.95"], "--hold-out: hold_out is 0.95; give a number from 0 to 0.9"),
+        (["0.1", "--hold-out", "0.2"], "--hold-out is given the shares 0.1 and 0.2; give one"),
+        (["people"], "--hold-out people is no share; give one, such as 0.1"),
+    ):
+        with pytest.raises(SystemExit) as left:
+            main(["train", "appearance", str(yolo_folder), "--out", str(tmp_path / "out"), "--hold-out", *words])
+        assert left.value.code == 2 and capsys.readouterr().err == f"error: {said}\n"
 
 
 def test_too_few_crops_are_said(crops: list[Crop]) -> None:

@@ -21,15 +21,16 @@ from tracker.errors import DataError, OutputError, UsageError, WeightsError
 from tracker.output.video_writer import VideoWriter
 from tracker.structures import Detections, Tracks
 from tracker.train.detector import fine_tune as detector
-from tracker.train.detector.dataset import DataConfig, Dataset, _covered, _link, build
-from tracker.train.detector.fine_tune import FineTuneConfig, fine_tune
+from tracker.train.detector.dataset import Dataset, _covered, _link, build
+from tracker.train.detector.fine_tune import fine_tune
+from tracker.train.detector.settings import DataConfig, FineTuneConfig
 from tracker.video.source import Frame
 
 BUS = cv2.imread(str(Path(ultralytics.__file__).parent / "assets" / "bus.jpg"))
 # class (0: bus, 1: person), left, top, right, bottom, by hand
 OBJECTS = [(0, 3, 229, 796, 729), (1, 48, 399, 242, 905), (1, 222, 408, 344, 860), (1, 670, 394, 810, 880)]
-SMALL = DataConfig(imgsz=64, held_out=0.4)
-QUICK = FineTuneConfig(epochs=1, batch=2, imgsz=64, data=SMALL, lr=1e-4)
+SMALL = DataConfig(imgsz=64, hold_out=0.4)
+QUICK = FineTuneConfig(**vars(SMALL), epochs=1, batch=2, learning_rate=1e-4)
 
 
 def yolo_folder(folder, names=("bus", "person"), count=6):
@@ -100,7 +101,7 @@ class TestData:
         assert all(np.allclose(r, [[0, 145 / 810, 652 / 1080, 194 / 810, 506 / 1080]], atol=1e-5) for r in rows)
 
     def test_videos_are_labelled_where_the_network_agrees_with_itself(self, tmp_path):
-        config = DataConfig(imgsz=320, held_out=0.4)
+        config = DataConfig(imgsz=320, hold_out=0.4)
         data = [yolo_folder(tmp_path / "street"), video(tmp_path / "pan.mp4")]
         dataset = build(data, tmp_path / "out", EMBEDDED, config)
         assert dataset.made == 2
@@ -118,12 +119,12 @@ class TestData:
     @pytest.mark.parametrize(("count", "share", "held"), [(2, 0.2, 1), (3, 0.2, 1), (3, 0.9, 2), (10, 0.2, 2)])
     def test_a_share_is_held_out_at_least_one_and_never_all(self, tmp_path, count, share, held):
         folder = yolo_folder(tmp_path / "street", count=count)
-        dataset = build([folder], tmp_path / "out", EMBEDDED, DataConfig(imgsz=64, held_out=share))
+        dataset = build([folder], tmp_path / "out", EMBEDDED, DataConfig(imgsz=64, hold_out=share))
         assert (dataset.train, dataset.val) == (count - held, held)
 
     def test_one_image_cannot_be_learned_from_and_measured_on(self, tmp_path):
         one = yolo_folder(tmp_path / "one", count=1)
-        with pytest.raises(DataError, match=r"1 labelled images.*--val"):
+        with pytest.raises(DataError, match=r"1 labelled images.*--hold-out"):
             build([one], tmp_path / "out", EMBEDDED, SMALL)
         dataset = build([one], tmp_path / "out", EMBEDDED, SMALL, held_out=[yolo_folder(tmp_path / "two", count=1)])
         assert (dataset.train, dataset.val) == (1, 1)
@@ -254,10 +255,12 @@ class TestFineTuning:
 
     def test_what_was_made_with_other_settings_is_not_gone_on_from(self, street, tmp_path):
         fine_tune([street], tmp_path, QUICK)
-        with pytest.raises(UsageError, match=r"other settings \(seed 0 then, 1 now, lr 0\.0001 then, 0\.0002 now\)"):
-            fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "lr": 2e-4, "seed": 1}), resume=True)
-        with pytest.raises(UsageError, match="1 epochs behind it; give --epochs 1"):
-            fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "epochs": 0}), resume=True)
+        with pytest.raises(
+            UsageError, match=r"other settings \(seed 0 then, 1 now, learning_rate 0\.0001 then, 0\.0002 now\)"
+        ):
+            fine_tune(
+                [street], tmp_path, FineTuneConfig(**{**vars(QUICK), "learning_rate": 2e-4, "seed": 1}), resume=True
+            )
         (tmp_path / "run" / "weights" / "last.pt").write_bytes(b"PK\x03\x04 cut off")
         with pytest.raises(WeightsError, match=r"last\.pt"):
             fine_tune([street], tmp_path, QUICK, resume=True)
@@ -267,6 +270,13 @@ class TestFineTuning:
         told = []
         fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "epochs": 2}), resume=True, progress=told.append)
         assert {t.split(":")[0] for t in told if t.startswith("epoch")} == {"epoch 2 of 2"}
+
+    def test_steps_are_rounded_up_to_whole_passes(self, street, tmp_path):
+        told = []  # of six images two are held out, so that a pass is two batches
+        fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "steps": 3}), progress=told.append)
+        assert {t.split(":")[0] for t in told if t.startswith("epoch")} == {"epoch 1 of 2", "epoch 2 of 2"}
+        with pytest.raises(UsageError, match=r"has 4 steps behind it; give that many or more"):
+            fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "steps": 2}), resume=True)
 
     def test_a_training_that_diverges_ends_with_a_sentence_and_keeps_what_was_good(self, street, tmp_path):
         fine_tune([street], tmp_path, QUICK)
@@ -280,7 +290,7 @@ class TestFineTuning:
                     with torch.no_grad():
                         next(self.model.parameters()).fill_(float("nan"))
 
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(UsageError, match=r"diverged.*lower --lr"):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(UsageError, match=r"diverged.*lower --learning-rate"):
             patch.setattr(detector, "_FineTuner", Spoiled)
             fine_tune([street], tmp_path, longer)
         assert kept == [(tmp_path / name).read_bytes() for name in ("detector.safetensors", "detector.md")]
@@ -288,25 +298,52 @@ class TestFineTuning:
         assert checkpoint["epoch"] == 0 and all(p.isfinite().all() for p in checkpoint["ema"].state_dict().values())
 
     def test_nothing_to_go_on_from(self, street, tmp_path):
-        with pytest.raises(DataError, match="--resume"):
-            fine_tune([street], tmp_path, QUICK, resume=True)
+        with pytest.raises(WeightsError, match=r"no checkpoint at .*last\.pt to go on from; start without --resume"):
+            fine_tune([street], tmp_path / "out", QUICK, resume=True)
+        assert not (tmp_path / "out").exists()
 
-    def test_the_command_with_classes_of_ones_own(self, tmp_path, capsys):
+    @pytest.mark.parametrize(
+        ("named", "said"),
+        [
+            ({"--steps": 1, "--hold-out": 0.4, "--learning-rate": 1e-4}, ""),
+            (
+                {"--epochs": 1, "--held-out": 0.4, "--lr": 1e-4},
+                "warning: --epochs is called --steps, which counts batches, now; the old name will go\n"
+                "warning: --held-out is called --hold-out now; the old name will go\n"
+                "warning: --lr is called --learning-rate now; the old name will go\n",
+            ),
+        ],
+        ids=["names of today", "old names"],
+    )
+    def test_the_command_with_classes_of_ones_own(self, tmp_path, capsys, named, said):
         street = yolo_folder(tmp_path / "street", ("minibus", "person"))
-        options = {"--epochs": 1, "--batch": 2, "--imgsz": 64, "--held-out": 0.4, "--device": "cpu"}
+        options = {**named, "--batch": 2, "--imgsz": 64, "--device": "cpu"}
         words = [str(word) for option in options.items() for word in option]
         with pytest.raises(SystemExit) as left:
             main(["train", "detector", str(street), "--out", str(tmp_path / "out"), *words, "--json", "--quiet"])
         assert left.value.code == 0
-        assert set(json.loads(capsys.readouterr().out)) == {"result"}  # there is no start to compare with
+        output = capsys.readouterr()
+        assert set(json.loads(output.out)) == {"result"}  # there is no start to compare with
+        assert sorted(output.err.splitlines()) == sorted(said.splitlines())
+        settings = json.loads((tmp_path / "out" / "run" / "settings.json").read_text())
+        assert (settings["hold_out"], settings["learning_rate"]) == (0.4, 1e-4)
         assert yolo.load(tmp_path / "out" / "detector.safetensors")[1] == {0: "minibus", 1: "person"}
 
-    @pytest.mark.parametrize(("option", "value"), [("--lr", "2"), ("--lr", "nan"), ("--learning-rate", "1e25")])
-    def test_a_learning_rate_that_cannot_be_meant(self, street, tmp_path, capsys, option, value):
-        kind = "detector" if option == "--lr" else "appearance"
+    @pytest.mark.parametrize("option", ["--hold-out", "--val"])
+    def test_folders_to_measure_on(self, street, tmp_path, capsys, option):
         with pytest.raises(SystemExit) as left:
-            main(["train", kind, str(street), "--out", str(tmp_path / "out"), option, value])
-        assert left.value.code == 2 and capsys.readouterr().err.count("\n") == 1
+            main(["train", "detector", str(street), "--out", str(tmp_path / "out"), option, str(street), "--quiet"])
+        assert left.value.code == 1
+        assert capsys.readouterr().err.endswith("measure on images that are not trained on\n")
+
+    @pytest.mark.parametrize(
+        ("kind", "value"), [("detector", "2"), ("detector", "nan"), ("appearance", "1e25"), ("motion", "-1")]
+    )
+    def test_a_learning_rate_that_cannot_be_meant(self, street, tmp_path, capsys, kind, value):
+        with pytest.raises(SystemExit) as left:
+            main(["train", kind, str(street), "--out", str(tmp_path / "out"), "--learning-rate", value])
+        said = f"error: --learning-rate: learning_rate is {float(value):.15g}; give a number from 0 to 1\n"
+        assert left.value.code == 2 and capsys.readouterr().err == said
         assert not (tmp_path / "out").exists()
 
 

@@ -23,9 +23,11 @@ from tracker.errors import ConfigError, DataError, OutputError, UsageError, Weig
 from tracker.motion.kalman import COVARIANCE  # noqa: E402
 from tracker.motion.learned import LearnedPredictor  # noqa: E402
 from tracker.motion.load import load_predictor  # noqa: E402  # noqa: E402
+from tracker.motion.networks.registry import NETWORKS  # noqa: E402
 from tracker.motion.predictor import Observations  # noqa: E402
 from tracker.motion.weights import read_weights  # noqa: E402
 from tracker.train.motion.card import write_card  # noqa: E402  # noqa: E402
+from tracker.train.motion.settings import NETWORKS as NETWORK_NAMES  # noqa: E402
 from tracker.train.motion.settings import MotionTraining  # noqa: E402
 from tracker.train.motion.tracks import read_tracks, split_by_sequence  # noqa: E402  # noqa: E402
 from tracker.train.motion.trainer import Trainer  # noqa: E402  # noqa: E402
@@ -167,8 +169,14 @@ def test_resuming_with_other_settings_is_refused_and_says_which(data, checkpoint
         trainer(data, checkpoint.parent, replace(TINY, seed=1, average=0.5), resume=True)
     with pytest.raises(UsageError, match=r"sequences \["):
         trainer(data[:1], checkpoint.parent, TINY, resume=True)
-    with pytest.raises(UsageError, match="has 4 rounds behind it; give more"):
+    with pytest.raises(UsageError, match="has 16 steps behind it; give more"):
         trainer(data, checkpoint.parent, replace(TINY, rounds=3), resume=True)
+
+
+def test_resuming_without_a_checkpoint_is_refused_before_anything_is_read_or_made(tmp_path):
+    with pytest.raises(WeightsError, match=r"no checkpoint at .* to go on from; start without --resume"):
+        trainer([tmp_path / "no data"], tmp_path / "out", resume=True)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b[: len(b) // 2], lambda b: b"no checkpoint"])
@@ -191,8 +199,9 @@ def test_a_checkpoint_that_lacks_something_is_one_sentence(data, checkpoint, lac
 def test_a_training_that_diverges_ends_with_a_sentence_and_keeps_what_was_good(data, checkpoint):
     files = [checkpoint, checkpoint.with_name("motion.safetensors")]
     kept = [file.read_bytes() for file in files]
-    wild = trainer(data, checkpoint.parent, replace(TINY, learning_rate=1e30, warmup_steps=0))
-    with pytest.raises(UsageError, match=r"diverged.*lower learning_rate") as refused:
+    wild = trainer(data, checkpoint.parent, TINY)
+    next(wild.network.parameters()).data.fill_(float("nan"))
+    with pytest.raises(UsageError, match=r"diverged.*lower --learning-rate") as refused:
         list(wild.run())
     assert "\n" not in str(refused.value)
     assert kept == [file.read_bytes() for file in files]
@@ -278,6 +287,30 @@ def test_the_command_leaves_weights_card_curves_and_pictures(data, tmp_path, cap
         assert word in card, word
     if importlib.util.find_spec("matplotlib"):
         assert {"curves.png", "error_by_horizon.png", "reliability.png", "forecasts.png"} <= names
+
+
+def test_the_command_counts_steps_and_holds_out_names_and_a_share(data, tmp_path, capsys):
+    settings = tmp_path / "small.yaml"
+    settings.write_text("filter_rounds: 1\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\nhold_out: [SEQ-1]\n")
+    words = ["train", "motion", *map(str, data), "--config", str(settings), "--device", "cpu", "--quiet"]
+    notes = {}
+    for name, steps in (("new", ["--steps", "5"]), ("old", ["--rounds", "2"])):
+        hold = ["--hold-out", "0.5", "--hold-out", "SEQ-0", "--learning-rate", "0.01"]
+        with pytest.raises(SystemExit) as left:
+            main([*words, "--out", str(tmp_path / name), *steps, *hold])
+        error = capsys.readouterr().err
+        assert left.value.code == 0, error
+        assert error.count("warning: --rounds is called --steps") == error.count("\n") == (name == "old")
+        notes[name] = read_weights(tmp_path / name / "motion.safetensors").notes
+        chosen = json.loads(notes[name]["settings"])
+        assert (chosen["rounds"], chosen["validation"], chosen["learning_rate"]) == (2, 0.5, 0.01)
+        assert chosen["hold_out"] == ["SEQ-1", "SEQ-0"]
+    assert "--steps 5 --learning-rate 0.01 --hold-out 0.5 --hold-out SEQ-0" in notes["new"]["command"]
+    assert "--steps 8" in notes["old"]["command"]
+
+
+def test_the_networks_to_choose_from_are_those_there_are():
+    assert dict.fromkeys(NETWORK_NAMES) == dict.fromkeys(NETWORKS)
 
 
 @pytest.mark.parametrize(

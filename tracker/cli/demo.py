@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
+from tracker.cli._options import option
+from tracker.config import Config
+
 
 def command(
     out: Annotated[Path, typer.Option(help="Folder for the clip, its truth and the results.")] = Path("runs/demo"),
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, option(Config, "device")] = Config.device,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no summary.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
 ) -> None:

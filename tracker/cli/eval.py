@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tracker.cli._options import option
 from tracker.cli._sequences import CameraMotion, Detections, DetectionsFrom, Preproc
+from tracker.config import Config, DetectorConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,9 +30,12 @@ def command(
     camera_motion: CameraMotion = None,
     config: Annotated[str | None, typer.Option(help="Preset or YAML file.", metavar="C")] = None,
     classes: Annotated[
-        list[str] | None, typer.Option(help="With yolo: only these, by name or number; repeat or separate by commas.")
+        list[str] | None,
+        option(
+            DetectorConfig, "classes", about="With yolo: only these names or numbers; repeat or separate by commas."
+        ),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    device: Annotated[str | None, option(Config, "device")] = None,
     preproc: Preproc = True,
     strict_online: Annotated[
         bool,
@@ -63,7 +68,6 @@ def command(
 
     from tracker import provenance
     from tracker.cli.run import prepare
-    from tracker.config import Config
     from tracker.datasets.mot import find_sequences
     from tracker.errors import UsageError
     from tracker.system.files import replace_text

@@ -9,6 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from tracker.cli._options import option
+from tracker.config import AppearanceConfig, Config
+
 
 def command(
     data: Annotated[
@@ -29,7 +32,7 @@ def command(
     ] = None,
     gaps: Annotated[str, typer.Option(help="Seconds between query and gallery.")] = "1,5,10,20",
     stride: Annotated[int, typer.Option(min=1, help="Use every n-th frame.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, option(Config, "device")] = Config.device,
     out: Annotated[
         Path | None, typer.Option(help="Also write the numbers to this JSON file, and plot them beside it.")
     ] = None,
@@ -48,7 +51,6 @@ def command(
     from rich.table import Table
 
     from tracker.appearance.embedder import Embedder
-    from tracker.config import AppearanceConfig
     from tracker.datasets.mot import find_sequences, is_sequence_folder
     from tracker.errors import OutputError, UsageError
     from tracker.evaluation.detector_features import DetectorFeatures

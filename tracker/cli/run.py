@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tracker.cli._options import option, overridden
+from tracker.config import AppearanceConfig, BankConfig, Config, DetectorConfig
 from tracker.jobs.interruption import pass_on
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
-    from tracker.config import Config
     from tracker.jobs.run import Progress, SourceResult
 
 
@@ -28,35 +29,27 @@ def command(
         list[str],
         typer.Argument(metavar="SOURCE", help="Video, folder of images, glob, camera number, RTSP or HTTP URL."),
     ],
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="YOLO weights (.pt or .safetensors) in place of the embedded ones, or a folder of track export."
-        ),
-    ] = None,
-    conf: Annotated[
-        float | None, typer.Option(help="Detections less sure than this are dropped (0 to 1).", show_default="0.1")
-    ] = None,
-    iou: Annotated[
-        float | None, typer.Option(help="Of two boxes overlapping more, the weaker goes.", show_default="0.7")
-    ] = None,
+    model: Annotated[str | None, option(DetectorConfig, "model")] = None,
+    conf: Annotated[float | None, option(DetectorConfig, "conf")] = None,
+    iou: Annotated[float | None, option(DetectorConfig, "iou")] = None,
     classes: Annotated[
-        list[str] | None, typer.Option(help="Only these, by name or number; repeat or separate by commas.")
+        list[str] | None,
+        option(DetectorConfig, "classes", about="Only these, by name or number; repeat or separate by commas."),
     ] = None,
-    imgsz: Annotated[
-        int | None, typer.Option(help="Longer side the frame is scaled to for detection.", show_default="640")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")] = None,
-    half: Annotated[bool, typer.Option("--half", help="16-bit floats on CUDA.")] = False,
-    batch: Annotated[
-        int | None, typer.Option(help="Frames of a file looked at together.", show_default="8 on CUDA, else 1")
-    ] = None,
-    reid: Annotated[
-        str | None, typer.Option(metavar="WEIGHTS", help="Appearance weights in place of the embedded ones.")
-    ] = None,
+    imgsz: Annotated[int | None, option(DetectorConfig, "imgsz")] = None,
+    device: Annotated[str | None, option(Config, "device")] = None,
+    half: Annotated[bool, option(DetectorConfig, "half", "--half")] = False,
+    batch: Annotated[int | None, option(DetectorConfig, "batch")] = None,
+    reid: Annotated[str | None, option(AppearanceConfig, "model", metavar="WEIGHTS")] = None,
     memory: Annotated[
         float | None,
-        typer.Option(metavar="MINUTES", help="Who left is known again by looks for so long.", show_default="5"),
+        option(
+            BankConfig,
+            "memory_s",
+            about="Who left is known again by looks for so long.",
+            shown=f"{BankConfig.memory_s / 60:g}",
+            metavar="MINUTES",
+        ),
     ] = None,
     no_reid: Annotated[bool, typer.Option("--no-reid", help="Motion alone, without appearance: faster.")] = False,
     vid_stride: Annotated[int, typer.Option(help="Look at every so manieth frame.")] = 1,
@@ -92,8 +85,8 @@ def command(
 
     Example: track video.mp4 --classes person,car
     """
-    settings = _settings(
-        config,
+    settings = overridden(
+        Config.load(config) if config else Config(),
         {
             **exported_models(model),
             "--conf": ("detector", "conf", conf),
@@ -137,17 +130,6 @@ def command(
             pass_on(result.signal)
     if any(result.error for result in results):
         raise typer.Exit(1)
-
-
-def _settings(config: str | None, options: dict[str, tuple[str, str, Any]]) -> Config:
-    """The configuration with what was given on the command line on top; errors name the option."""
-    from tracker.config import Config
-
-    settings = Config.load(config) if config else Config()
-    for option, (section, key, value) in options.items():
-        if value is not None:
-            settings = settings.override({section: {key: value}}, option)
-    return settings
 
 
 def exported_models(model: str | None) -> dict[str, tuple[str, str, Any]]:

@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
+from tracker.cli._options import option
 from tracker.cli._sequences import CameraMotion, Detections, DetectionsFrom, Preproc
+from tracker.config import Config
 
 
 def command(
@@ -22,7 +24,7 @@ def command(
     detections: Detections = DetectionsFrom.det,
     camera_motion: CameraMotion = None,
     config: Annotated[str | None, typer.Option(help="Preset or YAML file to start from.", metavar="C")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    device: Annotated[str | None, option(Config, "device")] = None,
     preproc: Preproc = True,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar and no result.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -40,7 +42,6 @@ def command(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from tracker.config import Config
     from tracker.jobs.tune import Tuned, tune
 
     console = Console(stderr=True, quiet=quiet or as_json)

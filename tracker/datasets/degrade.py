@@ -7,7 +7,7 @@ All functions work on the tables of `tracker.datasets.mot`.
 from __future__ import annotations
 
 import zlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,60 +23,62 @@ def generator(seed: int, sequence: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(sequence.encode())])
 
 
+@dataclass(frozen=True)
+class Damage:
+    """How much worse detections are made.
+
+    Attributes:
+        jitter: standard deviation of the centre in box sizes, and of the logarithm of width and height.
+        drop: share of the boxes that are missed, each on its own.
+        false_positives: mean number in a frame, of a true object's size, anywhere in the frame.
+    """
+
+    jitter: float = 0.0
+    drop: float = 0.0
+    false_positives: float = 0.0
+
+
+MEDIOCRE = Damage(jitter=0.05, drop=0.1, false_positives=0.2)  # makes of the truth what a mediocre detector gives
+
+
 def from_truth(
-    truth: Table,
-    length: int,
-    size: tuple[int, int],
-    rng: np.random.Generator,
-    jitter: float = 0.05,
-    drop: float = 0.1,
-    false_positives: float = 0.2,
+    truth: Table, length: int, size: tuple[int, int], rng: np.random.Generator, damage: Damage = MEDIOCRE
 ) -> Table:
-    """Detections (R, 7) as a mediocre detector would give them: frame, -1, left, top, width, height, score.
+    """Detections (R, 7) as a detector would give them: frame, -1, left, top, width, height, score.
 
     Args:
         truth: (R, 9) ground truth; its flagged rows are what can be detected.
         length: number of frames.
         size: width and height of the frame in pixels.
         rng: see `generator`.
-        jitter: standard deviation of the centre in box sizes, and of the logarithm of width and height.
-        drop: share of the boxes that are missed, each on its own.
-        false_positives: mean number in a frame, of a true object's size, anywhere in the frame.
+        damage: of the boxes.
 
     True boxes score around 0.8 (Beta(8, 2)), false ones around 0.4 (Beta(2, 3)).
     """
     objects = truth[truth[:, FLAG] > 0]
-    found = _missed_and_moved(np.insert(objects[:, : HEIGHT + 1], SCORE, -1, axis=1), rng, drop, jitter)
+    found = _missed_and_moved(np.insert(objects[:, : HEIGHT + 1], SCORE, -1, axis=1), rng, damage)
     found[:, ID] = -1
     found[:, SCORE] = rng.beta(8, 2, len(found))
-    false = _false(objects, length, size, rng, false_positives)
+    false = _false(objects, length, size, rng, damage)
     shuffled: Table = rng.permutation(np.concatenate([found, false]))  # the order of the rows must tell nothing
     return _by_frame(shuffled)
 
 
-def worsen(
-    detections: Table,
-    length: int,
-    size: tuple[int, int],
-    rng: np.random.Generator,
-    jitter: float = 0.0,
-    drop: float = 0.0,
-    false_positives: float = 0.0,
-) -> Table:
+def worsen(detections: Table, length: int, size: tuple[int, int], rng: np.random.Generator, damage: Damage) -> Table:
     """Detections (R, 7) of a real detector with further damage; arguments as in `from_truth`. Scores stay."""
-    found = _missed_and_moved(detections[:, : SCORE + 1], rng, drop, jitter)
-    return _by_frame(np.concatenate([found, _false(detections, length, size, rng, false_positives)]))
+    found = _missed_and_moved(detections[:, : SCORE + 1], rng, damage)
+    return _by_frame(np.concatenate([found, _false(detections, length, size, rng, damage)]))
 
 
-def _missed_and_moved(detections: Table, rng: np.random.Generator, drop: float, jitter: float) -> Table:
-    kept = detections[rng.random(len(detections)) >= drop].copy()
-    kept[:, LEFT : HEIGHT + 1] = _jittered(kept[:, LEFT : HEIGHT + 1], rng.normal(0, jitter, (len(kept), 4)))
+def _missed_and_moved(detections: Table, rng: np.random.Generator, damage: Damage) -> Table:
+    kept = detections[rng.random(len(detections)) >= damage.drop].copy()
+    kept[:, LEFT : HEIGHT + 1] = _jittered(kept[:, LEFT : HEIGHT + 1], rng.normal(0, damage.jitter, (len(kept), 4)))
     return kept
 
 
-def _false(objects: Table, length: int, size: tuple[int, int], rng: np.random.Generator, mean: float) -> Table:
+def _false(objects: Table, length: int, size: tuple[int, int], rng: np.random.Generator, damage: Damage) -> Table:
     """(R, 7) detections of nothing: a true object's size, anywhere in the frame."""
-    count = rng.poisson(mean, length) if len(objects) else np.zeros(length, np.int64)
+    count = rng.poisson(damage.false_positives, length) if len(objects) else np.zeros(length, np.int64)
     false = np.full((int(count.sum()), 7), -1.0)
     false[:, FRAME] = np.repeat(np.arange(1, length + 1), count)
     if len(false):

@@ -16,8 +16,9 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from tracker.appearance.embedder import Embedder, visible_pixels
-from tracker.boxes import cxcywh_to_xyxy, iou
+from tracker.boxes import iou
 from tracker.config import Config
+from tracker.datasets.yolo_labels import boxes_of, labels_of
 from tracker.detection import yolo
 from tracker.detection.detector import YoloDetector
 from tracker.errors import DataError
@@ -68,7 +69,7 @@ def collect(
 
     Raises:
         SourceError: the source cannot be read.
-        DataError: nothing is detected in it.
+        DataError: nothing is detected in it, or its labels are not YOLO's.
     """
     detector, embedder = YoloDetector(config.detector), Embedder(config.appearance)
     frames, times, found = [], [], []
@@ -143,18 +144,14 @@ def _linked(found: Sequence[Detections]) -> list[Ints]:
 
 def _labels(folder: Path, frames: Sequence[Image]) -> list[Detections] | None:
     """The labelled objects of each frame of a folder in YOLO's layout: `.../images/...` beside `.../labels/...`."""
-    parts = folder.resolve().parts
-    if not folder.is_dir() or "images" not in parts:
+    folder = folder.resolve()
+    images = next((path for path in (folder, *folder.parents) if path.name == "images"), None)
+    if not folder.is_dir() or images is None:
         return None
-    place = len(parts) - 1 - parts[::-1].index("images")
-    labels = Path(*parts[:place], "labels", *parts[place + 1 :])
     truth = []
     for image, frame in zip(folder_images(folder), frames, strict=False):
-        file = labels / f"{image.stem}.txt"
-        if not file.is_file():
+        rows = labels_of(image, images)
+        if rows is None:
             return None
-        rows = np.array([line.split()[:5] for line in file.read_text().splitlines()], np.float32).reshape(-1, 5)
-        height, width = frame.shape[:2]
-        boxes = cxcywh_to_xyxy(rows[:, 1:] * np.array([width, height] * 2, np.float32))
-        truth.append(Detections(boxes, classes=rows[:, 0].astype(np.int64)))
+        truth.append(Detections(boxes_of(rows, frame.shape), classes=rows[:, 0].astype(np.int64)))
     return truth

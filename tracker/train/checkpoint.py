@@ -24,14 +24,24 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     replace_file(path, buffer.getvalue())
 
 
+def present(path: Path) -> Path:
+    """`path`, where a training that is to go on left its checkpoint. To be asked before anything is read or made.
+
+    Raises:
+        WeightsError: there is none; a training is never begun anew where one was to be gone on with.
+    """
+    if not path.is_file():
+        raise WeightsError(f"no checkpoint at {path} to go on from; start without --resume")
+    return path
+
+
 def read(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:
     """What `write` wrote.
 
     Raises:
         WeightsError: missing or damaged.
     """
-    if not path.is_file():
-        raise WeightsError(f"no checkpoint at {path}; start without --resume")
+    present(path)
     try:
         return dict(torch.load(path, map_location=device, weights_only=True))
     except Exception as error:  # whatever a damaged file makes the reader raise, the remedy is one
@@ -59,6 +69,6 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def diverged(what: str, remedy: str) -> UsageError:
+def diverged(what: str) -> UsageError:
     """To raise where numbers are not finite any more."""
-    return UsageError(f"the training has diverged ({what}); lower {remedy}; what was saved before is kept")
+    return UsageError(f"the training has diverged ({what}); lower --learning-rate; what was saved before is kept")

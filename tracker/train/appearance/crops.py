@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.boxes import cxcywh_to_xyxy, tlwh_to_xyxy
+from tracker.boxes import tlwh_to_xyxy
 from tracker.config import DetectorConfig
 from tracker.datasets.mot import CLASS, FLAG, FRAME, HEIGHT, LEFT, MotSequence, Table, find_images, find_sequences
+from tracker.datasets.yolo_labels import boxes_of, labels_of
 from tracker.errors import DataError
 from tracker.structures import Floats, Image
 from tracker.system.images import read_image
@@ -80,16 +81,10 @@ def _labelled(path: Path, detector: str) -> Iterator[Labelled]:
 
 def _yolo_folder(path: Path) -> Iterator[Labelled]:
     for file in find_images(path / "images", below=True):
-        labels = path / "labels" / file.relative_to(path / "images").with_suffix(".txt")
-        if not labels.is_file() or not labels.read_text().strip():
-            continue
-        try:
-            rows = np.array([line.split()[:5] for line in labels.read_text().splitlines() if line.strip()], np.float32)
-        except ValueError as error:
-            raise DataError(f"{labels} is not YOLO's format; expected lines of: class cx cy width height") from error
-        image = read_image(file)
-        height, width = image.shape[:2]
-        yield image, cxcywh_to_xyxy(rows[:, 1:]) * np.array([width, height] * 2, np.float32), rows[:, 0] == 0
+        rows = labels_of(file, path / "images")
+        if rows is not None and len(rows):
+            image = read_image(file)
+            yield image, boxes_of(rows, image.shape), rows[:, 0] == 0
 
 
 def _sequences(path: Path, detector: str) -> Iterator[Labelled]:

@@ -20,11 +20,11 @@ from tracker.appearance.embedder import load_weights
 from tracker.appearance.omniscale import FoldedNet, OmniScaleNet
 from tracker.errors import DataError
 from tracker.train.appearance.crops import Crop, Variations
-from tracker.train.appearance.loop import TrainConfig, embed, normalised
+from tracker.train.appearance.loop import embed, normalised
+from tracker.train.appearance.settings import CROPS_ASIDE, TrainConfig
 
 PAIR_WEIGHT, CENTRED_WEIGHT = 20.0, 0.5
 UNDAMAGED = 0.25  # share of each batch that the student, too, sees as it is
-HELD_OUT = 0.05  # share of the crops that is only looked at
 FEWEST = 4  # crops that anything can be learned from
 
 
@@ -62,7 +62,7 @@ class Distillation:
         self._batch = config.batch
         self._device = device
         order = np.random.default_rng(config.seed).permutation(len(crops))
-        held = max(2, round(HELD_OUT * len(crops)))
+        held = min(max(2, round((config.hold_out or CROPS_ASIDE) * len(crops))), len(crops) - 1)
         self._seen, unseen = ([crops[i] for i in part] for part in (order[held:], order[:held]))
         self.exam_labels: Tensor | None = None
         self._exam_targets, self.exam_looks = self._views(unseen, np.random.default_rng(config.seed), 4 * config.batch)

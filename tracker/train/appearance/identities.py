@@ -26,11 +26,11 @@ from tracker.errors import DataError
 from tracker.structures import Image
 from tracker.system.images import read_image
 from tracker.train.appearance.crops import Crop, Variations, is_big, true_boxes, with_margin
-from tracker.train.appearance.loop import TrainConfig, embed, normalised
+from tracker.train.appearance.loop import embed, normalised
+from tracker.train.appearance.settings import IDENTITIES_ASIDE, TrainConfig
 
 LOOKS = 4  # of each identity in a batch
 SMOOTHING, MARGIN = 0.1, 0.3
-HELD_OUT = 0.1  # share of the identities that is only looked at
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def _whole(image: Image) -> Image:
     return with_margin(image, np.array([0, 0, width, height], np.float32))
 
 
-def set_aside(count: int) -> int:
+def set_aside(count: int, share: float) -> int:
     """How many of so many identities are only looked at; none of three or fewer, which are all learned from."""
-    return max(2, round(HELD_OUT * count)) if count > 3 else 0
+    return min(max(2, round((share or IDENTITIES_ASIDE) * count)), count - 2) if count > 3 else 0
 
 
 class MetricLearning:
@@ -107,7 +107,7 @@ class MetricLearning:
         self.start = load_weights(start)
         self.network = self.start.network().to(device)
         order = np.random.default_rng(config.seed).permutation(len(identities))
-        held = set_aside(len(identities))
+        held = set_aside(len(identities), config.hold_out)
         self._seen = [identities[i] for i in order[held:]]
         unseen = [identities[i] for i in order[:held]] or self._seen
         classifier = nn.Linear(FEATURES, len(self._seen), bias=False)

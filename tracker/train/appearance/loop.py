@@ -11,7 +11,7 @@ import copy
 import csv
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -22,38 +22,21 @@ from torch import Tensor, nn
 
 from tracker.appearance.embedder import Embedder, Weights, load_weights
 from tracker.appearance.omniscale import MEAN_RGB, STD_RGB, FoldedNet, OmniScaleNet
-from tracker.config import AppearanceConfig, setting
+from tracker.config import AppearanceConfig
 from tracker.datasets.mot import MotSequence
 from tracker.errors import UsageError
 from tracker.evaluation.reid import looks
 from tracker.structures import Image
 from tracker.system.files import replace_file, writing
 from tracker.train.appearance.calibration import fit
-from tracker.train.checkpoint import damaged, diverged, read, same_settings, write
+from tracker.train.appearance.settings import TrainConfig
+from tracker.train.checkpoint import damaged, diverged, present, read, same_settings, write
 from tracker.train.interruption import undisturbed
 from tracker.train.output import claim
 
 COMMAND = "train appearance"
-LEAVES = ("appearance.safetensors", "appearance.md", "curves.csv", "curves.png", "neighbours.jpg", "checkpoint.pt")
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How the network is taught."""
-
-    steps: int = setting(3000, 1, 10_000_000)
-    batch: int = setting(64, 2, 4096)
-    learning_rate: float = setting(5e-4, 0, 1)  # at its highest; falls to 0 by a cosine
-    weight_decay: float = setting(1e-4, 0, 1)
-    height: int = setting(128, 32, 1024)  # of the crops, pixels; the width is half of it
-    ema: float = setting(0.998, 0, 1)  # decay of the running mean of the weights, which is what is kept
-    amp: bool = False  # 16-bit floats (bfloat16) where they lose nothing: faster on CUDA
-    seed: int = setting(0, 0)
-    checkpoint_every: int = setting(250, 1)  # steps
-
-    @property
-    def crop_size(self) -> tuple[int, int]:
-        return self.height, self.height // 2
+CHECKPOINT = "checkpoint.pt"
+LEAVES = ("appearance.safetensors", "appearance.md", "curves.csv", "curves.png", "neighbours.jpg", CHECKPOINT)
 
 
 class Task(Protocol):
@@ -109,6 +92,8 @@ def train(
         UsageError: the checkpoint was made with other settings, or the training diverges; what was saved stays.
         OutputError: `out` cannot be written, or holds what was not made by this command.
     """
+    if resume:
+        present(out / CHECKPOINT)
     claim(out, COMMAND, LEAVES, ())
     network = task.network.train().to(memory_format=torch.channels_last)  # a third quicker on the CPU
     average = copy.deepcopy(network).requires_grad_(False)
@@ -116,7 +101,7 @@ def train(
     optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)
     parts: dict[str, Stateful] = {"network": network, "average": average, "extra": task.extra}
     parts |= {"optimizer": optimizer}
-    first = saved = _restore(out / "checkpoint.pt", parts, config) if resume else 0
+    first = saved = _restore(out / CHECKPOINT, parts, config) if resume else 0
     with writing(out):
         with (out / "curves.csv").open("a" if first else "w", newline="") as file:
             curves = csv.writer(file)
@@ -132,13 +117,13 @@ def train(
                                 curves.writerow(["step", *row])
                             curves.writerow([step, *(f"{value:.5f}" for value in row.values())])
                             file.flush()
-                            _save(out / "checkpoint.pt", parts, config, step)
+                            _save(out / CHECKPOINT, parts, config, step)
                             saved = step
                     if progress:
                         progress(step, row)
             except KeyboardInterrupt:
                 if step > saved:
-                    _save(out / "checkpoint.pt", parts, config, step)
+                    _save(out / CHECKPOINT, parts, config, step)
                 raise
         _check_finite(average)
         state = {name: value.cpu() for name, value in average.state_dict().items()}
@@ -163,7 +148,7 @@ def _step(
         losses = task.losses(np.random.default_rng((config.seed, step)))
     row = {name: float(value.detach()) for name, value in losses.items()}
     if not math.isfinite(row["loss"]):
-        raise diverged(f"the loss in step {step} is {row['loss']}", "--learning-rate")
+        raise diverged(f"the loss in step {step} is {row['loss']}")
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(losses["loss"])
     nn.utils.clip_grad_norm_([*network.parameters(), *task.extra.parameters()], 5.0)
@@ -178,7 +163,7 @@ def _check_finite(network: nn.Module) -> None:
         UsageError: weights that are not finite.
     """
     if not all(bool(torch.isfinite(value).all()) for value in network.state_dict().values()):
-        raise diverged("weights are not finite", "--learning-rate")
+        raise diverged("weights are not finite")
 
 
 def neighbours(looks: Tensor, features: Tensor, labels: Tensor | None, rows: int = 12, columns: int = 7) -> bytes:

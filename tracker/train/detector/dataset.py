@@ -23,43 +23,22 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from tracker.boxes import iou, tlwh_to_xyxy, xyxy_to_cxcywh
+from tracker.boxes import iou, tlwh_to_xyxy
 from tracker.config import DetectorConfig
 from tracker.datasets.mot import CLASS, FLAG, FRAME, HEIGHT, LEFT, VISIBILITY, find_images, find_sequences
+from tracker.datasets.yolo_labels import Rows, labels_of, rows_of, write_labels
 from tracker.detection import yolo
 from tracker.detection.detector import YoloDetector
 from tracker.errors import DataError
-from tracker.structures import Detections, Floats, Image, Ints
+from tracker.structures import Detections, Floats, Image
 from tracker.system.files import replace_file, writing
+from tracker.train.detector.settings import DataConfig
 from tracker.train.output import emptied
 from tracker.video.source import open_source
 
 COMMAND = "train detector"
 _PAD = 114
 _LONGEST_NAME = 180  # bytes; file systems take 255
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """How the dataset is made.
-
-    Attributes:
-        imgsz: size the network is trained at, the smaller of the two that pseudo-labels must agree on.
-        held_out: share of the labelled images kept for validation.
-        every_s: seconds between the frames taken from a video or sequence; less gives more, and more alike, images.
-        agreement: least IoU between the views of a pseudo-label.
-        score: least mean score of a pseudo-label.
-        visible: least visible share of a box in MOTChallenge's ground truth.
-        seed: of the held-out choice.
-    """
-
-    imgsz: int = 640
-    held_out: float = 0.2
-    every_s: float = 1.0
-    agreement: float = 0.6
-    score: float = 0.45
-    visible: float = 0.3
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,16 +69,16 @@ class Dataset:
             content = yaml.safe_load((folder / "data.yaml").read_text(encoding="utf-8"))
             return cls(folder / "data.yaml", content["names"], **content["counts"])
         except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-            raise DataError(f"{folder} holds no dataset of an earlier run; leave --resume out") from error
+            raise DataError(f"{folder} holds no dataset of an earlier run; start without --resume") from error
 
 
 @dataclass(frozen=True)
 class _Example:
-    """An image file or pixels, and the (N, 5) rows class, centre x, y, width, height as shares of its size."""
+    """An image file or pixels, and the (N, 5) rows of its labels."""
 
     name: str
     image: Path | Image
-    rows: NDArray[np.float64]
+    rows: Rows
     made: bool = False
 
 
@@ -148,9 +127,9 @@ def build(
         if len(given) < 2:
             raise DataError(
                 f"{', '.join(map(str, data))}: {len(given)} labelled images, and some are needed to learn from and "
-                "some to measure on; give two or more, or a folder to measure on with --val"
+                "some to measure on; give two or more, or a folder to measure on with --hold-out"
             )
-        share = min(max(1, round(config.held_out * len(given))), len(given) - 1)
+        share = min(max(1, round(config.hold_out * len(given))), len(given) - 1)
         drawn = set(np.random.default_rng(config.seed).permutation(len(given))[:share].tolist())
         aside = [given[i] for i in sorted(drawn)]
         given = [example for i, example in enumerate(given) if i not in drawn]
@@ -215,14 +194,9 @@ def _from_yolo(folder: Path, names: Mapping[int, str], known: Mapping[int, str])
             f"{folder} is no dataset; expected images/ and labels/ (YOLO), seqinfo.ini (MOTChallenge), or a video file"
         )
     for image in images:
-        labels = folder / "labels" / image.relative_to(root).with_suffix(".txt")
-        rows = np.zeros((0, 5))
-        if labels.is_file():
-            try:
-                rows = np.loadtxt(labels, ndmin=2)[:, :5].reshape(-1, 5) if labels.stat().st_size else rows
-                rows[:, 0] = [numbers[int(number)] for number in rows[:, 0]]
-            except (ValueError, KeyError, IndexError) as error:
-                raise DataError(f"{labels} is not lines of class, x, y, width, height ({error}); mend it") from error
+        rows = labels_of(image, root, numbers)
+        rows = np.zeros((0, 5)) if rows is None else rows
+        rows[:, 0] = [numbers[int(number)] for number in rows[:, 0]]
         yield _Example(f"{folder.name}-{image.stem}", image, rows)
 
 
@@ -241,7 +215,7 @@ def _from_mot(folder: Path, known: Mapping[int, str], config: DataConfig) -> Ite
             if image is None:
                 raise DataError(f"{images[number - 1]} is not an image; copy it again")
             boxes = tlwh_to_xyxy(seen[seen[:, FRAME] == number, LEFT : HEIGHT + 1])
-            rows = _rows(boxes, np.full(len(boxes), person), image.shape)
+            rows = rows_of(boxes, np.full(len(boxes), person), image.shape)
             yield _Example(f"{sequence.name}-{number:06d}", images[number - 1], rows)
 
 
@@ -267,7 +241,7 @@ class _SelfLabeller:
                     window = []
                     found, doubtful = self._label(before, image, after)
                     if len(found):
-                        rows = _rows(found.xyxy, found.classes, image.shape)
+                        rows = rows_of(found.xyxy, found.classes, image.shape)
                         yield _Example(f"{path.stem}-{frame.number:06d}", _covered(image, doubtful, found), rows, True)
 
     def _label(self, before: Image, image: Image, after: Image) -> tuple[Detections, Floats]:
@@ -312,13 +286,6 @@ def _covered(image: Image, doubtful: Floats, found: Detections) -> Image:
     return covered
 
 
-def _rows(xyxy: Floats, classes: Ints, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Boxes in pixels, clipped to the image -> (N, 5) rows of YOLO's layout."""
-    size = np.array([shape[1], shape[0]] * 2, np.float64)
-    boxes = xyxy_to_cxcywh(np.clip(xyxy, 0, size)) / size
-    return np.column_stack([classes, boxes])[(boxes[:, 2:] > 0).all(axis=1)]
-
-
 class _Store:
     """Writes examples into a new dataset, each under a name that no other has.
 
@@ -343,8 +310,7 @@ class _Store:
             else:
                 with (images / f"{name}.jpg").open("xb") as file:
                     file.write(cv2.imencode(".jpg", example.image)[1].tobytes())
-            with (self._folder / "labels" / part / f"{name}.txt").open("x") as text:
-                np.savetxt(text, example.rows, fmt=("%d", *["%.6f"] * 4))
+            write_labels(self._folder / "labels" / part / f"{name}.txt", example.rows)
         self.counts[part] += 1
         self.counts["made"] += example.made
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,39 +21,17 @@ from torch import nn
 
 from tracker.detection import yolo
 from tracker.detection.detector import find_weights
-from tracker.errors import DataError, UsageError
+from tracker.errors import UsageError
 from tracker.system.files import replace_file, writing
-from tracker.train.checkpoint import damaged, diverged, same_settings
-from tracker.train.detector.dataset import COMMAND, DataConfig, Dataset, build
+from tracker.train.checkpoint import damaged, diverged, present, same_settings
+from tracker.train.detector.dataset import COMMAND, Dataset, build
+from tracker.train.detector.settings import FineTuneConfig
 from tracker.train.interruption import undisturbed
 from tracker.train.output import claim, emptied
 
 _engine: Any = yolo.ultralytics("models.yolo.detect")
 _LICENCE = "AGPL-3.0"
 LEAVES = ("detector.safetensors", "detector.md", "dataset", "run")
-
-
-@dataclass(frozen=True)
-class FineTuneConfig:
-    """How a detector is fine-tuned.
-
-    Attributes:
-        epochs: passes over the training images.
-        batch: images a step.
-        imgsz: size of the images.
-        lr: learning rate at the start (AdamW, falling linearly to a tenth).
-        mix: share of the trained weights in the result, the rest is the start; 1 forgets most, 0 learns nothing.
-        data: how the dataset is made.
-        seed: where all chance comes from.
-    """
-
-    epochs: int = 3
-    batch: int = 16
-    imgsz: int = 640
-    lr: float = 5e-5
-    mix: float = 0.5
-    data: DataConfig = field(default_factory=DataConfig)
-    seed: int = 0
 
 
 class _FineTuner(_engine.DetectionTrainer):  # type: ignore[misc]
@@ -74,7 +53,7 @@ class _FineTuner(_engine.DetectionTrainer):  # type: ignore[misc]
     def optimizer_step(self) -> None:
         """One step, if there is anything to learn from."""
         if not bool(torch.isfinite(self.loss)):
-            raise diverged(f"the loss in epoch {self.epoch + 1} is {self.loss.item()}", "--lr")
+            raise diverged(f"the loss in epoch {self.epoch + 1} is {self.loss.item()}")
         super().optimizer_step()
 
     def save_model(self) -> Any:
@@ -119,17 +98,19 @@ def fine_tune(
         `person` where there is that class.
 
     Raises:
-        DataError: nothing to learn from or to measure on, or no checkpoint to go on from.
+        DataError: nothing to learn from or to measure on.
         UsageError: the checkpoint was made with other settings, or the training diverges.
-        WeightsError: the checkpoint is damaged.
+        WeightsError: the checkpoint is missing or damaged.
         OutputError: `out` cannot be written, or holds what is an input or was not made by this command.
     """
     start_file = find_weights(model)
+    last = out / "run" / "weights" / "last.pt"
+    if resume:
+        present(last)
     sources = [*data, *held_out]
     parts = [path / part for path in sources for part in ("images", "labels")]  # which may be links
     claim(out, COMMAND, LEAVES, [*sources, *parts, start_file])
-    last = out / "run" / "weights" / "last.pt"
-    settings = asdict(config.data) | asdict(config) | {"model": start_file.name}
+    settings = asdict(config) | {"model": start_file.name}
     settings |= {"data": [path.name for path in data], "val": [path.name for path in held_out]}
     checkpoint: dict[str, Any] = {}
     if resume:
@@ -137,16 +118,24 @@ def fine_tune(
         dataset = Dataset.load(out / "dataset")
     else:
         progress("collecting images and labels")
-        dataset = build(data, out / "dataset", start_file, config.data, device, held_out)
+        dataset = build(data, out / "dataset", start_file, config, device, held_out)
         emptied(out / "run", COMMAND)
         replace_file(out / "run" / "settings.json", json.dumps(settings).encode())
+    batches = math.ceil(dataset.train / config.batch)  # in one pass
+    if config.steps:
+        config = replace(config, epochs=math.ceil(config.steps / batches))
+    done = int(checkpoint.get("epoch", -1)) + 1
+    if done > config.epochs:
+        raise UsageError(
+            f"{last} has {done * batches} steps behind it; give that many or more, or start without --resume"
+        )
     progress(f"{dataset.train} images to learn from ({dataset.made} labelled by the start), {dataset.val} held out")
 
     def start() -> Any:
         network, names = yolo.load(start_file)
         return network if names == dataset.names else yolo.with_classes(network, dataset.names)
 
-    if checkpoint.get("epoch", -1) + 1 < config.epochs:
+    if done < config.epochs:
         with _alone():
             tuner = _FineTuner(start(), checkpoint, _overrides(dataset, out, config, device, last if resume else None))
             tuner.add_callback("on_train_batch_end", lambda t: progress(_state(t)))
@@ -170,18 +159,14 @@ def fine_tune(
 
 def _checkpoint(file: Path, made_with: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """What a run with these settings, but perhaps fewer epochs, left after its last whole epoch."""
-    if not file.is_file():
-        raise DataError(f"no checkpoint at {file} to go on from, no epoch was finished; leave --resume out")
     checkpoint = yolo.read_checkpoint(file)
     try:
         then = dict(json.loads(made_with.read_text(encoding="utf-8")))
-        done = int(checkpoint["epoch"]) + 1
+        int(checkpoint["epoch"])
         _network(checkpoint)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise damaged(file) from error
-    same_settings(file, then, settings, free=["epochs"])
-    if done > settings["epochs"]:
-        raise UsageError(f"{file} has {done} epochs behind it; give --epochs {done} or more, or leave --resume out")
+    same_settings(file, then, settings, free=["steps", "epochs"])
     return checkpoint
 
 
@@ -196,7 +181,7 @@ def _check_finite(network: Any) -> None:
         UsageError: weights that 16 bits cannot hold.
     """
     if not all(bool(torch.isfinite(value.half()).all()) for value in network.state_dict().values()):
-        raise diverged("weights are not finite", "--lr")
+        raise diverged("weights are not finite")
 
 
 @contextlib.contextmanager
@@ -237,7 +222,7 @@ def _overrides(
         "nbs": config.batch,
         "imgsz": config.imgsz,
         "optimizer": "AdamW",
-        "lr0": config.lr,
+        "lr0": config.learning_rate,
         "lrf": 0.1,
         "warmup_epochs": 0.3,
         "warmup_bias_lr": 0.0,
@@ -306,7 +291,7 @@ def _write_card(
     config: FineTuneConfig,
     scores: dict[str, dict[str, float]],
 ) -> None:
-    names = " ".join(item.name for item in data)
+    names, rate = " ".join(item.name for item in data), config.learning_rate
     lines = [
         "# Detector",
         "",
@@ -314,7 +299,7 @@ def _write_card(
         "",
         f"- Data: {dataset.train} training images, {dataset.made} of them labelled by the start itself (where two",
         f"  sizes, the mirror image and neighbouring frames agree); {dataset.val} labelled images held out.",
-        f"- Settings: {config.epochs} epochs in batches of {config.batch} at {config.imgsz} px, AdamW {config.lr:g},",
+        f"- Settings: {config.epochs} epochs in batches of {config.batch} at {config.imgsz} px, AdamW {rate:g},",
         f"  batch normalisation frozen, result {config.mix:g} trained + {1 - config.mix:g} start, seed {config.seed}.",
         "",
         "| held-out images | " + " | ".join(scores["result"]) + " |",

@@ -34,7 +34,7 @@ from tracker.motion.networks.base import ForecastNetwork
 from tracker.motion.networks.registry import NETWORKS
 from tracker.motion.weights import write_weights
 from tracker.system.files import writing
-from tracker.train.checkpoint import damaged, diverged, read, same_settings, write
+from tracker.train.checkpoint import damaged, diverged, present, read, same_settings, write
 from tracker.train.interruption import undisturbed
 from tracker.train.motion.batch import Batch
 from tracker.train.motion.filter_fit import fit_filter, laplace_loss
@@ -67,7 +67,9 @@ class Trainer:
         self.folder, self.settings, self.command, self.device = folder, settings, command, device
         self.rank, self.world = _process_group()
         say = remark if self.rank == 0 else lambda _: None
-        if self.rank == 0:  # before the work, not after it
+        if resume:  # before the work, not after it
+            present(folder / LATEST)
+        if self.rank == 0:
             claim(folder, "train motion", LEAVES, map(Path, roots))
         describe = Embedder(device=str(device)) if settings.images else None
         tracks = read_tracks(roots, settings.hold_out, settings.first_half, settings.familiar, say, describe)
@@ -88,11 +90,9 @@ class Trainer:
         self._saved = 0  # rounds, in the checkpoint
         self._say = say
         self._board: Any = None
-        if resume and (folder / LATEST).is_file():
+        if resume:
             self._restore(folder / LATEST)
         else:
-            if resume:
-                say(f"no checkpoint at {folder / LATEST}; the training starts afresh")
             self.filter = fit_filter(self.sampler, settings)
         check = WindowSampler(self.validation, shortest=4).draw(np.random.default_rng(settings.seed), 512, 24, 0.25)
         self.check = Batch.of(check, self.filter, device)
@@ -144,7 +144,7 @@ class Trainer:
         """A row of the curves."""
         row = {"round": float(self.round), "loss": float(np.mean(self._losses)), **self.validate()}
         if not math.isfinite(row["validation_loss"]):
-            raise diverged(f"the validation loss after round {self.round} is {row['validation_loss']}", "learning_rate")
+            raise diverged(f"the validation loss after round {self.round} is {row['validation_loss']}")
         row |= {"learning_rate": self._rate(4 * self.round), "seconds": time.perf_counter() - began}
         self._losses.clear()
         return row
@@ -172,7 +172,7 @@ class Trainer:
             loss.backward()  # type: ignore[no-untyped-call]
             losses.append(float(self._shared(loss.detach())))
             if not math.isfinite(losses[-1]):
-                raise diverged(f"the loss in round {number + 1} is {losses[-1]}", "learning_rate")
+                raise diverged(f"the loss in round {number + 1} is {losses[-1]}")
             nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
             self.optimizer.step()
             with torch.no_grad():
@@ -294,7 +294,7 @@ class Trainer:
             raise damaged(checkpoint) from error
         validated = bool(self.rows) and self.rows[-1]["round"] == done
         if done > self.settings.rounds or (done == self.settings.rounds and not validated):
-            raise UsageError(f"{checkpoint} has {done} rounds behind it; give more, or start in a new folder")
+            raise UsageError(f"{checkpoint} has {4 * done} steps behind it; give more, or start without --resume")
 
     def save(self) -> Path:
         """Writes the best averaged weights, 16 bit, with the filter's constants and what they were made with."""
@@ -302,7 +302,7 @@ class Trainer:
         with np.errstate(over="ignore"):  # said below
             tensors = {name: value.cpu().numpy().astype(np.float16) for name, value in self.best.items()}
         if not all(np.isfinite(value).all() for value in tensors.values()):
-            raise diverged("weights are not finite", "learning_rate")
+            raise diverged("weights are not finite")
         notes = {
             "model": self.settings.model,
             "command": self.command,
