@@ -52,7 +52,8 @@ def command(
 
     from tracker.errors import UsageError
     from tracker.evaluation.forecasts import evaluate_motion
-    from tracker.system.files import replace_text, writing
+    from tracker.system.files import replace_text
+    from tracker.system.output_folder import claim
 
     try:
         ahead = [int(h) for h in horizons.split(",")]
@@ -60,14 +61,13 @@ def command(
         ahead = []
     if not ahead or min(ahead) < 1:
         raise UsageError(f"--horizons {horizons} is not a list of frames; give whole numbers from 1, such as 1,5,10,30")
+    claim(out, "eval-motion", ("metrics.json", "details.json"), roots)
     console = Console(stderr=True, quiet=quiet, markup=False)  # names may have brackets
     with console.status("") as status:
         names = [name.strip() for name in models.split(",") if name.strip()]
         report = evaluate_motion(
             roots, names, ahead, vid_stride, detections, seed, lambda what: status.update(escape(what))
         )
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
     for name, content in (("metrics", report.metrics), ("details", report.details)):
         replace_text(out / f"{name}.json", json.dumps(content, indent=1) + "\n")
     if as_json:

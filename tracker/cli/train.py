@@ -67,9 +67,9 @@ def appearance(
 
     from tracker.datasets.mot import find_sequences
     from tracker.system.device import resolve_device
+    from tracker.system.output_folder import claim
     from tracker.train.appearance import loop as training
     from tracker.train.appearance.loop import Task
-    from tracker.train.output import claim
 
     console = Console(stderr=True, quiet=quiet)
     config = training.TrainConfig(

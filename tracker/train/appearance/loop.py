@@ -28,10 +28,10 @@ from tracker.errors import UsageError
 from tracker.evaluation.reid import looks
 from tracker.structures import Image
 from tracker.system.files import replace_file, writing
+from tracker.system.output_folder import claim
 from tracker.train.appearance.calibration import fit
 from tracker.train.checkpoint import damaged, diverged, read, same_settings, write
 from tracker.train.interruption import undisturbed
-from tracker.train.output import claim
 
 COMMAND = "train appearance"
 LEAVES = ("appearance.safetensors", "appearance.md", "curves.csv", "curves.png", "neighbours.jpg", "checkpoint.pt")

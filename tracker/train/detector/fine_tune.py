@@ -22,10 +22,10 @@ from tracker.detection import yolo
 from tracker.detection.detector import find_weights
 from tracker.errors import DataError, UsageError
 from tracker.system.files import replace_file, writing
+from tracker.system.output_folder import claim, emptied
 from tracker.train.checkpoint import damaged, diverged, same_settings
 from tracker.train.detector.dataset import COMMAND, DataConfig, Dataset, build
 from tracker.train.interruption import undisturbed
-from tracker.train.output import claim, emptied
 
 _engine: Any = yolo.ultralytics("models.yolo.detect")
 _LICENCE = "AGPL-3.0"
