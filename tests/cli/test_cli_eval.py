@@ -52,15 +52,15 @@ def test_results_metrics_and_report_are_written(root: Path, tmp_path: Path, caps
 
 def test_names_with_brackets_are_names(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Rich reads `[name]` as markup: it swallowed it, and fell over what closes nothing, `[` and `/x]`."""
-    (root / "A").rename(root / "A[bold]")
+    (root / "A").rename(root / "A[bold] :car:")
     for command, options in (("eval", ()), ("eval-motion", ("--models", "kalman", "--horizons", "1"))):
-        out = tmp_path / "out [" / "x]" / command
+        out = tmp_path / "out [" / "x] :car:" / command
         with pytest.raises(SystemExit) as done:
             main([command, str(root), "--out", str(out), *options])
         assert not done.value.code
         shown, said = capsys.readouterr()
         assert str(out) in said
-        assert command == "eval-motion" or "A[bold]" in shown
+        assert command == "eval-motion" or "A[bold] :car:" in shown
 
 
 def test_ids_start_anew_in_each_sequence(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -237,17 +237,22 @@ def test_what_was_not_made_here_is_not_replaced(
 
 def run(*words: object) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["train", "appearance", *map(str, words), "--quiet"])
+        main(["train", "appearance", *map(str, words)])
     assert ended.value.code == 0
 
 
-def test_the_command_leaves_weights_card_and_curves(yolo_folder: Path, tmp_path: Path) -> None:
+def test_the_command_leaves_weights_card_and_curves(
+    yolo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    yolo_folder = yolo_folder.rename(tmp_path / "dataset [bold] :car:")  # markup, if one lets it
     load_weights().write(tmp_path / "teacher.safetensors")
     options = ("--steps", 2, "--batch", 2, "--height", 64, "--device", "cpu", "--out", tmp_path / "out")
     run(yolo_folder, "--teacher", tmp_path / "teacher.safetensors", *options)
     left = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"appearance.safetensors", "appearance.md", "curves.csv", "neighbours.jpg"} <= left
-    assert "6 crops (3 of people) from dataset" in (tmp_path / "out" / "appearance.md").read_text()
+    made_from = "6 crops (3 of people) from dataset [bold] :car:"
+    assert made_from in (tmp_path / "out" / "appearance.md").read_text()
+    assert made_from in capsys.readouterr().err
 
 
 # Metric learning

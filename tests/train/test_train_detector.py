@@ -296,10 +296,13 @@ class TestFineTuning:
         options = {"--epochs": 1, "--batch": 2, "--imgsz": 64, "--held-out": 0.4, "--device": "cpu"}
         words = [str(word) for option in options.items() for word in option]
         with pytest.raises(SystemExit) as left:
-            main(["train", "detector", str(street), "--out", str(tmp_path / "out"), *words, "--json", "--quiet"])
+            main(["train", "detector", str(street), "--out", str(tmp_path / "out [bold]"), *words, "--json"])
         assert left.value.code == 0
-        assert set(json.loads(capsys.readouterr().out)) == {"result"}  # there is no start to compare with
-        assert yolo.load(tmp_path / "out" / "detector.safetensors")[1] == {0: "minibus", 1: "person"}
+        shown, said = capsys.readouterr()
+        assert set(json.loads(shown)) == {"result"}  # there is no start to compare with
+        weights = tmp_path / "out [bold]" / "detector.safetensors"
+        assert yolo.load(weights)[1] == {0: "minibus", 1: "person"}
+        assert f"wrote {weights}" in said
 
     @pytest.mark.parametrize(("option", "value"), [("--lr", "2"), ("--lr", "nan"), ("--learning-rate", "1e25")])
     def test_a_learning_rate_that_cannot_be_meant(self, street, tmp_path, capsys, option, value):

@@ -267,14 +267,18 @@ def test_the_command_leaves_weights_card_curves_and_pictures(data, tmp_path, cap
         "rounds: 3\nfilter_rounds: 2\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\nvalidate_every: 1\n"
         'licences: ["made up: free"]\n'
     )
-    words = ["train", "motion", *map(str, data), "--out", str(tmp_path / "run"), "--config", str(settings)]
+    (tmp_path / "one [bold] :car:").symlink_to(data[0])  # markup, if one lets it
+    roots = [tmp_path / "one [bold] :car:", data[1]]
+    words = ["train", "motion", *map(str, roots), "--out", str(tmp_path / "run"), "--config", str(settings)]
     with pytest.raises(SystemExit) as left:
         main([*words, "--model", "gru", "--hold-out", "SEQ-0", "--device", "cpu"])
-    assert left.value.code == 0, capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert left.value.code == 0, said
+    assert "/one [bold] :car:, " in said.replace("\n", " ")
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"motion.safetensors", "motion.md", "config.yaml", "curves.csv", "checkpoint.pt"} <= names
     card = (tmp_path / "run" / "motion.md").read_text()
-    for word in ("track train motion", "--model gru", "SEQ-0", "made up: free", "one | ", "two | "):
+    for word in ("track train motion", "--model gru", "SEQ-0", "made up: free", "one [bold] :car: | ", "two | "):
         assert word in card, word
     if importlib.util.find_spec("matplotlib"):
         assert {"curves.png", "error_by_horizon.png", "reliability.png", "forecasts.png"} <= names

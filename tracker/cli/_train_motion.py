@@ -49,7 +49,7 @@ def motion(
     from tracker.train.motion.settings import MotionTraining
     from tracker.train.motion.trainer import Trainer
 
-    console = Console(stderr=True, quiet=quiet)
+    console = Console(stderr=True, quiet=quiet, markup=False, emoji=False)  # names may have brackets, colons
     settings = MotionTraining.load(config)
     flags = {"model": model, "rounds": rounds, "seed": seed}
     settings = merged(settings, {name: value for name, value in flags.items() if value is not None}, "command line")

@@ -80,7 +80,7 @@ def command(
     if detections is DetectionsFrom.yolo:
         prepare(settings, quiet)
     tracker = Tracker(settings, device=device)
-    console = Console(stderr=True, quiet=quiet, markup=False)  # names may have brackets
+    console = Console(stderr=True, quiet=quiet, markup=False, emoji=False)  # names may have brackets, colons
     record = _record(tracker, sequences, detections, camera_motion, strict_online, offline)
     scored = [s for s in sequences if s.ground_truth_file.is_file()]
     others = {str(folder): _score(scored, folder, preproc) for folder in against or []}  # first: a fault shows at once
@@ -98,7 +98,7 @@ def command(
         print(json.dumps(metrics))
     elif not quiet:
         shown = _table(metrics) if scored else "no ground truth (gt/gt.txt) to score with"
-        Console(markup=False).print(shown)
+        Console(markup=False, emoji=False).print(shown)
         console.print(f"{fps:.0f} frames/s in update; results in {out}", soft_wrap=True)
         if scored and detections is DetectionsFrom.yolo and not settings.detector.classes:
             remark = "whatever the detector knows was tracked and scored, not people alone; see --classes"

@@ -94,7 +94,7 @@ def command(
                 table.add_row(
                     name, f"{model['ms_per_crop']:.2f}", gap, *scores, str(row["queries"]), str(row["identities"])
                 )
-        Console(markup=False).print(table)  # names may have brackets
+        Console(markup=False, emoji=False).print(table)  # names may have brackets, colons
         empty = {gap for model in result.values() for gap, row in model["gaps"].items() if not row["queries"]}
         if empty:
             gone = ", ".join(sorted(empty, key=float))

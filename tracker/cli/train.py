@@ -71,7 +71,7 @@ def appearance(
     from tracker.train.appearance import loop as training
     from tracker.train.appearance.loop import Task
 
-    console = Console(stderr=True, quiet=quiet)
+    console = Console(stderr=True, quiet=quiet, markup=False, emoji=False)  # names may have brackets, colons
     config = training.TrainConfig(
         steps=steps,
         batch=batch,
@@ -169,7 +169,7 @@ def detector(
     from tracker.train.detector.dataset import DataConfig
     from tracker.train.detector.fine_tune import FineTuneConfig, fine_tune
 
-    console = Console(stderr=True, quiet=quiet)
+    console = Console(stderr=True, quiet=quiet, markup=False, emoji=False)  # names may have brackets, colons
     chosen = DataConfig(imgsz=imgsz, held_out=held_out, every_s=every, seed=seed)
     config = FineTuneConfig(epochs=epochs, batch=batch, imgsz=imgsz, lr=lr, mix=mix, data=chosen, seed=seed)
     with console.status("starting") as status:
