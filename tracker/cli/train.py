@@ -150,7 +150,7 @@ def detector(
     every: Annotated[float, typer.Option(min=0.01, help="Seconds between the frames taken from videos.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Where all chance comes from.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT's last epoch; --epochs may grow.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where OUT was left; --epochs may grow.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no scores.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
 ) -> None:
@@ -167,22 +167,26 @@ def detector(
 
     from tracker.system.device import resolve_device
     from tracker.train.detector.dataset import DataConfig
-    from tracker.train.detector.fine_tune import FineTuneConfig, fine_tune
+    from tracker.train.detector.fine_tune import FineTuneConfig, fine_tune, way_on
 
     console = Console(stderr=True, quiet=quiet, markup=False, emoji=False)  # names may have brackets, colons
     chosen = DataConfig(imgsz=imgsz, held_out=held_out, every_s=every, seed=seed)
     config = FineTuneConfig(epochs=epochs, batch=batch, imgsz=imgsz, lr=lr, mix=mix, data=chosen, seed=seed)
-    with console.status("starting") as status:
-        scores = fine_tune(
-            data,
-            out,
-            config,
-            model=model,
-            held_out=val or [],
-            device=resolve_device(device),
-            resume=resume,
-            progress=status.update,
-        )
+    try:
+        with console.status("starting") as status:
+            scores = fine_tune(
+                data,
+                out,
+                config,
+                model=model,
+                held_out=val or [],
+                device=resolve_device(device),
+                resume=resume,
+                progress=status.update,
+            )
+    except KeyboardInterrupt:
+        console.print(way_on(out), soft_wrap=True)
+        raise
     if as_json:
         print(json.dumps(scores, indent=2))
     elif not quiet:
