@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.commands import ended
 from tracker.appearance.embedder import Embedder, load_weights
 from tracker.appearance.similarity import Calibration, same_identity_probability
 from tracker.cli import main
@@ -22,6 +23,7 @@ from tracker.train.appearance.crops import Crop, Variations, collect
 from tracker.train.appearance.distillation import Distillation
 from tracker.train.appearance.identities import MetricLearning, collect_identities, hardest_triplets
 from tracker.train.appearance.loop import TrainConfig, calibrate, neighbours, train
+from tracker.train.checkpoint import read
 
 SHORT = TrainConfig(steps=4, batch=4, height=64, checkpoint_every=2)
 
@@ -194,6 +196,27 @@ def test_ctrl_c_leaves_a_checkpoint_whenever_a_step_was_done(crops: list[Crop], 
     assert (tmp_path / "parts/curves.csv").read_text() == (tmp_path / "whole/curves.csv").read_text()
     for name, value in whole.state.items():
         assert torch.equal(value, parts.state[name]), name
+
+
+def test_a_hang_up_ends_the_command_as_ctrl_c_does(
+    yolo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Amid the first step, which is done to its end."""
+    load_weights().write(tmp_path / "teacher.safetensors")
+    words = ["train", "appearance", str(yolo_folder), "--teacher", str(tmp_path / "teacher.safetensors")]
+    words += ["--steps", "3", "--batch", "2", "--height", "64", "--device", "cpu", "--out", str(tmp_path / "out")]
+
+    def interrupted(task: Distillation, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        signal.raise_signal(signal.SIGHUP)
+        return whole(task, rng)
+
+    whole = Distillation.losses
+    with monkeypatch.context() as patch:
+        patch.setattr(Distillation, "losses", interrupted)
+        assert ended(words, capsys)[0] == 129
+    assert read(tmp_path / "out" / "checkpoint.pt")["step"] == 1
+    assert ended([*words, "--resume"], capsys)[0] == 0
+    assert (tmp_path / "out" / "appearance.safetensors").exists()
 
 
 def test_more_steps_go_on_at_the_rate_of_the_longer_training(crops: list[Crop], tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import torch
 import ultralytics
 import yaml
 
+from helpers.commands import ended
 from tracker.cli import main
 from tracker.config import DetectorConfig
 from tracker.detection import yolo
@@ -201,19 +202,6 @@ class TestData:
 @pytest.fixture(scope="module")
 def street(tmp_path_factory):
     return yolo_folder(tmp_path_factory.mktemp("data") / "street")
-
-
-def ended(words, capsys):
-    """Exit code and stderr of a command, of which signals end as they do a real one."""
-    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    try:
-        with pytest.raises(SystemExit) as left:
-            main(words)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return left.value.code, capsys.readouterr().err
 
 
 class TestFineTuning:

@@ -17,6 +17,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from helpers.commands import ended  # noqa: E402
 from helpers.motion_data import write_sequence  # noqa: E402  # noqa: E402
 from tracker.cli import main  # noqa: E402
 from tracker.errors import ConfigError, DataError, OutputError, UsageError, WeightsError  # noqa: E402
@@ -153,6 +154,29 @@ def test_a_signal_in_the_middle_of_a_round_waits_for_its_end(data, tmp_path):
         list(run.run())
     assert len(steps) == 8 and trainer(data, tmp_path, TINY, resume=True).round == 2
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_hang_up_ends_the_command_as_ctrl_c_does(data, tmp_path, monkeypatch, capsys):
+    """Amid the second round, which is done to its end."""
+    (tmp_path / "tiny.yaml").write_text(
+        "rounds: 4\nfilter_rounds: 1\nvalidate_every: 3\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\n"
+    )
+    words = ["train", "motion", *map(str, data), "--config", str(tmp_path / "tiny.yaml"), "--device", "cpu"]
+    words += ["--out", str(tmp_path / "out")]
+
+    def interrupted(run, batch):
+        if run.round == 1:
+            signal.raise_signal(signal.SIGHUP)
+        return whole(run, batch)
+
+    whole = Trainer._round
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_round", interrupted)
+        code, said = ended(words, capsys)
+    assert code == 129 and "stopped after round 2; go on with --resume" in said
+    assert not (tmp_path / "out" / "motion.safetensors").exists()
+    assert ended([*words, "--resume"], capsys)[0] == 0
+    assert (tmp_path / "out" / "motion.safetensors").exists()
 
 
 def test_more_rounds_go_on_at_the_rate_of_the_longer_training(data, checkpoint):
