@@ -213,7 +213,8 @@ def test_a_hang_up_ends_the_command_as_ctrl_c_does(
     whole = Distillation.losses
     with monkeypatch.context() as patch:
         patch.setattr(Distillation, "losses", interrupted)
-        assert ended(words, capsys)[0] == 129
+        code, said = ended(words, capsys)
+    assert code == 129 and "stopped after step 1; go on with --resume" in said
     assert read(tmp_path / "out" / "checkpoint.pt")["step"] == 1
     assert ended([*words, "--resume"], capsys)[0] == 0
     assert (tmp_path / "out" / "appearance.safetensors").exists()

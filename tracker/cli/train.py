@@ -62,6 +62,8 @@ def appearance(
 
     Example: track train appearance people.mp4 --teacher osnet_x0_25_msmt17.safetensors --out runs/appearance
     """
+    from functools import partial
+
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -111,7 +113,7 @@ def appearance(
         def show(step: int, losses: dict[str, float]) -> None:
             bar.update(row, completed=step, description=" ".join(f"{k} {v:.3f}" for k, v in losses.items()))
 
-        training.train(task, out, config, resume=resume, progress=show)
+        training.train(task, out, config, resume=resume, progress=show, remark=partial(console.print, soft_wrap=True))
     if identified:
         with console.status("calibrating"):
             training.calibrate(out / "appearance.safetensors", identified, place)

@@ -90,7 +90,13 @@ Progress = Callable[[int, dict[str, float]], None]
 
 
 def train(
-    task: Task, out: Path, config: TrainConfig, *, resume: bool = False, progress: Progress | None = None
+    task: Task,
+    out: Path,
+    config: TrainConfig,
+    *,
+    resume: bool = False,
+    progress: Progress | None = None,
+    remark: Callable[[str], None] = lambda _: None,
 ) -> Weights:
     """Leaves `appearance.safetensors`, `curves.csv`, `neighbours.jpg` and `checkpoint.pt` in `out`.
 
@@ -102,7 +108,8 @@ def train(
         config: how.
         resume: go on from `out/checkpoint.pt`; the same steps follow as without the interruption. More steps than
             before are taken up as if they had been asked for at first: the rate is that of the longer training.
-        progress: called every step with the step's number and losses.
+        progress: called every step with the step's number and losses. remark: told, where it is interrupted, how to go
+            on.
 
     Raises:
         WeightsError: the checkpoint is missing or damaged.
@@ -139,6 +146,8 @@ def train(
             except KeyboardInterrupt:
                 if step > saved:
                     _save(out / "checkpoint.pt", parts, config, step)
+                way_on = "go on with --resume" if step else "nothing is lost, start again without --resume"
+                remark(f"stopped after step {step}; {way_on}")
                 raise
         _check_finite(average)
         state = {name: value.cpu() for name, value in average.state_dict().items()}
