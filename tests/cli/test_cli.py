@@ -100,6 +100,18 @@ def test_a_group_of_commands_alone_shows_its_help(capsys):
     assert all(name in out + err for name in ("motion", "appearance", "detector")) and "error" not in out + err
 
 
+def test_the_bar_shows_a_name_as_it_is(clip, here, monkeypatch, capsys):
+    """Rich reads `[front]` as markup and `:car:` as a picture, where one lets it."""
+    name = "cam[front] :car:"
+    shutil.copy(clip, here / f"{name}.mp4")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as ended:
+        main([f"{name}.mp4", "--imgsz", "64", "--no-video"])
+    shown, said = capsys.readouterr()
+    assert not ended.value.code and name in shown and name in said
+
+
 class TestTheMainJob:
     @pytest.fixture(scope="class")
     @classmethod

@@ -31,11 +31,16 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
     return int(done.value.code or 0), out, err
 
 
+def left(out: Path) -> set[str]:
+    """Names of what is in a folder, but for the mark by which it is known again."""
+    return {path.name for path in out.iterdir()} - {".made-by-track-eval"}
+
+
 def test_results_metrics_and_report_are_written(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     code, table, _ = run(capsys, root, "--out", out)
     assert code == 0
-    assert {p.name for p in out.iterdir()} == {"A.txt", "B.txt", "metrics.json", "report.html", "run.yaml"}
+    assert left(out) == {"A.txt", "B.txt", "metrics.json", "report.html", "run.yaml"}
     lines = (out / "A.txt").read_text().splitlines()
     assert len(lines) == 2 * LENGTH  # the first frames too, written once the tracks are confirmed
     assert lines[0].split(",")[0] == "1" and len(lines[0].split(",")) == 10
@@ -47,15 +52,15 @@ def test_results_metrics_and_report_are_written(root: Path, tmp_path: Path, caps
 
 def test_names_with_brackets_are_names(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Rich reads `[name]` as markup: it swallowed it, and fell over what closes nothing, `[` and `/x]`."""
-    (root / "A").rename(root / "A[bold]")
-    out = tmp_path / "out [" / "x]"
+    (root / "A").rename(root / "A[bold] :car:")
     for command, options in (("eval", ()), ("eval-motion", ("--models", "kalman", "--horizons", "1"))):
+        out = tmp_path / "out [" / "x] :car:" / command
         with pytest.raises(SystemExit) as done:
             main([command, str(root), "--out", str(out), *options])
         assert not done.value.code
         shown, said = capsys.readouterr()
         assert str(out) in said
-        assert command == "eval-motion" or "A[bold]" in shown
+        assert command == "eval-motion" or "A[bold] :car:" in shown
 
 
 def test_ids_start_anew_in_each_sequence(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,7 +101,7 @@ def test_without_ground_truth_there_are_results_and_no_scores(
     (root / "A" / "gt" / "gt.txt").unlink()
     code, out, _ = run(capsys, root / "A", "--out", tmp_path / "out")
     assert code == 0 and "no ground truth" in out
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["A.txt", "run.yaml"]
+    assert left(tmp_path / "out") == {"A.txt", "run.yaml"}
 
 
 @pytest.mark.parametrize(("classes", "said"), [((), True), (("--classes", "person"), False)])
@@ -116,7 +121,7 @@ def test_scores_of_an_earlier_run_do_not_stay(root: Path, tmp_path: Path, capsys
     run(capsys, root / "A", "--out", tmp_path / "out", "--quiet")
     (root / "A" / "gt" / "gt.txt").unlink()
     run(capsys, root / "A", "--out", tmp_path / "out", "--quiet")
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["A.txt", "run.yaml"]
+    assert left(tmp_path / "out") == {"A.txt", "run.yaml"}
 
 
 def test_camera_motion_comes_from_the_file_unless_told_otherwise(
@@ -157,21 +162,13 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert err.startswith("error: ") and message in err and len(err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["A.txt", "metrics.json", "run.yaml"])
-def test_results_that_it_did_not_write_are_left_alone(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+def test_what_another_tracker_wrote_stays_also_in_a_folder_of_ours(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As those of another tracker, which were to be compared with."""
-    out = tmp_path / "results"
-    out.mkdir()
-    (out / name).write_text("of another tracker")
+    out = tmp_path / "out"
+    assert run(capsys, root / "A", "--out", out, "--quiet")[0] == 0
+    (out / "B.txt").write_text("of another tracker")
+    before = {path: path.read_bytes() for path in out.iterdir()}
     code, _, said = run(capsys, root, "--out", out)
-    assert code == 1
-    assert f"{out / name} is there, and no run.yaml says that track eval wrote it" in said
-    assert [path.read_text() for path in out.iterdir()] == ["of another tracker"]
-
-
-def test_its_own_are_replaced(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for _ in range(2):
-        code, _, _ = run(capsys, root, "--out", tmp_path / "out", "--quiet")
-        assert code == 0
+    assert code == 1 and f"{out / 'B.txt'} was not made by track eval" in said
+    assert before == {path: path.read_bytes() for path in out.iterdir()}

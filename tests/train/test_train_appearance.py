@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.commands import ended
 from tracker.appearance.embedder import Embedder, load_weights
 from tracker.appearance.similarity import Calibration, same_identity_probability
 from tracker.cli import main
@@ -23,6 +24,7 @@ from tracker.train.appearance.distillation import Distillation
 from tracker.train.appearance.identities import MetricLearning, collect_identities, hardest_triplets, set_aside
 from tracker.train.appearance.loop import calibrate, neighbours, train
 from tracker.train.appearance.settings import TrainConfig
+from tracker.train.checkpoint import read
 
 SHORT = TrainConfig(steps=4, batch=4, height=64, checkpoint_every=2)
 
@@ -198,6 +200,28 @@ def test_ctrl_c_leaves_a_checkpoint_whenever_a_step_was_done(crops: list[Crop], 
         assert torch.equal(value, parts.state[name]), name
 
 
+def test_a_hang_up_ends_the_command_as_ctrl_c_does(
+    yolo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Amid the first step, which is done to its end."""
+    load_weights().write(tmp_path / "teacher.safetensors")
+    words = ["train", "appearance", str(yolo_folder), "--teacher", str(tmp_path / "teacher.safetensors")]
+    words += ["--steps", "3", "--batch", "2", "--height", "64", "--device", "cpu", "--out", str(tmp_path / "out")]
+
+    def interrupted(task: Distillation, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        signal.raise_signal(signal.SIGHUP)
+        return whole(task, rng)
+
+    whole = Distillation.losses
+    with monkeypatch.context() as patch:
+        patch.setattr(Distillation, "losses", interrupted)
+        code, said = ended(words, capsys)
+    assert code == 129 and "stopped after step 1; go on with --resume" in said
+    assert read(tmp_path / "out" / "checkpoint.pt")["step"] == 1
+    assert ended([*words, "--resume"], capsys)[0] == 0
+    assert (tmp_path / "out" / "appearance.safetensors").exists()
+
+
 def test_more_steps_go_on_at_the_rate_of_the_longer_training(crops: list[Crop], tmp_path: Path) -> None:
     train(Distillation(crops, "", SHORT), tmp_path, SHORT)
     before = load_weights(tmp_path / "appearance.safetensors").state
@@ -263,17 +287,22 @@ def test_what_was_not_made_here_is_not_replaced(
 
 def run(*words: object) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["train", "appearance", *map(str, words), "--quiet"])
+        main(["train", "appearance", *map(str, words)])
     assert ended.value.code == 0
 
 
-def test_the_command_leaves_weights_card_and_curves(yolo_folder: Path, tmp_path: Path) -> None:
+def test_the_command_leaves_weights_card_and_curves(
+    yolo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    yolo_folder = yolo_folder.rename(tmp_path / "dataset [bold] :car:")  # markup, if one lets it
     load_weights().write(tmp_path / "teacher.safetensors")
     options = ("--steps", 2, "--batch", 2, "--height", 64, "--device", "cpu", "--out", tmp_path / "out")
     run(yolo_folder, "--teacher", tmp_path / "teacher.safetensors", *options)
     left = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"appearance.safetensors", "appearance.md", "curves.csv", "neighbours.jpg"} <= left
-    assert "6 crops (3 of people) from dataset" in (tmp_path / "out" / "appearance.md").read_text()
+    made_from = "6 crops (3 of people) from dataset [bold] :car:"
+    assert made_from in (tmp_path / "out" / "appearance.md").read_text()
+    assert made_from in capsys.readouterr().err
 
 
 # Metric learning

@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import torch
 import ultralytics
 import yaml
 
+from helpers.commands import ended
 from tracker.cli import main
 from tracker.config import DetectorConfig
 from tracker.detection import yolo
@@ -20,6 +23,7 @@ from tracker.detection.detector import EMBEDDED, YoloDetector
 from tracker.errors import DataError, OutputError, UsageError, WeightsError
 from tracker.output.video_writer import VideoWriter
 from tracker.structures import Detections, Tracks
+from tracker.train.detector import dataset as dataset_module
 from tracker.train.detector import fine_tune as detector
 from tracker.train.detector.dataset import Dataset, _covered, _link, build
 from tracker.train.detector.fine_tune import fine_tune
@@ -242,6 +246,81 @@ class TestFineTuning:
         assert (tmp_path / "detector.safetensors").is_file()
         assert {t.split(":")[0] for t in told if t.startswith("epoch")} == {"epoch 2 of 2"}
 
+    @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+    def test_a_signal_in_the_first_epoch_leaves_what_was_learned(self, street, tmp_path, monkeypatch, capsys, name):
+        def learned(step):
+            """Sends the signal in the middle of the second step."""
+            steps.append(step)
+            if len(steps) == 2:
+                signal.raise_signal(signal.Signals[name])
+            original(step)
+
+        steps, original = [], detector._engine.DetectionTrainer.optimizer_step
+        monkeypatch.setattr(detector._engine.DetectionTrainer, "optimizer_step", learned)
+        words = ["train", "detector", str(street), "--out", str(tmp_path), "--epochs", "1", "--batch", "1"]
+        words += ["--imgsz", "64", "--held-out", "0.4", "--device", "cpu"]
+        code, said = ended(words, capsys)
+        assert code == 128 + signal.Signals[name] and said.splitlines()[-1] == "stopped; go on with --resume"
+        checkpoint = yolo.read_checkpoint(tmp_path / "run" / "weights" / "last.pt")
+        assert checkpoint["epoch"] == -1 and checkpoint["updates"] == len(steps) == 2, "the step was done to its end"
+        monkeypatch.undo()
+        told = []
+        monkeypatch.setattr(detector, "_state", lambda t: told.append(t.ema.updates) or "")
+        assert ended([*words, "--resume"], capsys)[0] == 0
+        assert told == [3, 4, 5, 6], "the epoch began anew, with what had been learned"
+        assert (tmp_path / "detector.safetensors").is_file()
+
+    def test_one_after_the_last_step_of_an_epoch_does_not_repeat_it(self, street, tmp_path):
+        class Stopped(detector._FineTuner):
+            def validate(self):
+                raise KeyboardInterrupt
+
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(detector, "_FineTuner", Stopped)
+            fine_tune([street], tmp_path, QUICK)
+        told = []
+        fine_tune([street], tmp_path, QUICK, resume=True, progress=told.append)
+        assert not [t for t in told if t.startswith("epoch")]
+
+    def test_before_the_first_step_the_dataset_is_kept(self, street, tmp_path, monkeypatch, capsys):
+        words = ["train", "detector", str(street), "--out", str(tmp_path), "--epochs", "1", "--batch", "4"]
+        words += ["--imgsz", "64", "--held-out", "0.4", "--device", "cpu"]
+        monkeypatch.setattr(detector._FineTuner, "setup_model", lambda _: signal.raise_signal(signal.SIGTERM))
+        code, said = ended(words, capsys)
+        assert code == 143 and said.splitlines()[-1] == "stopped; go on with --resume"
+        monkeypatch.undo()
+        made = (tmp_path / "dataset" / "data.yaml").stat().st_mtime_ns
+        assert ended([*words, "--resume"], capsys)[0] == 0
+        assert (tmp_path / "dataset" / "data.yaml").stat().st_mtime_ns == made
+        assert (tmp_path / "detector.safetensors").is_file()
+
+    def test_before_there_is_a_dataset_nothing_is_lost(self, street, tmp_path, monkeypatch, capsys):
+        words = ["train", "detector", str(street), "--out", str(tmp_path), "--imgsz", "64", "--device", "cpu"]
+        monkeypatch.setattr(dataset_module._Store, "add", lambda *_: signal.raise_signal(signal.SIGINT))
+        code, said = ended(words, capsys)
+        assert code == 130
+        assert said.splitlines()[-1] == (
+            "stopped before anything was learned, so nothing is lost; start again without --resume"
+        )
+        code, said = ended([*words, "--resume"], capsys)
+        assert code == 1 and "no checkpoint at" in said and "start without --resume" in said
+
+    def test_a_full_disk_keeps_the_checkpoint_before(self, street, tmp_path):
+        """A limit on the size of files is to what writes them as a full disk."""
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+        def fill(state):
+            if state.startswith("epoch 2"):
+                resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+
+        try:
+            with pytest.raises(OutputError, match="no space left"):
+                fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "epochs": 3}), progress=fill)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        left = tmp_path / "run" / "weights"
+        assert yolo.read_checkpoint(left / "last.pt")["epoch"] == 0 and not (left / ".last.pt.part").exists()
+
     def test_one_that_was_interrupted_after_the_last_epoch_is_finished(self, street, tmp_path):
         fine_tune([street], tmp_path, QUICK)
         weights = tmp_path / "detector.safetensors"
@@ -320,14 +399,17 @@ class TestFineTuning:
         options = {**named, "--batch": 2, "--imgsz": 64, "--device": "cpu"}
         words = [str(word) for option in options.items() for word in option]
         with pytest.raises(SystemExit) as left:
-            main(["train", "detector", str(street), "--out", str(tmp_path / "out"), *words, "--json", "--quiet"])
+            main(["train", "detector", str(street), "--out", str(tmp_path / "out [bold]"), *words, "--json"])
         assert left.value.code == 0
         output = capsys.readouterr()
         assert set(json.loads(output.out)) == {"result"}  # there is no start to compare with
-        assert sorted(output.err.splitlines()) == sorted(said.splitlines())
-        settings = json.loads((tmp_path / "out" / "run" / "settings.json").read_text())
+        weights = tmp_path / "out [bold]" / "detector.safetensors"
+        assert yolo.load(weights)[1] == {0: "minibus", 1: "person"}
+        assert f"wrote {weights}" in output.err
+        warnings = [line for line in output.err.splitlines() if line.startswith("warning: ")]
+        assert sorted(warnings) == sorted(said.splitlines())
+        settings = json.loads((tmp_path / "out [bold]" / "run" / "settings.json").read_text())
         assert (settings["hold_out"], settings["learning_rate"]) == (0.4, 1e-4)
-        assert yolo.load(tmp_path / "out" / "detector.safetensors")[1] == {0: "minibus", 1: "person"}
 
     @pytest.mark.parametrize("option", ["--hold-out", "--val"])
     def test_folders_to_measure_on(self, street, tmp_path, capsys, option):

@@ -17,6 +17,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from helpers.commands import ended  # noqa: E402
 from helpers.motion_data import write_sequence  # noqa: E402  # noqa: E402
 from tracker.cli import main  # noqa: E402
 from tracker.errors import ConfigError, DataError, OutputError, UsageError, WeightsError  # noqa: E402
@@ -157,6 +158,29 @@ def test_a_signal_in_the_middle_of_a_round_waits_for_its_end(data, tmp_path):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_hang_up_ends_the_command_as_ctrl_c_does(data, tmp_path, monkeypatch, capsys):
+    """Amid the second round, which is done to its end."""
+    (tmp_path / "tiny.yaml").write_text(
+        "rounds: 4\nfilter_rounds: 1\nvalidate_every: 3\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\n"
+    )
+    words = ["train", "motion", *map(str, data), "--config", str(tmp_path / "tiny.yaml"), "--device", "cpu"]
+    words += ["--out", str(tmp_path / "out")]
+
+    def interrupted(run, batch):
+        if run.round == 1:
+            signal.raise_signal(signal.SIGHUP)
+        return whole(run, batch)
+
+    whole = Trainer._round
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_round", interrupted)
+        code, said = ended(words, capsys)
+    assert code == 129 and "stopped after round 2; go on with --resume" in said
+    assert not (tmp_path / "out" / "motion.safetensors").exists()
+    assert ended([*words, "--resume"], capsys)[0] == 0
+    assert (tmp_path / "out" / "motion.safetensors").exists()
+
+
 def test_more_rounds_go_on_at_the_rate_of_the_longer_training(data, checkpoint):
     longer = trainer(data, checkpoint.parent, replace(TINY, rounds=6), resume=True)
     assert longer.round == 4 and longer._rate(4 * 4) > 0
@@ -276,14 +300,18 @@ def test_the_command_leaves_weights_card_curves_and_pictures(data, tmp_path, cap
         "rounds: 3\nfilter_rounds: 2\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\nvalidate_every: 1\n"
         'licences: ["made up: free"]\n'
     )
-    words = ["train", "motion", *map(str, data), "--out", str(tmp_path / "run"), "--config", str(settings)]
+    (tmp_path / "one [bold] :car:").symlink_to(data[0])  # markup, if one lets it
+    roots = [tmp_path / "one [bold] :car:", data[1]]
+    words = ["train", "motion", *map(str, roots), "--out", str(tmp_path / "run"), "--config", str(settings)]
     with pytest.raises(SystemExit) as left:
         main([*words, "--model", "gru", "--hold-out", "SEQ-0", "--device", "cpu"])
-    assert left.value.code == 0, capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert left.value.code == 0, said
+    assert "/one [bold] :car:, " in said.replace("\n", " ")
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"motion.safetensors", "motion.md", "config.yaml", "curves.csv", "checkpoint.pt"} <= names
     card = (tmp_path / "run" / "motion.md").read_text()
-    for word in ("track train motion", "--model gru", "SEQ-0", "made up: free", "one | ", "two | "):
+    for word in ("track train motion", "--model gru", "SEQ-0", "made up: free", "one [bold] :car: | ", "two | "):
         assert word in card, word
     if importlib.util.find_spec("matplotlib"):
         assert {"curves.png", "error_by_horizon.png", "reliability.png", "forecasts.png"} <= names

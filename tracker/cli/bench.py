@@ -45,12 +45,14 @@ def command(
     from tracker.errors import SourceError
     from tracker.jobs.demo import make_clip
     from tracker.system.extras import extra
-    from tracker.system.files import replace_text, writing
+    from tracker.system.files import replace_text
+    from tracker.system.output_folder import claim
 
     extra("matplotlib", "train")
     settings = Config.load(config) if config else Config()
     if source is not None and not source.is_file():
         raise SourceError(f"no file {source}; give a video file")
+    claim(out, "bench", ("bench.json", "bench.png"), [source] if source else [])
     prepare(settings, quiet)
     console = Console(stderr=True, quiet=quiet)
     with tempfile.TemporaryDirectory() as name, console.status("") as status:
@@ -75,8 +77,6 @@ def command(
         "machine": provenance.machine(),
     }
     report = Report(about, costs, repeated, grown, stretches)
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report.to_dict(), indent=1)
     replace_text(out / "bench.json", text + "\n")
     report.plot(out / "bench.png")

@@ -71,6 +71,7 @@ def command(
     from tracker.datasets.mot import find_sequences
     from tracker.errors import UsageError
     from tracker.system.files import replace_text
+    from tracker.system.output_folder import claim
     from tracker.tracker import Tracker
 
     if offline and strict_online:
@@ -83,11 +84,13 @@ def command(
     if detections is DetectionsFrom.yolo:
         prepare(settings, quiet)
     tracker = Tracker(settings, device=device)
-    console = Console(stderr=True, quiet=quiet, markup=False)  # names may have brackets
+    console = Console(stderr=True, quiet=quiet, markup=False, emoji=False)  # names may have brackets, colons
     record = _record(tracker, sequences, detections, camera_motion, strict_online, offline)
     scored = [s for s in sequences if s.ground_truth_file.is_file()]
     others = {str(folder): _score(scored, folder, preproc) for folder in against or []}  # first: a fault shows at once
-    _claim(out, [sequence.name for sequence in sequences])
+    claim(out, "eval", (*LEFT, *(f"{sequence.name}.txt" for sequence in sequences)), [*roots, *(against or [])])
+    for name in LEFT:  # what an earlier evaluation says is not of these tracks
+        (out / name).unlink(missing_ok=True)
     replace_text(out / "run.yaml", provenance.yaml_text(record))
     fps = _track(tracker, sequences, out, detections, camera_motion, strict_online, offline, console)
 
@@ -98,43 +101,12 @@ def command(
     if as_json:
         print(json.dumps(metrics))
     elif not quiet:
-        Console(markup=False).print(_table(metrics) if scored else "no ground truth (gt/gt.txt) to score with")
+        shown = _table(metrics) if scored else "no ground truth (gt/gt.txt) to score with"
+        Console(markup=False, emoji=False).print(shown)
         console.print(f"{fps:.0f} frames/s in update; results in {out}", soft_wrap=True)
         if scored and detections is DetectionsFrom.yolo and not settings.detector.classes:
             remark = "whatever the detector knows was tracked and scored, not people alone; see --classes"
             console.print(remark, soft_wrap=True)
-
-
-def _claim(out: Path, names: list[str]) -> None:
-    """Make the folder, or take over that of an earlier evaluation and remove what would not be about these tracks.
-
-    Raises:
-        OutputError: it cannot be written, or holds results of these names that no evaluation of ours wrote.
-    """
-    from tracker.errors import OutputError
-    from tracker.system.files import writing
-
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-        there = [path for path in (out / name for name in (*LEFT, *(f"{name}.txt" for name in names))) if path.exists()]
-        if there and not _is_ours(out / "run.yaml"):
-            raise OutputError(
-                f"{there[0]} is there, and no run.yaml says that track eval wrote it; move it, or give another folder "
-                "with --out"
-            )
-        for name in LEFT:
-            (out / name).unlink(missing_ok=True)
-
-
-def _is_ours(record: Path) -> bool:
-    """Whether a file is what `_record` gave."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(record.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return False
-    return isinstance(content, dict) and {"sequences", "given", "strict_online"} <= content.keys()
 
 
 def _record(

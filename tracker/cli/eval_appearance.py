@@ -52,15 +52,22 @@ def command(
 
     from tracker.appearance.embedder import Embedder
     from tracker.datasets.mot import find_sequences, is_sequence_folder
-    from tracker.errors import OutputError, UsageError
+    from tracker.errors import UsageError
     from tracker.evaluation.detector_features import DetectorFeatures
     from tracker.evaluation.reid import Describes, evaluate, plot
     from tracker.system.device import resolve_device
+    from tracker.system.files import replace_text, writing
+    from tracker.system.output_folder import claim
 
     try:
         seconds = [float(gap) for gap in gaps.split(",")]
     except ValueError as error:
         raise UsageError(f"--gaps is {gaps!r}; give seconds separated by commas, like 1,5,10,20") from error
+    if out is not None:
+        if not out.name or out.suffix == ".png":
+            raise UsageError(f"--out is {out}; give a JSON file, beside which the plot goes")
+        picture = out.with_suffix(".png")
+        claim(out.parent, "eval-appearance", (out.name, picture.name), data)
     place = resolve_device(device)
     names = models or ["embedded"]
     embedders: dict[str, Describes] = {
@@ -75,12 +82,9 @@ def command(
     result: dict[str, Any] = evaluate(sequences, embedders, seconds, stride, pictures)
     text = json.dumps(result, indent=2)
     if out is not None:
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_text(text + "\n", encoding="utf-8")
-            plot(result, out.with_suffix(".png"))
-        except OSError as error:
-            raise OutputError(f"{out} cannot be written ({error.strerror}); give another --out") from error
+        replace_text(out, text + "\n")
+        with writing(picture):
+            plot(result, picture)
     if as_json:
         print(text)
     elif not quiet:
@@ -92,7 +96,7 @@ def command(
                 table.add_row(
                     name, f"{model['ms_per_crop']:.2f}", gap, *scores, str(row["queries"]), str(row["identities"])
                 )
-        Console(markup=False).print(table)  # names may have brackets
+        Console(markup=False, emoji=False).print(table)  # names may have brackets, colons
         empty = {gap for model in result.values() for gap, row in model["gaps"].items() if not row["queries"]}
         if empty:
             gone = ", ".join(sorted(empty, key=float))

@@ -47,12 +47,13 @@ def command(
     import json
 
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     from tracker.errors import UsageError
     from tracker.evaluation.forecasts import evaluate_motion
-    from tracker.system.files import replace_text, writing
+    from tracker.system.files import replace_text
+    from tracker.system.output_folder import claim
 
     try:
         ahead = [int(h) for h in horizons.split(",")]
@@ -60,14 +61,13 @@ def command(
         ahead = []
     if not ahead or min(ahead) < 1:
         raise UsageError(f"--horizons {horizons} is not a list of frames; give whole numbers from 1, such as 1,5,10,30")
-    console = Console(stderr=True, quiet=quiet, markup=False)  # names may have brackets
+    claim(out, "eval-motion", ("metrics.json", "details.json"), roots)
+    console = Console(stderr=True, quiet=quiet, markup=False, emoji=False)  # names may have brackets, colons
     with console.status("") as status:
         names = [name.strip() for name in models.split(",") if name.strip()]
         report = evaluate_motion(
-            roots, names, ahead, vid_stride, detections, seed, lambda what: status.update(escape(what))
+            roots, names, ahead, vid_stride, detections, seed, lambda what: status.update(Text(what))
         )
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
     for name, content in (("metrics", report.metrics), ("details", report.details)):
         replace_text(out / f"{name}.json", json.dumps(content, indent=1) + "\n")
     if as_json:
@@ -78,5 +78,5 @@ def command(
         for horizon, values in by_horizon.items():
             cells = ["" if values[c] is None else f"{values[c]:.3f}" for c in COLUMNS]
             table.add_row(model, horizon, *cells, str(values["forecasts"]))
-    Console(quiet=quiet, markup=False).print(table)
+    Console(quiet=quiet, markup=False, emoji=False).print(table)
     console.print(f"wrote {out / 'metrics.json'} and details.json", soft_wrap=True)

@@ -66,7 +66,7 @@ def command(
     if as_json:
         print(json.dumps(found.to_dict()))
     else:
-        _print(Console(highlight=False, markup=False), found)
+        _print(Console(highlight=False, markup=False, emoji=False), found)
 
 
 @contextmanager

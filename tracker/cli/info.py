@@ -62,15 +62,17 @@ def _print(facts: dict[str, Any], *, cards: bool) -> None:
     from rich.markdown import Markdown
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False, emoji=False)  # names may have brackets, colons
     table = Table(box=None, show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
     for name in ("versions", "machine", "devices"):
         for key, value in facts[name].items():
-            table.add_row(f"[bold]{key}[/]", str(value))
+            table.add_row(key, str(value))
         table.add_section()
     for name, weights in facts["weights"].items():
         size = f"{weights['bytes'] / 1e6:.2f} MB"
-        table.add_row(f"[bold]{name}[/]", f"{Path(weights['file']).name}, {size}, sha256 {weights['sha256'][:16]}...")
+        table.add_row(name, f"{Path(weights['file']).name}, {size}, sha256 {weights['sha256'][:16]}...")
     console.print(table)
     for weights in facts["weights"].values() if cards else ():
         console.rule(Path(weights["file"]).name)

@@ -167,7 +167,7 @@ def _progress_bar(quiet: bool) -> Iterator[Callable[[Progress], None]]:
         yield lambda _: None
         return
     columns = (
-        TextColumn("[bold]{task.description}"),
+        TextColumn("{task.description}", style="bold", markup=False),  # names may have brackets, colons
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[fps]:.1f} frames/s  {task.fields[live]} tracks"),

@@ -104,7 +104,7 @@ def motion(
     from tracker.train.motion.card import plot, write_card
     from tracker.train.motion.trainer import Trainer
 
-    console = Console(stderr=True, quiet=quiet)
+    console = Console(stderr=True, quiet=quiet, markup=False, emoji=False)  # names may have brackets, colons
     share, names = _held_out(hold_out)
     steps = steps if rounds is None else 4 * rounds
     settings = overridden(
@@ -188,18 +188,19 @@ def appearance(
     Example: track train appearance people.mp4 --teacher osnet_x0_25_msmt17.safetensors --out runs/appearance
     """
     from dataclasses import replace
+    from functools import partial
 
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from tracker.datasets.mot import find_sequences
     from tracker.system.device import resolve_device
+    from tracker.system.output_folder import claim
     from tracker.train.appearance import loop as training
     from tracker.train.appearance.loop import Task
     from tracker.train.checkpoint import present
-    from tracker.train.output import claim
 
-    console = Console(stderr=True, quiet=quiet)
+    console = Console(stderr=True, quiet=quiet, markup=False, emoji=False)  # names may have brackets, colons
     share, names = _held_out(hold_out)
     if names:
         raise UsageError(f"--hold-out {names[0]} is no share; give one, such as 0.1")
@@ -247,7 +248,7 @@ def appearance(
         def show(step: int, losses: dict[str, float]) -> None:
             bar.update(row, completed=step, description=" ".join(f"{k} {v:.3f}" for k, v in losses.items()))
 
-        training.train(task, out, config, resume=resume, progress=show)
+        training.train(task, out, config, resume=resume, progress=show, remark=partial(console.print, soft_wrap=True))
     if identified:
         with console.status("calibrating"):
             training.calibrate(out / "appearance.safetensors", identified, place)
@@ -314,9 +315,9 @@ def detector(
     from rich.console import Console
 
     from tracker.system.device import resolve_device
-    from tracker.train.detector.fine_tune import fine_tune
+    from tracker.train.detector.fine_tune import fine_tune, way_on
 
-    console = Console(stderr=True, quiet=quiet)
+    console = Console(stderr=True, quiet=quiet, markup=False, emoji=False)  # names may have brackets, colons
     share, folders = _held_out(hold_out)
     config = overridden(
         FineTuneConfig(),
@@ -332,17 +333,21 @@ def detector(
             "--seed": ("seed", seed),
         },
     )
-    with console.status("starting") as status:
-        scores = fine_tune(
-            data,
-            out,
-            config,
-            model=model,
-            held_out=[*map(Path, folders), *(val or [])],
-            device=resolve_device(device),
-            resume=resume,
-            progress=status.update,
-        )
+    try:
+        with console.status("starting") as status:
+            scores = fine_tune(
+                data,
+                out,
+                config,
+                model=model,
+                held_out=[*map(Path, folders), *(val or [])],
+                device=resolve_device(device),
+                resume=resume,
+                progress=status.update,
+            )
+    except KeyboardInterrupt:
+        console.print(way_on(out), soft_wrap=True)
+        raise
     if as_json:
         print(json.dumps(scores, indent=2))
     elif not quiet:

@@ -39,12 +39,13 @@ from tracker.provenance import hashed, weights_files
 from tracker.system.engine import MANIFEST, find
 from tracker.system.extras import extra
 from tracker.system.files import replace_text, writing
+from tracker.system.output_folder import claim
 from tracker.system.signal_handling import own_signal_stack
 from tracker.system.version import __version__
 
 FORMATS = ("onnx", "openvino")
 NETWORKS = ("detector", "appearance", "motion")
-_SUFFIX = {"onnx": ".onnx", "openvino": ".xml"}
+_SUFFIXES = {"onnx": (".onnx",), "openvino": (".xml", ".bin")}
 _DECODING = ".*decode.*"  # operations of `yolo`'s decoding, by the name of its modules
 
 
@@ -98,21 +99,20 @@ def export(
     Raises:
         MissingExtraError: a package of the format is not installed.
         WeightsError, UsageError: weights that are missing, or exported already.
-        OutputError: `out` cannot be written.
+        OutputError: `out` cannot be written, or holds files of these names that no export wrote.
     """
     require(format, int8)
     for path in weights_files(config).values():
         if path.name == MANIFEST:
             raise UsageError(f"{path.parent} is exported already; give the weights it was made from")
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
+    claim(out, "export", [MANIFEST, *(f"{name}{end}" for name in networks for end in _SUFFIXES[format])])
     manifest: dict[str, Any] = {"format": format, "precision": "int8" if int8 else "fp32", "version": __version__}
     manifest["networks"] = {}
     agreements: dict[str, Agreement] = {}
     for name in networks:
         progress(f"converting the {name} network")
         plan = _PLANS[name](config, out, sample)
-        file = out / f"{name}{_SUFFIX[format]}"
+        file = out / f"{name}{_SUFFIXES[format][0]}"
         with _quiet(), writing(file):
             (_to_onnx if format == "onnx" else _to_openvino)(plan, file, int8)
         manifest["networks"][name] = {"file": file.name, **plan.about, "made_from": hashed(plan.weights)}

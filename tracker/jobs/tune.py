@@ -25,9 +25,11 @@ from tracker.errors import DataError, MissingExtraError, UsageError
 from tracker.evaluation.tracking import combined_hota, hota_fields
 from tracker.jobs.sequence_cache import Scene, see
 from tracker.jobs.sequences import track_frames
-from tracker.system.files import replace_text, writing
+from tracker.system.files import replace_text
+from tracker.system.output_folder import claim
 from tracker.tracker import Tracker
 
+CONFIG, TABLE, JOURNAL = "config.yaml", "trials.csv", "journal.log"
 SECTIONS = ("association", "bank")
 RANGE = 2.0  # a setting is searched from its value / RANGE to its value * RANGE, within its bounds
 _RANDOM_TRIALS = 10  # before the sampler learns from them, and before any is given up
@@ -83,6 +85,7 @@ def tune(
         MissingExtraError: Optuna is not installed.
         UsageError: no trials to make, or `out` holds trials of other data or settings.
         DataError: sequences without ground truth, or without what `track_sequence` asks for.
+        OutputError: `out` cannot be written, or holds files of these names that no search of ours wrote.
     """
     if trials < 1:
         raise UsageError(f"trials is {trials}; give at least 1")
@@ -91,8 +94,7 @@ def tune(
     for sequence in (s for sequences in found.values() for s in sequences):
         if not sequence.ground_truth_file.is_file():
             raise DataError(f"{sequence.folder} has no gt/gt.txt; tuning needs the ground truth of every sequence")
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
+    claim(out, "tune", (CONFIG, TABLE, JOURNAL), folders)
     study = _study(out)
     subject = {
         "folders": {name: [s.name for s in sequences] for name, sequences in found.items()},
@@ -114,10 +116,10 @@ def tune(
     def keep() -> Tuned:
         best = search.config(study.best_params)
         so_far = Tuned(
-            finished()[0].value, study.best_value, len(finished()), differences(best, Config()), out / "config.yaml"
+            finished()[0].value, study.best_value, len(finished()), differences(best, Config()), out / CONFIG
         )
         replace_text(so_far.config, _config_text(so_far, list(found), command))
-        replace_text(out / "trials.csv", search.table(finished()))
+        replace_text(out / TABLE, search.table(finished()))
         progress(so_far)
         return so_far
 
@@ -135,7 +137,7 @@ def _study(out: Path) -> Any:
     except ImportError as missing:
         raise MissingExtraError("optuna is not installed; run: pip install 'lstm-tracker[tune]'") from missing
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    journal = out / "journal.log"
+    journal = out / JOURNAL
     _cut_to_whole_lines(journal)
     study = optuna.create_study(
         storage=optuna.storages.JournalStorage(JournalFileBackend(str(journal))),

@@ -28,11 +28,11 @@ from tracker.errors import UsageError
 from tracker.evaluation.reid import looks
 from tracker.structures import Image
 from tracker.system.files import replace_file, writing
+from tracker.system.output_folder import claim
 from tracker.train.appearance.calibration import fit
 from tracker.train.appearance.settings import TrainConfig
 from tracker.train.checkpoint import damaged, diverged, present, read, same_settings, write
 from tracker.train.interruption import undisturbed
-from tracker.train.output import claim
 
 COMMAND = "train appearance"
 CHECKPOINT = "checkpoint.pt"
@@ -73,7 +73,13 @@ Progress = Callable[[int, dict[str, float]], None]
 
 
 def train(
-    task: Task, out: Path, config: TrainConfig, *, resume: bool = False, progress: Progress | None = None
+    task: Task,
+    out: Path,
+    config: TrainConfig,
+    *,
+    resume: bool = False,
+    progress: Progress | None = None,
+    remark: Callable[[str], None] = lambda _: None,
 ) -> Weights:
     """Leaves `appearance.safetensors`, `curves.csv`, `neighbours.jpg` and `checkpoint.pt` in `out`.
 
@@ -85,7 +91,8 @@ def train(
         config: how.
         resume: go on from `out/checkpoint.pt`; the same steps follow as without the interruption. More steps than
             before are taken up as if they had been asked for at first: the rate is that of the longer training.
-        progress: called every step with the step's number and losses.
+        progress: called every step with the step's number and losses. remark: told, where it is interrupted, how to go
+            on.
 
     Raises:
         WeightsError: the checkpoint is missing or damaged.
@@ -124,6 +131,8 @@ def train(
             except KeyboardInterrupt:
                 if step > saved:
                     _save(out / CHECKPOINT, parts, config, step)
+                way_on = "go on with --resume" if step else "nothing is lost, start again without --resume"
+                remark(f"stopped after step {step}; {way_on}")
                 raise
         _check_finite(average)
         state = {name: value.cpu() for name, value in average.state_dict().items()}

@@ -32,8 +32,8 @@ from tracker.detection.detector import YoloDetector
 from tracker.errors import DataError
 from tracker.structures import Detections, Floats, Image
 from tracker.system.files import replace_file, writing
+from tracker.system.output_folder import emptied
 from tracker.train.detector.settings import DataConfig
-from tracker.train.output import emptied
 from tracker.video.source import open_source
 
 COMMAND = "train detector"
@@ -93,7 +93,7 @@ def build(
     """Make the dataset `folder` of everything in `data`; `start` are the weights of the network to be trained.
 
     Where folders are `held_out`, they alone are validated on, and all of `data` is trained on. What was in `folder` is
-    removed, so it has to be claimed before (`output.claim`).
+    removed, so it has to be claimed before (`output_folder.claim`).
 
     Raises:
         DataError: something that is neither a dataset nor a video, classes that contradict each other, too few images,

@@ -23,23 +23,42 @@ from tracker.detection import yolo
 from tracker.detection.detector import find_weights
 from tracker.errors import UsageError
 from tracker.system.files import replace_file, writing
+from tracker.system.output_folder import claim, emptied
 from tracker.train.checkpoint import damaged, diverged, present, same_settings
 from tracker.train.detector.dataset import COMMAND, Dataset, build
 from tracker.train.detector.settings import FineTuneConfig
 from tracker.train.interruption import undisturbed
-from tracker.train.output import claim, emptied
 
 _engine: Any = yolo.ultralytics("models.yolo.detect")
 _LICENCE = "AGPL-3.0"
 LEAVES = ("detector.safetensors", "detector.md", "dataset", "run")
+BEGUN = "run/settings.json"  # written when the dataset is whole
 
 
 class _FineTuner(_engine.DetectionTrainer):  # type: ignore[misc]
     """Ultralytics' trainer, begun from a given network instead of a file that would have to be unpickled."""
 
+    last: Path  # the checkpoint
+
     def __init__(self, start: Any, checkpoint: dict[str, Any], overrides: dict[str, Any]) -> None:
         self._start, self._checkpoint = start, checkpoint
+        self._whole = int(checkpoint.get("epoch", -1)) + 1  # epochs that were finished
+        self._unsaved = False  # whether a step was done since the last checkpoint
         super().__init__(overrides=overrides)
+        self.add_callback("on_train_epoch_end", _FineTuner._count)
+
+    def train(self) -> None:
+        """Train to the end; an interruption waits for the end of a step, and leaves a checkpoint of it."""
+        try:
+            super().train()
+        except KeyboardInterrupt:
+            if self._unsaved:
+                self.epoch = self._whole - 1  # one that is not over begins anew, with what was learned in it
+                self.save_model()
+            raise
+
+    def _count(self) -> None:
+        self._whole = self.epoch + 1
 
     def check_resume(self, overrides: dict[str, Any]) -> None:  # noqa: ARG002 (Ultralytics' signature)
         """Go on with the settings of now, which were compared with the checkpoint's, and may ask for more epochs."""
@@ -50,17 +69,38 @@ class _FineTuner(_engine.DetectionTrainer):  # type: ignore[misc]
         self.model = _network(self._checkpoint) if self.resume else self._start
         return self._checkpoint or None
 
+    def resume_training(self, ckpt: dict[str, Any] | None) -> None:
+        """Go on from the checkpoint; Ultralytics takes none from before the end of the first epoch."""
+        if ckpt and not self._whole:
+            self._load_checkpoint_state(ckpt)
+        else:
+            super().resume_training(ckpt)
+
     def optimizer_step(self) -> None:
         """One step, if there is anything to learn from."""
         if not bool(torch.isfinite(self.loss)):
             raise diverged(f"the loss in epoch {self.epoch + 1} is {self.loss.item()}")
-        super().optimizer_step()
+        with undisturbed():
+            super().optimizer_step()
+            self._unsaved = True
 
     def save_model(self) -> Any:
-        """The checkpoint, if it can be gone on from: what is not finite as 16 bits would be mended in silence."""
-        with undisturbed():
+        """The checkpoint, whole or not at all.
+
+        And only if it can be gone on from: what is not finite as 16 bits would be mended in silence.
+        """
+        with undisturbed(), writing(self.last):
             _check_finite(self.ema.ema)
-            return super().save_model()
+            last, draft = self.last, self.last.with_name(".last.pt.part")
+            self.last = draft
+            try:
+                saved = super().save_model()
+                draft.replace(last)
+            finally:
+                self.last = last
+                draft.unlink(missing_ok=True)
+            self._unsaved = False
+            return saved
 
     def _model_train(self) -> None:
         self.model.train()
@@ -85,12 +125,15 @@ def fine_tune(
 ) -> dict[str, dict[str, float]]:
     """Fine-tune the detector `model` (empty: the embedded one) on `data`; leaves `detector.safetensors` and its card.
 
+    An interruption takes effect at the end of a step and leaves a checkpoint of it; `way_on` says what there is to do.
+
     Args:
         data: folders in YOLO's or MOTChallenge's layout with images, and videos; see `detection_data`.
         out: folder for the result, the dataset and the checkpoints.
         held_out: labelled folders to measure on; by default a share of the labelled images in `data`.
-        resume: go on from `out`'s last checkpoint, after a whole epoch. More epochs than before are taken up as if they
-            had been asked for at first: the learning rate is that of the longer training.
+        resume: go on from `out`'s dataset and, if a step was done, its checkpoint. An epoch in which it was interrupted
+            begins anew, with what had been learned. More epochs than before are taken up as if they had been asked for
+            at first: the learning rate is that of the longer training.
         progress: told in words what is going on.
 
     Returns:
@@ -104,8 +147,8 @@ def fine_tune(
         OutputError: `out` cannot be written, or holds what is an input or was not made by this command.
     """
     start_file = find_weights(model)
-    last = out / "run" / "weights" / "last.pt"
-    if resume:
+    last, begun = out / "run" / "weights" / "last.pt", out / BEGUN
+    if resume and not begun.is_file():
         present(last)
     sources = [*data, *held_out]
     parts = [path / part for path in sources for part in ("images", "labels")]  # which may be links
@@ -114,13 +157,13 @@ def fine_tune(
     settings |= {"data": [path.name for path in data], "val": [path.name for path in held_out]}
     checkpoint: dict[str, Any] = {}
     if resume:
-        checkpoint = _checkpoint(last, out / "run" / "settings.json", settings)
+        checkpoint = _checkpoint(last, begun, settings)
         dataset = Dataset.load(out / "dataset")
     else:
         progress("collecting images and labels")
         dataset = build(data, out / "dataset", start_file, config, device, held_out)
         emptied(out / "run", COMMAND)
-        replace_file(out / "run" / "settings.json", json.dumps(settings).encode())
+        replace_file(begun, json.dumps(settings).encode())
     batches = math.ceil(dataset.train / config.batch)  # in one pass
     if config.steps:
         config = replace(config, epochs=math.ceil(config.steps / batches))
@@ -137,7 +180,9 @@ def fine_tune(
 
     if done < config.epochs:
         with _alone():
-            tuner = _FineTuner(start(), checkpoint, _overrides(dataset, out, config, device, last if resume else None))
+            tuner = _FineTuner(
+                start(), checkpoint, _overrides(dataset, out, config, device, last if checkpoint else None)
+            )
             tuner.add_callback("on_train_batch_end", lambda t: progress(_state(t)))
             tuner.train()
         trained = (tuner.ema.ema if tuner.ema else tuner.model).float().cpu()
@@ -157,13 +202,21 @@ def fine_tune(
     return scores
 
 
-def _checkpoint(file: Path, made_with: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """What a run with these settings, but perhaps fewer epochs, left after its last whole epoch."""
-    checkpoint = yolo.read_checkpoint(file)
+def way_on(out: Path) -> str:
+    """What is left of a training in `out` that was interrupted, in one sentence."""
+    if (out / BEGUN).is_file() and (out / "dataset" / "data.yaml").is_file():
+        return "stopped; go on with --resume"
+    return "stopped before anything was learned, so nothing is lost; start again without --resume"
+
+
+def _checkpoint(file: Path, begun: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """What a run with these settings, but perhaps fewer epochs, left; empty if that was before its first step."""
+    checkpoint = yolo.read_checkpoint(file) if file.is_file() else {}
     try:
-        then = dict(json.loads(made_with.read_text(encoding="utf-8")))
-        int(checkpoint["epoch"])
-        _network(checkpoint)
+        then = dict(json.loads(begun.read_text(encoding="utf-8")))
+        if checkpoint:
+            int(checkpoint["epoch"])
+            _network(checkpoint)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise damaged(file) from error
     same_settings(file, then, settings, free=["steps", "epochs"])

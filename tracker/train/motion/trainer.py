@@ -34,6 +34,7 @@ from tracker.motion.networks.base import ForecastNetwork
 from tracker.motion.networks.registry import NETWORKS
 from tracker.motion.weights import write_weights
 from tracker.system.files import writing
+from tracker.system.output_folder import claim
 from tracker.train.checkpoint import damaged, diverged, present, read, same_settings, write
 from tracker.train.interruption import undisturbed
 from tracker.train.motion.batch import Batch
@@ -41,7 +42,6 @@ from tracker.train.motion.filter_fit import fit_filter, laplace_loss
 from tracker.train.motion.settings import MotionTraining
 from tracker.train.motion.tracks import read_tracks, split_by_sequence
 from tracker.train.motion.windows import Windows, WindowSampler, filtered
-from tracker.train.output import claim
 
 LATEST = "checkpoint.pt"
 WEIGHTS = "motion.safetensors"

@@ -1,20 +1,21 @@
-"""Where a training writes: nothing is replaced that is an input, or that the same command did not make.
+"""Where a command writes: nothing is replaced that is an input, or that the same command did not make.
 
-Everything is looked at before anything is made. What a command has made is known by an empty file that it leaves,
-`.made-by-track-train-motion`: in OUT for the files there, and in each folder that it may empty.
+Everything is looked at before anything is made. What a command has made is known by a file that it leaves,
+`.made-by-track-eval`: in OUT with the names of the files there, and empty in each folder that it may empty.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tracker.errors import OutputError
-from tracker.system.files import writing
+from tracker.system.files import replace_file, writing
 
 
-def claim(out: Path, command: str, leaves: Sequence[str], inputs: Iterable[Path]) -> None:
+def claim(out: Path, command: str, leaves: Sequence[str], inputs: Iterable[Path] = ()) -> None:
     """Make `out` ready for `command`, which leaves the files and folders `leaves` there and reads `inputs`.
 
     Raises:
@@ -26,12 +27,16 @@ def claim(out: Path, command: str, leaves: Sequence[str], inputs: Iterable[Path]
         targets = [out / name for name in leaves]
         for source in inputs:
             _keep_apart(source, targets)
+        made = _names(out / mark)
         for target in targets:
-            made = target.is_dir() and ((target / mark).is_file() or not any(target.iterdir()))
-            if (target.exists() or target.is_symlink()) and not made and not _is_own_file(target, mark):
+            if target.is_dir():
+                ours = (target / mark).is_file() or not any(target.iterdir())
+            else:
+                ours = target.name in made and not target.is_symlink()
+            if (target.exists() or target.is_symlink()) and not ours:
                 raise OutputError(f"{target} was not made by track {command}; choose another --out, or move it away")
         out.mkdir(parents=True, exist_ok=True)
-        (out / mark).touch()
+        replace_file(out / mark, os.fsencode("".join(f"{name}\n" for name in sorted(made.union(leaves)))))
 
 
 def emptied(folder: Path, command: str) -> None:
@@ -54,8 +59,9 @@ def _mark(command: str) -> str:
     return f".made-by-track-{command.replace(' ', '-')}"
 
 
-def _is_own_file(target: Path, mark: str) -> bool:
-    return target.is_file() and not target.is_symlink() and (target.parent / mark).is_file()
+def _names(mark: Path) -> set[str]:
+    """What the command has written beside its mark so far."""
+    return set(os.fsdecode(mark.read_bytes()).splitlines()) if mark.is_file() else set()
 
 
 def _keep_apart(source: Path, targets: Iterable[Path]) -> None:

@@ -1,0 +1,99 @@
+"""Every command with --out: what it did not make stays as it is, and its own is replaced."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from helpers.clips import pan
+from helpers.walkers import LENGTH, make_sequence, perfect
+from tracker.bench.growth import Stretch
+from tracker.bench.runs import Cost
+from tracker.cli import main
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with sequences in `data` (two people each, detected perfectly) and a clip."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("A", "B"):
+        make_sequence(tmp_path / "data", name)
+        (tmp_path / "data" / name / "det").mkdir()
+        rows = [f"{f},-1,{x},{y},{w},{h},0.9\n" for f, _, x, y, w, h in perfect()]
+        (tmp_path / "data" / name / "det" / "det.txt").write_text("".join(rows))
+        (tmp_path / "data" / name / "img1").mkdir()
+        for frame in range(1, LENGTH + 1):
+            picture = np.random.default_rng(frame).integers(0, 256, (480, 640, 3), np.uint8)
+            cv2.imwrite(str(tmp_path / "data" / name / "img1" / f"{frame:06}.jpg"), picture)
+    pan(tmp_path / "pan.mp4", 6)
+    (tmp_path / "small.yaml").write_text("detector: {imgsz: 64}\n")
+    return tmp_path
+
+
+COMMANDS = {
+    "eval": ("eval data --no-preproc --out out", ["run.yaml", "A.txt", "metrics.json", "report.html"], ""),
+    "eval-motion": ("eval-motion data --models last --horizons 1 --out out", ["metrics.json", "details.json"], ""),
+    "eval-appearance": ("eval-appearance data/A --gaps 0.2 --out out/a.json", ["a.json", "a.png"], "matplotlib"),
+    "tune": ("tune data --trials 1 --out out", ["config.yaml", "trials.csv", "journal.log"], "optuna"),
+    "bench": ("bench pan.mp4 --rounds 1 --loops 1 --stream 1000 --out out", ["bench.json", "bench.png"], "matplotlib"),
+    "export": (
+        "export --frames 2 --config small.yaml --out out",
+        [*(f"{net}.{end}" for net in ("detector", "appearance", "motion") for end in ("xml", "bin")), "export.yaml"],
+        "openvino",
+    ),
+}
+
+
+def run(words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr."""
+    with pytest.raises(SystemExit) as ended:
+        main(words.split())
+    return int(ended.value.code or 0), *capsys.readouterr()
+
+
+def content(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(name, marks=[pytest.mark.slow] * (name == "export")) for name in COMMANDS]
+)
+def test_what_it_did_not_make_stays_and_its_own_is_replaced(
+    place: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words, leaves, extra = COMMANDS[command]
+    if extra and not importlib.util.find_spec(extra):
+        pytest.skip(f"needs {extra}")
+    cost = Cost(1.0, 1.0, 1.0, 6, 0.1, {"track": 1.0})
+    monkeypatch.setattr("tracker.bench.growth.COUNTS", (10,))  # what is timed is not what is asked here
+    monkeypatch.setattr("tracker.bench.growth.by_length", lambda *_: [Stretch(10 * i, 1.0, 1.0) for i in range(1, 11)])
+    monkeypatch.setattr("tracker.bench.runs.measure", lambda command: cost)
+    out = place / "out"
+    out.mkdir()
+    for name in leaves:
+        (out / name).write_text("theirs")
+        before = content(place)
+        code, _, said = run(words, capsys)
+        assert code == 1 and re.fullmatch(rf"error: out/{re.escape(name)} was not made by track {command}; .*\n", said)
+        assert content(place) == before
+        (out / name).unlink()
+    (out / "notes.txt").write_text("theirs")
+    for _ in range(2):
+        code, _, said = run(f"{words} --quiet", capsys)
+        assert code == 0, said
+        assert {path.name for path in out.iterdir()} >= {*leaves, "notes.txt"}
+    assert (out / "notes.txt").read_text() == "theirs"
+    main_file = out / next(name for name in leaves if name.endswith((".json", ".yaml")))
+    main_file.unlink()
+    main_file.symlink_to(place / "data" / "A" / "seqinfo.ini")
+    before = content(place)
+    assert run(words, capsys)[0] == 1 and content(place) == before
+
+
+def test_numbers_are_not_written_where_the_plot_goes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for out in ("a.png", "."):
+        code, _, said = run(f"eval-appearance data/A --out {out}", capsys)
+        assert code == 2 and "give a JSON file" in said and len(said.splitlines()) == 1
