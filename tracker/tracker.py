@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -34,6 +33,7 @@ from tracker.camera_motion import CameraMotion
 from tracker.config import Config
 from tracker.detection.score_calibration import ScoreScale
 from tracker.errors import InputError
+from tracker.export.networks import Networks
 from tracker.motion.blas import one_thread
 from tracker.motion.load import load_predictor
 from tracker.smoothing.fixed_lag import Hindsight
@@ -44,7 +44,6 @@ from tracker.system.state import Names, Stateful, fits
 
 if TYPE_CHECKING:
     from tracker.appearance.embedder import Embedder
-    from tracker.appearance.similarity import Calibration
     from tracker.detection.detector import Detector
     from tracker.video.source import Frame
 
@@ -79,8 +78,7 @@ class Tracker(Stateful):
 
     saved: ClassVar[Names] = ("gallery", "_camera_number", "_bank", "_camera", "_look_scale", "_scale", "_times")
     saved += ("_size", "camera_motion")
-    rebuilt: ClassVar[Names] = ("config", "stage_seconds", "features", "_detector", "_embedder", "_shared", "_motion")
-    rebuilt += ("_networks", "_calibration")
+    rebuilt: ClassVar[Names] = ("config", "stage_seconds", "features", "_networks", "_shared", "_motion")
 
     def __init__(
         self, config: Config | str | Path | None = None, *, device: str | None = None, gallery: Gallery | None = None
@@ -89,8 +87,7 @@ class Tracker(Stateful):
         if device is not None:
             self.config = replace(self.config, device=device)
         self.stage_seconds: dict[str, float] = {"detect": 0.0, "appearance": 0.0, "motion+association": 0.0}
-        self._detector: Detector | None = None
-        self._embedder: Embedder | None = None
+        self._networks = Networks(self.config)
         self._shared = gallery
         self._motion = load_predictor(self.config.motion.model)
         self.reset()
@@ -118,7 +115,7 @@ class Tracker(Stateful):
         """
         shared = self._shared is not None
         saved = self.state_dict(["gallery"] if shared else [])
-        checkpoint.save(path, self.config, saved, self._detector is not None, shared)
+        checkpoint.save(path, self.config, saved, self._networks.detects, shared)
 
     @classmethod
     def load(cls, path: str | Path, device: str | None = None, gallery: Gallery | None = None) -> Self:
@@ -153,46 +150,20 @@ class Tracker(Stateful):
     @property
     def detector(self) -> Detector:
         """The detector, loaded at first use."""
-        if self._detector is None:
-            from tracker.detection.detector import YoloDetector
-            from tracker.system.device import resolve_device
-
-            self._detector = YoloDetector(self._networks.detector, resolve_device(self.config.device))
-        return self._detector
+        return self._networks.detector
 
     @property
     def embedder(self) -> Embedder:
         """The CNN that turns crops into features, loaded at first use."""
-        if self._embedder is None:
-            from tracker.appearance.embedder import Embedder
-            from tracker.system.device import resolve_device
-
-            self._embedder = Embedder(self._networks.appearance, resolve_device(self.config.device))
-        return self._embedder
-
-    @cached_property
-    def _networks(self) -> Config:
-        """The configuration with what its engine runs in the place of the weights."""
-        if self.config.engine == "torch":
-            return self.config
-        from tracker.export.int8 import prepared
-
-        return prepared(self.config)
+        return self._networks.embedder
 
     @property
     def _looks(self) -> LookScale:
         """What this stream taught about likeness, begun with its first features."""
         if self._look_scale is None:
-            known = self._calibration
+            known = self._networks.calibration
             self._look_scale = LookScale(known.different_mean, known.different_deviation, known.same_mean)
         return self._look_scale
-
-    @cached_property
-    def _calibration(self) -> Calibration:
-        """What a similarity of two looks says: the embedder's knowledge, also for features that are handed in."""
-        from tracker.appearance.similarity import load_calibration
-
-        return load_calibration(self.config.appearance.model)
 
     @one_thread()
     def update(
@@ -308,7 +279,7 @@ class Tracker(Stateful):
         if embeds:
             _ = self.embedder
         if embeds or found.features is not None:
-            _ = self._calibration
+            _ = self._networks.calibration
 
     def _moved(self, frame: Image | None, time_s: float, found: Detections) -> Affine:
         """How the picture moved into this frame, and how its size changed; without a picture nothing did."""
@@ -353,7 +324,7 @@ class Tracker(Stateful):
     def _likeness(self, similarity: Floats, seconds: Floats, classes: Ints) -> Floats:
         """(..., M) log-odds that looks are of one object, from their similarity to M detections of these classes."""
         scaled, sharpness = self._looks(similarity, classes)
-        return self._calibration.log_odds(scaled, seconds) * sharpness
+        return self._networks.calibration.log_odds(scaled, seconds) * sharpness
 
     def _recognise(self, time_s: float) -> None:
         """Give new tracks that look like absent ones their ids back; let those that may yet turn out so wait."""
