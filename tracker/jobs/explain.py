@@ -249,7 +249,8 @@ class _Question:
         terms = pair_terms(decision, settings)
         gates = np.full(decision.similarity.shape, np.nan)
         stages = np.zeros(decision.similarity.shape, int)
-        for stage, these, those, gate in plan(decision.candidates.status, decision.trust, settings):
+        rules = plan(decision.candidates.status, decision.trust, decision.similarity, settings)
+        for stage, these, those, gate, _ in rules:
             gates[np.ix_(these, those)], stages[np.ix_(these, those)] = gate, stage
         floor = confident_floor(decision.candidates.status, decision.trust, decision.similarity, settings)
         gates = np.where(stages == Stage.CONFIDENT, np.maximum(gates, floor[:, None]), gates)
