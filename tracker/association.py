@@ -128,7 +128,7 @@ def associate(status: Ints, trust: Floats, similarity: Floats, config: Associati
         status: (N,) of the tracks. trust: (M,) stretched scores of the detections.
         similarity: (N, M) of `motion_similarity`, with `appearance_bonus` added where there are features.
 
-    A lost track that none of these stages takes up may still return by its look: `match_returns`.
+    A lost track that none of these stages takes up may still return by its look: `appearance/reidentification.py`.
     Why a pair was matched, or not, says `decision_of`.
     """
     rules = plan(status, trust, similarity, config)
@@ -279,30 +279,6 @@ def ambiguous(similarity: Floats, gate: float, margin: float = 0.3, poor: float 
     rivals = close.sum(axis=0) > 1
     wanted_twice = (similarity > np.maximum(similarity.max(axis=1, keepdims=True) - margin, gate)).sum(axis=1) > 1
     return (value <= max(gate, poor)) | rivals | wanted_twice[best], best
-
-
-def match_returns(odds: Floats, config: AssociationConfig) -> tuple[Ints, Ints]:
-    """Lost tracks that come back, by log-odds (N, M) alone: mutual best pairs that stand clear of every runner-up.
-
-    A wrong return gives two people one id, a missed one only splits a track: so in doubt nobody returns.
-
-    Returns:
-        (K,) rows and (K,) columns.
-    """
-    n, m = odds.shape
-    if not n or not m:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    best = odds.argmax(axis=1)
-    rows = np.flatnonzero(
-        (odds[np.arange(n), best] >= config.return_odds) & (odds.argmax(axis=0)[best] == np.arange(n))
-    )
-    columns = best[rows]
-    value = odds[rows, columns]
-    others = odds.copy()
-    others[rows, columns] = -np.inf
-    runner_up = np.maximum(others[rows].max(axis=1), others[:, columns].max(axis=0))
-    clear = value - runner_up >= config.return_margin
-    return rows[clear], columns[clear]
 
 
 def motion_odds(expected: Floats, std: Floats, found: Floats) -> Floats:
