@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tracker.association import Candidates, Stage, ambiguous, assign, associate, grown_iou, motion_similarity
+from tracker.association import (
+    Candidates,
+    Stage,
+    ambiguous,
+    assign,
+    associate,
+    decision_of,
+    grown_iou,
+    motion_similarity,
+)
 from tracker.boxes import iou, near
 from tracker.config import AssociationConfig
 from tracker.structures import Detections, Status
@@ -153,3 +162,57 @@ def test_motion_alone_places_only_what_fits_well_and_has_no_rival():
     assert unclear([0.8, 0.0], [0.0, 0.4]) == [False, True]  # somebody else may have come out there
     assert unclear([0.8, 0.6], [0.0, 0.9]) == [True, True]  # the first track may have either
     assert unclear([0.8, 0.0], [0.0, 0.0]) == [False, True]  # nobody's
+
+
+@st.composite
+def crowds(draw):
+    """Tracks and detections close together, of two classes, every state and every score; with looks or without."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n, m = draw(st.integers(0, 8)), draw(st.integers(0, 8))
+    corners = rng.uniform(0, 150, (n + m, 2))
+    boxes = np.concatenate([corners, corners + rng.uniform(5, 90, (n + m, 2))], axis=1)
+    tracks = candidates(boxes[:n].reshape(n, 4), rng.integers(0, 3, n), draw(st.floats(0, 40)), rng.integers(0, 2, n))
+    found = Detections(boxes[n:].reshape(m, 4), rng.uniform(0, 1, m), rng.integers(0, 2, m))
+    looks = rng.normal(0, 0.3, (n, m)).astype(np.float32) if draw(st.booleans()) else None
+    return tracks, found, looks
+
+
+def decided(tracks, found, looks, **settings):
+    config = AssociationConfig(**settings)
+    similarity = motion_similarity(tracks, found, config)
+    if looks is not None:
+        similarity += looks
+    matches = associate(tracks.status, found.scores, similarity, config)
+    ids, given = np.arange(len(tracks.status)) + 7, np.arange(len(found))
+    return decision_of(ids, tracks, found, given, found.scores, similarity, looks, matches, config)
+
+
+@given(crowds(), st.sampled_from([0.0, 0.5, 1.0, 2.0]))
+def test_the_terms_of_a_decision_make_up_the_similarity_that_was_assigned(crowd, height_power):
+    said = decided(*crowd, height_power=height_power)
+    total = said.overlap * said.height * said.same_class + said.appearance
+    assert total.dtype == np.float32
+    assert np.array_equal(total, said.similarity), "to the last bit"
+
+
+@given(crowds(), st.floats(0, 1))
+def test_what_a_decision_allows_is_what_may_be_matched(crowd, weak_lead):
+    said = decided(*crowd, weak_lead=weak_lead)
+    pairs = said.matches.tracks, said.matches.detections
+    assert said.allowed[pairs].all()
+    assert np.array_equal(said.stages[pairs], said.matches.stages)
+    assert np.array_equal(np.isnan(said.gates), said.stages == 0)
+    assert not said.allowed[said.stages == 0].any()
+    assert (said.similarity[said.allowed] >= said.gates[said.allowed].astype(np.float32)).all()
+    free = np.ones(said.allowed.shape, bool)
+    free[said.matches.tracks], free[:, said.matches.detections] = False, False
+    assert not (said.allowed & free).any(), "two that may meet and are both left over would have been matched"
+
+
+def test_a_similarity_at_the_floor_itself_suffices():
+    """The floor is inclusive where the gate is not: a confident detection exactly `weak_lead` behind is still taken."""
+    weak, sure = [0, 0, 40, 100], [0, 0, 20, 100]  # IoU of 1 and of .5
+    found = Detections([sure, weak], scores=[0.9, 0.4])
+    said = decided(candidates([[0, 0, 40, 100]], [Status.CONFIRMED]), found, None, weak_lead=0.5)
+    assert said.similarity.tolist() == [[0.5, 1.0]] and said.gates[0, 0] == 0.5
+    assert said.allowed[0, 0] and list(zip(*said.matches.__dict__.values(), strict=True)) == [(0, 0, Stage.CONFIDENT)]

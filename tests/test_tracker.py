@@ -1,7 +1,9 @@
 """Stories over frames: what a user of `Tracker.update` sees, told one frame after the other."""
 
 import shutil
+import time
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -285,6 +287,79 @@ def test_ids_are_unique_and_never_reused(crowd):
         assert all(new > newest for new in set(ids) - alive - ended)
         newest = max([newest, *ids])
         alive, ended = set(ids), ended | alive
+
+
+@settings(max_examples=20, deadline=None)
+@given(crowds(), st.booleans())
+def test_to_keep_a_decision_changes_no_track(crowd, looks):
+    frames, rng = crowd
+    usual, kept = Tracker(), Tracker()
+    for i, (boxes, scores) in enumerate(frames):
+        features = np.abs(rng.normal(size=(len(boxes), 512))) if looks and len(boxes) else None
+        found = Detections(boxes, scores, features=features)
+        kept.keep_decision = True
+        a, b = (t.update(None, found, time_s=i / FPS) for t in (usual, kept))
+        assert (a.ids.tobytes(), a.xyxy.tobytes(), a.status.tobytes()) == (
+            b.ids.tobytes(),
+            b.xyxy.tobytes(),
+            b.status.tobytes(),
+        )
+        said = kept.decision
+        assert np.array_equal(said.overlap * said.height * said.same_class + said.appearance, said.similarity)
+        assert usual.decision is usual.returns is None
+    assert all(np.array_equal(x, kept.state_dict()[name], equal_nan=True) for name, x in usual.state_dict().items())
+
+
+def test_a_decision_is_of_its_frame_and_in_the_order_that_decided():
+    tracker = Tracker()
+    run(tracker, [[box(500), box(100)]] * 3)
+    tracker.keep_decision = True
+    seen = Detections([box(900), box(102), box(502)], scores=[0.6, 0.7, 0.9])
+    tracks = tracker.update(None, seen, time_s=3 / FPS)
+    said = tracker.decision
+    assert said.given.tolist() == [2, 1, 0] and said.trust.shape == (3,) and said.ids.shape == (2,)
+    pairs = dict(zip(said.ids[said.matches.tracks].tolist(), said.given[said.matches.detections].tolist(), strict=True))
+    matched = tracks.status == Status.CONFIRMED
+    assert pairs == dict(zip(tracks.ids[matched].tolist(), tracks.detection_index[matched].tolist(), strict=True))
+    tracker.keep_decision = False
+    tracker.update(None, seen, time_s=4 / FPS)
+    assert tracker.decision is None
+
+
+def test_who_comes_back_is_told_with_the_odds():
+    rng, tracker = np.random.default_rng(0), Tracker()
+    first = run(tracker, [people({0: 0}, rng)] * 20)[-1]
+    run(tracker, [Detections.empty()] * 100, start=20)
+    tracker.keep_decision = True
+    told = {}
+    for i in range(120, 140):
+        back = run(tracker, [people({0: 400}, rng)], start=i)[-1]
+        told[i] = tracker.returns
+        if back.renamed:
+            break
+        assert told[i].absent.tolist() == first.ids.tolist() and told[i].odds.shape == (1, 1)
+        assert told[i].odds[0, 0] < tracker.config.association.return_odds, "not sure enough yet"
+    assert back.renamed == {told[i].young[0]: first.ids[0]}
+    assert told[i].odds[0, 0] >= tracker.config.association.return_odds
+    tracker.keep_decision = False
+    run(tracker, [people({0: 400, 5: 900}, rng)], start=i + 1)
+    assert tracker.returns is None
+
+
+def test_seconds_count_for_the_stage_that_took_them():
+    class Slow:
+        names: ClassVar = {0: "person"}
+
+        def __call__(self, frames):
+            time.sleep(0.05)
+            return [Detections([box(20, y=20)]) for _ in frames]
+
+    tracker = Tracker(Config().override({"appearance": {"enabled": False}}))
+    tracker._networks.detector = Slow()
+    start = time.perf_counter()
+    tracker.update(np.zeros((240, 320, 3), np.uint8))
+    assert 0.05 <= tracker.stage_seconds["detect"] <= sum(tracker.stage_seconds.values()) <= time.perf_counter() - start
+    assert tracker.stage_seconds["motion+association"] > 0
 
 
 BAD = [

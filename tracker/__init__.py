@@ -19,15 +19,28 @@ from tracker.system.version import __version__
 
 if TYPE_CHECKING:
     from tracker.appearance.gallery import Gallery
+    from tracker.association import Decision
     from tracker.config import Config
     from tracker.structures import Detections, Forecast, Status, Tracks
     from tracker.tracker import Tracker
     from tracker.video.source import open_source
 
-__all__ = ["Config", "Detections", "Forecast", "Gallery", "Status", "Tracker", "Tracks", "__version__", "open_source"]
+__all__ = [
+    "Config",
+    "Decision",
+    "Detections",
+    "Forecast",
+    "Gallery",
+    "Status",
+    "Tracker",
+    "Tracks",
+    "__version__",
+    "open_source",
+]
 
 _HOME = {
     "Config": "tracker.config",
+    "Decision": "tracker.association",
     "Detections": "tracker.structures",
     "Forecast": "tracker.structures",
     "Gallery": "tracker.appearance.gallery",

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import lap
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker.boxes import height_overlap, near
 from tracker.config import AssociationConfig
@@ -56,6 +58,69 @@ class Matches:
     stages: Ints
 
 
+class Rule(NamedTuple):
+    """What may match in one stage.
+
+    Attributes:
+        stage: its name. tracks: (N,) those that it is for. detections: (M,) likewise.
+        gate: a pair's similarity is above this, and
+        floor: (N,) at least this, by track; None: nothing but the gate bounds it.
+    """
+
+    stage: Stage
+    tracks: Mask
+    detections: Mask
+    gate: float
+    floor: Floats | None = None
+
+    def admits(self, row: Ints, column: Ints, similarity: Floats) -> Mask:
+        """(P,) which of these pairs may match here: (P,) rows of tracks and of detections, and their similarity."""
+        able: Mask = self.tracks[row] & self.detections[column] & (similarity > self.gate)
+        if self.floor is not None:
+            able &= similarity >= self.floor[row]
+        return able
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """One frame's association: N tracks that were looked for, M detections, and (N, M) what was thought of each pair.
+
+    `overlap * height * same_class + appearance` is `similarity` to the last bit, and `similarity` is what decided: of
+    its pairs in `allowed` that earlier stages left, a stage matches those with the largest sum of similarity over gate.
+
+    Attributes:
+        ids: (N,) int64 of the tracks. predicted: where they were expected.
+        grown: (N, 2) float32 pixels by which a track's box grew to each side, across and down.
+        found: the detections, the surest first. given: (M,) int64 their rows in what `update` was given.
+        trust: (M,) float32 their scores, stretched to what scores mean in this stream.
+        overlap: float32 IoU of the two boxes, both grown by the prediction's uncertainty.
+        height: float32 factor in [0, 1] for how well top and bottom agree.
+        same_class: float32 factor for the class, 1 where it is the same.
+        appearance: float32 what the looks add; 0 where nothing is known.
+        similarity: float32, all of these together.
+        stages: int64 the `Stage` in which the two may meet, 0 where there is none.
+        gates: float64 the least similarity there, NaN where there is none.
+        allowed: bool, does the similarity suffice?
+        matches: what was decided.
+    """
+
+    ids: Ints
+    predicted: Candidates
+    grown: Floats
+    found: Detections
+    given: Ints
+    trust: Floats
+    overlap: Floats
+    height: Floats
+    same_class: Floats
+    appearance: Floats
+    similarity: Floats
+    stages: Ints
+    gates: NDArray[np.float64]
+    allowed: Mask
+    matches: Matches
+
+
 def associate(status: Ints, trust: Floats, similarity: Floats, config: AssociationConfig) -> Matches:
     """Match the stages one after the other, each optimally.
 
@@ -63,34 +128,32 @@ def associate(status: Ints, trust: Floats, similarity: Floats, config: Associati
         status: (N,) of the tracks. trust: (M,) stretched scores of the detections.
         similarity: (N, M) of `motion_similarity`, with `appearance_bonus` added where there are features.
 
-    A lost track that none of these stages takes up may still return by its look: `match_returns`.
+    A lost track that none of these stages takes up may still return by its look: `appearance/reidentification.py`.
+    Why a pair was matched, or not, says `decision_of`.
     """
-    stages = plan(status, trust, config)
-    row, column = pairs = _above(similarity, min(gate for *_, gate in stages))
+    rules = plan(status, trust, similarity, config)
+    row, column = pairs = _above(similarity, min(rule.gate for rule in rules))
     value = similarity[pairs]
-    floor = confident_floor(status, trust, similarity, config)
     free_tracks, free_found = np.ones(len(status), bool), np.ones(len(trust), bool)
     chosen = []
-    for stage, these, those, gate in stages:
-        able = (these & free_tracks)[row] & (those & free_found)[column] & (value > gate)
-        if stage == Stage.CONFIDENT:
-            able &= value >= floor[row]
-        tracks, found = _assign(similarity, row[able], column[able], gate)
+    for rule in rules:
+        able = rule.admits(row, column, value) & free_tracks[row] & free_found[column]
+        tracks, found = _assign(similarity, row[able], column[able], rule.gate)
         free_tracks[tracks], free_found[found] = False, False
-        chosen.append((tracks, found, np.full(len(tracks), stage, np.int64)))
+        chosen.append((tracks, found, np.full(len(tracks), rule.stage, np.int64)))
     matched = np.concatenate(chosen, axis=1)
     return Matches(*matched[:, np.argsort(matched[0])])
 
 
-def plan(status: Ints, trust: Floats, config: AssociationConfig) -> tuple[tuple[Stage, Mask, Mask, float], ...]:
-    """The stages in their order: which tracks (N,) meet which detections (M,) there, above which similarity."""
+def plan(status: Ints, trust: Floats, similarity: Floats, config: AssociationConfig) -> tuple[Rule, ...]:
+    """The stages in their order; arguments as of `associate`."""
     sure = trust >= config.high_score
     believed = status != TENTATIVE
-    seen = status == CONFIRMED
+    floor = confident_floor(status, trust, similarity, config)
     return (
-        (Stage.CONFIDENT, believed, sure, config.min_overlap),
-        (Stage.WEAK, seen, ~sure, config.min_overlap_weak),
-        (Stage.TENTATIVE, ~believed, sure, config.min_overlap_tentative),
+        Rule(Stage.CONFIDENT, believed, sure, config.min_overlap, floor),
+        Rule(Stage.WEAK, status == CONFIRMED, ~sure, config.min_overlap_weak),
+        Rule(Stage.TENTATIVE, ~believed, sure, config.min_overlap_tentative),
     )
 
 
@@ -108,19 +171,85 @@ def confident_floor(status: Ints, trust: Floats, similarity: Floats, config: Ass
     return floor
 
 
+def decision_of(
+    ids: Ints,
+    predicted: Candidates,
+    found: Detections,
+    given: Ints,
+    trust: Floats,
+    similarity: Floats,
+    appearance: Floats | None,
+    matches: Matches,
+    config: AssociationConfig,
+) -> Decision:
+    """What `associate` made these matches of; arguments as the attributes of `Decision`, appearance None: no looks."""
+    shape = similarity.shape
+    row, column = (index.ravel() for index in np.indices(shape))
+    near_row, near_column, ratio = reachable(predicted, found, config)
+    overlap, height, same_class = (
+        term.reshape(shape) for term in motion_terms(predicted, found, row, column, ratio, config)
+    )
+    far = np.ones(shape, bool)
+    far[near_row, near_column] = False
+    overlap[far] = 0
+    stages, gates, allowed = np.zeros(shape, np.int64), np.full(shape, np.nan), np.zeros(shape, bool)
+    for rule in plan(predicted.status, trust, similarity, config):
+        meet = np.ix_(rule.tracks, rule.detections)
+        stages[meet] = rule.stage
+        gates[meet] = rule.gate
+        if rule.floor is not None:
+            gates[meet] = np.maximum(gates[meet], rule.floor[rule.tracks, None])
+        allowed |= rule.admits(row, column, similarity.ravel()).reshape(shape)
+    return Decision(
+        ids=ids,
+        predicted=predicted,
+        grown=spread(predicted.xyxy, predicted.std, config),
+        found=found,
+        given=given,
+        trust=trust,
+        overlap=overlap,
+        height=height,
+        same_class=same_class,
+        appearance=np.zeros(shape, np.float32) if appearance is None else appearance,
+        similarity=similarity,
+        stages=stages,
+        gates=gates,
+        allowed=allowed,
+        matches=matches,
+    )
+
+
 def motion_similarity(tracks: Candidates, found: Detections, config: AssociationConfig) -> Floats:
-    """(N, M) float32: overlap of boxes grown by the prediction's uncertainty, by their vertical agreement, by class."""
-    grow = spread(tracks.xyxy, tracks.std, config)
-    ratio = grow / (tracks.xyxy[:, 2:] - tracks.xyxy[:, :2])
-    row, column = near(tracks.xyxy, found.xyxy, ratio[:, 0])
+    """(N, M) float32: the product of `motion_terms`; 0 for pairs that are not `reachable`."""
+    pairs = reachable(tracks, found, config)
+    overlap, height, same_class = motion_terms(tracks, found, *pairs, config)
+    similarity = np.zeros((len(tracks.xyxy), len(found)), np.float32)
+    similarity[pairs[:2]] = overlap * height * same_class
+    return similarity
+
+
+def reachable(tracks: Candidates, found: Detections, config: AssociationConfig) -> tuple[Ints, Ints, Floats]:
+    """Rows and columns (P,) of the pairs that can overlap at all, and the (N, 2) shares by which boxes grow.
+
+    A track's box and all that it is compared with grow by the same share of their sizes, across and down.
+    """
+    ratio = spread(tracks.xyxy, tracks.std, config) / (tracks.xyxy[:, 2:] - tracks.xyxy[:, :2])
+    return *near(tracks.xyxy, found.xyxy, ratio[:, 0]), ratio
+
+
+def motion_terms(
+    tracks: Candidates, found: Detections, row: Ints, column: Ints, ratio: Floats, config: AssociationConfig
+) -> tuple[Floats, Floats, Floats]:
+    """What motion and class say of pairs: (P,) rows of tracks and of detections; `ratio` (N, 2) of `reachable`.
+
+    Returns:
+        (P,) float32 each: overlap of the grown boxes, factor for their vertical agreement, factor for their classes.
+    """
     own, other = tracks.xyxy.take(row, axis=0), found.xyxy.take(column, axis=0)
     overlap = grown_iou(own, other, ratio.take(row, axis=0))
-    if config.height_power:
-        overlap *= height_overlap(own, other) ** np.float32(config.height_power)
-    overlap[tracks.classes.take(row) != found.classes.take(column)] *= np.float32(config.class_factor)
-    similarity = np.zeros((len(tracks.xyxy), len(found)), np.float32)
-    similarity[row, column] = overlap
-    return similarity
+    height = height_overlap(own, other) ** np.float32(config.height_power)
+    differs = tracks.classes.take(row) != found.classes.take(column)
+    return overlap, height, np.array([1, config.class_factor], np.float32).take(differs)
 
 
 def appearance_bonus(odds: Floats, config: AssociationConfig) -> Floats:
@@ -150,30 +279,6 @@ def ambiguous(similarity: Floats, gate: float, margin: float = 0.3, poor: float 
     rivals = close.sum(axis=0) > 1
     wanted_twice = (similarity > np.maximum(similarity.max(axis=1, keepdims=True) - margin, gate)).sum(axis=1) > 1
     return (value <= max(gate, poor)) | rivals | wanted_twice[best], best
-
-
-def match_returns(odds: Floats, config: AssociationConfig) -> tuple[Ints, Ints]:
-    """Lost tracks that come back, by log-odds (N, M) alone: mutual best pairs that stand clear of every runner-up.
-
-    A wrong return gives two people one id, a missed one only splits a track: so in doubt nobody returns.
-
-    Returns:
-        (K,) rows and (K,) columns.
-    """
-    n, m = odds.shape
-    if not n or not m:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    best = odds.argmax(axis=1)
-    rows = np.flatnonzero(
-        (odds[np.arange(n), best] >= config.return_odds) & (odds.argmax(axis=0)[best] == np.arange(n))
-    )
-    columns = best[rows]
-    value = odds[rows, columns]
-    others = odds.copy()
-    others[rows, columns] = -np.inf
-    runner_up = np.maximum(others[rows].max(axis=1), others[:, columns].max(axis=0))
-    clear = value - runner_up >= config.return_margin
-    return rows[clear], columns[clear]
 
 
 def motion_odds(expected: Floats, std: Floats, found: Floats) -> Floats:

@@ -5,10 +5,8 @@ This is the only file that knows all parts; every part knows only its own.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -18,22 +16,25 @@ from numpy.typing import ArrayLike
 from tracker import camera_motion as camera
 from tracker import checkpoint
 from tracker.affine import Affine, identity, is_identity
-from tracker.appearance.gallery import Gallery, Recall, combined
+from tracker.appearance.gallery import Gallery
 from tracker.appearance.normalisation import LookScale, covered_share, look_quality
+from tracker.appearance.reidentification import Returns, match_returns, return_odds
 from tracker.association import (
     Candidates,
+    Decision,
     Matches,
     ambiguous,
     appearance_bonus,
     associate,
-    match_returns,
+    decision_of,
     motion_similarity,
 )
-from tracker.bank import TrackBank
+from tracker.bank import FrameSize, TrackBank
 from tracker.camera_motion import CameraMotion
 from tracker.config import Config
 from tracker.detection.score_calibration import ScoreScale
 from tracker.errors import InputError
+from tracker.export.networks import Networks
 from tracker.motion.blas import one_thread
 from tracker.motion.load import load_predictor
 from tracker.smoothing.fixed_lag import Hindsight
@@ -41,10 +42,10 @@ from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Imag
 from tracker.system import state
 from tracker.system.frame_times import FrameTimes
 from tracker.system.state import Names, Stateful, fits
+from tracker.system.stopwatch import Timed
 
 if TYPE_CHECKING:
     from tracker.appearance.embedder import Embedder
-    from tracker.appearance.similarity import Calibration
     from tracker.detection.detector import Detector
     from tracker.video.source import Frame
 
@@ -70,6 +71,9 @@ class Tracker(Stateful):
             and how its size changed.
         gallery: everyone seen, and what they looked like.
         features: (N, 512) looks of the last frame's detections, a row of NaN where none was taken; None: none at all.
+        keep_decision: set it for a frame to see why its detections were matched; that changes no track.
+        decision: of the last frame, where kept: what every pair's similarity was made of, and what was matched.
+        returns: of the last frame, where kept and there were new tracks: which may be somebody who was here before.
 
     >>> tracker = Tracker()
     >>> tracks = tracker.update(None, detections=Detections([[10, 20, 50, 100]], scores=[0.9]), time_s=0.0)
@@ -79,8 +83,8 @@ class Tracker(Stateful):
 
     saved: ClassVar[Names] = ("gallery", "_camera_number", "_bank", "_camera", "_look_scale", "_scale", "_times")
     saved += ("_size", "camera_motion")
-    rebuilt: ClassVar[Names] = ("config", "stage_seconds", "features", "_detector", "_embedder", "_shared", "_motion")
-    rebuilt += ("_networks", "_calibration")
+    rebuilt: ClassVar[Names] = ("config", "stage_seconds", "features", "keep_decision", "decision", "returns")
+    rebuilt += ("_networks", "_shared", "_motion")
 
     def __init__(
         self, config: Config | str | Path | None = None, *, device: str | None = None, gallery: Gallery | None = None
@@ -89,8 +93,8 @@ class Tracker(Stateful):
         if device is not None:
             self.config = replace(self.config, device=device)
         self.stage_seconds: dict[str, float] = {"detect": 0.0, "appearance": 0.0, "motion+association": 0.0}
-        self._detector: Detector | None = None
-        self._embedder: Embedder | None = None
+        self.keep_decision = False
+        self._networks = Networks(self.config)
         self._shared = gallery
         self._motion = load_predictor(self.config.motion.model)
         self.reset()
@@ -107,6 +111,8 @@ class Tracker(Stateful):
         self._size: list[int] = []  # width and height of the last picture; empty: none yet
         self.camera_motion = identity()
         self.features: Floats | None = None
+        self.decision: Decision | None = None
+        self.returns: Returns | None = None
 
     def save(self, path: str | Path) -> None:
         """Write everything it knows by now to a file that `load` reads, in place of what is there.
@@ -118,7 +124,7 @@ class Tracker(Stateful):
         """
         shared = self._shared is not None
         saved = self.state_dict(["gallery"] if shared else [])
-        checkpoint.save(path, self.config, saved, self._detector is not None, shared)
+        checkpoint.save(path, self.config, saved, self._networks.detects, shared)
 
     @classmethod
     def load(cls, path: str | Path, device: str | None = None, gallery: Gallery | None = None) -> Self:
@@ -144,8 +150,8 @@ class Tracker(Stateful):
 
     def _check_state(self) -> None:
         fits(len(self._size) in (0, 2) and min(self._size, default=1) > 0, "the size of the last picture")
-        ids = self._bank.column("id")
-        fits(self.gallery.gave(self._camera_number, int(ids.max(initial=0))), "its gallery, older or another one,")
+        newest = int(self._bank.ids(self._bank.live).max(initial=0))
+        fits(self.gallery.gave(self._camera_number, newest), "its gallery, older or another one,")
 
     def _new_bank(self) -> TrackBank:
         return TrackBank(self._motion.fresh(), self.config.bank, self.gallery.new_ids)
@@ -153,46 +159,20 @@ class Tracker(Stateful):
     @property
     def detector(self) -> Detector:
         """The detector, loaded at first use."""
-        if self._detector is None:
-            from tracker.detection.detector import YoloDetector
-            from tracker.system.device import resolve_device
-
-            self._detector = YoloDetector(self._networks.detector, resolve_device(self.config.device))
-        return self._detector
+        return self._networks.detector
 
     @property
     def embedder(self) -> Embedder:
         """The CNN that turns crops into features, loaded at first use."""
-        if self._embedder is None:
-            from tracker.appearance.embedder import Embedder
-            from tracker.system.device import resolve_device
-
-            self._embedder = Embedder(self._networks.appearance, resolve_device(self.config.device))
-        return self._embedder
-
-    @cached_property
-    def _networks(self) -> Config:
-        """The configuration with what its engine runs in the place of the weights."""
-        if self.config.engine == "torch":
-            return self.config
-        from tracker.export.int8 import prepared
-
-        return prepared(self.config)
+        return self._networks.embedder
 
     @property
     def _looks(self) -> LookScale:
         """What this stream taught about likeness, begun with its first features."""
         if self._look_scale is None:
-            known = self._calibration
+            known = self._networks.calibration
             self._look_scale = LookScale(known.different_mean, known.different_deviation, known.same_mean)
         return self._look_scale
-
-    @cached_property
-    def _calibration(self) -> Calibration:
-        """What a similarity of two looks says: the embedder's knowledge, also for features that are handed in."""
-        from tracker.appearance.similarity import load_calibration
-
-        return load_calibration(self.config.appearance.model)
 
     @one_thread()
     def update(
@@ -217,64 +197,23 @@ class Tracker(Stateful):
         Raises:
             InputError: no frame and no detections, a frame, affine or time that cannot be one.
         """
-        if frame is not None:
-            frame = as_image(frame)
-        elif detections is None:
-            raise InputError("update got neither a frame nor detections; give at least one")
-        if detections is not None and not isinstance(detections, Detections):
-            raise InputError(f"detections is {type(detections).__name__}; give Detections(xyxy, scores, classes)")
-        affine = None if camera_motion is None else camera.checked(camera_motion)
-        time_s = self._times.next(time_s)
-        start = time.perf_counter()
-        names: Mapping[int, str] = {}
-        if detections is None:
-            assert frame is not None
-            detections = self.detector([frame])[0]
-            names = self.detector.names
-        start = self._took("detect", start)
-
-        # One order for equal sets of detections: the result cannot depend on how they were listed.
-        order = np.lexsort((*detections.xyxy.T[::-1], -detections.scores))
-        found = detections[order]
-        self._prepare(frame, found)
-
-        # From here on the frame is taken: what is refused, or fails before, leaves no trace.
-        gap = self._times.take(time_s)
-        trust = self._scale(found.scores) if self.config.association.stretch_scores else found.scores
-        size = None if frame is None else (float(frame.shape[1]), float(frame.shape[0]))
-        self.camera_motion = self._moved(frame, time_s, found) if affine is None else affine
-        if not is_identity(self.camera_motion):
-            self._bank.warp(self.camera_motion)
-        if gap:
-            self._bank.depart(time_s)
-        candidates = self._bank.predict(time_s)
-        similarity = motion_similarity(candidates, found, self.config.association)
-        start = self._took("motion+association", start)
-        if frame is not None and found.features is None and self.config.appearance.enabled:
-            found = self._embed(frame, found, trust, candidates, similarity, time_s)
-        start = self._took("appearance", start)
-
-        if found.features is not None:
-            self._looks.learn(found)
-            look, age = self._bank.looks(self._bank.live, time_s)
-            alike = look @ found.features.T
-            odds = self._likeness(alike, age[:, None], found.classes)
-            similarity += appearance_bonus(odds, self.config.association)
-        matches = self._associate(candidates, found, trust, similarity)
-        if found.features is not None:
-            pairs = matches.tracks, matches.detections
-            same = np.where(age[matches.tracks] > _MOMENT_S, np.nan, alike[pairs])
-            self._looks.learn_same(same, found.classes[matches.detections])
-        self._bank.update(matches, found, trust, time_s, size)
-        if found.features is not None:
-            self._recognise(time_s)
+        image, affine, time_s = self._validate(frame, detections, camera_motion, time_s)
+        with Timed(self.stage_seconds, "detect"):
+            found, given, names = self._detect(image, detections)
+        with Timed(self.stage_seconds, "motion+association"):
+            self._prepare(image, found)
+            gap, trust = self._times.take(time_s), self._trust(found)  # taken: what failed until here left no trace
+            self._compensate(image, found, affine, time_s)
+            tracks = self._predict(time_s, gap)
+            motion = motion_similarity(tracks, found, self.config.association)
+        with Timed(self.stage_seconds, "appearance"):
+            found = self._embed(image, found, trust, tracks, motion, time_s)
+        with Timed(self.stage_seconds, "motion+association"):
+            matches = self._match(tracks, found, given, trust, motion, time_s)
+            self._bank.update(matches, found, trust, time_s, _size(image))
+            self._reidentify(found, time_s)
             self._remember(found, time_s)
-        tracks = self._bank.report(time_s, self._times.interval_s, names, order)
-        self._took("motion+association", start)
-        self.features = detections.features
-        if self.features is None and found.features is not None:
-            self.features = found.features[np.argsort(order)]
-        return tracks
+            return self._report(detections, found, given, names, time_s)
 
     def stream(self, source: Any, vid_stride: int = 1, hindsight: bool = False) -> Iterator[tuple[Frame, Tracks]]:
         """Track a whole source (file, folder, glob, camera number, URL): yields frames with their tracks as they come.
@@ -302,87 +241,133 @@ class Tracker(Stateful):
                 raise
             yield from wait.flush()
 
-    def _prepare(self, frame: Image | None, found: Detections) -> None:
-        """Load what this frame may need: weights that cannot be read are an error before anything was learned."""
-        embeds = frame is not None and found.features is None and self.config.appearance.enabled and len(found) > 0
-        if embeds:
-            _ = self.embedder
-        if embeds or found.features is not None:
-            _ = self._calibration
+    def _validate(
+        self, frame: Image | None, detections: Detections | None, camera_motion: ArrayLike | None, time_s: float | None
+    ) -> tuple[Image | None, Affine | None, float]:
+        """What `update` was given, as it can be used; errors as there."""
+        image = None if frame is None else as_image(frame)
+        if image is None and detections is None:
+            raise InputError("update got neither a frame nor detections; give at least one")
+        if detections is not None and not isinstance(detections, Detections):
+            raise InputError(f"detections is {type(detections).__name__}; give Detections(xyxy, scores, classes)")
+        affine = None if camera_motion is None else camera.checked(camera_motion)
+        return image, affine, self._times.next(time_s)
 
-    def _moved(self, frame: Image | None, time_s: float, found: Detections) -> Affine:
-        """How the picture moved into this frame, and how its size changed; without a picture nothing did."""
-        if frame is None:
-            return identity()
-        affine = self._camera.estimate(frame, time_s, found.xyxy)
-        before, self._size = self._size, [frame.shape[1], frame.shape[0]]
-        return affine if before in ([], self._size) else camera.after(camera.resized(before, self._size), affine)
+    def _detect(self, image: Image | None, detections: Detections | None) -> tuple[Detections, Ints, Mapping[int, str]]:
+        """The detections, the surest first; (M,) their rows as they came; names of classes.
+
+        One order for equal sets of detections: the result cannot depend on how they were listed.
+        """
+        names: Mapping[int, str] = {}
+        if detections is None:
+            assert image is not None
+            detections, names = self.detector([image])[0], self.detector.names
+        given = np.lexsort((*detections.xyxy.T[::-1], -detections.scores))
+        return detections[given], given, names
+
+    def _prepare(self, image: Image | None, found: Detections) -> None:
+        """Load what this frame may need: weights that cannot be read are an error before anything was learned."""
+        if self._embeds(image, found) and len(found):
+            _ = self.embedder, self._networks.calibration
+        elif found.features is not None:
+            _ = self._networks.calibration
+
+    def _embeds(self, image: Image | None, found: Detections) -> bool:
+        """Is it for the CNN to say what these look like?"""
+        return image is not None and found.features is None and self.config.appearance.enabled
+
+    def _trust(self, found: Detections) -> Floats:
+        """(M,) scores, stretched to what they mean in this stream."""
+        return self._scale(found.scores) if self.config.association.stretch_scores else found.scores
+
+    def _compensate(self, image: Image | None, found: Detections, affine: Affine | None, time_s: float) -> None:
+        """Move the tracks with the picture: by the caller's affine, or by how the pictures and their sizes differ."""
+        if affine is None and image is not None:
+            affine = self._camera.estimate(image, time_s, found.xyxy)
+            before, self._size = self._size, [image.shape[1], image.shape[0]]
+            if before not in ([], self._size):
+                affine = camera.after(camera.resized(before, self._size), affine)
+        self.camera_motion = identity() if affine is None else affine
+        if not is_identity(self.camera_motion):
+            self._bank.warp(self.camera_motion)
+
+    def _predict(self, time_s: float, gap: bool) -> Candidates:
+        """Where the tracks are now that motion still follows."""
+        if gap:
+            self._bank.depart(time_s)
+        return self._bank.predict(time_s)
 
     def _embed(
-        self, frame: Image, found: Detections, trust: Floats, candidates: Candidates, similarity: Floats, time_s: float
+        self, image: Image | None, found: Detections, trust: Floats, tracks: Candidates, motion: Floats, time_s: float
     ) -> Detections:
         """Look at the crops that motion cannot place, and at those of tracks not looked at for a while.
 
         Not at those that are mostly covered: no look is neutral, another one's look would count against the match and
-        stay in the memory.
+        stay in the memory. Detections that came with their looks stay as they are, as without a picture.
         """
+        if image is None or not self._embeds(image, found):
+            return found
         settings = self.config.association
-        believed = candidates.status != TENTATIVE
-        unclear, best = ambiguous(similarity * believed[:, None], settings.min_overlap)
+        unclear, best = ambiguous(motion * (tracks.status != TENTATIVE)[:, None], settings.min_overlap)
         wanted = unclear & (trust >= settings.high_score)
-        if len(candidates.xyxy):
+        if len(tracks.xyxy):
             look, age = self._bank.looks(self._bank.live, time_s)
             stale = np.isnan(look[:, 0]) | (age >= self.config.appearance.refresh_s)
             wanted |= ~unclear & stale[best]
         wanted &= covered_share(found.xyxy) <= _HIDDEN
         features = np.full((len(found), FEATURE_SIZE), np.nan, np.float32)
         if wanted.any():
-            features[wanted] = self.embedder(frame, found.xyxy[wanted], found.pixels)
+            features[wanted] = self.embedder(image, found.xyxy[wanted], found.pixels)
         return found.with_features(features)
 
-    def _associate(
-        self,
-        candidates: Candidates,
-        found: Detections,  # noqa: ARG002 - for `tracker.jobs.explain`, which looks at all that this decision has before it
-        trust: Floats,
-        similarity: Floats,
+    def _match(
+        self, tracks: Candidates, found: Detections, given: Ints, trust: Floats, motion: Floats, time_s: float
     ) -> Matches:
-        """The one decision of a frame."""
-        return associate(candidates.status, trust, similarity, self.config.association)
+        """The one decision of a frame, by motion and looks; and what the looks say about likeness in this stream."""
+        settings, similarity, appearance = self.config.association, motion, None
+        if found.features is not None:
+            self._looks.learn(found)
+            look, age = self._bank.looks(self._bank.live, time_s)
+            alike = look @ found.features.T
+            appearance = appearance_bonus(self._likeness(alike, age[:, None], found.classes), settings)
+            similarity = motion + appearance
+        matches = associate(tracks.status, trust, similarity, settings)
+        if found.features is not None:
+            same = np.where(age[matches.tracks] > _MOMENT_S, np.nan, alike[matches.tracks, matches.detections])
+            self._looks.learn_same(same, found.classes[matches.detections])
+        self.decision = self.returns = None
+        if self.keep_decision:
+            ids = self._bank.ids(self._bank.live)
+            self.decision = decision_of(ids, tracks, found, given, trust, similarity, appearance, matches, settings)
+        return matches
 
     def _likeness(self, similarity: Floats, seconds: Floats, classes: Ints) -> Floats:
         """(..., M) log-odds that looks are of one object, from their similarity to M detections of these classes."""
         scaled, sharpness = self._looks(similarity, classes)
-        return self._calibration.log_odds(scaled, seconds) * sharpness
+        return self._networks.calibration.log_odds(scaled, seconds) * sharpness
 
-    def _recognise(self, time_s: float) -> None:
+    def _reidentify(self, found: Detections, time_s: float) -> None:
         """Give new tracks that look like absent ones their ids back; let those that may yet turn out so wait."""
         bank, settings = self._bank, self.config.association
-        young = bank.newly_seen(time_s)
-        if not len(young):
+        if found.features is None or not len(young := bank.newly_seen(time_s)):
             return
-        look, _ = bank.looks(young, time_s)
+        look, classes = bank.looks(young, time_s)[0], bank.classes(young)
         known = self.gallery.recall(look, bank.present(), self._camera_number, time_s)
-        odds = self._return_odds(known, young)
+        likeness = self._likeness(known.similarity, known.seconds[..., None], classes)
+        ruled_out = (known.classes[:, None] != classes) | bank.met(known.ids, young)
+        odds = return_odds(known, likeness, bank.motion_odds(known.ids, young), ruled_out)
+        if self.keep_decision:
+            self.returns = Returns(known.ids, bank.ids(young), odds)
         rows, new = match_returns(odds, settings)
         bank.wait(young, np.any(odds > settings.return_doubt, axis=0))
         if len(new):
             self.gallery.forget(bank.ids(young[new]))
             bank.recognise(young[new], known.ids[rows])
 
-    def _return_odds(self, known: Recall, young: Ints) -> Floats:
-        """(G, M) log-odds that absent identities are these new tracks, come back: by their looks, and by motion."""
-        classes = self._bank.classes(young)
-        likeness = self._likeness(known.similarity, known.seconds[..., None], classes)
-        any_of_them = np.log(np.float32(max(len(known.ids), 1)))
-        odds: Floats = combined(likeness, known) + self._bank.motion_odds(known.ids, young) - any_of_them
-        odds[known.classes[:, None] != classes] = -np.inf
-        odds[self._bank.met(known.ids, young)] = -np.inf
-        return odds
-
     def _remember(self, found: Detections, time_s: float) -> None:
         """Keep the looks that were taken of believed tracks in this frame."""
-        assert found.features is not None
+        if found.features is None:
+            return
         slots = self._bank.looked_at(time_s)
         if len(slots):
             rows = self._bank.detections(slots)
@@ -390,7 +375,15 @@ class Tracker(Stateful):
             ids, classes = self._bank.ids(slots), self._bank.classes(slots)
             self.gallery.remember(ids, classes, found.features[rows], quality, self._camera_number, time_s)
 
-    def _took(self, stage: str, start: float) -> float:
-        now = time.perf_counter()
-        self.stage_seconds[stage] += now - start
-        return now
+    def _report(
+        self, detections: Detections | None, found: Detections, given: Ints, names: Mapping[int, str], time_s: float
+    ) -> Tracks:
+        """The tracks of this frame; `features` in the caller's order."""
+        self.features = None if detections is None else detections.features
+        if self.features is None and found.features is not None:
+            self.features = found.features[np.argsort(given)]
+        return self._bank.report(time_s, self._times.interval_s, names, given)
+
+
+def _size(image: Image | None) -> FrameSize:
+    return None if image is None else (float(image.shape[1]), float(image.shape[0]))

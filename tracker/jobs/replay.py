@@ -1,7 +1,7 @@
-"""A run repeated from its `run.yaml`, with what its decisions were made from: for looking at them, not for tracking.
+"""A run done again from its `run.yaml`: by the same tracker, with the same settings, of the same frames.
 
-Nothing of a decision is kept while tracking. Equal inputs give equal tracks, so a run is simply done again, by a
-tracker that keeps the last decision it made; that the repetition gave the rows that the run wrote can be checked.
+Equal inputs give equal tracks, so nothing of a run's decisions has to be kept: who wants to see one has the tracker
+keep it (`Tracker.keep_decision`) when the run is done again. That it gave the rows that the run wrote can be checked.
 """
 
 from __future__ import annotations
@@ -12,90 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 from tracker import provenance
-from tracker.appearance.gallery import Recall
-from tracker.association import Candidates, Matches
 from tracker.config import Config
 from tracker.datasets.mot import MotSequence
 from tracker.errors import DataError, SourceError, UsageError
 from tracker.jobs.prefetch import detected
 from tracker.jobs.sequences import Given, given
-from tracker.structures import Detections, Floats, Ints, Tracks
 from tracker.tracker import Tracker
 from tracker.video.source import open_source
-
-
-@dataclass(frozen=True, eq=False)
-class Decision:
-    """What the association of one frame had before it. N tracks, M detections, the surest first.
-
-    Attributes:
-        candidates: the tracks. ids: (N,) theirs. seen_s: (N,) when each was detected last.
-        found, trust: the detections and their (M,) stretched scores.
-        similarity: (N, M), all terms together. matches: what was decided.
-    """
-
-    candidates: Candidates
-    ids: Ints
-    seen_s: NDArray[np.float64]
-    found: Detections
-    trust: Floats
-    similarity: Floats
-    matches: Matches
-
-
-@dataclass(frozen=True, eq=False)
-class Moment:
-    """One frame: its decision, and what became of it.
-
-    Attributes:
-        decision: of the association.
-        absent, young, odds: (A,) ids of absent and (Y,) of new tracks, (A, Y) log-odds that they look like one object.
-        owners: row of a detection -> id of the track that it was given to, or that it began.
-        departed: ids that from now on only their look can bring back.
-        tracks: what the tracker returned.
-    """
-
-    decision: Decision
-    absent: Ints
-    young: Ints
-    odds: Floats
-    owners: dict[int, int]
-    departed: list[int]
-    tracks: Tracks
-
-
-class WatchedTracker(Tracker):
-    """A tracker that keeps what its last frame was decided from."""
-
-    def update(self, *arguments: Any, **named: Any) -> Tracks:
-        """As `Tracker.update`."""
-        none = np.zeros(0, np.int64)
-        self._returns: tuple[Ints, Ints, Floats] = none, none, np.zeros((0, 0), np.float32)
-        self._last = super().update(*arguments, **named)
-        return self._last
-
-    def moment(self) -> Moment:
-        """The last frame."""
-        ids, seen = self._bank.column("id"), self._bank.column("seen_s") == self._last.time_s
-        owners = dict(zip(self._bank.column("detection")[seen].tolist(), ids[seen].tolist(), strict=True))
-        departed = np.setdiff1d(self.gallery.ids(self._last.time_s), ids)
-        return Moment(self._decision, *self._returns, owners, departed.tolist(), self._last)
-
-    def _associate(self, candidates: Candidates, found: Detections, trust: Floats, similarity: Floats) -> Matches:
-        matches = super()._associate(candidates, found, trust, similarity)
-        ids, seen_s = self._bank.column("id"), self._bank.column("seen_s")
-        self._decision = Decision(candidates, ids, seen_s, found, trust, similarity, matches)
-        return matches
-
-    def _return_odds(self, known: Recall, young: Ints) -> Floats:
-        odds = super()._return_odds(known, young)
-        self._returns = known.ids, self._bank.ids(young), odds
-        return odds
 
 
 @dataclass(frozen=True)
@@ -110,7 +36,7 @@ class Repetition:
         changed: what is not as it was then, in words; empty where nothing is known to differ.
     """
 
-    tracker: WatchedTracker
+    tracker: Tracker
     frames: Callable[[], Generator[Given, None, None]]
     file: Path
     delay_s: float
@@ -139,7 +65,7 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
     if offline:
         raise UsageError(f"{run} was made with --offline, which joins tracks afterwards; explain a run without it")
     config = config.override({name: {"model": model} for name, model in models.items()})
-    tracker = WatchedTracker(config, device=device)
+    tracker = Tracker(config, device=device)
     files = provenance.weights_files(config, "detector" in used)
     other = [network for network, file in files.items() if provenance.hashed(file)["sha256"] != used.get(network)]
     changed = f"the weights of {' and '.join(other)} have changed since" if other else ""

@@ -1,0 +1,22 @@
+"""Time counts for the stage that took it."""
+
+import time
+
+import pytest
+
+from tracker.system.stopwatch import Timed
+
+
+def test_seconds_add_up_by_stage():
+    seconds = {"decode": 1.0, "detect": 0.0}
+    for _ in range(2):
+        with Timed(seconds, "decode"):
+            time.sleep(0.01)
+    assert seconds["decode"] >= 1.02 and seconds["detect"] == 0
+
+
+def test_what_ends_in_an_error_does_not_count():
+    seconds = {"decode": 0.0}
+    with pytest.raises(ValueError, match="broken"), Timed(seconds, "decode"):
+        raise ValueError("broken")
+    assert seconds == {"decode": 0.0}

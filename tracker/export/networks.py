@@ -1,0 +1,57 @@
+"""Detector and CNN as the engine of a configuration runs them, each loaded when it is first needed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from tracker.config import Config
+
+if TYPE_CHECKING:
+    from tracker.appearance.embedder import Embedder
+    from tracker.appearance.similarity import Calibration
+    from tracker.detection.detector import Detector
+
+
+class Networks:
+    """The networks that look at pictures, and what is known of the looks."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    @property
+    def detects(self) -> bool:
+        """Was the detector needed?"""
+        return "detector" in vars(self)
+
+    @cached_property
+    def detector(self) -> Detector:
+        """What finds objects."""
+        from tracker.detection.detector import YoloDetector
+        from tracker.system.device import resolve_device
+
+        return YoloDetector(self._run.detector, resolve_device(self._config.device))
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The CNN that turns crops into features."""
+        from tracker.appearance.embedder import Embedder
+        from tracker.system.device import resolve_device
+
+        return Embedder(self._run.appearance, resolve_device(self._config.device))
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """What a similarity of two looks says: the embedder's knowledge, also for features that are handed in."""
+        from tracker.appearance.similarity import load_calibration
+
+        return load_calibration(self._config.appearance.model)
+
+    @cached_property
+    def _run(self) -> Config:
+        """The configuration with what its engine runs in the place of the weights."""
+        if self._config.engine == "torch":
+            return self._config
+        from tracker.export.int8 import prepared
+
+        return prepared(self._config)
