@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from options import Sequences, study
 from tracker.datasets.mot import find_sequences
 from tracker.evaluation.forecasts import Forecasts, Model, Scene, forecasts, metrics, read_scene, together
-from tracker.motion.geometry import GEOMETRY_SIZE, HAS_FEATURE
+from tracker.motion.geometry import AT, GEOMETRY_SIZE
 from tracker.motion.kalman import KalmanParameters
 from tracker.motion.networks.base import ForecastNetwork
 from tracker.motion.networks.registry import NETWORKS
@@ -230,7 +230,7 @@ def identity_in_state(weights: Path, seed: int, tracks: int = 800, shown: int = 
     identities = rng.normal(size=(AMONG, FEATURE_SIZE))[objects]
     windows = wanderers(rng, tracks, shown + DISTANCES[-1])
     geometry = torch.from_numpy(filtered(windows, KalmanParameters.from_tensors(file.tensors)).geometry)
-    geometry[:, :shown, HAS_FEATURE] = 1.0
+    geometry[:, :shown, AT["has_feature"]] = 1.0
     look = torch.from_numpy(looks(rng, identities, shown))
     _, state = network.hidden(geometry[:, :shown], look, network.start_state(tracks))
     found, now = {}, 0
