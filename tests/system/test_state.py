@@ -119,7 +119,7 @@ def test_no_attribute_is_forgotten():
     kalman = load_predictor("kalman")
     others = [kalman, ConstantVelocity(), FrameKalman(0.1, CLASSIC["xyah"], True), torch_core("gru")]
     found = [part for whole in (tracker, *others) for part in parts(whole)]
-    assert {"Tracker", "TrackBank", "Gallery", "LstmCore", "Trust", "LookScale", "CameraMotion"} <= {
+    assert {"Tracker", "TrackBank", "Gallery", "LstmCore", "OnlineCalibration", "LookScale", "CameraMotion"} <= {
         type(part).__name__ for part in found
     }
     for part in found:

@@ -24,7 +24,7 @@ from tracker.motion.kalman import (
     to_cxcywh,
     warp,
 )
-from tracker.motion.online_calibration import SETTLED, Experience, Trust
+from tracker.motion.online_calibration import SETTLED, ForecastCalibration, OnlineCalibration
 from tracker.motion.predictor import Observations, Prediction
 from tracker.structures import Floats, Ints, Mask
 from tracker.system.state import fits
@@ -57,15 +57,15 @@ class LearnedForecast(KalmanForecast):
     """What filter and network say of N tracks, from one moment on.
 
     Attributes:
-        output: (N, 1, 20) of the network, a copy. experience: what the stream has shown of forecasts by then.
+        output: (N, 1, 20) of the network, a copy. calibration: what the stream has shown by then.
     """
 
     output: NDArray[Any]
-    experience: Experience
+    calibration: ForecastCalibration
 
     def ahead(self, dt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         begin, _ = self._said(np.zeros(1))
-        return self.experience(begin, *self._said(dt), dt)
+        return self.calibration(begin, *self._said(dt), dt)
 
     def _said(self, dt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         mean, std = super().ahead(dt)
@@ -75,7 +75,7 @@ class LearnedForecast(KalmanForecast):
 class LearnedPredictor(KalmanPredictor):
     """A fitted filter and the network that corrects it."""
 
-    saved = (*KalmanPredictor.saved, "core", "_output", "_last", "_begin_s", "_scores", "_trust")
+    saved = (*KalmanPredictor.saved, "core", "_output", "_last", "_begin_s", "_scores", "_calibration")
     rebuilt = (*KalmanPredictor.rebuilt, "_head", "_head_bias")
 
     def __init__(self, parameters: KalmanParameters, core: Core, head: Floats, head_bias: Floats) -> None:
@@ -86,7 +86,7 @@ class LearnedPredictor(KalmanPredictor):
         self._last = np.zeros((0, 4))
         self._begin_s = np.zeros(0)
         self._scores = np.zeros((3, 0))  # last, sum and count
-        self._trust = Trust(parameters)
+        self._calibration = OnlineCalibration(parameters)
 
     def fresh(self) -> Self:
         return type(self)(self.parameters, self.core.fresh(), self._head.T, self._head_bias)
@@ -128,13 +128,13 @@ class LearnedPredictor(KalmanPredictor):
         self._scores[0, slots] = seen.scores
         self._scores[1, slots] += seen.scores * known
         self._scores[2, slots] += known
-        if self._trust.due(seen.time_s):
-            self._trust.compare(slots, observed, self._begin_s[slots], seen.time_s)
+        if self._calibration.due(seen.time_s):
+            self._calibration.compare(slots, observed, self._begin_s[slots], seen.time_s)
             settled = self._scores[2, slots] >= SETTLED
-            self._trust.remember(slots[settled], filtered[:, settled], output[settled], seen.time_s)
+            self._calibration.remember(slots[settled], filtered[:, settled], output[settled], seen.time_s)
         else:
-            self._trust.look(slots, observed, self._begin_s[slots], seen.time_s)
-        self._output[slots] = output * self._trust.shares
+            self._calibration.look(slots, observed, self._begin_s[slots], seen.time_s)
+        self._output[slots] = output * self._calibration.shares
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
         super().warp(slots, affine)
@@ -144,7 +144,7 @@ class LearnedPredictor(KalmanPredictor):
         output = self._output.take(slots, axis=0)
         turn_output(output, affine)
         self._output[slots] = output
-        self._trust.warp(affine)
+        self._calibration.warp(affine)
 
     def _corrected(
         self, slots: Ints, last: NDArray[Any], mean: NDArray[Any], std: NDArray[Any], dt: NDArray[Any]
@@ -153,8 +153,8 @@ class LearnedPredictor(KalmanPredictor):
 
     def snapshot(self, slots: Ints, time_s: float) -> LearnedForecast:
         filtered = super().snapshot(slots, time_s)
-        output = self._output.take(slots, axis=0)[:, None]
-        return LearnedForecast(filtered.state, filtered.elapsed, self.parameters, output, self._trust.experience)
+        output, calibration = self._output.take(slots, axis=0)[:, None], self._calibration.snapshot()
+        return LearnedForecast(filtered.state, filtered.elapsed, self.parameters, output, calibration)
 
     def _reserve(self, capacity: int) -> None:
         super()._reserve(capacity)
