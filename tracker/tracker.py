@@ -144,7 +144,7 @@ class Tracker(Stateful):
 
     def _check_state(self) -> None:
         fits(len(self._size) in (0, 2) and min(self._size, default=1) > 0, "the size of the last picture")
-        ids = self._bank.column("id")
+        ids = self._bank.ids(self._bank.live)
         fits(self.gallery.gave(self._camera_number, int(ids.max(initial=0))), "its gallery, older or another one,")
 
     def _new_bank(self) -> TrackBank:

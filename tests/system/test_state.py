@@ -86,7 +86,7 @@ def test_with_pictures_that_the_cnn_looks_at(tmp_path):
     said = follow(first, frames[:7])
     first.save(tmp_path / "state")
     assert said + follow(Tracker.load(tmp_path / "state", device="cpu"), frames[7:]) == whole
-    assert np.isfinite(first._bank.column("look")).any(), "the CNN looked"
+    assert np.isfinite(first._bank.slots.looks[first._bank.live]).any(), "the CNN looked"
 
 
 @pytest.mark.parametrize("model", ["", "kalman"])
@@ -216,9 +216,9 @@ def test_a_file_damaged_anywhere_is_one_sentence(saved):
 
 
 HOSTILE = [
-    ("a row too many", {"bank.columns.id": np.zeros(999, np.int64)}, "slots"),
-    ("another width", {"bank.columns.look": np.zeros((64, 5), np.float32)}, "does not fit"),
-    ("another type", {"bank.columns.id": np.zeros(64, np.float32)}, "does not fit"),
+    ("a row too many", {"bank.slots.ids": np.zeros(999, np.int64)}, "slots"),
+    ("another width", {"bank.slots.looks": np.zeros((64, 5), np.float32)}, "does not fit"),
+    ("another type", {"bank.slots.ids": np.zeros(64, np.float32)}, "does not fit"),
     ("a slot twice", {"bank.live": np.zeros(2, np.int64)}, "slots"),
     ("a slot that is none", {"bank.live": np.array([10**9])}, "slots"),
     ("no filter", {"bank.predictor.state": None}, "bank.predictor.state|state is missing"),

@@ -81,15 +81,16 @@ class WatchedTracker(Tracker):
 
     def moment(self) -> Moment:
         """The last frame."""
-        ids, seen = self._bank.column("id"), self._bank.column("seen_s") == self._last.time_s
-        owners = dict(zip(self._bank.column("detection")[seen].tolist(), ids[seen].tolist(), strict=True))
+        slots, live = self._bank.slots, self._bank.live
+        ids, seen = slots.ids[live], live[slots.seen_s[live] == self._last.time_s]
+        owners = dict(zip(slots.detections[seen].tolist(), slots.ids[seen].tolist(), strict=True))
         departed = np.setdiff1d(self.gallery.ids(self._last.time_s), ids)
         return Moment(self._decision, *self._returns, owners, departed.tolist(), self._last)
 
     def _associate(self, candidates: Candidates, found: Detections, trust: Floats, similarity: Floats) -> Matches:
         matches = super()._associate(candidates, found, trust, similarity)
-        ids, seen_s = self._bank.column("id"), self._bank.column("seen_s")
-        self._decision = Decision(candidates, ids, seen_s, found, trust, similarity, matches)
+        slots, live = self._bank.slots, self._bank.live
+        self._decision = Decision(candidates, slots.ids[live], slots.seen_s[live], found, trust, similarity, matches)
         return matches
 
     def _return_odds(self, known: Recall, young: Ints) -> Floats:
