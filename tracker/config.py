@@ -223,9 +223,15 @@ def _checked(value: Any, kind: Any, bounds: Mapping[str, Any], name: str) -> Any
         value = float(value)
     if typing.get_origin(kind) is tuple:
         items = [value] if isinstance(value, str | int) else value
+        kinds = typing.get_args(kind)
         if not isinstance(items, list | tuple):
             raise ConfigError(f"{name} is {value!r}; expected a list")
-        return tuple(str(item) for item in items)
+        if kinds[0] is str:
+            return tuple(str(item) for item in items)
+        count = 0 if kinds[-1] is Ellipsis else len(kinds)
+        if not items or (count and len(items) != count):
+            raise ConfigError(f"{name} is {value!r}; expected a list of {count or 'one or more'} numbers")
+        return tuple(_checked(item, kinds[0], bounds, f"{name}[{i}]") for i, item in enumerate(items))
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         expected = kind if isinstance(kind, types.UnionType) else kind.__name__
         raise ConfigError(f"{name} is {value!r}; expected {expected}")

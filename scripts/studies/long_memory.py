@@ -38,7 +38,8 @@ from tracker.motion.networks.base import ForecastNetwork
 from tracker.motion.networks.registry import NETWORKS
 from tracker.motion.weights import EMBEDDED, read_weights
 from tracker.structures import FEATURE_SIZE
-from tracker.train.motion.windows import OTHER_SIMILARITY, SAME_SIMILARITY, Windows, filtered
+from tracker.train.motion.augmentation import Augmentation
+from tracker.train.motion.windows import Windows, filtered
 
 DISTANCES = (10, 30, 100, 300, 1000, 2000)
 SYMBOLS = 8
@@ -202,7 +203,8 @@ def looks(rng: np.random.Generator, identities: NDArray[Any], steps: int) -> NDA
     """(B, steps, 512) simulated appearance vectors of objects that look like `identities` (B, 512)."""
     tracks = len(identities)
     parts = (rng.normal(size=FEATURE_SIZE), identities[:, None], rng.normal(size=(tracks, steps, FEATURE_SIZE)))
-    shares = (OTHER_SIMILARITY, SAME_SIMILARITY - OTHER_SIMILARITY, 1 - SAME_SIMILARITY)
+    same, other = Augmentation.same_similarity, Augmentation.other_similarity
+    shares = (other, same - other, 1 - same)
     seen = sum(math.sqrt(share) * part for share, part in zip(shares, parts, strict=True))
     return np.asarray(seen / np.linalg.norm(seen, axis=-1, keepdims=True), np.float32)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -69,10 +70,7 @@ def write_card(trainer: Trainer) -> Path:
     path = trainer.folder / "motion.md"
     path.write_text("\n".join(lines), encoding="utf-8")
     (trainer.folder / "config.yaml").write_text(
-        yaml.safe_dump(
-            {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}, sort_keys=False
-        ),
-        encoding="utf-8",
+        yaml.safe_dump(json.loads(json.dumps(asdict(settings))), sort_keys=False), encoding="utf-8"
     )
     return path
 

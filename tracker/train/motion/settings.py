@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -10,6 +10,7 @@ import yaml
 from tracker.config import merged, setting
 from tracker.errors import ConfigError
 from tracker.motion.networks.registry import NETWORKS
+from tracker.train.motion.augmentation import Augmentation
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class MotionTraining:
     familiar: tuple[str, ...] = ()  # sequences whose detections come from a detector that was trained on their images
     precision: str = setting("float32", choices=("float32", "bfloat16"))  # bfloat16: on CUDA, by autocast
     licences: tuple[str, ...] = ()  # of the data, for the model card
+    augmentation: Augmentation = field(default_factory=Augmentation)  # what windows of the data go through
 
     @classmethod
     def load(cls, path: Path | None) -> MotionTraining:

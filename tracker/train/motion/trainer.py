@@ -74,7 +74,7 @@ class Trainer:
         self.training, self.validation = split_by_sequence(tracks, settings.validation, settings.seed)
         if not self.set_aside:
             say(f"no sequence is set aside; {NONE_ASIDE}")
-        self.sampler = WindowSampler(self.training)
+        self.sampler = WindowSampler(self.training, settings.augmentation)
         torch.manual_seed(settings.seed)
         self.network: ForecastNetwork = NETWORKS[settings.model]().to(device)
         self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
@@ -94,7 +94,8 @@ class Trainer:
             if resume:
                 say(f"no checkpoint at {folder / LATEST}; the training starts afresh")
             self.filter = fit_filter(self.sampler, settings)
-        check = WindowSampler(self.validation, shortest=4).draw(np.random.default_rng(settings.seed), 512, 24, 0.25)
+        aside = WindowSampler(self.validation, settings.augmentation, shortest=4)
+        check = aside.draw(np.random.default_rng(settings.seed), 512, 24, 0.25)
         self.check = Batch.of(check, self.filter, device)
         self.check_windows = check
 
@@ -271,7 +272,7 @@ class Trainer:
     def _made_with(self) -> dict[str, Any]:
         """What a training that goes on has to have in common with its checkpoint."""
         aside = self.set_aside
-        return asdict(self.settings) | {"sequences": sorted({*self.training.sequences}), "set_aside": aside}
+        return _flat(self.settings) | {"sequences": sorted({*self.training.sequences}), "set_aside": aside}
 
     def _restore(self, checkpoint: Path) -> None:
         """Go on from a checkpoint, whose training may have been shorter: the rate is that of the longer one then."""
@@ -280,6 +281,7 @@ class Trainer:
             then, done = dict(json.loads(state["settings"])), int(state["round"])
         except (KeyError, TypeError, ValueError) as error:
             raise damaged(checkpoint) from error
+        then = _flat(MotionTraining()) | then  # what could not be chosen yet was what is the default now
         same_settings(checkpoint, then, self._made_with(), free=["rounds", "patience", "licences"])
         try:
             self.network.load_state_dict(state["network"])
@@ -315,6 +317,12 @@ class Trainer:
         with writing(path):
             write_weights(path, tensors | self.filter.to_tensors(), notes)
         return path
+
+
+def _flat(settings: MotionTraining) -> dict[str, Any]:
+    """Every setting by its name; those of the augmentation as `augmentation.swapped`."""
+    named = asdict(settings)
+    return named | {f"augmentation.{name}": value for name, value in named.pop("augmentation").items()}
 
 
 def _board(folder: Path, step: int) -> Any:
