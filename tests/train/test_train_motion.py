@@ -462,5 +462,6 @@ def test_the_filter_of_training_is_the_filter_in_use(sampler):
         )
         predictor.update(np.array([0]), observations, np.array([not step]))
     np.testing.assert_allclose(np.concatenate(seen), lesson.geometry[track], atol=2e-3)
-    np.testing.assert_allclose(predictor._state[:, 0], lesson.states[:, track, -1], rtol=1e-6, atol=1e-9)
+    state = predictor.filter.state(np.array([0]))[:, 0]
+    np.testing.assert_allclose(state, lesson.states[:, track, -1], rtol=1e-6, atol=1e-9)
     assert lesson.states[COVARIANCE].any()
