@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from tracker import camera_motion as camera
 from tracker import checkpoint
-from tracker.affine import Affine, identity, is_identity
+from tracker.affine import Affine, composed, identity, is_identity
 from tracker.appearance.gallery import Gallery, Recall, combined
 from tracker.appearance.normalisation import LookScale, covered_share, look_quality
 from tracker.association import (
@@ -316,7 +316,7 @@ class Tracker(Stateful):
             return identity()
         affine = self._camera.estimate(frame, time_s, found.xyxy)
         before, self._size = self._size, [frame.shape[1], frame.shape[0]]
-        return affine if before in ([], self._size) else camera.after(camera.resized(before, self._size), affine)
+        return affine if before in ([], self._size) else composed(camera.resized(before, self._size), affine)
 
     def _embed(
         self, frame: Image, found: Detections, trust: Floats, candidates: Candidates, similarity: Floats, time_s: float

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.affine import UNEQUAL, affine_scale, turn
+from tracker.affine import axis_scales, turn
 from tracker.errors import WeightsError
 
 Array = Any  # NDArray or torch.Tensor
@@ -209,16 +209,3 @@ def move(state: NDArray[Any], affine: NDArray[np.float64]) -> None:
     width, height = axis_scales(affine)
     state[VARIANCE:, :, 0] *= width**2
     state[VARIANCE:, :, 1] *= height**2
-
-
-def axis_scales(affine: NDArray[np.float64]) -> tuple[float, float]:
-    """By what a (2, 3) affine scales widths and heights.
-
-    A camera's own motion scales both alike, and what differs is rounding; a frame of another shape than the one before
-    does not.
-    """
-    (a, b, _), (c, d, _) = affine.tolist()
-    width, height = math.hypot(a, c), math.hypot(b, d)
-    if abs(width - height) > UNEQUAL * height:
-        return width, height
-    return (affine_scale(affine),) * 2

@@ -30,6 +30,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.affine import composed
 from tracker.motion.head import OUTPUTS, corrected, turn_output
 from tracker.motion.kalman import MEAN, VARIANCE, KalmanParameters, forecast, measurement_unit, move, process_unit
 from tracker.structures import Ints
@@ -206,8 +207,7 @@ class OnlineCalibration(Stateful):
 
     def warp(self, affine: NDArray[np.float64]) -> None:
         """The camera has moved: (2, 3), previous frame to this one."""
-        self._motion = affine[:, :2] @ self._motion
-        self._motion[:, 2] += affine[:, 2]
+        self._motion = composed(self._motion, affine)
 
     def look(self, slots: Ints, observed: NDArray[Any], since_s: NDArray[Any], time_s: float) -> None:
         """Learn the shape of the next frames' errors; arguments as for `compare`."""
