@@ -32,7 +32,7 @@ from tracker.motion.head import corrected
 from tracker.motion.kalman import KalmanParameters
 from tracker.motion.networks.base import ForecastNetwork
 from tracker.motion.networks.registry import NETWORKS
-from tracker.motion.weights import write_weights
+from tracker.motion.weights import WEIGHTS, write_weights
 from tracker.system.files import writing
 from tracker.train.checkpoint import damaged, diverged, read, same_settings, write
 from tracker.train.interruption import undisturbed
@@ -44,7 +44,6 @@ from tracker.train.motion.windows import Windows, WindowSampler, filtered
 from tracker.train.output import claim
 
 LATEST = "checkpoint.pt"
-WEIGHTS = "motion.safetensors"
 CURVES = "curves.csv"
 PICTURES = ("curves", "error_by_horizon", "reliability", "forecasts")
 LEAVES = (WEIGHTS, "motion.md", "config.yaml", CURVES, LATEST, *(f"{name}.png" for name in PICTURES))

@@ -25,7 +25,7 @@ from tracker.motion.kalman import (
     to_coordinates,
 )
 from tracker.train.motion.augmentation import STEPS, Augmentation, Draft, simulated_features
-from tracker.train.motion.tracks import SHORTEST, TrackTable
+from tracker.train.motion.tracks import SHORTEST, TrainingTracks
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class WindowSampler:
         DataError: no track has `shortest` boxes.
     """
 
-    def __init__(self, tracks: TrackTable, augmentation: Augmentation, shortest: int = SHORTEST) -> None:
+    def __init__(self, tracks: TrainingTracks, augmentation: Augmentation, shortest: int = SHORTEST) -> None:
         self.tracks, self.augmentation = tracks, augmentation
         owner = np.repeat(np.arange(len(tracks)), tracks.length)
         begin = np.repeat(tracks.first - (np.cumsum(tracks.length) - tracks.length), tracks.length)
