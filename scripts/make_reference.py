@@ -41,25 +41,31 @@ def settings_page() -> str:
         "sizes are pixels or shares of a box; nothing is counted in frames, so a setting means the same at 5 and at 60 "
         "frames/s. `track tune` searches them on annotated sequences.\n"
     ]
-    loose = [field for field in dataclasses.fields(Config) if not _is_section(field)]
-    for field in dataclasses.fields(Config):
-        if _is_section(field):
-            section = type(getattr(Config(), field.name))
-            text = f"\n## `{field.name}`\n\n{inspect.getdoc(section)}\n\n"
-            parts.append(text + _table(section, dataclasses.fields(section)))
-    parts.append(f"\n## {_GLOBAL}\n\n" + _table(Config, loose))
+    parts += _sections(Config)
+    parts.append(f"\n## {_GLOBAL}\n\n" + _table(Config))
     parts.append("\n## Training of the motion model\n\nA YAML file of its own, for `track train motion --config`.\n\n")
-    parts.append(_table(MotionTraining, dataclasses.fields(MotionTraining)))
+    parts.append(_table(MotionTraining))
+    parts += _sections(MotionTraining)
     return "".join(parts)
 
 
-def _is_section(field: dataclasses.Field[Any]) -> bool:
-    return dataclasses.is_dataclass(getattr(Config(), field.name))
+def _sections(settings: type) -> list[str]:
+    """A heading and a table for each section of a dataclass of settings."""
+    return [
+        f"\n## `{name}`\n\n{inspect.getdoc(section)}\n\n{_table(section)}"
+        for name, section in (
+            (field.name, type(getattr(settings(), field.name))) for field in dataclasses.fields(settings)
+        )
+        if dataclasses.is_dataclass(section)
+    ]
 
 
-def _table(section: type, fields: Any) -> str:
+def _table(section: type) -> str:
+    """Its settings, without its sections."""
     rows = []
-    for field in fields:
+    for field in dataclasses.fields(section):
+        if "about" not in field.metadata:
+            continue
         default, what = getattr(section(), field.name), _cell(field.metadata["about"])
         rows.append(f"| `{field.name}` | {_shown(default)} | {bounds(field)} | {what[:1].upper() + what[1:]} |\n")
     return "| Setting | Default | Bounds | What it does |\n| --- | --- | --- | --- |\n" + "".join(rows)

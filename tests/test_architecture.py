@@ -67,6 +67,16 @@ class TestTheContractOnImports:
             path.unlink() if before is None else path.write_text(before, encoding="utf-8")
 
 
+def test_no_two_classes_of_different_folders_share_a_name():
+    places: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        for name in re.findall(r"^class ([A-Z]\w*)[(:\[]", path.read_text(encoding="utf-8"), re.M):
+            places.setdefault(name, set()).add(str(path.relative_to(PACKAGE)))
+    shared = {name: where for name, where in places.items() if len(where) > 1}
+    to_be_told_apart = {"Report", "Scene", "Stateful"}
+    assert shared.keys() <= to_be_told_apart, shared
+
+
 class TestThePage:
     def test_names_every_file_and_folder_and_no_other(self):
         files = {path.name for path in modules(PACKAGE) if path.name != "__init__.py"}

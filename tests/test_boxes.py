@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tracker import affine, boxes
+from tracker import boxes
 
 
 @st.composite
@@ -70,12 +70,3 @@ def test_empty_arrays_stay_empty():
     none, one = np.zeros((0, 4)), np.array([[0.0, 0, 1, 1]])
     assert boxes.iou(none, one).shape == (0, 1)
     assert boxes.iou(one, none).shape == (1, 0)
-    assert affine.warp(none, np.eye(2, 3)).shape == (0, 4)
-
-
-@given(xyxy(), st.floats(-3, 3), st.floats(0.5, 2), st.floats(-100, 100), st.floats(-100, 100))
-def test_a_warp_and_its_inverse_cancel(box, angle, scale, dx, dy):
-    linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    forth = np.c_[linear, [dx, dy]]
-    back = np.linalg.inv(np.vstack([forth, [0, 0, 1]]))[:2]
-    np.testing.assert_allclose(affine.warp(affine.warp(box, forth), back), box, atol=1e-6)

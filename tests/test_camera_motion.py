@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tracker.affine import is_identity
-from tracker.camera_motion import CameraMotion, after
+from tracker.camera_motion import CameraMotion
 from tracker.config import CameraConfig
 
 NOTHING = np.zeros((0, 4), np.float32)
@@ -60,13 +60,6 @@ def test_motion_into_a_picture_of_another_size_is_in_its_pixels(picture, size):
     np.testing.assert_allclose(found[:, 2], true[:, 2] * [size[0] / 640, size[1] / 480], atol=1.5)
     np.testing.assert_allclose(found[:, :2], np.eye(2), atol=0.01)
     assert is_identity(camera.estimate(cv2.resize(view(picture, true), size), 0.08, NOTHING))
-
-
-def test_one_motion_after_another_is_one():
-    first, second = np.array([[2.0, 0, 3], [0, 2, 4]]), np.array([[0, -1.0, 5], [1, 0, 6]])
-    point = np.array([7.0, 8])
-    both = second[:, :2] @ (first[:, :2] @ point + first[:, 2]) + second[:, 2]
-    np.testing.assert_allclose(after(first, second) @ [*point, 1], both)
 
 
 def test_a_featureless_picture_gives_the_identity(picture):

@@ -496,7 +496,7 @@ def test_behind_a_cut_to_a_closer_picture_boxes_are_near_their_detections():
 def test_votes_take_no_more_room_with_more_class_numbers():
     tracker = Tracker()
     reported = run(tracker, [Detections(b, [0.9], [i]) for i, b in enumerate(walk(300, speed=0.5))])
-    assert tracker._bank.column("votes").shape == (1, 16)
+    assert tracker._bank.slots.votes[tracker._bank.live].shape == (1, 16)
     assert [t.ids.tolist() for t in reported] == [[1]] * 300
     again = run(tracker, [Detections([box(150)], [0.9], [7])] * 5, start=300)
     assert again[-1].classes.tolist() == [7]

@@ -1,4 +1,8 @@
-"""Affine maps of the plane, (2, 3): how points, boxes and vectors move with the camera."""
+"""Affine maps of the plane, (2, 3): how points, boxes and vectors move with the camera.
+
+Centres are mapped; sizes are scaled by the mean scale, or each by its own where a frame of another shape makes these
+unequal. A filter's coordinates, whose sizes are logarithms, move by the same rule (`motion.kalman.warp`).
+"""
 
 from __future__ import annotations
 
@@ -29,10 +33,17 @@ def moved(box: Array, affine: Array) -> Array:
     """(N, 4) centres and sizes after the camera has moved by affines (2, 3) or (N, 2, 3)."""
     linear, shift = affine[..., :2], affine[..., 2]
     centre = (linear @ box[:, :2, None])[..., 0] + shift
-    scales = np.linalg.norm(linear, axis=-2)  # of widths and heights, as `kalman.axis_scales` has them
+    scales = np.linalg.norm(linear, axis=-2)  # of widths and heights, as `axis_scales` has them
     alike = np.abs(np.diff(scales)) <= UNEQUAL * scales[..., 1:]
     size = box[:, 2:] * np.where(alike, np.sqrt(np.abs(np.linalg.det(linear)))[..., None], scales)
     return np.concatenate([centre, size], axis=1)
+
+
+def composed(first: Array, second: Affine) -> Array:
+    """Affines (2, 3) or (F, 2, 3), and then another (2, 3), as one each."""
+    affine: Array = second[:, :2] @ first
+    affine[..., 2] += second[:, 2]
+    return affine
 
 
 def inverse(affine: Array) -> Array:
@@ -41,14 +52,11 @@ def inverse(affine: Array) -> Array:
     return np.concatenate([linear, -linear @ affine[:, :, 2:]], axis=2)
 
 
-def warp(xyxy: Boxes, affine: NDArray[Any]) -> Boxes:
-    """(N, 4) boxes moved by a (2, 3) affine: centres are mapped, sizes scaled by its mean scale."""
-    linear = affine[:, :2]
-    scale = np.sqrt(np.abs(np.linalg.det(linear)))
-    box = xyxy_to_cxcywh(xyxy)
-    return cxcywh_to_xyxy(np.concatenate([box[:, :2] @ linear.T + affine[:, 2], box[:, 2:] * scale], axis=1)).astype(
-        xyxy.dtype
-    )
+def moved_corners(xyxy: Boxes, affine: Affine) -> Boxes:
+    """(N, 4) corners after the camera has moved by a (2, 3) affine, as `moved` has it, in the dtype they came in."""
+    if is_identity(affine):
+        return xyxy
+    return cxcywh_to_xyxy(moved(xyxy_to_cxcywh(xyxy.astype(np.float64)), affine)).astype(xyxy.dtype)
 
 
 def turn(vectors: NDArray[Any], affine: NDArray[np.float64]) -> None:
@@ -65,3 +73,16 @@ def affine_scale(affine: NDArray[np.float64]) -> float:
     """Mean scale of a (2, 3) affine."""
     (a, b, _), (c, d, _) = affine.tolist()
     return math.sqrt(abs(a * d - b * c))
+
+
+def axis_scales(affine: NDArray[np.float64]) -> tuple[float, float]:
+    """By what a (2, 3) affine scales widths and heights: as `moved` does, of one affine and quicker.
+
+    A camera's own motion scales both alike, and what differs is rounding; a frame of another shape than the one before
+    does not.
+    """
+    (a, b, _), (c, d, _) = affine.tolist()
+    width, height = math.hypot(a, c), math.hypot(b, d)
+    if abs(width - height) > UNEQUAL * height:
+        return width, height
+    return (affine_scale(affine),) * 2

@@ -60,13 +60,6 @@ def resized(before: Sequence[int], now: Sequence[int]) -> Affine:
     return np.array([[now[0] / before[0], 0, 0], [0, now[1] / before[1], 0]])
 
 
-def after(first: Affine, second: Affine) -> Affine:
-    """Both, one after the other, as one."""
-    affine = second[:, :2] @ first
-    affine[:, 2] += second[:, 2]
-    return affine
-
-
 class CameraMotion(Stateful):
     """Estimates the camera's motion from frame to frame of one stream."""
 

@@ -86,14 +86,27 @@ def _converted(value: Any, kind: Any) -> Any:
         return os.fspath(value)
     if typing.get_origin(kind) is tuple:
         items = [value] if isinstance(value, str | int) else value
-        return tuple(map(str, items)) if isinstance(items, list | tuple) else value
+        item = str if typing.get_args(kind)[0] is str else lambda item: _converted(item, typing.get_args(kind)[0])
+        return tuple(map(item, items)) if isinstance(items, list | tuple) else value
     for number, wider in ((int, numbers.Integral), (float, numbers.Real)):
         if kind is number and isinstance(value, wider) and not isinstance(value, bool):
             return number(value)
     return value
 
 
+def _count(kind: Any) -> int | None:
+    """How many numbers a tuple has; 0: one or more; None: it is no tuple of numbers."""
+    items = typing.get_args(kind)
+    if typing.get_origin(kind) is not tuple or items[0] is str:
+        return None
+    return 0 if items[-1] is Ellipsis else len(items)
+
+
 def _allowed(value: Any, kind: Any, limits: Mapping[str, Any]) -> bool:
+    count = _count(kind)
+    if count is not None:
+        numbered = isinstance(value, tuple) and bool(value) and len(value) in (count, count or len(value))
+        return numbered and all(_allowed(item, typing.get_args(kind)[0], limits) for item in value)
     if not isinstance(value, typing.get_origin(kind) or kind) or (isinstance(value, bool) and kind is not bool):
         return False
     low, high, choices = (limits.get(name) for name in ("low", "high", "choices"))
@@ -102,7 +115,9 @@ def _allowed(value: Any, kind: Any, limits: Mapping[str, Any]) -> bool:
 
 def _wanted(kind: Any, about: dataclasses.Field[Any]) -> str:
     names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", tuple: "a list"}
-    what = names.get(typing.get_origin(kind) or kind, f"a {kind.__name__}")
+    what = names.get(typing.get_origin(kind) or kind, f"a {getattr(kind, '__name__', kind)}")
+    if (count := _count(kind)) is not None:
+        what = f"a list of {count or 'one or more'} numbers"
     return bounds(about) if about.metadata.get("choices") else f"{what} {bounds(about)}".strip()
 
 

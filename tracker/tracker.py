@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from tracker import camera_motion as camera
 from tracker import checkpoint
-from tracker.affine import Affine, identity, is_identity
+from tracker.affine import Affine, composed, identity, is_identity
 from tracker.appearance.gallery import Gallery
 from tracker.appearance.normalisation import LookScale, covered_share, look_quality
 from tracker.appearance.reidentification import Returns, match_returns, return_odds
@@ -286,7 +286,7 @@ class Tracker(Stateful):
             affine = self._camera.estimate(image, time_s, found.xyxy)
             before, self._size = self._size, [image.shape[1], image.shape[0]]
             if before not in ([], self._size):
-                affine = camera.after(camera.resized(before, self._size), affine)
+                affine = composed(camera.resized(before, self._size), affine)
         self.camera_motion = identity() if affine is None else affine
         if not is_identity(self.camera_motion):
             self._bank.warp(self.camera_motion)

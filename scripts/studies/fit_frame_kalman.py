@@ -84,7 +84,7 @@ def main(
     settings = MotionTraining.load(config)
     tracks = read_tracks(roots, settings.hold_out, settings.first_half, settings.familiar, lambda _: None)
     training, _ = split_by_sequence(tracks, settings.validation, settings.seed)
-    sampler = WindowSampler(training)
+    sampler = WindowSampler(training, settings.augmentation)
     for name in CLASSIC:
         noise = fit(sampler, settings, name == "xyah", steps)
         print(f'    "{name}": _shares(')

@@ -32,13 +32,14 @@ from torch import Tensor, nn
 from options import Sequences, study
 from tracker.datasets.mot import find_sequences
 from tracker.evaluation.forecasts import Forecasts, Model, Scene, forecasts, metrics, read_scene, together
-from tracker.motion.geometry import GEOMETRY_SIZE, HAS_FEATURE
+from tracker.motion.geometry import AT, GEOMETRY_SIZE
 from tracker.motion.kalman import KalmanParameters
 from tracker.motion.networks.base import ForecastNetwork
 from tracker.motion.networks.registry import NETWORKS
 from tracker.motion.weights import EMBEDDED, read_weights
 from tracker.structures import FEATURE_SIZE
-from tracker.train.motion.windows import OTHER_SIMILARITY, SAME_SIMILARITY, Windows, filtered
+from tracker.train.motion.augmentation import Augmentation
+from tracker.train.motion.windows import Windows, filtered
 
 DISTANCES = (10, 30, 100, 300, 1000, 2000)
 SYMBOLS = 8
@@ -202,7 +203,8 @@ def looks(rng: np.random.Generator, identities: NDArray[Any], steps: int) -> NDA
     """(B, steps, 512) simulated appearance vectors of objects that look like `identities` (B, 512)."""
     tracks = len(identities)
     parts = (rng.normal(size=FEATURE_SIZE), identities[:, None], rng.normal(size=(tracks, steps, FEATURE_SIZE)))
-    shares = (OTHER_SIMILARITY, SAME_SIMILARITY - OTHER_SIMILARITY, 1 - SAME_SIMILARITY)
+    same, other = Augmentation.same_similarity, Augmentation.other_similarity
+    shares = (other, same - other, 1 - same)
     seen = sum(math.sqrt(share) * part for share, part in zip(shares, parts, strict=True))
     return np.asarray(seen / np.linalg.norm(seen, axis=-1, keepdims=True), np.float32)
 
@@ -230,7 +232,7 @@ def identity_in_state(weights: Path, seed: int, tracks: int = 800, shown: int = 
     identities = rng.normal(size=(AMONG, FEATURE_SIZE))[objects]
     windows = wanderers(rng, tracks, shown + DISTANCES[-1])
     geometry = torch.from_numpy(filtered(windows, KalmanParameters.from_tensors(file.tensors)).geometry)
-    geometry[:, :shown, HAS_FEATURE] = 1.0
+    geometry[:, :shown, AT["has_feature"]] = 1.0
     look = torch.from_numpy(looks(rng, identities, shown))
     _, state = network.hidden(geometry[:, :shown], look, network.start_state(tracks))
     found, now = {}, 0

@@ -80,12 +80,13 @@ def test_aspects_there_and_back():
 def test_the_fit_makes_the_future_likelier(tmp_path):
     pytest.importorskip("torch")
     import fit_frame_kalman
+    from tracker.train.motion.augmentation import Augmentation
     from tracker.train.motion.settings import MotionTraining
     from tracker.train.motion.tracks import read_tracks
     from tracker.train.motion.windows import WindowSampler
 
     write_sequence(tmp_path, "SEQ", frames=80, tracks=8)
-    sampler = WindowSampler(read_tracks([tmp_path], (), (), (), lambda _: None))
+    sampler = WindowSampler(read_tracks([tmp_path], (), (), (), lambda _: None), Augmentation())
     windows = sampler.draw(np.random.default_rng(9), 64, 12, 0)
     for name, classic in CLASSIC.items():
         aspect = name == "xyah"

@@ -1,5 +1,7 @@
 """The damped-velocity Kalman filter: its mathematics, and the protocol every motion model offers."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -12,12 +14,13 @@ from tracker.motion.kalman import (
     VELOCITY,
     VELOCITY_VARIANCE,
     KalmanParameters,
-    KalmanPredictor,
     correct,
     forecast,
     propagate,
     start,
 )
+from tracker.motion.kalman_predictor import KalmanPredictor, SlotFilter
+from tracker.motion.learned import LearnedPredictor
 from tracker.motion.load import load_predictor
 from tracker.motion.predictor import Observations
 
@@ -242,3 +245,44 @@ def test_extreme_gaps_sizes_and_speeds_stay_finite(predictor):
 
 def test_a_filter_alone_is_what_kalman_names():
     assert type(load_predictor("kalman")) is KalmanPredictor
+
+
+def test_the_predictors_have_a_filter_and_are_none():
+    learned, alone = load_predictor(), load_predictor("kalman")
+    assert type(learned.filter) is type(alone.filter) is SlotFilter
+    assert not issubclass(LearnedPredictor, KalmanPredictor)
+
+
+def test_the_network_leaves_the_filter_as_it_is_alone():
+    learned, alone, slots = load_predictor(), load_predictor("kalman"), np.arange(3)
+    for frame in range(12):
+        for predictor in (learned, alone):
+            step(predictor, slots, seen(walkers(frame / 25), frame / 25), new=not frame)
+            if frame % 3 == 1:
+                predictor.warp(slots, np.array([[1.01, 0, 3], [0, 1.01, -2]]))
+    np.testing.assert_array_equal(learned.filter.state(slots), alone.filter.state(slots))
+    learned.predict(slots, 0.5)
+    np.testing.assert_array_equal(learned.filter.state(slots), alone.filter.state(slots))
+
+
+@pytest.mark.parametrize("model", ["", "kalman"])
+def test_an_observation_is_the_same_with_and_without_a_prediction_before(model):
+    asked, unasked, slots = load_predictor(model), load_predictor(model), np.arange(3)
+    for frame in range(6):
+        for predictor in (asked, unasked):
+            if frame and predictor is asked:
+                predictor.predict(slots, frame / 25)
+            step(predictor, slots, seen(walkers(frame / 25), frame / 25), new=not frame)
+    for predictor in (asked, unasked):
+        predictor.predict(slots, 0.3)
+    np.testing.assert_array_equal(asked.filter.state(slots), unasked.filter.state(slots))
+    np.testing.assert_array_equal(asked.predict(slots, 1.0).cxcywh, unasked.predict(slots, 1.0).cxcywh)
+
+
+@pytest.mark.parametrize("model", ["", "kalman"])
+def test_a_forecast_can_be_sent_to_another_process(model):
+    predictor, slots, seconds = load_predictor(model), np.arange(3), np.array([0.1, 1.0], np.float32)
+    step(predictor, slots, seen(walkers(0), 0), new=True)
+    forecast_ = predictor.snapshot(slots, 0.0)
+    for here, there in zip(forecast_(seconds), pickle.loads(pickle.dumps(forecast_))(seconds), strict=True):
+        np.testing.assert_array_equal(here, there)

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from tracker.errors import WeightsError  # noqa: E402
 from tracker.motion.geometry import GEOMETRY_SIZE  # noqa: E402  # noqa: E402
 from tracker.motion.head import OUTPUTS, REACH, STRETCH, corrected  # noqa: E402
-from tracker.motion.kalman import KalmanPredictor  # noqa: E402
+from tracker.motion.kalman_predictor import KalmanPredictor  # noqa: E402
 from tracker.motion.learned import LearnedPredictor  # noqa: E402
 from tracker.motion.load import load_predictor  # noqa: E402  # noqa: E402
 from tracker.motion.lstm_core import LstmCore  # noqa: E402  # noqa: E402

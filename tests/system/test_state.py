@@ -86,7 +86,7 @@ def test_with_pictures_that_the_cnn_looks_at(tmp_path):
     said = follow(first, frames[:7])
     first.save(tmp_path / "state")
     assert said + follow(Tracker.load(tmp_path / "state", device="cpu"), frames[7:]) == whole
-    assert np.isfinite(first._bank.column("look")).any(), "the CNN looked"
+    assert np.isfinite(first._bank.slots.looks[first._bank.live]).any(), "the CNN looked"
 
 
 @pytest.mark.parametrize("model", ["", "kalman"])
@@ -119,7 +119,7 @@ def test_no_attribute_is_forgotten():
     kalman = load_predictor("kalman")
     others = [kalman, ConstantVelocity(), FrameKalman(0.1, CLASSIC["xyah"], True), torch_core("gru")]
     found = [part for whole in (tracker, *others) for part in parts(whole)]
-    assert {"Tracker", "TrackBank", "Gallery", "LstmCore", "Trust", "LookScale", "CameraMotion"} <= {
+    assert {"Tracker", "TrackBank", "Gallery", "LstmCore", "OnlineCalibration", "LookScale", "CameraMotion"} <= {
         type(part).__name__ for part in found
     }
     for part in found:
@@ -216,13 +216,13 @@ def test_a_file_damaged_anywhere_is_one_sentence(saved):
 
 
 HOSTILE = [
-    ("a row too many", {"bank.columns.id": np.zeros(999, np.int64)}, "slots"),
-    ("another width", {"bank.columns.look": np.zeros((64, 5), np.float32)}, "does not fit"),
-    ("another type", {"bank.columns.id": np.zeros(64, np.float32)}, "does not fit"),
+    ("a row too many", {"bank.slots.ids": np.zeros(999, np.int64)}, "slots"),
+    ("another width", {"bank.slots.looks": np.zeros((64, 5), np.float32)}, "does not fit"),
+    ("another type", {"bank.slots.ids": np.zeros(64, np.float32)}, "does not fit"),
     ("a slot twice", {"bank.live": np.zeros(2, np.int64)}, "slots"),
     ("a slot that is none", {"bank.live": np.array([10**9])}, "slots"),
-    ("no filter", {"bank.predictor.state": None}, "bank.predictor.state|state is missing"),
-    ("a filter without numbers", {"bank.predictor.state": np.full((5, 16, 4), np.nan)}, "filter"),
+    ("no filter", {"bank.predictor.filter.state": None}, "state is missing"),
+    ("a filter without numbers", {"bank.predictor.filter.state": np.full((5, 16, 4), np.nan)}, "filter"),
     ("an attribute that is none", {"__class__": np.zeros(1)}, "__class__, which is no part"),
     ("a matrix that is none", {"camera_motion": np.eye(4)}, "camera_motion"),
     ("a time that is none", {"times.last_s": np.array(np.nan)}, "time"),

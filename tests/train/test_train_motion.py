@@ -8,12 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 torch = pytest.importorskip("torch")
 
@@ -27,6 +28,7 @@ from tracker.motion.load import load_predictor  # noqa: E402  # noqa: E402
 from tracker.motion.networks.registry import NETWORKS  # noqa: E402
 from tracker.motion.predictor import Observations  # noqa: E402
 from tracker.motion.weights import read_weights  # noqa: E402
+from tracker.train.motion.augmentation import Augmentation  # noqa: E402
 from tracker.train.motion.card import write_card  # noqa: E402  # noqa: E402
 from tracker.train.motion.settings import NETWORKS as NETWORK_NAMES  # noqa: E402
 from tracker.train.motion.settings import MotionTraining  # noqa: E402
@@ -51,7 +53,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sampler(data):
-    return WindowSampler(read_tracks(data))
+    return WindowSampler(read_tracks(data), Augmentation())
 
 
 def trainer(data, folder, settings=SMALL, **options):
@@ -191,6 +193,9 @@ def test_more_rounds_go_on_at_the_rate_of_the_longer_training(data, checkpoint):
 def test_resuming_with_other_settings_is_refused_and_says_which(data, checkpoint):
     with pytest.raises(UsageError, match=r"other settings \(seed 0 then, 1 now, average 0\.9 then, 0\.5 now"):
         trainer(data, checkpoint.parent, replace(TINY, seed=1, average=0.5), resume=True)
+    other = replace(TINY, augmentation=Augmentation(swapped=0.5, missed=(0.1,)))
+    with pytest.raises(UsageError, match=r"augmentation\.missed .*\[0\.1\] now, augmentation\.swapped 0\.03 then"):
+        trainer(data, checkpoint.parent, other, resume=True)
     with pytest.raises(UsageError, match=r"sequences \["):
         trainer(data[:1], checkpoint.parent, TINY, resume=True)
     with pytest.raises(UsageError, match="has 16 steps behind it; give more"):
@@ -201,6 +206,16 @@ def test_resuming_without_a_checkpoint_is_refused_before_anything_is_read_or_mad
     with pytest.raises(WeightsError, match=r"no checkpoint at .* to go on from; start without --resume"):
         trainer([tmp_path / "no data"], tmp_path / "out", resume=True)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_of_before_the_augmentation_could_be_chosen_goes_on(data, checkpoint):
+    state = torch.load(checkpoint, weights_only=True)
+    made_with = json.loads(state["settings"])
+    state["settings"] = json.dumps({name: value for name, value in made_with.items() if "augmentation" not in name})
+    torch.save(state, checkpoint)
+    assert trainer(data, checkpoint.parent, TINY, resume=True).round == 4
+    with pytest.raises(UsageError, match=r"augmentation\.swapped 0\.03 then, 0\.5 now"):
+        trainer(data, checkpoint.parent, replace(TINY, augmentation=Augmentation(swapped=0.5)), resume=True)
 
 
 @pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b[: len(b) // 2], lambda b: b"no checkpoint"])
@@ -298,6 +313,7 @@ def test_the_command_leaves_weights_card_curves_and_pictures(data, tmp_path, cap
     settings = tmp_path / "small.yaml"
     settings.write_text(
         "rounds: 3\nfilter_rounds: 2\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\nvalidate_every: 1\n"
+        "augmentation: {mirrored: 1, white: [0.1], scores: [0.7, 0.8]}\n"
         'licences: ["made up: free"]\n'
     )
     (tmp_path / "one [bold] :car:").symlink_to(data[0])  # markup, if one lets it
@@ -310,6 +326,8 @@ def test_the_command_leaves_weights_card_curves_and_pictures(data, tmp_path, cap
     assert "/one [bold] :car:, " in said.replace("\n", " ")
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"motion.safetensors", "motion.md", "config.yaml", "curves.csv", "checkpoint.pt"} <= names
+    left = MotionTraining.load(tmp_path / "run" / "config.yaml")
+    assert left.augmentation == Augmentation(mirrored=1.0, white=(0.1,), scores=(0.7, 0.8)) and left.model == "gru"
     card = (tmp_path / "run" / "motion.md").read_text()
     for word in ("track train motion", "--model gru", "SEQ-0", "made up: free", "one [bold] :car: | ", "two | "):
         assert word in card, word
@@ -343,13 +361,32 @@ def test_the_networks_to_choose_from_are_those_there_are():
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("round: 3", "did you mean 'rounds'"), ("learning_rate: -1", "from 0"), ("model: mamba", "lstm")],
+    [
+        ("round: 3", "did you mean 'rounds'"),
+        ("learning_rate: -1", "from 0"),
+        ("model: mamba", "lstm"),
+        ("augmentation: {swappd: 1}", "did you mean 'swapped'"),
+        ("augmentation: {swapped: 2}", "from 0 to 1"),
+        ("augmentation: {scores: [0.9]}", "list of 2 numbers"),
+        ("augmentation: {missed: []}", "one or more numbers"),
+        ("augmentation: {white: [0.1, -1]}", "one or more numbers from 0 to 10"),
+        ("augmentation: {white: [a]}", "one or more numbers"),
+        ("augmentation: {scores: [0.9, 0.5]}", "lower number first"),
+        ("augmentation: {same_similarity: 0.2}", "other_similarity, same_similarity"),
+    ],
 )
 def test_a_wrong_setting_is_named(tmp_path, text, message):
     path = tmp_path / "bad.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=message):
         MotionTraining.load(path)
+
+
+def test_the_yaml_of_the_model_that_ships_says_what_its_windows_went_through():
+    settings = MotionTraining.load(Path(__file__).parents[2] / "configs" / "train" / "motion.yaml")
+    assert settings.augmentation == Augmentation()
+    given = yaml.safe_load((Path(__file__).parents[2] / "configs" / "train" / "motion.yaml").read_text())
+    assert given["augmentation"].keys() == asdict(Augmentation()).keys()
 
 
 def test_sequences_are_split_whole(data):
@@ -432,7 +469,7 @@ def test_windows_show_their_own_looks_where_there_are_images_and_simulated_ones_
     filmed = tracks.group == 0
     owner = np.repeat(np.arange(len(tracks)), tracks.length)
     look = np.where(filmed[owner], owner, -1)
-    shown = WindowSampler(replace(tracks, look=look, looks=np.eye(len(tracks), 512, dtype=np.float16)))
+    shown = WindowSampler(replace(tracks, look=look, looks=np.eye(len(tracks), 512, dtype=np.float16)), Augmentation())
     windows, plain = (s.draw(np.random.default_rng(4), 300, 20, looks=True) for s in (shown, sampler))
     for name in ("observed", "time_s", "scores", "valid", "target"):
         np.testing.assert_array_equal(getattr(windows, name), getattr(plain, name))
@@ -486,5 +523,6 @@ def test_the_filter_of_training_is_the_filter_in_use(sampler):
         )
         predictor.update(np.array([0]), observations, np.array([not step]))
     np.testing.assert_allclose(np.concatenate(seen), lesson.geometry[track], atol=2e-3)
-    np.testing.assert_allclose(predictor._state[:, 0], lesson.states[:, track, -1], rtol=1e-6, atol=1e-9)
+    state = predictor.filter.state(np.array([0]))[:, 0]
+    np.testing.assert_allclose(state, lesson.states[:, track, -1], rtol=1e-6, atol=1e-9)
     assert lesson.states[COVARIANCE].any()

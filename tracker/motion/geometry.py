@@ -8,6 +8,7 @@ The function takes arrays of any leading shape: all windows of a batch in traini
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,9 +26,69 @@ from tracker.motion.kalman import (
 
 Array = NDArray[Any]
 
-GEOMETRY_SIZE = 47
-HAS_FEATURE = 39  # the column that says whether there is an appearance vector
 FAR = 2.0  # heights: a border further away than this does not matter
+
+
+class Column(NamedTuple):
+    """Numbers of one kind that stand side by side: what they are becomes `scale` * it + `shift`, cut to the bounds.
+
+    Attributes:
+        name: of the kind. width: how many there are; of four, one a coordinate or an edge.
+        scale, shift: bring it to a mean near 0 and a deviation near 1. low, high: bounds of the result.
+    """
+
+    name: str
+    width: int
+    scale: float = 1
+    shift: float = 0
+    low: float = -10
+    high: float = 10
+
+
+COLUMNS = (
+    Column("surprise", 4, scale=0.5, low=-3, high=3),  # innovation in its own standard deviations
+    Column("innovation", 4, low=-3, high=3),  # seen less predicted, heights (log units)
+    Column("move", 4, low=-3, high=3),  # seen less seen before, heights
+    Column("speed", 4, low=-8, high=8),  # the same per second
+    Column("velocity", 4, low=-8, high=8),  # the filter's, heights/s
+    Column("residual", 4, scale=2, low=-2, high=2),  # seen less filtered, heights
+    Column("log_variance", 4, scale=0.25, shift=1.5),  # the filter's, of squared heights
+    Column("log_velocity_variance", 4, scale=0.25, shift=0.5),
+    Column("log_time_step", 1, scale=0.5, shift=1),  # of seconds since the last observation
+    Column("time_step", 1),  # dt / (1 + dt): 0 now, 1 long ago
+    Column("log_age", 1),  # of 1 + seconds since the first observation
+    Column("first", 1),  # 1 at the first observation
+    Column("score", 1, scale=2, shift=-1.4),
+    Column("score_change", 1),  # since the last observation
+    Column("score_trend", 1),  # against the mean before
+    Column("has_feature", 1),  # 1 where there is an appearance vector
+    Column("aspect", 1),  # log width less log height
+    Column("border", 4, low=-1, high=FAR),  # left, top, right, bottom edge to the frame's, heights
+    Column("frame_known", 1),
+    Column("frame_share", 1, scale=0.5, shift=1),  # log share of the frame's height
+)
+GEOMETRY_SIZE = sum(column.width for column in COLUMNS)
+
+
+def _each(field: str) -> NDArray[np.float32]:
+    """(47,) what the table says of every number."""
+    return np.repeat(np.array([getattr(c, field) for c in COLUMNS], np.float32), [c.width for c in COLUMNS])
+
+
+_SCALE, _SHIFT, _LOW, _HIGH = map(_each, ("scale", "shift", "low", "high"))
+AT = {  # where each kind stands
+    c.name: slice(end - c.width, end) for c, end in zip(COLUMNS, accumulate(c.width for c in COLUMNS), strict=True)
+}
+
+
+def _span(first: str, last: str) -> slice:
+    """Where the kinds from one to another stand."""
+    return slice(AT[first].start, AT[last].stop)
+
+
+_IN_PIXELS = _span("innovation", "log_velocity_variance")  # before they become heights
+_SPEEDS = _span("speed", "velocity")
+_LOGARITHMS = _span("log_variance", "log_time_step")
 
 
 class Step(NamedTuple):
@@ -61,68 +122,56 @@ class Step(NamedTuple):
 
 
 def geometry(step: Step, p: KalmanParameters) -> NDArray[np.float32]:
-    """(..., 47) inputs of the network."""
+    """(..., 47) inputs of the network, as `COLUMNS` says."""
     mean = step.filtered[MEAN]
     unit = process_unit(mean)
     dt = step.dt[..., None]
     noise = (measurement_unit(mean) * p.measurement_noise) ** 2
     g = np.empty((*mean.shape[:-1], GEOMETRY_SIZE), np.float32)
     innovation = step.observed - step.predicted[MEAN]
-    g[..., 0:4] = innovation / np.sqrt(step.predicted[VARIANCE] + noise)
-    g[..., 4:8] = innovation
-    g[..., 8:12] = g[..., 12:16] = step.observed - step.last
-    g[..., 16:20] = step.filtered[VELOCITY]
-    g[..., 20:24] = step.observed - mean
-    g[..., 24:28] = step.filtered[VARIANCE] / unit
-    g[..., 28:32] = step.filtered[VELOCITY_VARIANCE] / unit
-    in_pixels = g[..., 4:32].reshape(*mean.shape[:-1], 7, 4)  # a view
-    in_pixels /= unit[..., None, :]
-    g[..., 12:16] /= dt + 1e-3
-    g[..., 12:20] /= 1 + np.abs(g[..., 12:20]) / 8  # speeds to 4 heights/s nearly as they are, faster ones below 8
-    g[..., 32:33] = np.maximum(dt, 0.01)
-    np.log(g[..., 24:33], out=g[..., 24:33])
-    g[..., 33:34] = dt / (1 + dt)
-    g[..., 34] = np.log1p(step.age)
-    g[..., 35:36] = dt == 0
-    g[..., 36] = step.score
-    g[..., 37] = step.score - step.last_score
-    g[..., 38] = step.score - step.mean_score
-    g[..., HAS_FEATURE] = step.has_feature
-    g[..., 40] = mean[..., 2] - mean[..., 3]
-    _place(g[..., 41:], mean, step.frame_size, unit)
+    g[..., AT["surprise"]] = innovation / np.sqrt(step.predicted[VARIANCE] + noise)
+    g[..., AT["innovation"]] = innovation
+    g[..., AT["move"]] = g[..., AT["speed"]] = step.observed - step.last
+    g[..., AT["velocity"]] = step.filtered[VELOCITY]
+    g[..., AT["residual"]] = step.observed - mean
+    g[..., AT["log_variance"]] = step.filtered[VARIANCE] / unit
+    g[..., AT["log_velocity_variance"]] = step.filtered[VELOCITY_VARIANCE] / unit
+    in_pixels = g[..., _IN_PIXELS]
+    by_coordinate = in_pixels.reshape(*mean.shape[:-1], in_pixels.shape[-1] // 4, 4)  # a view
+    by_coordinate /= unit[..., None, :]
+    g[..., AT["speed"]] /= dt + 1e-3
+    g[..., _SPEEDS] /= 1 + np.abs(g[..., _SPEEDS]) / 8  # to 4 heights/s nearly as they are, faster ones below 8
+    g[..., AT["log_time_step"]] = np.maximum(dt, 0.01)
+    np.log(g[..., _LOGARITHMS], out=g[..., _LOGARITHMS])
+    g[..., AT["time_step"]] = dt / (1 + dt)
+    g[..., AT["log_age"]] = np.log1p(step.age)[..., None]
+    g[..., AT["first"]] = dt == 0
+    g[..., AT["score"]] = step.score[..., None]
+    g[..., AT["score_change"]] = (step.score - step.last_score)[..., None]
+    g[..., AT["score_trend"]] = (step.score - step.mean_score)[..., None]
+    g[..., AT["has_feature"]] = step.has_feature[..., None]
+    g[..., AT["aspect"]] = mean[..., 2:3] - mean[..., 3:]
+    _place(g, mean, step.frame_size, unit)
     g *= _SCALE
     g += _SHIFT
     np.maximum(g, _LOW, out=g)
     return np.minimum(g, _HIGH, out=g)
 
 
-def _place(out: NDArray[np.float32], mean: Array, frame_size: Array, unit: Array) -> None:
+def _place(g: NDArray[np.float32], mean: Array, frame_size: Array, unit: Array) -> None:
     """Distance of the four edges to the frame's border, is the frame known, and the share of its height taken.
 
     Of an unknown frame every border is far and the share is neutral.
     """
+    border = g[..., AT["border"]]
     known = np.isfinite(frame_size[..., 1:])
+    g[..., AT["frame_known"]] = known
     if not known.any():
-        out[..., :4], out[..., 4], out[..., 5] = FAR, 0, np.log(1 / 8)
+        border[...], g[..., AT["frame_share"]] = FAR, np.log(1 / 8)
         return
     half = np.exp(mean[..., 2:]) / 2
     height = unit[..., 1:2]
-    out[..., 0:2] = (mean[..., :2] - half) / height
-    out[..., 2:4] = (frame_size - mean[..., :2] - half) / height
-    np.copyto(out[..., :4], np.float32(FAR), where=~known)
-    out[..., 4:5] = known
-    out[..., 5:6] = np.log(np.where(known, height / frame_size[..., 1:], 1 / 8))
-
-
-def _columns(*parts: tuple[int, float]) -> NDArray[np.float32]:
-    """(47,) numbers from (count, value) pairs."""
-    counts, values = zip(*parts, strict=True)
-    return np.repeat(np.array(values, np.float32), counts)
-
-
-# The columns of `geometry` in order, as (how many, value): surprise, innovation, move, two speeds, filtered offset,
-# two log variances, log time step, time step, log age, first, score and its two trends, has a feature, aspect; place.
-_SCALE = _columns((4, 0.5), (16, 1), (4, 2), (8, 0.25), (1, 0.5), (3, 1), (1, 2), (9, 1), (1, 0.5))
-_SHIFT = _columns((24, 0), (4, 1.5), (4, 0.5), (1, 1), (3, 0), (1, -1.4), (9, 0), (1, 1))
-_LOW = _columns((12, -3), (8, -8), (4, -2), (17, -10), (4, -1), (2, -10))
-_HIGH = _columns((12, 3), (8, 8), (4, 2), (17, 10), (4, FAR), (2, 10))
+    border[..., :2] = (mean[..., :2] - half) / height
+    border[..., 2:] = (frame_size - mean[..., :2] - half) / height
+    np.copyto(border, np.float32(FAR), where=~known)
+    g[..., AT["frame_share"]] = np.log(np.where(known, height / frame_size[..., 1:], 1 / 8))

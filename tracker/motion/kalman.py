@@ -20,17 +20,13 @@ import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.affine import UNEQUAL, affine_scale, turn
-from tracker.boxes import cxcywh_to_xyxy
+from tracker.affine import axis_scales, turn
 from tracker.errors import WeightsError
-from tracker.motion.predictor import Observations, Prediction
-from tracker.structures import Floats, Ints, Mask
-from tracker.system.state import Names, Stateful, fits
 
 Array = Any  # NDArray or torch.Tensor
 
@@ -213,147 +209,3 @@ def move(state: NDArray[Any], affine: NDArray[np.float64]) -> None:
     width, height = axis_scales(affine)
     state[VARIANCE:, :, 0] *= width**2
     state[VARIANCE:, :, 1] *= height**2
-
-
-def axis_scales(affine: NDArray[np.float64]) -> tuple[float, float]:
-    """By what a (2, 3) affine scales widths and heights.
-
-    A camera's own motion scales both alike, and what differs is rounding; a frame of another shape than the one before
-    does not.
-    """
-    (a, b, _), (c, d, _) = affine.tolist()
-    width, height = math.hypot(a, c), math.hypot(b, d)
-    if abs(width - height) > UNEQUAL * height:
-        return width, height
-    return (affine_scale(affine),) * 2
-
-
-@dataclass(frozen=True, eq=False)
-class KalmanForecast:
-    """What the filter says of N tracks, from one moment on.
-
-    Attributes:
-        state: (5, N, 1, 4), a copy. elapsed: (N, 1) seconds since each was seen last.
-    """
-
-    state: NDArray[Any]
-    elapsed: NDArray[Any]
-    parameters: KalmanParameters
-
-    def __call__(self, seconds: Floats) -> tuple[Floats, Floats]:
-        box, spread = to_cxcywh(*self.ahead((self.elapsed + np.asarray(seconds, np.float64))[..., None]))
-        edge = np.sqrt(spread[..., :2] ** 2 + spread[..., 2:] ** 2 / 4)
-        return cxcywh_to_xyxy(box).astype(np.float32), np.concatenate([edge, edge], -1).astype(np.float32)
-
-    def ahead(self, dt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Mean and standard deviation (N, H, 4) in coordinates, (N, H, 1) seconds after the last observations."""
-        return forecast(self.state, dt, self.parameters)
-
-
-class KalmanPredictor(Stateful):
-    """The fitted filter behind the protocol of `predictor.py`."""
-
-    saved: ClassVar[Names] = ("_state", "_time_s", "_ahead", "_ahead_s")
-    rebuilt: ClassVar[Names] = ("parameters", "_rows", "_first_rows")
-
-    def __init__(self, parameters: KalmanParameters) -> None:
-        self.parameters = parameters
-        self._state = np.zeros((5, 0, 4))
-        self._time_s = np.zeros(0)
-        self._ahead = np.zeros((5, 0, 4))  # the state propagated to the time that was last asked for ...
-        self._ahead_s = np.zeros(0)  # ... which is this; NaN where the state has changed since
-        self._rows = parameters.rows(0)
-        self._first_rows: dict[int, KalmanParameters] = {}
-
-    def fresh(self) -> Self:
-        return type(self)(self.parameters)
-
-    def predict(self, slots: Ints, time_s: float) -> Prediction:
-        dt = _four(np.maximum(time_s - self._time_s.take(slots), 0))
-        state = self._state.take(slots, axis=1)
-        ahead = propagate(state, dt, self._constants(len(slots))) if dt.any() else state
-        self._ahead[:, slots], self._ahead_s[slots] = ahead, time_s
-        mean, std = to_cxcywh(*self._corrected(slots, state[MEAN], ahead[MEAN], np.sqrt(ahead[VARIANCE]), dt))
-        return Prediction(mean.astype(np.float32), std.astype(np.float32))
-
-    def forecast(self, slots: Ints, time_s: float) -> Prediction:
-        return self.predict(slots, time_s)
-
-    def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
-        self._filter(slots, seen, new)
-
-    def _filter(self, slots: Ints, seen: Observations, new: Mask) -> tuple[NDArray[Any], ...]:
-        """Observe. What was seen (N, 4) in coordinates, seconds (N,) since the last time (0: new), states (5, N, 4)
-        before and after; the latter is now kept."""
-        self._reserve(int(slots.max(initial=-1)) + 1)
-        observed = to_coordinates(seen.xyxy.astype(np.float64))
-        elapsed = seen.time_s - self._time_s.take(slots)
-        elapsed[new] = 0
-        # the frame's prediction has worked this out already
-        if ((self._ahead_s.take(slots) == seen.time_s) | new).all():
-            predicted = self._ahead.take(slots, axis=1)
-        else:
-            predicted = propagate(self._state.take(slots, axis=1), _four(elapsed), self._constants(len(slots)))
-        filtered = correct(predicted, observed, self._constants(len(slots)))
-        if new.any():
-            filtered[:, new] = predicted[:, new] = start(observed[new], self.parameters)
-        self._state[:, slots] = filtered
-        self._time_s[slots] = seen.time_s
-        self._ahead_s[slots] = np.nan
-        return observed, elapsed, predicted, filtered
-
-    def _constants(self, count: int) -> KalmanParameters:
-        """The first `count` of the `rows`, cut once."""
-        if count not in self._first_rows:
-            self._first_rows[count] = self._rows[:count]
-        return self._first_rows[count]
-
-    def _corrected(
-        self,
-        slots: Ints,  # noqa: ARG002
-        last: NDArray[Any],  # noqa: ARG002
-        mean: NDArray[Any],
-        std: NDArray[Any],
-        dt: NDArray[Any],  # noqa: ARG002
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """What a network makes of the filter's forecast (N, 4), `dt` seconds after its `last` mean."""
-        return mean, std
-
-    def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
-        state = self._state.take(slots, axis=1)
-        move(state, affine)
-        self._state[:, slots] = state
-        self._ahead_s[slots] = np.nan
-
-    def snapshot(self, slots: Ints, time_s: float) -> KalmanForecast:
-        elapsed = np.maximum(time_s - self._time_s.take(slots), 0)[:, None]
-        return KalmanForecast(self._state.take(slots, axis=1)[:, :, None], elapsed, self.parameters)
-
-    def _reserve(self, capacity: int) -> None:
-        """Grow the arrays to at least `capacity` slots, doubling."""
-        have = len(self._time_s)
-        if capacity > have:
-            more = max(capacity, 2 * have, 16) - have
-            self._state = np.pad(self._state, ((0, 0), (0, more), (0, 0)))
-            self._time_s = np.pad(self._time_s, (0, more))
-            self._ahead = np.pad(self._ahead, ((0, 0), (0, more), (0, 0)))
-            self._ahead_s = np.pad(self._ahead_s, (0, more), constant_values=np.nan)
-            self._arrange()
-
-    def _arrange(self) -> None:
-        """Lay the constants out for as many slots as there are."""
-        self._rows = self.parameters.rows(len(self._time_s))
-        self._first_rows = {}
-
-    def _check_state(self) -> None:
-        slots = len(self._time_s)
-        fits(
-            self._state.shape[1] == self._ahead.shape[1] == len(self._ahead_s) == slots, "number of the motion's slots"
-        )
-        fits(bool(np.isfinite(self._state).all() and np.isfinite(self._time_s).all()), "a filter's state")
-        self._arrange()
-
-
-def _four(values: NDArray[Any]) -> NDArray[Any]:
-    """(N,) -> (N, 4), the same for each coordinate."""
-    return np.repeat(values, 4).reshape(-1, 4)

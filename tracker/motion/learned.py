@@ -7,7 +7,7 @@ the next: a forecast at any time is then the filter's closed form and a short po
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +15,12 @@ from numpy.typing import NDArray
 from tracker.motion.blas import one_thread
 from tracker.motion.geometry import Step, geometry
 from tracker.motion.head import OUTPUTS, corrected, turn_output
-from tracker.motion.kalman import (
-    MEAN,
-    KalmanForecast,
-    KalmanParameters,
-    KalmanPredictor,
-    process_unit,
-    to_cxcywh,
-    warp,
-)
-from tracker.motion.online_calibration import SETTLED, Experience, Trust
+from tracker.motion.kalman import MEAN, KalmanParameters, process_unit, warp
+from tracker.motion.kalman_predictor import BoxForecast, FilterForecast, SlotFilter, in_pixels
+from tracker.motion.online_calibration import SETTLED, ForecastCalibration, OnlineCalibration
 from tracker.motion.predictor import Observations, Prediction
 from tracker.structures import Floats, Ints, Mask
-from tracker.system.state import fits
+from tracker.system.state import Names, Stateful, fits
 
 LONGEST_S = 4.0  # the correction stays what it is here: training hardly looks further, and a polynomial runs away
 
@@ -53,51 +46,68 @@ class Core(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class LearnedForecast(KalmanForecast):
-    """What filter and network say of N tracks, from one moment on.
+class LearnedForecast:
+    """What filter and network forecast of N tracks, from one moment on.
 
     Attributes:
-        output: (N, 1, 20) of the network, a copy. experience: what the stream has shown of forecasts by then.
+        filtered: the filter's. output: (N, 1, 20) of the network, a copy.
+        calibration: what the stream has shown by then.
     """
 
+    filtered: FilterForecast
     output: NDArray[Any]
-    experience: Experience
+    calibration: ForecastCalibration
 
-    def ahead(self, dt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        begin, _ = self._said(np.zeros(1))
-        return self.experience(begin, *self._said(dt), dt)
+    def __call__(self, dt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Mean and standard deviation (N, H, 4) in coordinates, (N, H, 1) seconds after the last observations."""
+        begin, _ = self._corrected(np.zeros(1))
+        return self.calibration(begin, *self._corrected(dt), dt)
 
-    def _said(self, dt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        mean, std = super().ahead(dt)
-        return corrected(mean, std, process_unit(self.state[MEAN]), self.output, np.minimum(dt, LONGEST_S))
+    def _corrected(self, dt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        unit = process_unit(self.filtered.state[MEAN])
+        return corrected(*self.filtered(dt), unit, self.output, np.minimum(dt, LONGEST_S))
 
 
-class LearnedPredictor(KalmanPredictor):
-    """A fitted filter and the network that corrects it."""
+class LearnedPredictor(Stateful):
+    """A fitted filter, the network that corrects it, and how far that is followed.
 
-    saved = (*KalmanPredictor.saved, "core", "_output", "_last", "_begin_s", "_scores", "_trust")
-    rebuilt = (*KalmanPredictor.rebuilt, "_head", "_head_bias")
+    Attributes:
+        filter: of every slot. core: of the network.
+    """
+
+    saved: ClassVar[Names] = ("filter", "core", "_output", "_last", "_begin_s", "_scores", "_calibration")
+    rebuilt: ClassVar[Names] = ("_head", "_head_bias")
 
     def __init__(self, parameters: KalmanParameters, core: Core, head: Floats, head_bias: Floats) -> None:
-        super().__init__(parameters)
+        self.filter = SlotFilter(parameters)
         self.core = core
         self._head, self._head_bias = np.ascontiguousarray(head.T), head_bias
         self._output = np.zeros((0, OUTPUTS))
         self._last = np.zeros((0, 4))
         self._begin_s = np.zeros(0)
         self._scores = np.zeros((3, 0))  # last, sum and count
-        self._trust = Trust(parameters)
+        self._calibration = OnlineCalibration(parameters)
 
-    def fresh(self) -> Self:
-        return type(self)(self.parameters, self.core.fresh(), self._head.T, self._head_bias)
+    @property
+    def parameters(self) -> KalmanParameters:
+        return self.filter.parameters
+
+    def fresh(self) -> LearnedPredictor:
+        return LearnedPredictor(self.parameters, self.core.fresh(), self._head.T, self._head_bias)
+
+    def predict(self, slots: Ints, time_s: float) -> Prediction:
+        last, mean, std, dt = self.filter.predict(slots, time_s)
+        output = self._output.take(slots, axis=0)
+        return in_pixels(*corrected(mean, std, process_unit(last), output, np.minimum(dt, LONGEST_S)))
 
     def forecast(self, slots: Ints, time_s: float) -> Prediction:
-        forecaster = self.snapshot(slots, time_s)
-        mean, std = to_cxcywh(*forecaster.ahead(forecaster.elapsed[..., None]))
-        return Prediction(mean[:, 0].astype(np.float32), std[:, 0].astype(np.float32))
+        snapshot = self.snapshot(slots, time_s)
+        mean, std = snapshot.ahead(snapshot.elapsed[..., None])
+        return in_pixels(mean[:, 0], std[:, 0])
 
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
-        observed, elapsed, predicted, filtered = self._filter(slots, seen, new)
+        observed, elapsed, before, after = self.filter.observe(slots, seen, new)
+        self._reserve()
         if new.any():
             begin = slots[new]
             self.core.clear(begin)
@@ -110,8 +120,8 @@ class LearnedPredictor(KalmanPredictor):
         step = Step(
             observed=observed,
             last=self._last.take(slots, axis=0),
-            predicted=predicted,
-            filtered=filtered,
+            predicted=before,
+            filtered=after,
             dt=elapsed,
             age=seen.time_s - self._begin_s.take(slots),
             score=seen.scores,
@@ -120,7 +130,7 @@ class LearnedPredictor(KalmanPredictor):
             has_feature=np.zeros(1) if features is None else ~np.isnan(features[:, 0]) * 1.0,
             frame_size=np.array(seen.frame_size or (np.nan, np.nan)),
         )
-        inputs = geometry(step, self._constants(len(slots)))
+        inputs = geometry(step, self.filter.constants(len(slots)))
         with one_thread():
             output = self.core.step(slots, inputs, features) @ self._head + self._head_bias
         self._last[slots] = observed
@@ -128,46 +138,41 @@ class LearnedPredictor(KalmanPredictor):
         self._scores[0, slots] = seen.scores
         self._scores[1, slots] += seen.scores * known
         self._scores[2, slots] += known
-        if self._trust.due(seen.time_s):
-            self._trust.compare(slots, observed, self._begin_s[slots], seen.time_s)
+        if self._calibration.due(seen.time_s):
+            self._calibration.compare(slots, observed, self._begin_s[slots], seen.time_s)
             settled = self._scores[2, slots] >= SETTLED
-            self._trust.remember(slots[settled], filtered[:, settled], output[settled], seen.time_s)
+            self._calibration.remember(slots[settled], after[:, settled], output[settled], seen.time_s)
         else:
-            self._trust.look(slots, observed, self._begin_s[slots], seen.time_s)
-        self._output[slots] = output * self._trust.shares
+            self._calibration.look(slots, observed, self._begin_s[slots], seen.time_s)
+        self._output[slots] = output * self._calibration.shares
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
-        super().warp(slots, affine)
+        self.filter.warp(slots, affine)
         last = self._last.take(slots, axis=0)
         warp(last, affine)
         self._last[slots] = last
         output = self._output.take(slots, axis=0)
         turn_output(output, affine)
         self._output[slots] = output
-        self._trust.warp(affine)
+        self._calibration.warp(affine)
 
-    def _corrected(
-        self, slots: Ints, last: NDArray[Any], mean: NDArray[Any], std: NDArray[Any], dt: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        return corrected(mean, std, process_unit(last), self._output.take(slots, axis=0), np.minimum(dt, LONGEST_S))
-
-    def snapshot(self, slots: Ints, time_s: float) -> LearnedForecast:
-        filtered = super().snapshot(slots, time_s)
+    def snapshot(self, slots: Ints, time_s: float) -> BoxForecast:
+        filtered = FilterForecast(self.filter.state(slots)[:, :, None], self.parameters)
         output = self._output.take(slots, axis=0)[:, None]
-        return LearnedForecast(filtered.state, filtered.elapsed, self.parameters, output, self._trust.experience)
+        ahead = LearnedForecast(filtered, output, self._calibration.snapshot())
+        return BoxForecast(ahead, self.filter.elapsed(slots, time_s)[:, None])
 
-    def _reserve(self, capacity: int) -> None:
-        super()._reserve(capacity)
-        more = len(self._time_s) - len(self._begin_s)
+    def _reserve(self) -> None:
+        """Have as many slots as the filter has."""
+        more = self.filter.capacity - len(self._begin_s)
         if more:
             self._output = np.pad(self._output, ((0, more), (0, 0)))
             self._last = np.pad(self._last, ((0, more), (0, 0)))
             self._begin_s = np.pad(self._begin_s, (0, more))
             self._scores = np.pad(self._scores, ((0, 0), (0, more)))
-            self.core.reserve(len(self._time_s))
+            self.core.reserve(self.filter.capacity)
 
     def _check_state(self) -> None:
-        super()._check_state()
-        slots = len(self._time_s)
+        slots = self.filter.capacity
         fits(len(self._output) == len(self._last) == len(self._begin_s) == slots, "number of the network's slots")
         fits(self._scores.shape[1] == self.core.capacity == slots, "number of the network's slots")

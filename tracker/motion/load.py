@@ -8,7 +8,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tracker.errors import WeightsError
-from tracker.motion.kalman import KalmanParameters, KalmanPredictor
+from tracker.motion.kalman import KalmanParameters
+from tracker.motion.kalman_predictor import KalmanPredictor
 from tracker.motion.learned import Core, LearnedPredictor
 from tracker.motion.lstm_core import ExportedCore, LstmCore
 from tracker.motion.predictor import Predictor

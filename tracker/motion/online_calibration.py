@@ -1,26 +1,21 @@
-"""How far to follow the network: its corrections are compared with what came of them.
+"""How far to follow the network: its forecasts are compared with what came of them, stream by stream.
 
-What a network has learned of one kind of object need not hold of another. So a predictor remembers from time to time
-what the network says of all its tracks, and compares it with where they are 0.8 s later. By coordinate, what came is
-regressed on what was said, both less the filter's forecast and in standard deviations: Bayesian linear regression
-through the origin, with a slope of 1 before anything was seen (Bishop, "Pattern Recognition and Machine Learning",
-2006, ch. 3.3). The part of later corrections that grows with time is multiplied by the slope, bounded to 0 (the filter
-alone) and 1 (the network as trained). The constant part stays: it takes out what the detector errs by at the moment,
-and whether it does so rightly is not seen 0.8 s later.
+What a network has learned of one kind of object need not hold of another. So from time to time `OnlineCalibration`
+remembers what the network forecasts of all its tracks, and compares it with where they are 0.8 s later. Three small
+estimators, each begun with what is known before anything was seen, learn from that:
 
-The same comparisons show how far things go of the way that was said. The whole move is regressed alike, with a slope
-before anything was seen a little below 1, which is what scenes that were not trained on ask for; a forecast 0.8 s ahead
-and more goes this share of its way, a nearer one more.
+- `Slope`, of the corrections: how much of what the network adds to the filter's forecast comes true. The part of later
+  corrections that grows with time is multiplied by it, from 0 (the filter alone) to 1 (the network as trained). The
+  constant part stays: it takes out what the detector errs by at the moment, and whether it does so rightly is not seen
+  0.8 s later.
+- `Slope`, of the moves: how far objects go of the way that was forecast. A forecast 0.8 s ahead and more goes this
+  share of its way, a nearer one more.
+- `Width`: how large errors are against the standard deviation that was forecast. Where things will be in some seconds
+  is learned from far fewer different scenes than there are windows, and a network is too sure of it elsewhere.
+- `TailShape`, in the next frames: whether errors are distributed as Laplace's or as a normal distribution's. How wide
+  they are cannot be told there from the detector's own error.
 
-And they show how wide the forecasts' distribution is: the mean of the errors, in standard deviations, all coordinates
-together, which for a Laplace distribution is its scale; so many errors of the size expected count before. What the
-detector errs by is part of them, and is added to what is expected. So far ahead the standard deviation is multiplied by
-this; three seconds ahead the factor is fixed, what sequences held out of a training ask for. Where things
-will be in some seconds is learned from far fewer different scenes than there are windows, and a network is too sure of
-it elsewhere. Of the next frame's distribution the width cannot be told from the detector's own error, but the shape
-can: where what is seen errs as a normal distribution does, of white noise, its tails are shorter than Laplace's.
-
-Way and widths are for forecasts that are reported; gates are tuned with mean and standard deviation as trained.
+The last three are for forecasts that are reported; gates are tuned with mean and standard deviation as trained.
 
 Why not compare with the very next frame? A detector's error lasts for some frames: a network that rightly takes it out
 would be told that it was wrong.
@@ -35,74 +30,171 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.affine import composed
 from tracker.motion.head import OUTPUTS, corrected, turn_output
 from tracker.motion.kalman import MEAN, VARIANCE, KalmanParameters, forecast, measurement_unit, move, process_unit
 from tracker.structures import Ints
 from tracker.system.state import Names, Stateful, fits
 
-AHEAD_S = 0.8  # between what is said and what it is compared with
+AHEAD_S = 0.8  # between what is forecast and what it is compared with
 SOON_S = 0.1  # the next frames, of whose errors the shape is looked at
 LONGEST_S = 4.0  # nothing is learned from forecasts further ahead: frames this far apart are no stream
 SETTLED = 5  # observations before a track counts
-PRIOR = 30.0  # precision of the slopes, tracks compared for the width, errors for the shape, before anything was seen
-WAY, WAY_BOUNDS = 0.94, (0.5, 1.1)  # the slope of the whole move before anything was seen, and its bounds
 FARTHEST = 3.0  # standard deviations: beyond, it is hardly the same object
-NARROWEST = 0.85  # width: a detector's error that lasts is in what was said and in what came, and so is not seen
-WIDTH_S = (0.05, 0.2, AHEAD_S, 3.0)  # ahead: up to the first the shape's factor, then 1, the stream's width, and ...
-FAR = 1.3  # ... this; in between, linear in the square of the time, as errors of an acceleration grow
-SHAPES = (math.sqrt(1 / 2), math.sqrt(2 / math.pi))  # mean size of an error in standard deviations: Laplace, normal
-SHORTEST = 0.895  # 90 % of a normal distribution, as a share of Laplace's of the same mean size of an error
+PRIOR = 30.0  # tracks compared that what is known before anything was seen counts as much as
+
+
+@dataclass(eq=False)
+class Slope(Stateful):
+    """By coordinate, the share of what is said that comes: Bayesian linear regression through the origin.
+
+    Both are in standard deviations, which is the noise's (Bishop, "Pattern Recognition and Machine Learning", 2006,
+    ch. 3.3).
+
+    Attributes:
+        prior: the slope before anything was seen. low, high: its bounds. precision: of the prior.
+        value: (4,) the slope by now.
+    """
+
+    prior: float
+    low: float
+    high: float
+    precision: float = PRIOR
+
+    saved: ClassVar[Names] = ("value", "_sums")
+    rebuilt: ClassVar[Names] = ("prior", "low", "high", "precision")
+
+    def __post_init__(self) -> None:
+        self.value = np.full(4, self.prior)
+        self._sums = np.array([[self.precision * self.prior], [self.precision]]).repeat(4, 1)
+
+    def learn(self, said: NDArray[Any], came: NDArray[Any]) -> None:
+        """(N, 4) what was said of N tracks and what came, in standard deviations."""
+        self._sums += (said * came).sum(0), (said * said).sum(0)
+        self.value = np.clip(self._sums[0] / self._sums[1], self.low, self.high)
+
+
+@dataclass(eq=False)
+class Width(Stateful):
+    """The factor on all standard deviations, all coordinates together, under which errors are as large as forecast.
+
+    One factor for a regression's standard deviations (Levi et al., "Evaluating and calibrating uncertainty prediction
+    in regression tasks", Sensors 22, 2022), here by the likelihood of a Laplace distribution, whose scale is the
+    errors' mean size.
+
+    Attributes:
+        narrowest: least factor: a detector's error that lasts is in what was said and in what came, so is not seen.
+        tracks: so many errors of the size forecast count before anything was seen.
+        value: the factor by now.
+    """
+
+    narrowest: float = 0.85
+    tracks: float = PRIOR
+
+    saved: ClassVar[Names] = ("value", "_sums")
+    rebuilt: ClassVar[Names] = ("narrowest", "tracks")
+
+    def __post_init__(self) -> None:
+        self.value = 1.0
+        self._sums = np.full(2, self.tracks)  # of errors in forecast ones, and of tracks
+
+    def learn(self, size: NDArray[Any]) -> None:
+        """(N, 4) sizes of N tracks' errors, in standard deviations of forecast and detector together."""
+        self._sums += np.sqrt(2) * size.mean(1).sum(), len(size)
+        self.value = max(self._sums[0] / self._sums[1], self.narrowest)
+
+
+@dataclass(eq=False)
+class TailShape(Stateful):
+    """The factor on the next frames' standard deviations under which 90 % of errors lie where 90 % are forecast.
+
+    Where what is seen errs as a normal distribution does, of white noise, its tails are shorter than Laplace's. Which
+    of them it is, or how far in between, is told by the ratio of the errors' mean size to their standard deviation
+    (Geary, "The ratio of the mean deviation to the standard deviation as a test of normality", Biometrika 27, 1935).
+
+    Attributes:
+        laplace, normal: that ratio of the two distributions.
+        shortest: the factor of a normal one: its 90 % in those of Laplace's of the same mean size.
+        errors: so many of a Laplace distribution count before anything was seen, all coordinates together.
+        value: the factor by now.
+    """
+
+    laplace: float = math.sqrt(1 / 2)
+    normal: float = math.sqrt(2 / math.pi)
+    shortest: float = 0.895
+    errors: float = PRIOR
+
+    saved: ClassVar[Names] = ("value", "_sums")
+    rebuilt: ClassVar[Names] = ("laplace", "normal", "shortest", "errors")
+
+    def __post_init__(self) -> None:
+        self.value = 1.0
+        # of errors' sizes and squares, and their number
+        self._sums = self.errors / 4 * np.array([[self.laplace], [1], [1]]).repeat(4, 1)
+
+    def learn(self, error: NDArray[Any]) -> None:
+        """(N, 4) errors of N tracks, in standard deviations of forecast and detector together."""
+        self._sums += np.stack([np.abs(error), error * error, np.ones_like(error)]).sum(1)
+        size, square, count = self._sums
+        ratio = (size / np.sqrt(square * count)).mean()
+        self.value = float(np.interp(ratio, (self.laplace, self.normal), (1, self.shortest)))
 
 
 @dataclass(frozen=True, eq=False)
-class Experience:
-    """What a stream has shown of forecasts, at one moment: see `Trust`."""
+class ForecastCalibration:
+    """What a stream has shown of forecasts, at one moment.
 
-    way: NDArray[np.float64]
+    Attributes:
+        move: (4,) share of its move that a forecast goes, `AHEAD_S` and more ahead.
+        near, width: factors on its standard deviation in the next frame and `AHEAD_S` ahead.
+        seconds: ahead, where the factor is `near`, 1, `width` and `far`; in between it is linear in the square of the
+            time, as errors of an acceleration grow.
+        far: the factor some seconds ahead: fixed, what sequences held out of a training ask for.
+    """
+
+    move: NDArray[np.float64]
     near: float
     width: float
+    seconds: tuple[float, ...] = (0.05, 0.2, AHEAD_S, 3.0)
+    far: float = 1.3
 
     def __call__(
         self, begin: NDArray[Any], mean: NDArray[Any], std: NDArray[Any], dt: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Mean and standard deviation (..., 4) to report, `dt` (..., 1) seconds after the track was at `begin`."""
-        share = 1 + (self.way - 1) * np.minimum(dt / AHEAD_S, 1)
-        factor = np.interp(dt**2, np.square(WIDTH_S), (self.near, 1, self.width, FAR))
+        share = 1 + (self.move - 1) * np.minimum(dt / AHEAD_S, 1)
+        factor = np.interp(dt**2, np.square(self.seconds), (self.near, 1, self.width, self.far))
         return begin + share * (mean - begin), std * factor
 
 
-class Trust(Stateful):
-    """The slopes of one stream, by coordinate, its width, and what is being waited for.
+class OnlineCalibration(Stateful):
+    """The estimators of one stream, and the forecasts that wait to be compared.
 
     Attributes:
+        correction, move, width, tails: see the top of this file. The scenes that were not trained on ask for moves a
+            little shorter than forecast.
         shares: (20,) what the network's output is to be multiplied by.
-        way: (4,) share of its move that a forecast goes, `AHEAD_S` and more ahead.
-        width, near: factors on its standard deviation `AHEAD_S` ahead and in the next frame.
     """
 
-    saved: ClassVar[Names] = ("shares", "way", "width", "near", "_evidence", "_moves", "_errors", "_shape")
-    saved += ("_said_s", "_slots", "_state", "_output", "_motion")
-    rebuilt: ClassVar[Names] = ("_parameters",)
+    saved: ClassVar[Names] = ("correction", "move", "width", "tails", "_said_s", "_slots", "_state", "_output")
+    saved += ("_motion",)
+    rebuilt: ClassVar[Names] = ("shares", "_parameters")
 
     def __init__(self, parameters: KalmanParameters) -> None:
+        self.correction = Slope(prior=1.0, low=0, high=1)
+        self.move = Slope(prior=0.94, low=0.5, high=1.1)
+        self.width = Width()
+        self.tails = TailShape()
         self.shares = np.ones(OUTPUTS)
-        self.way = np.full(4, WAY)
-        self.width = self.near = 1.0
         self._parameters = parameters
-        self._evidence = np.full((2, 4), PRIOR)  # sums of said x came and of said x said
-        self._moves = np.array([[WAY * PRIOR], [PRIOR]]).repeat(4, 1)  # the same of moves
-        self._errors = np.full(2, PRIOR)  # sums of errors in expected ones and of tracks
-        # sums of errors' sizes and squares, and their number; four coordinates share what is expected
-        self._shape = PRIOR / 4 * np.array([[SHAPES[0]], [1], [1]]).repeat(4, 1)
         self._said_s = -np.inf
         self._slots: Ints = np.zeros(0, np.int64)
         self._state, self._output = np.zeros((5, 0, 4)), np.zeros((0, OUTPUTS), np.float32)
         self._motion = np.eye(2, 3)  # of the camera since
 
-    @property
-    def experience(self) -> Experience:
+    def snapshot(self) -> ForecastCalibration:
         """What has been learned by now; later comparisons do not change it."""
-        return Experience(self.way, self.near, self.width)
+        return ForecastCalibration(self.move.value, self.tails.value, self.width.value)
 
     def due(self, time_s: float) -> bool:
         """Is it time to compare, and to remember anew?"""
@@ -115,12 +207,7 @@ class Trust(Stateful):
 
     def warp(self, affine: NDArray[np.float64]) -> None:
         """The camera has moved: (2, 3), previous frame to this one."""
-        self._motion = affine[:, :2] @ self._motion
-        self._motion[:, 2] += affine[:, 2]
-
-    def _check_state(self) -> None:
-        fits(self._state.shape[1] == len(self._output) == len(self._slots), "number of remembered forecasts")
-        fits(len(np.unique(self._slots)) == len(self._slots), "slots of remembered forecasts")
+        self._motion = composed(self._motion, affine)
 
     def look(self, slots: Ints, observed: NDArray[Any], since_s: NDArray[Any], time_s: float) -> None:
         """Learn the shape of the next frames' errors; arguments as for `compare`."""
@@ -130,10 +217,27 @@ class Trust(Stateful):
         mean, std = forecast(state, dt, self._parameters)
         mean, std = corrected(mean, std, process_unit(state[MEAN]), output * self.shares, dt)
         noise = self._parameters.measurement_noise * measurement_unit(mean)
-        error = np.clip((observed[now] - mean) / np.hypot(std, noise), -FARTHEST, FARTHEST)
-        self._shape += np.stack([np.abs(error), error * error, np.ones_like(error)]).sum(1)
-        size, square, count = self._shape
-        self.near = float(np.interp((size / np.sqrt(square * count)).mean(), SHAPES, (1, SHORTEST)))
+        self.tails.learn(np.clip((observed[now] - mean) / np.hypot(std, noise), -FARTHEST, FARTHEST))
+
+    def compare(self, slots: Ints, observed: NDArray[Any], since_s: NDArray[Any], time_s: float) -> None:
+        """Learn from where the tracks in `slots` (N,), which began at `since_s` (N,), are observed (N, 4) now."""
+        now, state, output, dt = self._said(slots, since_s, time_s)
+        if time_s - self._said_s > LONGEST_S or not len(now):
+            return
+        unit = process_unit(state[MEAN])
+        mean, std = forecast(state, dt, self._parameters)
+        said, spread = corrected(mean, std, unit, output, dt)
+        said = (said - mean) / spread
+        came = np.clip((observed[now] - mean) / spread, -FARTHEST, FARTHEST)
+        shared = output * self.shares
+        begin = corrected(state[MEAN], np.sqrt(state[VARIANCE]), unit, shared, np.zeros_like(dt))[0]
+        way = (corrected(mean, std, unit, shared, dt)[0] - begin) / spread
+        surprise = np.clip((observed[now] - begin) / spread - way, -FARTHEST, FARTHEST)
+        noise = self._parameters.measurement_noise * measurement_unit(mean)
+        self.width.learn(np.abs(surprise + (1 - self.move.value) * way) * spread / np.hypot(spread, noise))
+        self.move.learn(way, way + surprise)
+        self.correction.learn(said, came)
+        self._share()
 
     def _said(self, slots: Ints, since_s: NDArray[Any], time_s: float) -> tuple[NDArray[Any], ...]:
         """Which of `slots` (N,) are remembered (M,), their states (5, M, 4) and outputs (M, 20) in this frame's
@@ -146,26 +250,11 @@ class Trust(Stateful):
         turn_output(output, self._motion)
         return now, state, output, np.full((len(then), 1), time_s - self._said_s)
 
-    def compare(self, slots: Ints, observed: NDArray[Any], since_s: NDArray[Any], time_s: float) -> None:
-        """Learn from where the tracks in `slots` (N,), which began at `since_s` (N,), are observed (N, 4) now."""
-        now, state, output, dt = self._said(slots, since_s, time_s)
-        if time_s - self._said_s > LONGEST_S or not len(now):
-            return
-        unit = process_unit(state[MEAN])
-        mean, std = forecast(state, dt, self._parameters)
-        said, spread = corrected(mean, std, unit, output, dt)
-        said = (said - mean) / spread
-        came = np.clip((observed[now] - mean) / spread, -FARTHEST, FARTHEST)
-        trusted = output * self.shares
-        begin = corrected(state[MEAN], np.sqrt(state[VARIANCE]), unit, trusted, np.zeros_like(dt))[0]
-        way = (corrected(mean, std, unit, trusted, dt)[0] - begin) / spread
-        surprise = np.clip((observed[now] - begin) / spread - way, -FARTHEST, FARTHEST)
-        noise = self._parameters.measurement_noise * measurement_unit(mean)
-        error = np.abs(surprise + (1 - self.way) * way) * spread / np.hypot(spread, noise)
-        self._errors += np.sqrt(2) * error.mean(1).sum(), len(error)
-        self.width = max(self._errors[0] / self._errors[1], NARROWEST)
-        self._moves += (way * (way + surprise)).sum(0), (way * way).sum(0)
-        self.way = np.clip(self._moves[0] / self._moves[1], *WAY_BOUNDS)
-        self._evidence += (said * came).sum(0), (said * said).sum(0)
-        slope = np.clip(self._evidence[0] / self._evidence[1], 0, 1)
-        self.shares[4:12] = np.tile(slope, 2)  # of the terms of the mean that grow with time
+    def _share(self) -> None:
+        """Of the terms of the mean that grow with time, the share that comes true; all of the others."""
+        self.shares[4:12] = np.tile(self.correction.value, 2)
+
+    def _check_state(self) -> None:
+        fits(self._state.shape[1] == len(self._output) == len(self._slots), "number of remembered forecasts")
+        fits(len(np.unique(self._slots)) == len(self._slots), "slots of remembered forecasts")
+        self._share()

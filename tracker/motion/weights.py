@@ -25,14 +25,14 @@ COMMAND = "track train motion DATA... --out runs/motion"
 
 
 @dataclass(frozen=True, eq=False)
-class Weights:
+class MotionWeights:
     """Tensors by name (float32, float64 for the filter) and the file's notes (`model`, `command`, `seed`, ...)."""
 
     tensors: Mapping[str, NDArray[Any]]
     notes: Mapping[str, str]
 
 
-def read_weights(path: Path) -> Weights:
+def read_weights(path: Path) -> MotionWeights:
     """What `write_weights` wrote, checked: all shapes are those of a motion network, all numbers finite.
 
     Raises:
@@ -54,7 +54,7 @@ def read_weights(path: Path) -> Weights:
     wrong = _wrong(tensors, notes.get("model", ""))
     if wrong:
         raise WeightsError(f"{path} holds no motion network ({wrong}); make one with: {COMMAND}")
-    return Weights({name: _widened(value) for name, value in tensors.items()}, notes)
+    return MotionWeights({name: _widened(value) for name, value in tensors.items()}, notes)
 
 
 def _wrong(tensors: Mapping[str, NDArray[Any]], model: str) -> str:

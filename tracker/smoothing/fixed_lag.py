@@ -15,11 +15,10 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from tracker.affine import Array, inverse, moved
-from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from tracker.affine import Array, composed, inverse, moved_corners
 from tracker.config import OfflineConfig
 from tracker.smoothing.track_table import SMOOTH_REACH, TrackTable, filled, renamed, smoothed
-from tracker.structures import Floats, Status, Tracks, of_rows
+from tracker.structures import Status, Tracks, of_rows
 
 F = TypeVar("F")  # whatever the caller calls a frame
 
@@ -52,9 +51,8 @@ class Hindsight(Generic[F]):
             held = deque((f, _renamed(t, tracks.renamed)) for f, t in held)
             seen = _renamed_rows(seen, tracks.renamed)
         if (camera_motion != np.eye(2, 3)).any():
-            motion = camera_motion[:, :2] @ motion
-            motion[:, :, 2] += camera_motion[:, 2]
-            seen = replace(seen, xyxy=_moved(seen.xyxy, camera_motion))
+            motion = composed(motion, camera_motion)
+            seen = replace(seen, xyxy=moved_corners(seen.xyxy, camera_motion))
         motion = np.concatenate([motion, np.eye(2, 3)[None]])
         seen = _with(seen, tracks)
         self._motion, self._seen, self._held = motion, seen, held  # all at once: an interruption finds all or none
@@ -73,7 +71,7 @@ class Hindsight(Generic[F]):
         at = len(self._seen.times_s) - len(self._held)
         believed = self._seen[self._seen.status == Status.CONFIRMED]
         rows = smoothed(filled(believed, self._fill_s), self._smooth_s * self._held[-1][1].shake, at)
-        rows = replace(rows, xyxy=_moved(rows.xyxy, inverse(self._motion[:1])[0]))
+        rows = replace(rows, xyxy=moved_corners(rows.xyxy, inverse(self._motion[:1])[0]))
         frame, tracks = self._held[0]
         now = frame, _told(tracks, rows)
         self._seen, self._motion = self._needed_after(at), self._motion[1:]
@@ -113,13 +111,6 @@ def _with(seen: TrackTable, tracks: Tracks) -> TrackTable:
         status=np.where(believed, int(Status.CONFIRMED), seen.status),
         camera=np.tile(np.eye(2, 3), (len(seen.times_s), 1, 1)),  # boxes were moved already
     )
-
-
-def _moved(xyxy: Floats, affine: Array) -> Floats:
-    """(N, 4) boxes after the camera has moved by a (2, 3) affine."""
-    if (affine == np.eye(2, 3)).all():
-        return xyxy
-    return cxcywh_to_xyxy(moved(xyxy_to_cxcywh(xyxy.astype(np.float64)), affine)).astype(np.float32)
 
 
 def _renamed(tracks: Tracks, names: Mapping[int, int]) -> Tracks:

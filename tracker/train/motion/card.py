@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import yaml
 from numpy.typing import NDArray
 
 from tracker.motion.head import corrected
-from tracker.train.motion.tracks import TrackTable
-from tracker.train.motion.trainer import NONE_ASIDE, PICTURES, WEIGHTS, Trainer
+from tracker.motion.weights import WEIGHTS
+from tracker.train.motion.tracks import TrainingTracks
+from tracker.train.motion.trainer import NONE_ASIDE, PICTURES, Trainer
 
 BINS_S = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0])
 LONGEST_EXAMPLE_S = 4.0
@@ -69,15 +71,12 @@ def write_card(trainer: Trainer) -> Path:
     path = trainer.folder / "motion.md"
     path.write_text("\n".join(lines), encoding="utf-8")
     (trainer.folder / "config.yaml").write_text(
-        yaml.safe_dump(
-            {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}, sort_keys=False
-        ),
-        encoding="utf-8",
+        yaml.safe_dump(json.loads(json.dumps(asdict(settings))), sort_keys=False), encoding="utf-8"
     )
     return path
 
 
-def _appearance(data: TrackTable) -> str:
+def _appearance(data: TrainingTracks) -> str:
     """Where the features of these tracks were from, in a sentence."""
     simulated = "simulated in training, from the similarities of real features."
     looks = np.cumsum(np.append(0, data.look >= 0))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tracker.config import Settings, merged, read_yaml, setting
+from tracker.train.motion.augmentation import Augmentation
 
 NETWORKS = ("lstm", "rnn", "gru", "transformer")  # names in `motion.networks.registry`, which takes PyTorch to read
 
@@ -50,6 +51,7 @@ class MotionTraining(Settings):
         "float32", "floats that are calculated with; bfloat16: on CUDA, by autocast", choices=("float32", "bfloat16")
     )
     licences: tuple[str, ...] = setting((), "licences of the data, for the model card")
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     @classmethod
     def load(cls, path: Path | None) -> MotionTraining:

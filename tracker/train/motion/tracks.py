@@ -29,7 +29,7 @@ Describe = Callable[[Image, Floats], Floats]  # a frame and (N, 4) boxes -> (N, 
 
 
 @dataclass(frozen=True, eq=False)
-class TrackTable:
+class TrainingTracks:
     """R tracks, laid out one after the other in M rows, one row a frame.
 
     Attributes:
@@ -67,7 +67,7 @@ class TrackTable:
     def __len__(self) -> int:
         return len(self.first)
 
-    def subset(self, keep: NDArray[np.bool_]) -> TrackTable:
+    def subset(self, keep: NDArray[np.bool_]) -> TrainingTracks:
         """The tracks of a mask (R,); the rows stay where they are."""
         columns = {
             name: getattr(self, name)[keep]
@@ -86,7 +86,7 @@ def read_tracks(
     familiar: Iterable[str] = (),
     remark: Callable[[str], None] = lambda _: None,
     describe: Describe | None = None,
-) -> TrackTable:
+) -> TrainingTracks:
     """Every ground-truth track under `roots`, checked.
 
     Args:
@@ -257,7 +257,7 @@ def _joined(
     groups: Sequence[int],
     familiar: Sequence[bool],
     names: tuple[str, ...],
-) -> TrackTable:
+) -> TrainingTracks:
     offsets = np.cumsum([0, *(len(part[0]) for part in parts)])
     before = np.cumsum([0, *(len(features) for _, features in looks)])
     tracks = [len(part[3]) for part in parts]
@@ -266,7 +266,7 @@ def _joined(
         return np.repeat(np.array(values, dtype), tracks, axis=0)
 
     sizes = [part[4].size if all(part[4].size) else (np.nan, np.nan) for part in parts]
-    return TrackTable(
+    return TrainingTracks(
         xyxy=np.concatenate([part[0] for part in parts]),
         detected=np.concatenate([part[1] for part in parts]),
         scores=np.concatenate([part[2] for part in parts]),
@@ -286,7 +286,7 @@ def _joined(
     )
 
 
-def split_by_sequence(tracks: TrackTable, share: float, seed: int) -> tuple[TrackTable, TrackTable]:
+def split_by_sequence(tracks: TrainingTracks, share: float, seed: int) -> tuple[TrainingTracks, TrainingTracks]:
     """Training and validation tracks; whole sequences go to one or the other, at least one to each where there are two.
 
     Where there is one sequence, or a share of 0, all tracks are both: nothing is set aside.

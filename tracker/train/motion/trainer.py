@@ -32,7 +32,7 @@ from tracker.motion.head import corrected
 from tracker.motion.kalman import KalmanParameters
 from tracker.motion.networks.base import ForecastNetwork
 from tracker.motion.networks.registry import NETWORKS
-from tracker.motion.weights import write_weights
+from tracker.motion.weights import WEIGHTS, write_weights
 from tracker.system.files import writing
 from tracker.system.output_folder import claim
 from tracker.train.checkpoint import damaged, diverged, present, read, same_settings, write
@@ -44,7 +44,6 @@ from tracker.train.motion.tracks import read_tracks, split_by_sequence
 from tracker.train.motion.windows import Windows, WindowSampler, filtered
 
 LATEST = "checkpoint.pt"
-WEIGHTS = "motion.safetensors"
 CURVES = "curves.csv"
 PICTURES = ("curves", "error_by_horizon", "reliability", "forecasts")
 LEAVES = (WEIGHTS, "motion.md", "config.yaml", CURVES, LATEST, *(f"{name}.png" for name in PICTURES))
@@ -76,7 +75,7 @@ class Trainer:
         self.training, self.validation = split_by_sequence(tracks, settings.validation, settings.seed)
         if not self.set_aside:
             say(f"no sequence is set aside; {NONE_ASIDE}")
-        self.sampler = WindowSampler(self.training)
+        self.sampler = WindowSampler(self.training, settings.augmentation)
         torch.manual_seed(settings.seed)
         self.network: ForecastNetwork = NETWORKS[settings.model]().to(device)
         self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
@@ -94,7 +93,8 @@ class Trainer:
             self._restore(folder / LATEST)
         else:
             self.filter = fit_filter(self.sampler, settings)
-        check = WindowSampler(self.validation, shortest=4).draw(np.random.default_rng(settings.seed), 512, 24, 0.25)
+        aside = WindowSampler(self.validation, settings.augmentation, shortest=4)
+        check = aside.draw(np.random.default_rng(settings.seed), 512, 24, 0.25)
         self.check = Batch.of(check, self.filter, device)
         self.check_windows = check
 
@@ -271,7 +271,7 @@ class Trainer:
     def _made_with(self) -> dict[str, Any]:
         """What a training that goes on has to have in common with its checkpoint."""
         aside = self.set_aside
-        return asdict(self.settings) | {"sequences": sorted({*self.training.sequences}), "set_aside": aside}
+        return _flat(self.settings) | {"sequences": sorted({*self.training.sequences}), "set_aside": aside}
 
     def _restore(self, checkpoint: Path) -> None:
         """Go on from a checkpoint, whose training may have been shorter: the rate is that of the longer one then."""
@@ -280,6 +280,7 @@ class Trainer:
             then, done = dict(json.loads(state["settings"])), int(state["round"])
         except (KeyError, TypeError, ValueError) as error:
             raise damaged(checkpoint) from error
+        then = _flat(MotionTraining()) | then  # what could not be chosen yet was what is the default now
         same_settings(checkpoint, then, self._made_with(), free=["rounds", "patience", "licences"])
         try:
             self.network.load_state_dict(state["network"])
@@ -315,6 +316,12 @@ class Trainer:
         with writing(path):
             write_weights(path, tensors | self.filter.to_tensors(), notes)
         return path
+
+
+def _flat(settings: MotionTraining) -> dict[str, Any]:
+    """Every setting by its name; those of the augmentation as `augmentation.swapped`."""
+    named = asdict(settings)
+    return named | {f"augmentation.{name}": value for name, value in named.pop("augmentation").items()}
 
 
 def _board(folder: Path, step: int) -> Any:

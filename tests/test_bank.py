@@ -1,0 +1,116 @@
+"""The tracks' arrays: how they grow, are used again and are read back, whoever lives in them."""
+
+from itertools import count
+
+import numpy as np
+import pytest
+
+from tracker.association import Matches
+from tracker.bank import Slots, TrackBank
+from tracker.config import BankConfig
+from tracker.motion.load import load_predictor
+from tracker.structures import TENTATIVE, Detections
+
+
+@pytest.fixture
+def bank():
+    ids = count(1)
+    return TrackBank(load_predictor("kalman"), BankConfig(), lambda n: np.array([next(ids) for _ in range(n)]))
+
+
+def boxes(number, at=0.0):
+    """So many boxes, 30 x 60, far from each other."""
+    left, top = 100.0 * (np.arange(number) % 40) + at, 100.0 * (np.arange(number) // 40)
+    return np.stack([left, top, left + 30, top + 60], axis=1).astype(np.float32)
+
+
+def see(bank, number, time_s, tracks=(), detections=()):
+    """A frame with so many sure detections, of which `detections` are these live `tracks`."""
+    found = Detections(boxes(number, at=20 * time_s), np.full(number, 0.9), np.arange(number) % 3)
+    bank.predict(time_s) if len(bank.live) else None
+    pairs = (np.array(rows, np.int64) for rows in (tracks, detections, [1] * len(tracks)))
+    bank.update(Matches(*pairs), found, found.scores, time_s, None)
+
+
+def test_more_slots_leave_what_the_others_hold_as_it_is():
+    slots = Slots(3)
+    before = {name: np.full_like(getattr(slots, name), 1) for name in slots.saved}
+    for name, column in before.items():
+        setattr(slots, name, column)
+    slots.grow(5)
+    assert len(slots) == 8
+    for name, column in before.items():
+        grown = getattr(slots, name)
+        assert grown.shape == (8, *column.shape[1:]) and grown.dtype == column.dtype, name
+        np.testing.assert_array_equal(grown[:3], column)
+        assert not grown[3:].any(), name
+
+
+def test_arrays_at_least_double_when_they_are_full_and_stay(bank):
+    sizes = []
+    for frame, number in enumerate([3, 64, 65, 300, 0, 300]):
+        see(bank, number, frame / 25)
+        sizes.append(len(bank.slots))
+        assert len(bank.live) == number, "tentative tracks that are not seen are removed"
+    assert sizes == [64, 64, 129, 429, 429, 429]
+
+
+def test_slots_are_used_again_and_ids_never(bank):
+    see(bank, 5, 0.0)
+    first, ids = set(bank.live.tolist()), bank.ids(bank.live)
+    see(bank, 5, 0.04)
+    assert set(bank.live.tolist()) <= set(range(64)) and ids.tolist() == [1, 2, 3, 4, 5]
+    assert bank.ids(bank.live).tolist() == [6, 7, 8, 9, 10]
+    see(bank, 5, 0.08)
+    assert set(bank.live.tolist()) & (first | set(range(5, 10))), "what is free is taken first"
+
+
+def test_a_slot_that_is_used_again_holds_nothing_of_the_track_before(bank):
+    look = np.zeros((1, 512), np.float32)
+    look[:, 0] = 1
+    for frame in range(6):
+        found = Detections(boxes(1), [0.9], [7], features=look)
+        bank.predict(frame / 25) if frame else None
+        pair = np.zeros(min(frame, 1), np.int64)
+        bank.update(Matches(pair, pair, pair + 1), found, found.scores, frame / 25, None)
+    slot = bank.live.copy()
+    assert bank.slots.hits[slot] == 6 and bank.slots.look_counts[slot] == 6 and bank.slots.classes[slot] == 7
+    bank.depart(1000.0)
+    see(bank, 1, 1000.0)
+    assert bank.live.tolist() == slot.tolist()
+    slots = bank.slots
+    assert slots.status[slot] == TENTATIVE and slots.hits[slot] == 1 and slots.look_counts[slot] == 0
+    assert slots.classes[slot] == 0 and np.isfinite(slots.votes[slot]).sum() == 1 and np.isnan(slots.looks[slot]).all()
+
+
+def test_live_slots_are_in_order_of_their_ids(bank):
+    see(bank, 4, 0.0)
+    see(bank, 4, 0.04, tracks=[1, 3], detections=[1, 3])
+    assert (np.diff(bank.ids(bank.live)) > 0).all() and bank.ids(bank.live).tolist() == [2, 4, 5, 6]
+    bank.recognise(bank.live[2:3], np.array([1]))
+    assert bank.ids(bank.live).tolist() == [1, 2, 4, 6]
+
+
+@pytest.mark.parametrize("name", Slots.saved)
+def test_a_state_with_arrays_of_other_lengths_is_refused(bank, name):
+    see(bank, 3, 0.0)
+    state = {key: np.array(value) for key, value in bank.state_dict().items()}
+    state[f"slots.{name}"] = state[f"slots.{name}"][:-1]
+    fresh = TrackBank(load_predictor("kalman"), BankConfig(), lambda n: np.arange(n))
+    with pytest.raises(ValueError, match="slots"):
+        fresh.load_state_dict(state)
+
+
+def test_a_bank_goes_on_with_what_it_is_given(bank):
+    for frame in range(8):
+        see(bank, 70, frame / 25, *([np.arange(70)] * 2 if frame else []))
+    ids = count(71)
+    again = TrackBank(load_predictor("kalman"), BankConfig(), lambda n: np.array([next(ids) for _ in range(n)]))
+    again.load_state_dict({key: np.array(value) for key, value in bank.state_dict().items()})
+    for one in (bank, again):
+        see(one, 72, 0.32, np.arange(70), np.arange(70))
+    order = np.arange(72)
+    told = [one.report(0.32, 0.04, {}, order) for one in (bank, again)]
+    for name in ("ids", "xyxy", "scores", "classes", "status", "detection_index"):
+        np.testing.assert_array_equal(getattr(told[0], name), getattr(told[1], name))
+    assert len(told[0]) == 72
