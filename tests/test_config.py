@@ -21,6 +21,12 @@ def test_a_file_overrides_only_what_it_names(tmp_path):
     assert (config.detector.conf, config.bank.lost_s, config.detector.imgsz) == (0.3, 3.0, 640)
 
 
+def test_a_size_is_a_side_or_a_height_and_a_width(tmp_path):
+    config = Config.load(write(tmp_path / "c.yaml", "detector: {imgsz: [384, 640]}"))
+    assert config.detector.imgsz == (384, 640)
+    assert Config().override(config.to_dict()) == config, "as run.yaml has it"
+
+
 def test_an_empty_file_is_the_default(tmp_path):
     assert Config.load(write(tmp_path / "c.yaml", "")) == Config()
 
@@ -32,6 +38,9 @@ BAD = [
     ("wrong type", "detector: {conf: high}", "expected float"),
     ("true is not a number", "detector: {imgsz: true}", "expected int"),
     ("fraction for a whole number", "detector: {imgsz: 640.5}", "expected int"),
+    ("a fraction of two", "detector: {imgsz: [384, 640.5]}", "expected int"),
+    ("a side out of bounds", "detector: {imgsz: [384, 8]}", "it must be from 32 to 4096"),
+    ("three sides", "detector: {imgsz: [1, 2, 3]}", "expected one number, or two: height and width"),
     ("not a choice", "camera: {method: magic}", "auto, none"),
     ("a list", "- detector", "expected keys and values"),
     ("a value for a section", "detector: 3", "expected keys and values"),

@@ -42,7 +42,9 @@ class DetectorConfig:
     model: str = ""  # weights of a YOLO detector (.safetensors or .pt); empty: the embedded one
     conf: float = setting(0.1, 0, 1)  # detections below are dropped; low ones can still extend a track
     iou: float = setting(0.7, 0, 1)  # non-maximum suppression: of two boxes overlapping more, the weaker goes
-    imgsz: int = setting(640, 32, 4096)  # longer side the frame is scaled to; higher finds smaller objects, slower
+    imgsz: int | tuple[int, int] = setting(
+        640, 32, 4096
+    )  # side, or height and width, of what the frame is scaled to fit into; higher finds smaller objects, slower
     classes: tuple[str, ...] = ()  # names or numbers to keep; empty: all
     half: bool = False  # 16-bit floats on CUDA
     batch: int = setting(0, 0, 256)  # frames of a file looked at together; 0: 8 on CUDA, 1 on the CPU
@@ -226,6 +228,12 @@ def _checked(value: Any, kind: Any, bounds: Mapping[str, Any], name: str) -> Any
         if not isinstance(items, list | tuple):
             raise ConfigError(f"{name} is {value!r}; expected a list")
         return tuple(str(item) for item in items)
+    if kind == int | tuple[int, int]:
+        if isinstance(value, list | tuple):
+            if len(value) != 2:
+                raise ConfigError(f"{name} is {value!r}; expected one number, or two: height and width")
+            return tuple(_checked(side, int, bounds, name) for side in value)
+        kind = int
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         expected = kind if isinstance(kind, types.UnionType) else kind.__name__
         raise ConfigError(f"{name} is {value!r}; expected {expected}")

@@ -44,7 +44,12 @@ def command(
         list[str] | None, typer.Option(help="Only these, by name or number; repeat or separate by commas.")
     ] = None,
     imgsz: Annotated[
-        int | None, typer.Option(help="Longer side the frame is scaled to for detection.", show_default="640")
+        str | None,
+        typer.Option(
+            metavar="SIDE|HEIGHT,WIDTH",
+            help="What the frame is scaled to fit into for detection; larger finds smaller objects, slower.",
+            show_default="640",
+        ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")] = None,
     half: Annotated[bool, typer.Option("--half", help="16-bit floats on CUDA.")] = False,
@@ -99,7 +104,7 @@ def command(
             "--conf": ("detector", "conf", conf),
             "--iou": ("detector", "iou", iou),
             "--classes": ("detector", "classes", [c for item in classes or () for c in item.split(",") if c] or None),
-            "--imgsz": ("detector", "imgsz", imgsz),
+            "--imgsz": ("detector", "imgsz", None if imgsz is None else _size(imgsz)),
             "--batch": ("detector", "batch", batch),
             "--half": ("detector", "half", half or None),
             "--reid": ("appearance", "model", reid),
@@ -148,6 +153,17 @@ def _settings(config: str | None, options: dict[str, tuple[str, str, Any]]) -> C
         if value is not None:
             settings = settings.override({section: {key: value}}, option)
     return settings
+
+
+def _size(imgsz: str) -> int | list[int]:
+    """What --imgsz says: a side, or a height and a width."""
+    from tracker.errors import UsageError
+
+    try:
+        sides = [int(side) for side in imgsz.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--imgsz is {imgsz!r}; give pixels, as 640, or as HEIGHT,WIDTH: 384,640") from error
+    return sides[0] if len(sides) == 1 else sides
 
 
 def exported_models(model: str | None) -> dict[str, tuple[str, str, Any]]:
