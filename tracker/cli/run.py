@@ -65,6 +65,13 @@ def command(
     ] = None,
     no_reid: Annotated[bool, typer.Option("--no-reid", help="Motion alone, without appearance: faster.")] = False,
     vid_stride: Annotated[int, typer.Option(help="Look at every so manieth frame.")] = 1,
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            help="Frames/s of images, or of a video whose times are wrong; the video made of it runs as fast.",
+            show_default="the source's, 30 of images",
+        ),
+    ] = None,
     reconnect_for: Annotated[
         float, typer.Option(metavar="MINUTES", help="A live source that drops is waited for so long.", min=0)
     ] = 10.0,
@@ -79,6 +86,11 @@ def command(
     forecast: Annotated[
         float, typer.Option(metavar="SECONDS", help="Draw where each object will be so far ahead.", min=0)
     ] = 0.0,
+    no_labels: Annotated[bool, typer.Option("--no-labels", help="Draw boxes without id, class and score.")] = False,
+    no_trails: Annotated[bool, typer.Option("--no-trails", help="Draw no trails.")] = False,
+    line_width: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Of boxes and trails.", min=1, show_default="by the frame")
+    ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Look again when the video has ended: link tracks, fill gaps, smooth.")
     ] = False,
@@ -115,7 +127,20 @@ def command(
     from tracker.jobs.run import Output, run
     from tracker.video.source import separate
 
-    output = Output(project, name or "", exist_ok, not no_video, as_json, show, forecast, offline, save_crops)
+    output = Output(
+        project,
+        name or "",
+        exist_ok,
+        video=not no_video,
+        json=as_json,
+        show=show,
+        forecast_s=forecast,
+        labels=not no_labels,
+        trails=not no_trails,
+        line_width=line_width or 0,
+        offline=offline,
+        crops=save_crops,
+    )
     prepare(settings, quiet)
     with _progress_bar(quiet) as progress:
         results = run(
@@ -125,6 +150,7 @@ def command(
             device=device,
             vid_stride=vid_stride,
             reconnect_s=60 * reconnect_for,
+            fps=fps,
             progress=progress,
             command=["track", *sys.argv[1:]],
         )
