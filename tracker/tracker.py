@@ -33,11 +33,10 @@ from tracker.bank import TrackBank
 from tracker.camera_motion import CameraMotion
 from tracker.config import Config
 from tracker.detection.score_calibration import ScoreScale
-from tracker.errors import InputError
 from tracker.motion.blas import one_thread
 from tracker.motion.load import load_predictor
 from tracker.smoothing.fixed_lag import Hindsight
-from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_image
+from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_input
 from tracker.system import state
 from tracker.system.frame_times import FrameTimes
 from tracker.system.state import Names, Stateful, fits
@@ -207,7 +206,7 @@ class Tracker(Stateful):
         Args:
             frame: (H, W, 3) uint8 BGR, as OpenCV gives it; None where there is no image.
             detections: your own; None: the detector looks at `frame`. Their features, where given, are used as they
-                are; otherwise the CNN looks at `frame`, where there is one.
+                are; otherwise the CNN looks at `frame`, where there is one. The two may stand in either order.
             camera_motion: (2, 3) affine from the previous frame to this one; None: estimated from the images.
             time_s: time of the frame in seconds, later than the last; None: one frame interval after it.
 
@@ -217,12 +216,7 @@ class Tracker(Stateful):
         Raises:
             InputError: no frame and no detections, a frame, affine or time that cannot be one.
         """
-        if frame is not None:
-            frame = as_image(frame)
-        elif detections is None:
-            raise InputError("update got neither a frame nor detections; give at least one")
-        if detections is not None and not isinstance(detections, Detections):
-            raise InputError(f"detections is {type(detections).__name__}; give Detections(xyxy, scores, classes)")
+        frame, detections = as_input(frame, detections)
         affine = None if camera_motion is None else camera.checked(camera_motion)
         time_s = self._times.next(time_s)
         start = time.perf_counter()
