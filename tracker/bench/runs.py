@@ -139,6 +139,7 @@ def measure(command: Command) -> Cost:
         start = time.perf_counter()
         process = subprocess.Popen(command.words, cwd=folder, stdout=output, stderr=output, env=environment)
         _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)  # waited for past its back, for the usage
         wall_s = time.perf_counter() - start
         if status:
             output.seek(0)
