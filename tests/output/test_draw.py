@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tracker.output.draw import INK, PALETTE, Annotator, _label, colour
+from tracker.output.draw import INK, PALETTE, Annotator, Colours, _label, colour
 from tracker.structures import Status, Tracks
 
 GREY = 110
@@ -58,6 +58,23 @@ class TestColours:
     def test_a_track_keeps_its_colour(self):
         assert colour(3) == colour(3) == colour(3 + len(PALETTE))
         assert len({colour(i) for i in range(1, len(PALETTE) + 1)}) == len(PALETTE) >= 20
+
+    def test_no_two_that_are_there_have_the_same_and_each_keeps_its_own(self):
+        """14 is there when 38 comes, whose colour by its id is the same."""
+        colours, count = Colours(), len(PALETTE)
+        colours.see([14])
+        colours.see([14, 14 + count, 15])
+        own = [colours(track) for track in (14, 14 + count, 15)]
+        assert len(set(own)) == 3 and own[0] == colour(14) and own[2] == colour(15)
+        colours.see([15])
+        colours.see([14 + count])
+        assert [colours(track) for track in (14, 14 + count, 15)] == own, "also when they come back, or are alone"
+
+    def test_what_is_remembered_is_bounded(self):
+        colours = Colours()
+        for track in range(1, 5000, 2):
+            colours.see([1, track, track + 1])
+        assert len(colours._of) <= 2003 and colours(1) == colour(1)
 
     @pytest.mark.parametrize(("ids_on", "least"), [(1, 0.17), (2, 0.15), (3, 0.12), (4, 0.12), (11, 0.08)])
     def test_ids_near_to_one_another_have_colours_far_apart(self, ids_on, least):

@@ -38,8 +38,39 @@ _NEIGHBOURS = np.array([[1], [2], [3], [4], [3], [2], [1]]) / 16  # how much eac
 
 
 def colour(track_id: int) -> Colour:
-    """The colour of a track (BGR), the same in every frame, video and run."""
+    """The colour of a track (BGR), unless one that is there when it comes has it already."""
     return PALETTE[(track_id - 1) % len(PALETTE)]
+
+
+class Colours:
+    """A colour for each track, that of its id or, where one that is there has it, the next that is free.
+
+    A track keeps its colour, also when it comes back, as long as it is among the last `_REMEMBERED`.
+    """
+
+    _REMEMBERED = 2000
+
+    def __init__(self) -> None:
+        self._of: dict[int, Colour] = {}
+
+    def see(self, ids: list[int]) -> None:
+        """Choose for those that are new."""
+        new = [track for track in ids if track not in self._of]
+        taken = {self._of[track] for track in ids if track in self._of} if new else set()
+        for track in sorted(new):
+            wanted = (colour(other) for other in range(track, track + len(PALETTE)))
+            taken.add(
+                self._of.setdefault(track, next((paint for paint in wanted if paint not in taken), colour(track)))
+            )
+        if len(self._of) > self._REMEMBERED:
+            here = set(ids)
+            gone = [track for track in self._of if track not in here]
+            for track in gone[: len(self._of) - self._REMEMBERED]:
+                del self._of[track]
+
+    def __call__(self, track_id: int) -> Colour:
+        """The colour of a track that was seen."""
+        return self._of.get(track_id) or colour(track_id)
 
 
 class Annotator:
@@ -68,6 +99,7 @@ class Annotator:
         self._line_width = line_width
         self._trails: dict[int, deque[tuple[float, float, float]]] = {}
         self._places = LabelPlaces()
+        self._colour = Colours()
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Draw on `frame.image`."""
@@ -82,13 +114,14 @@ class Annotator:
         rows = rows[np.argsort(rows.xyxy[:, 3], kind="stable")]  # the nearest object last, over those behind it
         short = 480 * self._line_width or min(image.shape[:2])  # side of a frame whose lines are so wide
         line = self._line_width or max(2, round(short / 480))
+        self._colour.see(rows.ids.tolist())
         if self._trail_s > 0:
             self._draw_trails(image, rows, max(1.0, short / 300))
         if self._forecast_s > 0:
             self._draw_forecasts(image, rows, max(1, round(short / 540)))
         corners = np.rint(rows.xyxy).astype(np.int64)
         for track_id, box, status in zip(rows.ids.tolist(), corners.tolist(), rows.status.tolist(), strict=True):
-            _draw_box(image, box, colour(track_id), line, dashed=status == Status.PREDICTED)
+            _draw_box(image, box, self._colour(track_id), line, dashed=status == Status.PREDICTED)
         if self._labels:
             self._draw_labels(image, rows, corners, line)
 
@@ -101,8 +134,8 @@ class Annotator:
             text = f"{track_id} {rows.names.get(number, number)}"
             if status != Status.PREDICTED:
                 text += f" {score:.2f}"
-            full.append(_label(text, colour(track_id), height_px))
-            short.append(_label(str(track_id), colour(track_id), height_px))
+            full.append(_label(text, self._colour(track_id), height_px))
+            short.append(_label(str(track_id), self._colour(track_id), height_px))
         whole, places = self._places(rows.ids, corners, _sizes(full), _sizes(short), image.shape[1::-1], line)
         for row, (left, top) in enumerate(places.tolist()):
             _paste(image, full[row] if whole[row] else short[row], left, top)
@@ -120,7 +153,7 @@ class Annotator:
             if len(trail) > 1:
                 points = np.array(trail)
                 strength = 1 - (now - points[:, 0]) / self._trail_s
-                _draw_trail(image, _smooth(points[:, 1:]), strength, colour(track_id), line)
+                _draw_trail(image, _smooth(points[:, 1:]), strength, self._colour(track_id), line)
 
     def _draw_forecasts(self, image: Image, rows: Tracks, line: int) -> None:
         if not len(rows):
@@ -132,7 +165,7 @@ class Annotator:
         for track_id, start, path, radius in zip(
             rows.ids[known].tolist(), now[known], ahead[known], radii[known], strict=True
         ):
-            _draw_forecast(image, np.concatenate([start[None], path]), radius, colour(track_id), line)
+            _draw_forecast(image, np.concatenate([start[None], path]), radius, self._colour(track_id), line)
 
 
 def _feet(xyxy: Floats) -> NDArray[np.float64]:
