@@ -25,6 +25,12 @@ def test_a_file_overrides_only_what_it_names(tmp_path):
     assert (config.detector.conf, config.bank.lost_s, config.detector.imgsz) == (0.3, 3.0, 640)
 
 
+def test_a_size_is_a_side_or_a_height_and_a_width(tmp_path):
+    config = Config.load(write(tmp_path / "c.yaml", "detector: {imgsz: [384, 640]}"))
+    assert config.detector.imgsz == (384, 640)
+    assert Config().override(config.to_dict()) == config, "as run.yaml has it"
+
+
 def test_an_empty_file_is_the_default(tmp_path):
     assert Config.load(write(tmp_path / "c.yaml", "")) == Config()
 
@@ -34,8 +40,15 @@ BAD = [
     ("unknown section", "detektor: {conf: 0.3}", "did you mean 'detector'?"),
     ("out of bounds", "detector: {conf: 1.7}", "detector.conf is 1.7; give a number from 0 to 1"),
     ("wrong type", "detector: {conf: high}", "detector.conf is 'high'; give a number from 0 to 1"),
-    ("true is not a number", "detector: {imgsz: true}", "give a whole number from 32 to 4096"),
-    ("fraction for a whole number", "detector: {imgsz: 640.5}", "give a whole number from 32 to 4096"),
+    ("true is not a number", "detector: {imgsz: true}", "give a whole number or a list of 2 numbers from 32 to 4096"),
+    (
+        "fraction for a whole number",
+        "detector: {imgsz: 640.5}",
+        "give a whole number or a list of 2 numbers from 32 to 4096",
+    ),
+    ("a fraction of two", "detector: {imgsz: [384, 640.5]}", "detector.imgsz is (384, 640.5); give a whole number"),
+    ("a side out of bounds", "detector: {imgsz: [384, 8]}", "detector.imgsz is (384, 8); give a whole number"),
+    ("three sides", "detector: {imgsz: [1, 2, 3]}", "or a list of 2 numbers from 32 to 4096"),
     ("not a choice", "camera: {method: magic}", "camera.method is 'magic'; give auto or none"),
     ("a list", "- detector", "expected keys and values"),
     ("a value for a section", "detector: 3", "expected keys and values"),

@@ -368,6 +368,11 @@ BAD = [
     ("float image", {"frame": np.zeros((4, 4, 3))}, "float64"),
     ("no pixels", {"frame": np.zeros((0, 4, 3), np.uint8)}, "no pixels"),
     ("bare boxes", {"frame": None, "detections": [[1, 2, 3, 4]]}, "detections is list; give Detections("),
+    (
+        "rows before the frame, as in BoxMOT",
+        {"frame": np.zeros((3, 6)), "detections": np.zeros((4, 4, 3), np.uint8)},
+        "give update(frame, Detections(rows[:, :4], rows[:, 4], rows[:, 5]))",
+    ),
     ("wrong affine", {"frame": None, "detections": Detections.empty(), "camera_motion": np.eye(3)}, "(2, 3)"),
     ("time is NaN", {"frame": None, "detections": Detections.empty(), "time_s": float("nan")}, "time_s"),
 ]
@@ -378,6 +383,15 @@ def test_bad_input_is_named(arguments, message):
     with pytest.raises(InputError) as error:
         Tracker().update(**arguments)
     assert message in str(error.value)
+
+
+def test_frame_and_detections_may_stand_in_either_order():
+    """Other libraries take the detections first, some of them alone."""
+    frame, found = np.zeros((60, 80, 3), np.uint8), Detections([[10, 10, 30, 50]])
+    found = found.with_features(np.ones((1, 512), np.float32))
+    for arguments in ((frame, found), (found, frame), (None, found), (found, None), (found,)):
+        tracks = Tracker().update(*arguments, time_s=0.0)
+        assert tracks.xyxy == pytest.approx(found.xyxy)
 
 
 def test_a_refused_frame_leaves_no_trace():

@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import numbers
 import os
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -62,10 +63,13 @@ class Settings:
         """
         kinds = typing.get_type_hints(type(self))
         for about in dataclasses.fields(typing.cast(Any, self)):
-            value = _converted(getattr(self, about.name), kinds[about.name])
-            if not _allowed(value, kinds[about.name], about.metadata):
+            one_of = _one_of(kinds[about.name])
+            value = getattr(self, about.name)
+            kind = one_of[isinstance(value, list | tuple) and len(one_of) > 1]
+            value = _converted(value, kind)
+            if not _allowed(value, kind, about.metadata):
                 shown = f"{value:.15g}" if isinstance(value, float) else repr(value)
-                wanted = _wanted(kinds[about.name], about)
+                wanted = _wanted(one_of, about)
                 raise ConfigError(f"{self._place}{about.name} is {shown}; give {wanted}")
             object.__setattr__(self, about.name, value)
 
@@ -94,6 +98,11 @@ def _converted(value: Any, kind: Any) -> Any:
     return value
 
 
+def _one_of(kind: Any) -> tuple[Any, ...]:
+    """The types of a union, which are that of one value and that of a list; of another type itself."""
+    return typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+
+
 def _count(kind: Any) -> int | None:
     """How many numbers a tuple has; 0: one or more; None: it is no tuple of numbers."""
     items = typing.get_args(kind)
@@ -113,12 +122,20 @@ def _allowed(value: Any, kind: Any, limits: Mapping[str, Any]) -> bool:
     return (not choices or value in choices) and (low is None or value >= low) and (high is None or value <= high)
 
 
-def _wanted(kind: Any, about: dataclasses.Field[Any]) -> str:
-    names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", tuple: "a list"}
-    what = names.get(typing.get_origin(kind) or kind, f"a {getattr(kind, '__name__', kind)}")
+def _wanted(one_of: tuple[Any, ...], about: dataclasses.Field[Any]) -> str:
+    return (
+        bounds(about)
+        if about.metadata.get("choices")
+        else f"{' or '.join(map(_named, one_of))} {bounds(about)}".strip()
+    )
+
+
+def _named(kind: Any) -> str:
+    """A type as a user calls it."""
     if (count := _count(kind)) is not None:
-        what = f"a list of {count or 'one or more'} numbers"
-    return bounds(about) if about.metadata.get("choices") else f"{what} {bounds(about)}".strip()
+        return f"a list of {count or 'one or more'} numbers"
+    names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", tuple: "a list"}
+    return names.get(typing.get_origin(kind) or kind, f"a {getattr(kind, '__name__', kind)}")
 
 
 @dataclass(frozen=True)
@@ -128,7 +145,9 @@ class DetectorConfig(Settings, section="detector"):
     model: str = setting("", "YOLO weights (.pt or .safetensors) or a folder of `track export`; empty: those embedded")
     conf: float = setting(0.1, "detections below are dropped; low ones can still extend a track", 0, 1)
     iou: float = setting(0.7, "non-maximum suppression: of two boxes overlapping more, the weaker goes", 0, 1)
-    imgsz: int = setting(640, "longer side the frame is scaled to; higher finds smaller objects, slower", 32, 4096)
+    imgsz: int | tuple[int, int] = setting(
+        640, "side, or height and width, that the frame is scaled to fit into; higher finds smaller objects", 32, 4096
+    )
     classes: tuple[str, ...] = setting((), "names or numbers to keep; empty: all")
     half: bool = setting(False, "16-bit floats on CUDA")
     batch: int = setting(0, "frames of a file looked at together; 0: 8 on CUDA, 1 on the CPU", 0, 256)

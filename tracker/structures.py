@@ -158,6 +158,26 @@ class Detections:
         return Detections(self.xyxy, self.scores, self.classes, features, self.pixels)
 
 
+def as_input(frame: Any, detections: Any) -> tuple[Image | None, Detections | None]:
+    """What a tracker is given for one frame, in either order: other libraries take detections first.
+
+    Raises:
+        InputError: neither of the two, something else than a frame, or other than `Detections`.
+    """
+    if isinstance(frame, Detections) and not isinstance(detections, Detections):
+        frame, detections = detections, frame
+    if frame is None and detections is None:
+        raise InputError("update got neither a frame nor detections; give at least one")
+    if isinstance(frame, np.ndarray) and frame.ndim == 2 and frame.shape[1] in (5, 6):
+        raise InputError(
+            f"frame is an array of shape {frame.shape}, rows of boxes as other trackers take them; give "
+            "update(frame, Detections(rows[:, :4], rows[:, 4], rows[:, 5]))"
+        )
+    if detections is not None and not isinstance(detections, Detections):
+        raise InputError(f"detections is {type(detections).__name__}; give Detections(xyxy, scores, classes)")
+    return None if frame is None else as_image(frame), detections
+
+
 def _rounded(scores: Floats) -> Floats:
     """Scores that rounding has taken out of [0, 1], back in it; what is further out is an error."""
     bad = np.flatnonzero(~((scores >= -_ROUNDING) & (scores <= 1 + _ROUNDING)))

@@ -33,12 +33,11 @@ from tracker.bank import FrameSize, TrackBank
 from tracker.camera_motion import CameraMotion
 from tracker.config import Config
 from tracker.detection.score_calibration import ScoreScale
-from tracker.errors import InputError
 from tracker.export.networks import Networks
 from tracker.motion.blas import one_thread
 from tracker.motion.load import load_predictor
 from tracker.smoothing.fixed_lag import Hindsight
-from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_image
+from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_input
 from tracker.system import state
 from tracker.system.frame_times import FrameTimes
 from tracker.system.state import Names, Stateful, fits
@@ -187,7 +186,7 @@ class Tracker(Stateful):
         Args:
             frame: (H, W, 3) uint8 BGR, as OpenCV gives it; None where there is no image.
             detections: your own; None: the detector looks at `frame`. Their features, where given, are used as they
-                are; otherwise the CNN looks at `frame`, where there is one.
+                are; otherwise the CNN looks at `frame`, where there is one. The two may stand in either order.
             camera_motion: (2, 3) affine from the previous frame to this one; None: estimated from the images.
             time_s: time of the frame in seconds, later than the last; None: one frame interval after it.
 
@@ -197,7 +196,7 @@ class Tracker(Stateful):
         Raises:
             InputError: no frame and no detections, a frame, affine or time that cannot be one.
         """
-        image, affine, time_s = self._validate(frame, detections, camera_motion, time_s)
+        image, detections, affine, time_s = self._validate(frame, detections, camera_motion, time_s)
         with Timed(self.stage_seconds, "detect"):
             found, given, names = self._detect(image, detections)
         with Timed(self.stage_seconds, "motion+association"):
@@ -243,15 +242,11 @@ class Tracker(Stateful):
 
     def _validate(
         self, frame: Image | None, detections: Detections | None, camera_motion: ArrayLike | None, time_s: float | None
-    ) -> tuple[Image | None, Affine | None, float]:
+    ) -> tuple[Image | None, Detections | None, Affine | None, float]:
         """What `update` was given, as it can be used; errors as there."""
-        image = None if frame is None else as_image(frame)
-        if image is None and detections is None:
-            raise InputError("update got neither a frame nor detections; give at least one")
-        if detections is not None and not isinstance(detections, Detections):
-            raise InputError(f"detections is {type(detections).__name__}; give Detections(xyxy, scores, classes)")
+        image, detections = as_input(frame, detections)
         affine = None if camera_motion is None else camera.checked(camera_motion)
-        return image, affine, self._times.next(time_s)
+        return image, detections, affine, self._times.next(time_s)
 
     def _detect(self, image: Image | None, detections: Detections | None) -> tuple[Detections, Ints, Mapping[int, str]]:
         """The detections, the surest first; (M,) their rows as they came; names of classes.

@@ -26,6 +26,7 @@ import tracker
 from helpers.clips import pan
 from helpers.motion_data import write_sequence
 from tracker.cli import commands, main
+from tracker.cli import run as conventions
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(tracker.__file__).parents[1])}  # also where it is not installed
 FAST = ["--imgsz", "320", "--device", "cpu"]
@@ -169,6 +170,56 @@ class TestTheMainJob:
         assert (here / "out" / "x" / "tracks.txt").exists()
 
 
+class TestWhatPeopleTypeWhoComeFromOtherTrackers:
+    def test_it_is_the_same_run(self, clip, here, capsys):
+        """A line as of Ultralytics or BoxMOT."""
+        line = ["--source", str(clip), "--img_size=320", "--device", "cpu", "--conf-thres", "0.2", "--save_txt"]
+        for ours in (["--output", "results/here", "--save-crop", "--hide-labels"], ["--out=again/", "--nosave"]):
+            with pytest.raises(SystemExit) as ended:
+                main([*line, *ours, "--quiet"])
+            assert (ended.value.code, capsys.readouterr().err) == (0, "")
+        record = yaml.safe_load(Path("results/here/run.yaml").read_text())
+        assert record["config"]["detector"]["conf"] == 0.2
+        assert {"video.mp4", "crops", "tracks.txt"} <= set(record["files"])
+        assert "video.mp4" not in yaml.safe_load(Path("again/run.yaml").read_text())["files"]
+
+    @pytest.mark.parametrize(
+        ("words", "says"),
+        [
+            (["--tracker", "botsort.yaml"], "--tracker: there is one tracker, and --config NAME chooses its settings"),
+            (["--max_det=50"], "write detector: {max_detections: ...} into a YAML file and give it with --config"),
+            (["--output", "out.mp4"], "--output out.mp4 is no folder; give one, in which video.mp4, tracks.txt and"),
+            (["--output"], "--output is no folder; give one"),
+            (["conf=0.3"], "conf=0.3 is Ultralytics' way of writing; write --conf 0.3"),
+            (["--device", "mps"], "'mps', Apple's GPU, is not used by this tracker; choose one of: auto, cpu"),
+        ],
+        ids=str,
+    )
+    def test_what_there_is_no_option_for_is_one_sentence(self, clip, here, capsys, words, says):
+        code, sentence = refused(capsys, clip, *words)
+        assert code == 2
+        assert says in sentence
+        assert not Path("runs").exists()
+
+    def test_a_file_may_have_any_name(self, clip, here, capsys):
+        shutil.copy(clip, "conf=0.3")
+        for words in (["conf=0.3", "--vid-stride", "0"], ["--vid-stride", "0", "--", "--source"]):
+            assert "vid_stride" in refused(capsys, *words)[1]
+
+    def test_every_name_is_free_and_stands_for_one_of_ours(self):
+        ours = {word for option in get_command_options("run") for word in option}
+        theirs = [conventions.SAME, conventions.SOURCE, conventions.FOLDER, conventions.DONE, conventions.ANSWERS]
+        names = [name for table in theirs for name in table]
+        assert len(set(names)) == len(names) and not ours & set(names)
+        assert set(conventions.SAME.values()) <= ours
+
+
+def get_command_options(name: str) -> list[list[str]]:
+    app = typer.Typer()
+    app.command()(importlib.import_module(f"tracker.cli.{name}").command)
+    return [parameter.opts for parameter in get_command(app).params]
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         ("name", "content", "says"),
@@ -218,7 +269,17 @@ class TestBadInput:
         [
             ("--conf", "1.7", "--conf: detector.conf is 1.7; give a number from 0 to 1"),
             ("--conf", "nan", "--conf: detector.conf is nan; give a number from 0 to 1"),
-            ("--imgsz", "0", "--imgsz: detector.imgsz is 0; give a whole number from 32 to 4096"),
+            (
+                "--imgsz",
+                "0",
+                "--imgsz: detector.imgsz is 0; give a whole number or a list of 2 numbers from 32 to 4096",
+            ),
+            (
+                "--imgsz",
+                "384,9999",
+                "--imgsz: detector.imgsz is (384, 9999); give a whole number or a list of 2 numbers",
+            ),
+            ("--imgsz", "640x384", "--imgsz is '640x384'; give pixels, as 640, or as HEIGHT,WIDTH: 384,640"),
             ("--device", "cuda:7", "device 'cuda:7' is not available here; choose one of: auto, cpu"),
             ("--classes", "bus,persn", "no class 'persn'; did you mean 'person'?"),
             ("--vid-stride", "0", "vid_stride is 0; it must be at least 1"),

@@ -67,7 +67,9 @@ def agree(found, boxes):
 
 class TestTheResultsAreUltralyticsOwn:
     @pytest.mark.parametrize(
-        "options", [{"conf": 0.25}, {"conf": 0.05, "iou": 0.5}, {"conf": 0.1, "imgsz": 320}], ids=str
+        "options",
+        [{"conf": 0.25}, {"conf": 0.05, "iou": 0.5}, {"conf": 0.1, "imgsz": 320}, {"conf": 0.1, "imgsz": (256, 640)}],
+        ids=str,
     )
     @pytest.mark.parametrize("photo", ["bus", "zidane"])
     def test_on_photographs(self, reference, photo, options, request):
@@ -161,6 +163,19 @@ class TestLetterbox:
     def test_sides_are_multiples_of_the_stride(self, size, boxed):
         assert letterbox(np.zeros((*size, 3), np.uint8), 640).shape == (*boxed, 3)
 
+    @pytest.mark.parametrize(
+        ("size", "imgsz", "boxed"),
+        [
+            ((1080, 1920), (384, 640), (384, 640)),
+            ((1080, 1920), (300, 1920), (320, 576)),
+            ((1920, 1080), (384, 640), (384, 224)),
+            ((640, 640), (384, 640), (384, 384)),
+        ],
+        ids=str,
+    )
+    def test_a_height_and_a_width_are_what_the_picture_fits_into(self, size, imgsz, boxed):
+        assert letterbox(np.zeros((*size, 3), np.uint8), imgsz).shape == (*boxed, 3)
+
     @pytest.mark.parametrize("size", [(1080, 1920), (480, 360), (333, 517), (640, 640)], ids=str)
     def test_on_another_device_it_is_the_same(self, bus, size):
         frame = cv2.resize(bus, size[::-1])
@@ -177,13 +192,13 @@ class TestLetterbox:
         assert boxed[160, 320].tolist() == [0, 0, 200]
         assert boxed[0, 0].tolist() == [114, 114, 114]
 
-    @given(st.integers(40, 2000), st.integers(40, 2000), st.sampled_from([320, 640, 960]))
+    @given(st.integers(40, 2000), st.integers(40, 2000), st.sampled_from([320, 640, 960, (384, 640), (640, 320)]))
     def test_unletterbox_maps_the_picture_back_onto_the_frame(self, height, width, imgsz):
         boxed = letterbox(np.full((height, width, 3), 255, np.uint8), imgsz)
         rows, columns = np.nonzero((boxed == 255).all(axis=-1))
         picture = np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.float32)
-        back = unletterbox(picture, (height, width), boxed.shape)
-        assert np.allclose(back, [[0, 0, width, height]], atol=1.5 * max(height, width) / imgsz)
+        back = unletterbox(picture, (height, width), *letterbox_sizes((height, width), imgsz, 32))
+        assert np.allclose(back, [[0, 0, width, height]], atol=0.01)
 
 
 class TestSuppression:

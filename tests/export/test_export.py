@@ -71,10 +71,12 @@ class TestSameAsPyTorch:
             for what, difference in agreement.differences.items():
                 assert 0 < difference < (0.05 if what == "box, px" else 1e-3)
 
-    def test_detections_of_any_frame_size(self, folder):
+    @pytest.mark.parametrize("imgsz", [320, (160, 416)], ids=str)
+    def test_detections_of_any_frame_size(self, folder, imgsz):
         images = [image for _, image in zip(range(22), (image for _, image in photographs()), strict=False)][::21]
         images.append(np.ascontiguousarray(images[0][:, :400]))
-        ours, theirs = (YoloDetector(replace(CONFIG.detector, model=m))(images) for m in (str(folder[0]), ""))
+        config = replace(CONFIG.detector, imgsz=imgsz)
+        ours, theirs = (YoloDetector(replace(config, model=m))(images) for m in (str(folder[0]), ""))
         assert sum(map(len, theirs)) > 4
         for own, other in zip(ours, theirs, strict=True):
             assert len(own) == len(other)

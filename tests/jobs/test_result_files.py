@@ -1,11 +1,17 @@
-"""Frames that wait: whole where their pictures are needed, in a bounded number of bytes, without them otherwise."""
+"""Frames that wait: whole where their pictures are needed, in a bounded number of bytes, without them otherwise. What
+is drawn on them is what was asked for.
+"""
 
 import numpy as np
 import pytest
 
+from helpers.clips import pan
 from tracker.jobs import result_files
-from tracker.jobs.result_files import HeldFrames
-from tracker.video.source import Frame
+from tracker.jobs.result_files import HeldFrames, ResultFiles
+from tracker.jobs.result_folder import Output
+from tracker.structures import Detections
+from tracker.tracker import Tracker
+from tracker.video.source import Frame, open_source
 
 
 def frame(number: int) -> Frame:
@@ -48,3 +54,25 @@ def test_a_long_stream_holds_no_more_than_what_waits(pictures):
         if len(queue) > 12:
             waiting.release(queue.pop(0))
     assert waiting._bytes == (12 * frame(0).image.nbytes if pictures else 0)
+
+
+def test_what_is_drawn_can_be_chosen(tmp_path):
+    """Somebody walks to the right, past a text's width, so that trail, label and box lie apart."""
+
+    def drawn(**style):
+        tracker, folder = Tracker(), tmp_path / "-".join(style or ["all"])
+        folder.mkdir()
+        with (
+            open_source(pan(tmp_path / "pan.mp4", 2)) as source,
+            ResultFiles(folder, source, Output(**style), lambda _: None) as files,
+        ):
+            for number in range(12):
+                last = Frame(np.zeros((240, 480, 3), np.uint8), number + 1, number / 12)
+                walked = Detections([[40 + 20 * number, 100, 80 + 20 * number, 200]])
+                files.take(last, tracker.update(None, walked, time_s=last.time_s))
+        return last.image.any(axis=2)  # drawn in place
+
+    everything, bare = drawn(), drawn(labels=False, trails=False)
+    for without in (drawn(labels=False), drawn(trails=False)):
+        assert bare.sum() < without.sum() < everything.sum()
+    assert drawn(labels=False, trails=False, line_width=9).sum() > 2 * bare.sum()

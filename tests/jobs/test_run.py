@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from helpers.clips import pan
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, UsageError
 from tracker.jobs import prefetch
+from tracker.jobs.replay import repetition
 from tracker.jobs.result_folder import FILES
 from tracker.jobs.run import STAGES, Output, run
 from tracker.output.writers import MotWriter
@@ -293,6 +295,16 @@ def test_the_progress_counts_frames(tracker, clip, output):
     assert [at.frames for at in seen] == list(range(1, FRAMES // 2 + 1))
     assert {at.frame_count for at in seen} == {FRAMES // 2}
     assert max(at.live for at in seen) >= 2
+
+
+def test_a_given_rate_is_that_of_tracks_and_video_and_of_a_repetition(tracker, clip, output):
+    (result,) = run([clip], tracker, replace(output, video=True), fps=4)
+    table = rows(result.folder / "tracks.csv")
+    assert all(float(row["time_s"]) == (int(row["frame"]) - 1) / 4 for row in table)
+    with av.open(str(result.folder / "video.mp4")) as container:
+        assert [frame.time for frame in container.decode(video=0)] == pytest.approx([i / 4 for i in range(FRAMES)])
+    with closing(repetition(result.folder).frames()) as frames:
+        assert [frame.time_s for frame in frames] == [i / 4 for i in range(FRAMES)]
 
 
 def test_a_stride_keeps_the_source_frame_numbers_and_real_times(tracker, clip, output):

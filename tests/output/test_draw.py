@@ -1,14 +1,19 @@
 """Drawing: stable, distinguishable colours, in place, only where something is, and never outside the frame."""
 
-from itertools import combinations
+import runpy
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from tracker.output.draw import INK, PALETTE, Annotator, colour
+from tracker.output.draw import INK, PALETTE, Annotator, Colours, _label, colour
 from tracker.structures import Status, Tracks
 
 GREY = 110
+SCRIPT = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "make_palette.py"))
+linear, oklab, distances = SCRIPT["linear"], SCRIPT["oklab"], SCRIPT["distances"]
+RGB = np.array(PALETTE, float)[:, ::-1]
 
 
 def tracks(ids, boxes, status=Status.CONFIRMED, time_s=0.0, velocity=(0.0, 0.0)) -> Tracks:
@@ -43,37 +48,98 @@ def touched(image):
     return (image != GREY).any(axis=2)
 
 
-def lightness(bgr):
-    linear = (np.asarray(bgr, float)[::-1] / 255) ** 2.2
-    return float(linear @ [0.2126, 0.7152, 0.0722])
+def luminance(rgb):
+    return linear(rgb) @ [0.2126, 0.7152, 0.0722]
 
 
 class TestColours:
+    """Distances are of OKLab (Ottosson, 2020), where 0.02 is just noticeable."""
+
     def test_a_track_keeps_its_colour(self):
         assert colour(3) == colour(3) == colour(3 + len(PALETTE))
-        assert len({colour(i) for i in range(1, len(PALETTE) + 1)}) == len(PALETTE)
+        assert len({colour(i) for i in range(1, len(PALETTE) + 1)}) == len(PALETTE) >= 20
 
-    def test_ids_that_follow_one_another_differ_clearly(self):
-        for i in range(1, 2 * len(PALETTE)):
-            assert np.abs(np.subtract(colour(i), colour(i + 1))).max() > 80
+    def test_no_two_that_are_there_have_the_same_and_each_keeps_its_own(self):
+        """14 is there when 38 comes, whose colour by its id is the same."""
+        colours, count = Colours(), len(PALETTE)
+        colours.see([14])
+        colours.see([14, 14 + count, 15])
+        own = [colours(track) for track in (14, 14 + count, 15)]
+        assert len(set(own)) == 3 and own[0] == colour(14) and own[2] == colour(15)
+        colours.see([15])
+        colours.see([14 + count])
+        assert [colours(track) for track in (14, 14 + count, 15)] == own, "also when they come back, or are alone"
+
+    def test_what_is_remembered_is_bounded(self):
+        colours = Colours()
+        for track in range(1, 5000, 2):
+            colours.see([1, track, track + 1])
+        assert len(colours._of) <= 2003 and colours(1) == colour(1)
+
+    @pytest.mark.parametrize(("ids_on", "least"), [(1, 0.17), (2, 0.15), (3, 0.12), (4, 0.12), (11, 0.08)])
+    def test_ids_near_to_one_another_have_colours_far_apart(self, ids_on, least):
+        """Those that are there at the same time often are: no two of 24 ids in a row look alike."""
+        assert np.diagonal(np.roll(distances(RGB), -ids_on, axis=1)).min() > least
 
     def test_text_is_readable_on_each(self):
-        for paint in PALETTE:
-            assert (lightness(paint) + 0.05) / (lightness(INK) + 0.05) > 4.5, "WCAG's contrast for text"
+        ink = luminance(np.array(INK, float)[::-1])
+        assert ((luminance(RGB) + 0.05) / (ink + 0.05) > 4.5).all(), "WCAG's contrast for text"
 
-    @pytest.mark.parametrize(
-        "sees",
-        [
-            np.eye(3),
-            [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-            [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-        ],
-        ids=["normal", "protanopia", "deuteranopia"],
-    )
-    def test_no_two_look_the_same_to_anyone(self, sees):
-        linear = (np.array(PALETTE)[:, ::-1] / 255) ** 2.2
-        seen = np.clip(linear @ np.transpose(sees), 0, 1) ** (1 / 2.2) * 255
-        assert min(np.abs(a - b).max() for a, b in combinations(seen, 2)) > 20
+    @pytest.mark.parametrize("sees", ["PROTANOPIA", "DEUTERANOPIA"])
+    def test_no_two_look_the_same_to_the_colour_blind(self, sees):
+        seen = oklab(linear(RGB) @ np.transpose(SCRIPT[sees]))
+        apart = np.linalg.norm(seen[:, None] - seen, axis=-1)
+        assert apart[np.triu_indices(len(seen), 1)].min() > 0.04
+
+    def test_they_are_what_the_script_makes(self):
+        assert np.array_equal(SCRIPT["palette"](), RGB)
+
+
+class TestStyle:
+    BOXES = ((100, 100, 160, 220), (200, 150, 290, 300))
+
+    def drawn(self, canvas, **options):
+        image = canvas.copy()
+        annotator = Annotator(**options)
+        for step in range(10):
+            image[:] = GREY
+            annotator.draw(image, tracks([1, 2], np.add(self.BOXES, 4 * step), time_s=step / 30))
+        return touched(image)
+
+    @pytest.mark.parametrize("width", [1, 2, 3, 4, 7])
+    def test_lines_are_as_wide_as_asked_with_a_dark_edge(self, canvas, width):
+        plain = np.zeros_like(canvas)
+        cv2.rectangle(plain, (100, 100), (160, 220), colour(1), width)
+        image = canvas.copy()
+        Annotator(labels=False, line_width=width).draw(image, tracks([1], [[100, 100, 160, 220]]))
+        across, asked = image[160, :130], plain[160, :130].any(axis=1)
+        assert (across[asked] == colour(1)).all()
+        assert (across[np.flatnonzero(asked)[0] - 1] == INK).all()
+
+    def test_trails_are_as_wide_in_proportion(self, canvas):
+        thin, thick = (self.drawn(canvas, labels=False, line_width=width) for width in (2, 6))
+        assert thick[:, :135].sum() > 2 * thin[:, :135].sum(), "behind the first box are nothing but trails"
+
+    def test_without_labels_there_are_boxes_and_trails_only(self, canvas):
+        full, bare = self.drawn(canvas), self.drawn(canvas, labels=False)
+        assert (bare <= full).all()
+        assert full[122:133, 140:190].all() and not bare[122:132, 140:190].any(), "the plate above the first box"
+
+    def test_without_trails_there_is_nothing_behind(self, canvas):
+        behind = np.s_[215:235, 122:132]  # the first box's foot was there
+        assert self.drawn(canvas)[behind].any() and not self.drawn(canvas, trail_s=0)[behind].any()
+
+
+def test_in_a_crowd_labels_are_short_and_each_can_be_read(canvas):
+    """Three rows of ten people, a third of a label apart: each id's plate is there as a whole."""
+    boxes = [[60 + 30 * x, 100 + 50 * y, 84 + 30 * x, 170 + 50 * y] for y in range(3) for x in range(10)]
+    Annotator().draw(canvas, tracks(range(1, 31), boxes))
+    for track in range(1, 31):
+        found = [
+            cv2.matchTemplate(canvas, _label(text, colour(track), 11), cv2.TM_SQDIFF).min()
+            for text in (str(track), f"{track} person 0.90")
+        ]
+        assert min(found) < 1000, track  # it computes with rounded numbers
 
 
 def test_a_box_is_drawn_in_place_in_its_colour_with_a_label(canvas):

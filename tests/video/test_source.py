@@ -172,6 +172,30 @@ def test_time_is_the_containers_and_starts_at_zero(tmp_path: Path, suffix: str) 
     assert [frame.time_s for frame in open_source(path)] == pytest.approx(times_s, abs=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["images", "a sequence", "a video"])
+def test_a_given_rate_takes_the_place_of_the_sources_own_times(tmp_path: Path, kind: str) -> None:
+    """As of ffmpeg's -r before -i: of a time-lapse, say, or of images that nobody told the rate of."""
+    if kind == "a video":
+        path = write_video(tmp_path / "c.mp4", [picture(i) for i in range(6)], [0, 0.04, 0.08, 0.3, 1.0, 2.5])
+    else:
+        path = write_images(tmp_path / "S" / "img1", [f"{i}.png" for i in range(6)])
+    if kind == "a sequence":
+        (tmp_path / "S" / "seqinfo.ini").write_text("[Sequence]\nframeRate=14\n")
+    with open_source(path, vid_stride=2, fps=4) as source:
+        assert source.fps == 2
+        assert [frame.time_s for frame in source] == pytest.approx([0, 0.5, 1.0])
+
+
+def test_a_rate_is_a_positive_number_and_of_something_recorded(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for fps in (0, -1, math.nan, math.inf):
+        with pytest.raises(UsageError, match=f"fps is {fps}; it must be a number above 0"):
+            open_source(clip, fps=fps)
+    capture = cv2.VideoCapture
+    monkeypatch.setattr(cv2, "VideoCapture", lambda _: capture(str(clip)))  # OpenCV's real capture reads a file
+    with pytest.raises(UsageError, match="camera 7 is live, its frames come at their own times; leave out --fps"):
+        open_source("7", fps=25)
+
+
 @pytest.mark.parametrize("rotation", [0, 90, 180, -90])
 def test_rotation_metadata_turns_the_frames(tmp_path: Path, rotation: int) -> None:
     image = np.zeros((48, 96, 3), np.uint8)

@@ -72,9 +72,10 @@ def peers(
         return {}
     detector, reid = _shared_weights(config, folder)
     size = config.detector.imgsz
+    sides = [str(side) for side in ((size,) if isinstance(size, int) else size)]
     found: dict[str, Command] = {}
     if "ultralytics" in names:
-        yolo = [sys.executable, "-c", _YOLO, "track", f"source={clip}", f"model={detector}", f"imgsz={size}"]
+        yolo = [sys.executable, "-c", _YOLO, "track", f"source={clip}", f"model={detector}", f"imgsz={','.join(sides)}"]
         yolo += ["save=True", "save_txt=True", "project=yolo", "tracker=bytetrack.yaml"]
         found["yolo track (ByteTrack)"] = Command(yolo)
     if "boxmot" in names:
@@ -85,7 +86,8 @@ def peers(
                 "interpreter that has it with --boxmot-python"
             )
         boxmot = [str(script), "track", "--source", str(clip), "--detector", str(detector), "--reid", str(reid)]
-        boxmot += ["--tracker", "botsort", "--imgsz", str(size), "--save", "--save-txt", "--project", "boxmot"]
+        boxmot += [word for side in sides for word in ("--imgsz", side)]
+        boxmot += ["--tracker", "botsort", "--save", "--save-txt", "--project", "boxmot"]
         found["boxmot track (BoT-SORT, ReID)"] = Command(boxmot)
     return found
 
@@ -137,6 +139,7 @@ def measure(command: Command) -> Cost:
         start = time.perf_counter()
         process = subprocess.Popen(command.words, cwd=folder, stdout=output, stderr=output, env=environment)
         _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)  # waited for past its back, for the usage
         wall_s = time.perf_counter() - start
         if status:
             output.seek(0)

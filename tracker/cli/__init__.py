@@ -109,13 +109,16 @@ def _run(words: list[str]) -> int:
         name = words.pop(0)
     if not words and name == DEFAULT:
         words = ["--help"]
-    command = importlib.import_module(f"{__name__}.{name.replace('-', '_')}").command
+    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    command = module.command
     app = command
     if not isinstance(command, typer.Typer):
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         app.command()(command)
     program = "track" if name == DEFAULT else f"track {name}"
     try:
+        if name == DEFAULT:
+            words = module.translated(words)
         with system_libraries():
             code = int(get_command(app).main(words, prog_name=program, standalone_mode=False) or 0)
         if name == DEFAULT and "--help" in words:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -14,6 +15,7 @@ import typer
 
 from tracker.cli._options import option, overridden
 from tracker.config import AppearanceConfig, BankConfig, Config, DetectorConfig
+from tracker.errors import UsageError
 from tracker.jobs.interruption import pass_on
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def command(
         list[str] | None,
         option(DetectorConfig, "classes", about="Only these, by name or number; repeat or separate by commas."),
     ] = None,
-    imgsz: Annotated[int | None, option(DetectorConfig, "imgsz")] = None,
+    imgsz: Annotated[str | None, option(DetectorConfig, "imgsz", metavar="SIDE|HEIGHT,WIDTH")] = None,
     device: Annotated[str | None, option(Config, "device")] = None,
     half: Annotated[bool, option(DetectorConfig, "half", "--half")] = False,
     batch: Annotated[int | None, option(DetectorConfig, "batch")] = None,
@@ -53,6 +55,13 @@ def command(
     ] = None,
     no_reid: Annotated[bool, typer.Option("--no-reid", help="Motion alone, without appearance: faster.")] = False,
     vid_stride: Annotated[int, typer.Option(help="Look at every so manieth frame.")] = 1,
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            help="Frames/s of images, or of a video whose times are wrong; the video made of it runs as fast.",
+            show_default="the source's, 30 of images",
+        ),
+    ] = None,
     reconnect_for: Annotated[
         float, typer.Option(metavar="MINUTES", help="A live source that drops is waited for so long.", min=0)
     ] = 10.0,
@@ -67,6 +76,11 @@ def command(
     forecast: Annotated[
         float, typer.Option(metavar="SECONDS", help="Draw where each object will be so far ahead.", min=0)
     ] = 0.0,
+    no_labels: Annotated[bool, typer.Option("--no-labels", help="Draw boxes without id, class and score.")] = False,
+    no_trails: Annotated[bool, typer.Option("--no-trails", help="Draw no trails.")] = False,
+    line_width: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Of boxes and trails.", min=1, show_default="by the frame")
+    ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Look again when the video has ended: link tracks, fill gaps, smooth.")
     ] = False,
@@ -83,6 +97,9 @@ def command(
     that is needed to repeat it). Files are tracked one after another, live sources
     at the same time. SIGINT, SIGTERM and SIGHUP end it with all files complete.
 
+    Options of Ultralytics and BoxMOT that mean the same are understood, such as
+    --source, --output DIR, --save-txt or --conf-thres.
+
     Example: track video.mp4 --classes person,car
     """
     settings = overridden(
@@ -92,7 +109,7 @@ def command(
             "--conf": ("detector", "conf", conf),
             "--iou": ("detector", "iou", iou),
             "--classes": ("detector", "classes", [c for item in classes or () for c in item.split(",") if c] or None),
-            "--imgsz": ("detector", "imgsz", imgsz),
+            "--imgsz": ("detector", "imgsz", None if imgsz is None else _size(imgsz)),
             "--batch": ("detector", "batch", batch),
             "--half": ("detector", "half", half or None),
             "--reid": ("appearance", "model", reid),
@@ -103,7 +120,20 @@ def command(
     from tracker.jobs.run import Output, run
     from tracker.video.source import separate
 
-    output = Output(project, name or "", exist_ok, not no_video, as_json, show, forecast, offline, save_crops)
+    output = Output(
+        project,
+        name or "",
+        exist_ok,
+        video=not no_video,
+        json=as_json,
+        show=show,
+        forecast_s=forecast,
+        labels=not no_labels,
+        trails=not no_trails,
+        line_width=line_width or 0,
+        offline=offline,
+        crops=save_crops,
+    )
     prepare(settings, quiet)
     with _progress_bar(quiet) as progress:
         results = run(
@@ -113,6 +143,7 @@ def command(
             device=device,
             vid_stride=vid_stride,
             reconnect_s=60 * reconnect_for,
+            fps=fps,
             progress=progress,
             command=["track", *sys.argv[1:]],
         )
@@ -130,6 +161,15 @@ def command(
             pass_on(result.signal)
     if any(result.error for result in results):
         raise typer.Exit(1)
+
+
+def _size(imgsz: str) -> int | list[int]:
+    """What --imgsz says: a side, or a height and a width."""
+    try:
+        sides = [int(side) for side in imgsz.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--imgsz is {imgsz!r}; give pixels, as 640, or as HEIGHT,WIDTH: 384,640") from error
+    return sides[0] if len(sides) == 1 else sides
 
 
 def exported_models(model: str | None) -> dict[str, tuple[str, str, Any]]:
@@ -211,3 +251,97 @@ def _print_summary(result: SourceResult) -> None:
         f"  ms a frame: {stages} (stages overlap)\n"
         f"  results in {result.folder}"
     )
+
+
+# What people type who come from other trackers (Ultralytics' `yolo track`, BoxMOT, YOLOv5, ByteTrack): taken as our
+# option, or answered in one sentence. An underscore is as good as a hyphen.
+
+SAME = {
+    "--conf-thres": "--conf",
+    "--detector": "--model",
+    "--hide-labels": "--no-labels",
+    "--img": "--imgsz",
+    "--img-size": "--imgsz",
+    "--iou-thres": "--iou",
+    "--line-thickness": "--line-width",
+    "--nosave": "--no-video",
+    "--reid-model": "--reid",
+    "--reid-weights": "--reid",
+    "--save-crop": "--save-crops",
+    "--weights": "--model",
+    "--yolo-model": "--model",
+}
+"""Their option -> ours."""
+
+SOURCE = {"--source", "--input"}  # what follows is the source
+
+FOLDER = {"--output", "--output-dir", "--out"}  # what follows is this run's folder: --project and --name in one
+
+DONE = {
+    "--save",
+    "--save-txt",
+    "--save-vid",
+    "--show-conf",
+    "--show-labels",
+}  # what every run does
+
+_CONFIGURED = "has no option; write detector: {KEY: ...} into a YAML file and give it with --config"
+ANSWERS = {
+    "--tracker": "there is one tracker, and --config NAME chooses its settings for a kind of scene, as --config crowd",
+    "--tracking-method": "there is one tracker, and --config NAME chooses its settings for a kind of scene",
+    "--max-det": "how many are detected at most " + _CONFIGURED.replace("KEY", "max_detections"),
+    "--show-vid": "the frames are shown in a window by --show",
+}
+"""Their option -> what is said of it."""
+
+_ASSIGNED = re.compile(r"([a-z_]+)=(.*)")
+_ASSIGNABLE = {"--source", "--model", "--conf", "--iou", "--imgsz", "--device", "--classes", "--tracker", "--save-txt"}
+
+
+def translated(words: Sequence[str]) -> list[str]:
+    """The words of a command line, as `track run` takes them.
+
+    Raises:
+        UsageError: an option of others that has no counterpart, with what to do instead.
+    """
+    found: list[str] = []
+    given = iter(words)
+    for word in given:
+        if word == "--":  # no options from here on
+            return [*found, word, *given]
+        found += _translated(word, given)
+    return found
+
+
+def _translated(word: str, after: Iterator[str]) -> list[str]:
+    """What a word stands for; one that takes the next as its value takes it from `after`."""
+    if (assigned := _ASSIGNED.fullmatch(word)) and _option(assigned[1]) in _ASSIGNABLE and not Path(word).exists():
+        raise UsageError(f"{word} is Ultralytics' way of writing; write {_option(assigned[1])} {assigned[2]}")
+    if not word.startswith("--"):
+        return [word]
+    written, equals, value = word.partition("=")
+    option = _option(written)
+    if option in ANSWERS:
+        raise UsageError(f"{written}: {ANSWERS[option]}")
+    if option in DONE:
+        return []
+    if option in SOURCE:
+        return [value] if equals else []
+    if option in FOLDER:
+        return _folder(written, value or next(after, ""))
+    return [SAME.get(option, option) + equals + value]
+
+
+def _option(written: str) -> str:
+    return "--" + written.removeprefix("--").replace("_", "-")
+
+
+def _folder(written: str, value: str) -> list[str]:
+    path = Path(value)
+    if not value or path.suffix.lower() in (".mp4", ".avi", ".mkv", ".mov", ".webm", ".txt", ".csv", ".json"):
+        raise UsageError(
+            f"{written} {value}".rstrip() + " is no folder; give one, in which video.mp4, tracks.txt and more will be"
+        )
+    if path.name in ("", ".."):
+        return ["--project", value]
+    return ["--project", str(path.parent), "--name", path.name]

@@ -70,6 +70,7 @@ class YoloDetector:
     def _detect(self, frames: list[Image]) -> list[Detections]:
         """Frames of one size."""
         imgsz, stride, shape = self._config.imgsz, self._network.stride, frames[0].shape
+        sizes = letterbox_sizes(shape, imgsz, stride)
         copies: Any = None
         if self._one_by_one:
             boxed: Any = np.stack([letterbox(frame, imgsz, stride) for frame in frames])
@@ -77,21 +78,23 @@ class YoloDetector:
             from tracker.detection.yolo import letterbox_there, upload
 
             copies = upload(frames, self._device)
-            boxed = letterbox_there(copies, *letterbox_sizes(shape, imgsz, stride))
+            boxed = letterbox_there(copies, *sizes)
         rows = self._network(boxed)
         return [
-            self._finish(rows[rows[:, 0] == i, 1:], shape, boxed.shape[1:], None if copies is None else copies[i])
+            self._finish(rows[rows[:, 0] == i, 1:], shape, sizes, None if copies is None else copies[i])
             for i in range(len(frames))
         ]
 
-    def _finish(self, rows: Floats, frame: tuple[int, ...], boxed: tuple[int, ...], pixels: Any) -> Detections:
-        """(N, 6) candidates (box in the letterbox, score, class) -> what is kept, in the frame's pixels."""
+    def _finish(
+        self, rows: Floats, frame: tuple[int, ...], sizes: tuple[tuple[int, int], tuple[int, int]], pixels: Any
+    ) -> Detections:
+        """(N, 6) candidates (box in the letterbox of `sizes`, score, class) -> what is kept, in the frame's pixels."""
         if self._keep is not None:
             rows = rows[np.isin(rows[:, 5], self._keep)]
         if not self._network.end2end:
             rows = rows[suppress(rows, self._config.iou)]
         rows = rows[: self._config.max_detections]
-        xyxy = unletterbox(rows[:, :4], frame, boxed)
+        xyxy = unletterbox(rows[:, :4], frame, *sizes)
         proper = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)  # what lies in the padding has no area in the frame
         return Detections(xyxy[proper], rows[proper, 4], rows[proper, 5].astype(np.int64), pixels=pixels)
 

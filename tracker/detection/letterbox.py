@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -11,9 +11,12 @@ from tracker.structures import Floats, Image
 
 PAD = 114  # grey of the letterbox, as in YOLO's training
 
+Size: TypeAlias = int | tuple[int, int]
+"""What a frame is scaled to fit into: the side of a square, or height and width."""
 
-def letterbox(frame: Image, imgsz: int, stride: int = 32) -> Image:
-    """(H, W, 3) BGR -> RGB with a longer side of `imgsz`, centred on grey to sides that are multiples of `stride`."""
+
+def letterbox(frame: Image, imgsz: Size, stride: int = 32) -> Image:
+    """(H, W, 3) BGR -> RGB as large as fits into `imgsz`, centred on grey to sides that are multiples of `stride`."""
     (height, width), (tall, wide) = letterbox_sizes(frame.shape, imgsz, stride)
     if frame.shape[:2] != (height, width):
         frame = cast(Image, cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR))
@@ -23,23 +26,21 @@ def letterbox(frame: Image, imgsz: int, stride: int = 32) -> Image:
     return boxed
 
 
-def letterbox_sizes(shape: tuple[int, ...], imgsz: int, stride: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(height, width) of the scaled picture of an image of `shape`, and of the letterbox around it."""
-    width, height = _scaled_size(shape, -(-imgsz // stride) * stride)
+def letterbox_sizes(shape: tuple[int, ...], imgsz: Size, stride: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(height, width) of the scaled picture of an image of `shape`, at least 1 px each, and of the letterbox around it.
+
+    The letterbox is no larger than the picture needs: the same for 640 and for 384,640 where the frame is 16:9.
+    """
+    tall, wide = (-(-side // stride) * stride for side in ((imgsz, imgsz) if isinstance(imgsz, int) else imgsz))
+    gain = min(tall / shape[0], wide / shape[1])
+    height, width = max(1, round(shape[0] * gain)), max(1, round(shape[1] * gain))
     return (height, width), (-(-height // stride) * stride, -(-width // stride) * stride)
 
 
-def unletterbox(xyxy: Floats, frame: tuple[int, ...], boxed: tuple[int, ...]) -> Floats:
-    """(N, 4) boxes in the letterbox -> in the frame, clipped to it."""
-    width, height = _scaled_size(frame, max(boxed[:2]))
-    gain = min(boxed[0] / frame[0], boxed[1] / frame[1])
-    left, top = (boxed[1] - width) // 2, (boxed[0] - height) // 2
-    moved = (xyxy - np.array([left, top, left, top], np.float32)) / np.float32(gain)
+def unletterbox(xyxy: Floats, frame: tuple[int, ...], picture: tuple[int, int], boxed: tuple[int, int]) -> Floats:
+    """(N, 4) boxes in the letterbox -> in the frame, clipped to it; `picture` and `boxed` as `letterbox_sizes`."""
+    gain = picture[1] / frame[1], picture[0] / frame[0]  # which differ a little where a side was rounded
+    left, top = (boxed[1] - picture[1]) // 2, (boxed[0] - picture[0]) // 2
+    moved = (xyxy - np.array([left, top, left, top], np.float32)) / np.array([*gain, *gain], np.float32)
     inside: Floats = np.clip(moved, 0, np.array([frame[1], frame[0]] * 2, np.float32))
     return inside
-
-
-def _scaled_size(shape: tuple[int, ...], imgsz: int) -> tuple[int, int]:
-    """Width and height of an image of `shape` (H, W, ...) scaled to a longer side of `imgsz`, at least 1 px each."""
-    gain = imgsz / max(shape[:2])
-    return max(1, round(shape[1] * gain)), max(1, round(shape[0] * gain))

@@ -16,9 +16,11 @@ from torch import Tensor
 from tracker.boxes import cxcywh_to_xyxy, iou
 from tracker.config import DetectorConfig
 from tracker.detection.detector import find_weights
-from tracker.detection.letterbox import letterbox, unletterbox
+from tracker.detection.letterbox import letterbox, letterbox_sizes, unletterbox
 from tracker.detection.yolo import load
 from tracker.structures import Floats, Image
+
+_STRIDE = 32  # of the network: what the sides of its input are multiples of
 
 
 class DetectorFeatures:
@@ -34,7 +36,7 @@ class DetectorFeatures:
 
     def __init__(self, config: DetectorConfig | None = None, device: str = "cpu") -> None:
         self._imgsz = (config or DetectorConfig()).imgsz
-        self.crop_size = self._imgsz, self._imgsz
+        self.crop_size = (self._imgsz, self._imgsz) if isinstance(self._imgsz, int) else self._imgsz
         self.device = torch.device(device)
         self._network: Any = load(find_weights((config or DetectorConfig()).model))[0].to(self.device)
         self._maps: list[Tensor] = []
@@ -50,11 +52,12 @@ class DetectorFeatures:
         The cell taken for a box is the one with the highest product of its score and its own box's overlap.
         """
         boxes = np.asarray(xyxy, np.float32).reshape(-1, 4)
-        pixels = letterbox(frame, self._imgsz)
+        sizes = letterbox_sizes(frame.shape, self._imgsz, _STRIDE)
+        pixels = letterbox(frame, self._imgsz, _STRIDE)
         batch = torch.from_numpy(pixels).to(self.device).permute(2, 0, 1)[None].float() / 255
         output = self._network(batch)
         rows = (output[0] if isinstance(output, tuple) else output)[0].T.cpu().numpy()  # box, a score for each class
-        found = unletterbox(cxcywh_to_xyxy(rows[:, :4]), frame.shape, pixels.shape)
+        found = unletterbox(cxcywh_to_xyxy(rows[:, :4]), frame.shape, *sizes)
         cells = (iou(boxes, found) * rows[:, 4:].max(axis=1)).argmax(axis=1)
         length = min(feature_map.shape[1] for feature_map in self._maps)
         columns = [

@@ -73,7 +73,7 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
         if sequence is not None:
             raise UsageError(f"{run} is the run of one source, not of sequences; leave out --sequence")
         source = record["source"]
-        frames = _of_source(tracker, _then(folder, source["given"]), source["vid_stride"])
+        frames = _of_source(tracker, _then(folder, source["given"]), source["vid_stride"], source.get("fps"))
         return Repetition(tracker, frames, run / "tracks.txt", config.bank.report_delay_s, changed)
     frames, name = _of_sequence(tracker, run, record, sequence)
     return Repetition(
@@ -90,12 +90,12 @@ def _then(folder: str, given: Any) -> Any:
 
 
 def _of_source(
-    tracker: Tracker, source: str | list[str], vid_stride: int
+    tracker: Tracker, source: str | list[str], vid_stride: int, fps: float | None
 ) -> Callable[[], Generator[Given, None, None]]:
     def frames() -> Generator[Given, None, None]:
         from tracker.system.device import resolve_device
 
-        with open_source(source, vid_stride) as opened:
+        with open_source(source, vid_stride, fps=fps) as opened:
             if opened.live:
                 raise SourceError(f"{source} is live, what was seen there is gone; explain a run of a recorded video")
             seconds = {"decode": 0.0, "detect": 0.0}

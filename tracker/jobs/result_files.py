@@ -17,7 +17,7 @@ import numpy as np
 
 from tracker.jobs.result_folder import CROPS, JSON, VIDEO, Output
 from tracker.output.crops import CropWriter
-from tracker.output.draw import Annotator
+from tracker.output.draw import TRAIL_S, Annotator
 from tracker.output.video_writer import VideoWriter
 from tracker.output.window import Window
 from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter, Writer
@@ -70,7 +70,7 @@ class ResultFiles:
             if output.crops:
                 add(CropWriter(folder / CROPS))
             if output.video or output.show:
-                add(Annotator(forecast_s=output.forecast_s))
+                add(Annotator(TRAIL_S if output.trails else 0.0, output.forecast_s, output.labels, output.line_width))
             if output.video:
                 part = _LIVE_PART if source.live else _FILE_PART
                 add(VideoWriter(folder / VIDEO, source.fps, part_frames=part, begun=begun))

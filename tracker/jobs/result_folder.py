@@ -45,6 +45,9 @@ class Output:
         json: leave `tracks.jsonl` too.
         show: show the frames in a window; Q or Escape there ends the run.
         forecast_s: draw where each object will be so many seconds ahead; 0: not.
+        labels: draw id, class and score at each box.
+        trails: draw the way each object came.
+        line_width: of what is drawn, in pixels; 0: by the frame's size.
         crops: leave `crops/ID.jpg`, the best picture of every track.
         offline: at the end of a source, replace its tables by what a second look made of them
             (`tracker.smoothing.offline`), and draw the video from that.
@@ -57,6 +60,9 @@ class Output:
     json: bool = False
     show: bool = False
     forecast_s: float = 0.0
+    labels: bool = True
+    trails: bool = True
+    line_width: int = 0
     offline: bool = False
     crops: bool = False
 

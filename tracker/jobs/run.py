@@ -111,6 +111,7 @@ def run(
     device: str | None = None,
     vid_stride: int = 1,
     reconnect_s: float = 600.0,
+    fps: float | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
     command: Sequence[str] = (),
 ) -> list[SourceResult]:
@@ -123,6 +124,7 @@ def run(
         device: as for `Tracker`.
         vid_stride: look at every so manieth frame.
         reconnect_s: a live source that has worked once is waited for so long when it drops.
+        fps: as for `open_source`, of every source.
         progress: called after each frame, in the thread of its source.
         command: the command line, to be noted in `run.yaml`.
 
@@ -145,7 +147,7 @@ def run(
     folders = ResultFolders(output, sources)
     live = [n for n, source in enumerate(sources) if len(sources) > 1 and _is_live(source, vid_stride, reconnect_s)]
     networks = _Networks(config, device)
-    job = _Job(networks, folders, vid_stride, reconnect_s, progress, command, beside_others=bool(live))
+    job = _Job(networks, folders, vid_stride, reconnect_s, fps, progress, command, beside_others=bool(live))
     results: dict[int, SourceResult] = {}
 
     def track(number: int) -> None:
@@ -231,6 +233,7 @@ class _Job:
     folders: ResultFolders
     vid_stride: int
     reconnect_s: float
+    fps: float | None
     progress: Callable[[Progress], None]
     command: Sequence[str]
     beside_others: bool
@@ -253,7 +256,7 @@ class _Job:
 
     @contextmanager
     def _opened(self, source: Any) -> Iterator[Source]:
-        with open_source(source, self.vid_stride, self.reconnect_s) as opened:
+        with open_source(source, self.vid_stride, self.reconnect_s, self.fps) as opened:
             self._reading.add(opened)
             try:
                 yield opened
@@ -381,6 +384,7 @@ class _Job:
                 "frames_per_s": round(source.fps, 4),
                 "frame_count": source.frame_count,
                 "vid_stride": self.vid_stride,
+                "fps": self.fps,
             },
             "offline": self.folders.output.offline,
         } | provenance.conditions(tracker.config, device)

@@ -18,34 +18,59 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from tracker.output.labels import LabelPlaces
-from tracker.structures import Floats, Image, Status, Tracks
+from tracker.structures import Floats, Image, Ints, Status, Tracks
 
 if TYPE_CHECKING:
     from tracker.video.source import Frame
 
 Colour = tuple[int, int, int]
 
-# BGR. Ten colours of middling to high lightness and moderate chroma, chosen by farthest-point search in OKLab under
-# normal sight and simulated protanopia and deuteranopia (Machado et al., 2009), ordered so that ids that follow one
-# another differ most. Dark text is readable on each.
-PALETTE: tuple[Colour, ...] = (
-    (94, 242, 188),
-    (121, 81, 228),
-    (242, 134, 107),
-    (201, 255, 107),
-    (188, 94, 188),
-    (255, 188, 255),
-    (0, 148, 134),
-    (188, 201, 81),
-    (255, 161, 188),
-    (121, 148, 242),
-)
+# RGB, as `scripts/make_palette.py` makes them: 24 colours far apart in OKLab, under normal sight and under simulated
+# protanopia and deuteranopia, in an order that keeps those of neighbouring ids furthest apart. Dark text is readable.
+_HEX = """
+    ff4bb4 c3c300 7896e1 00f0c3 d29669 ff1e1e 009687 e1f087 f069ff 3cf0ff 00e169 c36969
+    0f87d2 69c396 ff6900 d24bc3 96ffe1 ff96c3 2db44b a5ff00 00d2ff a55aff ffc396 a5783c
+"""
+PALETTE: tuple[Colour, ...] = tuple((int(h[4:], 16), int(h[2:4], 16), int(h[:2], 16)) for h in _HEX.split())
 INK: Colour = (24, 20, 18)
+TRAIL_S = 1.5  # seconds of the way behind each object
+_NEIGHBOURS = np.array([[1], [2], [3], [4], [3], [2], [1]]) / 16  # how much each counts in a trail's point
 
 
 def colour(track_id: int) -> Colour:
-    """The colour of a track (BGR), the same in every frame, video and run."""
+    """The colour of a track (BGR), unless one that is there when it comes has it already."""
     return PALETTE[(track_id - 1) % len(PALETTE)]
+
+
+class Colours:
+    """A colour for each track, that of its id or, where one that is there has it, the next that is free.
+
+    A track keeps its colour, also when it comes back, as long as it is among the last `_REMEMBERED`.
+    """
+
+    _REMEMBERED = 2000
+
+    def __init__(self) -> None:
+        self._of: dict[int, Colour] = {}
+
+    def see(self, ids: list[int]) -> None:
+        """Choose for those that are new."""
+        new = [track for track in ids if track not in self._of]
+        taken = {self._of[track] for track in ids if track in self._of} if new else set()
+        for track in sorted(new):
+            wanted = (colour(other) for other in range(track, track + len(PALETTE)))
+            taken.add(
+                self._of.setdefault(track, next((paint for paint in wanted if paint not in taken), colour(track)))
+            )
+        if len(self._of) > self._REMEMBERED:
+            here = set(ids)
+            gone = [track for track in self._of if track not in here]
+            for track in gone[: len(self._of) - self._REMEMBERED]:
+                del self._of[track]
+
+    def __call__(self, track_id: int) -> Colour:
+        """The colour of a track that was seen."""
+        return self._of.get(track_id) or colour(track_id)
 
 
 class Annotator:
@@ -57,17 +82,24 @@ class Annotator:
     Args:
         trail_s: seconds of the way drawn behind each object; 0 draws none.
         forecast_s: seconds ahead to draw as a path in a corridor that holds the foot with 90 %; 0 draws none.
+        labels: write id, class and score at each box; in a crowd, where there is no room for that, the id.
+        line_width: of the boxes in pixels, and by it of trails and forecasts; 0: by the frame's size.
     """
 
     _FORECAST_STEPS = 8
     _SIGMAS_90 = 2.146  # radius that holds 90 % of a two-dimensional Gaussian
     _TRAIL_POINTS = 48
 
-    def __init__(self, trail_s: float = 1.5, forecast_s: float = 0.0) -> None:
+    def __init__(
+        self, trail_s: float = TRAIL_S, forecast_s: float = 0.0, labels: bool = True, line_width: int = 0
+    ) -> None:
         self._trail_s = trail_s
         self._forecast_s = forecast_s
+        self._labels = labels
+        self._line_width = line_width
         self._trails: dict[int, deque[tuple[float, float, float]]] = {}
         self._places = LabelPlaces()
+        self._colour = Colours()
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Draw on `frame.image`."""
@@ -80,59 +112,60 @@ class Annotator:
         """Draw believed tracks on a (H, W, 3) BGR image, in place."""
         rows = tracks.confirmed
         rows = rows[np.argsort(rows.xyxy[:, 3], kind="stable")]  # the nearest object last, over those behind it
+        short = 480 * self._line_width or min(image.shape[:2])  # side of a frame whose lines are so wide
+        line = self._line_width or max(2, round(short / 480))
+        self._colour.see(rows.ids.tolist())
         if self._trail_s > 0:
-            self._draw_trails(image, rows)
+            self._draw_trails(image, rows, max(1.0, short / 300))
         if self._forecast_s > 0:
-            self._draw_forecasts(image, rows)
-        line = max(2, round(min(image.shape[:2]) / 480))
+            self._draw_forecasts(image, rows, max(1, round(short / 540)))
         corners = np.rint(rows.xyxy).astype(np.int64)
         for track_id, box, status in zip(rows.ids.tolist(), corners.tolist(), rows.status.tolist(), strict=True):
-            _draw_box(image, box, colour(track_id), line, dashed=status == Status.PREDICTED)
-        self._draw_labels(image, rows, corners, line)
+            _draw_box(image, box, self._colour(track_id), line, dashed=status == Status.PREDICTED)
+        if self._labels:
+            self._draw_labels(image, rows, corners, line)
 
     def _draw_labels(self, image: Image, rows: Tracks, corners: NDArray[np.int64], line: int) -> None:
         """Draw the label of each box (N, 4), the last one's on top."""
         height_px = max(11, round(min(image.shape[:2]) / 54))
         columns = rows.ids, rows.classes, rows.scores, rows.status
-        plates = []
+        full, short = [], []
         for track_id, number, score, status in zip(*(column.tolist() for column in columns), strict=True):
             text = f"{track_id} {rows.names.get(number, number)}"
             if status != Status.PREDICTED:
                 text += f" {score:.2f}"
-            plates.append(_label(text, colour(track_id), height_px))
-        sizes = np.array([plate.shape[1::-1] for plate in plates], np.int64).reshape(-1, 2)
-        places = self._places(rows.ids, corners, sizes, (image.shape[1], image.shape[0]), line)
-        for plate, (left, top) in zip(plates, places.tolist(), strict=True):
-            _paste(image, plate, left, top)
+            full.append(_label(text, self._colour(track_id), height_px))
+            short.append(_label(str(track_id), self._colour(track_id), height_px))
+        whole, places = self._places(rows.ids, corners, _sizes(full), _sizes(short), image.shape[1::-1], line)
+        for row, (left, top) in enumerate(places.tolist()):
+            _paste(image, full[row] if whole[row] else short[row], left, top)
 
-    def _draw_trails(self, image: Image, rows: Tracks) -> None:
+    def _draw_trails(self, image: Image, rows: Tracks, line: float) -> None:
         now = rows.time_s
         feet = _feet(rows.xyxy)
         for track_id, (x, y) in zip(rows.ids.tolist(), feet.tolist(), strict=True):
             self._trails.setdefault(track_id, deque(maxlen=self._TRAIL_POINTS)).append((now, x, y))
         for track_id in [i for i, trail in self._trails.items() if now - trail[-1][0] > self._trail_s]:
             del self._trails[track_id]
-        line = max(1.0, min(image.shape[:2]) / 300)
         for track_id, trail in self._trails.items():
             while now - trail[0][0] > self._trail_s:
                 trail.popleft()
             if len(trail) > 1:
                 points = np.array(trail)
                 strength = 1 - (now - points[:, 0]) / self._trail_s
-                _draw_trail(image, _smooth(points[:, 1:]), strength, colour(track_id), line)
+                _draw_trail(image, _smooth(points[:, 1:]), strength, self._colour(track_id), line)
 
-    def _draw_forecasts(self, image: Image, rows: Tracks) -> None:
+    def _draw_forecasts(self, image: Image, rows: Tracks, line: int) -> None:
         if not len(rows):
             return
         forecast = rows.forecast(self._FORECAST_STEPS, self._forecast_s / self._FORECAST_STEPS)
         now, ahead = _feet(rows.xyxy), _feet(forecast.xyxy)
         radii = self._SIGMAS_90 * np.stack([forecast.std[..., [0, 2]].mean(axis=-1), forecast.std[..., 3]], axis=-1)
         known = ~np.isnan(ahead[:, 0, 0])  # nothing was forecast of what is here in hindsight only
-        line = max(1, round(min(image.shape[:2]) / 540))
         for track_id, start, path, radius in zip(
             rows.ids[known].tolist(), now[known], ahead[known], radii[known], strict=True
         ):
-            _draw_forecast(image, np.concatenate([start[None], path]), radius, colour(track_id), line)
+            _draw_forecast(image, np.concatenate([start[None], path]), radius, self._colour(track_id), line)
 
 
 def _feet(xyxy: Floats) -> NDArray[np.float64]:
@@ -142,15 +175,14 @@ def _feet(xyxy: Floats) -> NDArray[np.float64]:
 
 def _smooth(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """(P, 2) points averaged with their neighbours: a detector's box jitters, its object does not."""
-    weights = np.array([1, 2, 3, 4, 3, 2, 1]) / 16
-    padded = np.pad(points, ((3, 3), (0, 0)), mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(padded, len(weights), axis=0) @ weights
+    return np.asarray(cv2.filter2D(points, -1, _NEIGHBOURS, borderType=cv2.BORDER_REPLICATE), np.float64)
 
 
 def _draw_box(image: Image, box: list[int], paint: Colour, line: int, *, dashed: bool) -> None:
     left, top, right, bottom = box
     if not dashed:
-        edge = line // 2 + 1  # a dark edge around it sets it off from a background of its own colour
+        covered = (line + 1) // 2 if line > 1 else 0  # on each side, by OpenCV
+        edge = covered + 1  # a dark edge around it sets it off from a background of its own colour
         cv2.rectangle(image, (left - edge, top - edge), (right + edge, bottom + edge), INK, 1)
         cv2.rectangle(image, (left, top), (right, bottom), paint, line)
         return
@@ -246,6 +278,11 @@ def _label(text: str, paint: Colour, height_px: int) -> Image:
     plate = Pillow.new("RGB", (width, round(height_px * 1.3)), paint)
     ImageDraw.Draw(plate).text((pad, plate.height / 2), text, fill=INK, font=font, anchor="lm")
     return np.asarray(plate)
+
+
+def _sizes(plates: list[Image]) -> Ints:
+    """(N, 2) width and height."""
+    return np.array([plate.shape[1::-1] for plate in plates], np.int64).reshape(-1, 2)
 
 
 def _paste(image: Image, plate: Image, left: int, top: int) -> None:

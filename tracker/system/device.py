@@ -27,6 +27,10 @@ def resolve_device(name: str) -> str:
         wanted = "cuda:0"
     elif wanted.isdecimal():
         wanted = f"cuda:{int(wanted)}"
+    if wanted == "mps":
+        raise UsageError(
+            f"device {name!r}, Apple's GPU, is not used by this tracker; choose one of: auto, {', '.join(devices)}"
+        )
     if wanted not in devices:
         raise UsageError(f"device {name!r} is not available here; choose one of: auto, {', '.join(devices)}")
     return wanted

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import glob
+import math
 import os
 import re
 import threading
@@ -57,7 +58,10 @@ class Frame:
 
 
 def open_source(
-    source: str | int | Path | Sequence[str | Path], vid_stride: int = 1, reconnect_s: float = RECONNECT_S
+    source: str | int | Path | Sequence[str | Path],
+    vid_stride: int = 1,
+    reconnect_s: float = RECONNECT_S,
+    fps: float | None = None,
 ) -> Source:
     """Opens one source.
 
@@ -67,16 +71,23 @@ def open_source(
         vid_stride: take every `vid_stride`-th frame.
         reconnect_s: how long a live source that has worked is tried again after its last picture, with growing pauses;
             `math.inf`: for ever. Its absence counts in the frames' times.
+        fps: frames/s of a recorded source that tells none or wrong ones, in the place of its own times; None: its own
+            (of images those of a `seqinfo.ini`, else 30).
 
     Raises:
         SourceError: it does not exist, may not be read, holds no pictures, does not answer.
-        UsageError: `vid_stride` below 1, `reconnect_s` below 0.
+        UsageError: `vid_stride` below 1, `reconnect_s` below 0, `fps` no positive number, or given of a live source.
     """
     if vid_stride < 1:
         raise UsageError(f"vid_stride is {vid_stride}; it must be at least 1")
     if not reconnect_s >= 0:
         raise UsageError(f"reconnect_s is {reconnect_s}; it must be at least 0")
-    return Source(_reader(source, reconnect_s), vid_stride)
+    if fps is not None and not 0 < fps < math.inf:
+        raise UsageError(f"fps is {fps}; it must be a number above 0")
+    reader = _reader(source, reconnect_s)
+    if fps is not None and reader.live:
+        raise UsageError(f"{reader.shown} is live, its frames come at their own times; leave out --fps")
+    return Source(reader, vid_stride, fps)
 
 
 def separate(sources: Iterable[str | int | Path]) -> list[str | int | Path | list[Path]]:
@@ -112,12 +123,13 @@ class Source:
 
     _unread: bool  # whether the running thread still waits for its iteration
 
-    def __init__(self, reader: Reader, vid_stride: int = 1) -> None:
+    def __init__(self, reader: Reader, vid_stride: int = 1, fps: float | None = None) -> None:
         self._reader = reader
         self._stride = vid_stride
+        self._fps = fps
         self.name = reader.name
         self.live = reader.live
-        self.fps = reader.fps / vid_stride
+        self.fps = (fps or reader.fps) / vid_stride
         count = None if reader.live else reader.frame_count
         self.frame_count = None if count is None else -(-count // vid_stride)
         self._start()
@@ -150,7 +162,8 @@ class Source:
         self.close()
 
     def _start(self) -> None:
-        frames = partial(_frames, self._reader, self._stride)  # no reference to the source, which can be collected
+        # No reference to the source, which can be collected
+        frames = partial(_frames, self._reader, self._stride, self._fps)
         self._ahead = _Ahead(frames, self._reader)
         self._end = weakref.finalize(self, self._ahead.close)
         self._unread = True
@@ -224,10 +237,10 @@ class _Ahead:
         return None
 
 
-def _frames(reader: Reader, stride: int, stop: threading.Event) -> Iterator[Frame]:
-    clock = Clock(1 / reader.fps)
+def _frames(reader: Reader, stride: int, fps: float | None, stop: threading.Event) -> Iterator[Frame]:
+    clock = Clock(1 / (fps or reader.fps))
     for index, (stamp, image) in enumerate(reader.pictures(stop)):
-        time_s = clock(stamp)
+        time_s = clock(stamp if fps is None else None)
         if index % stride == 0:
             yield Frame(image(), index + 1, time_s)
 
