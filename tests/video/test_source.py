@@ -598,9 +598,34 @@ def test_damaged_animations_are_named(tmp_path: Path, name: str) -> None:
 
 
 def test_pages_of_16_bits_become_8_as_single_ones_do(tmp_path: Path) -> None:
-    pages = [np.full((48, 64, 3), 257 * grey(i), np.uint16) for i in range(3)]
+    pages = [np.full((48, 64), 257 * grey(i), np.uint16) for i in range(3)]
     cv2.imwritemulti(str(tmp_path / "stack.tif"), pages)
     assert [index_of(frame) for frame in open_source(tmp_path / "stack.tif")] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp"])
+def test_an_animation_is_decoded_once_and_has_its_own_rate(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [PIL.Image.fromarray(picture(i)) for i in range(12)]
+    pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:], duration=40)
+    pillow, opened = PIL.Image.open, []
+    monkeypatch.setattr(PIL.Image, "open", lambda path: (opened.append(path), pillow(path))[1])
+    with open_source(tmp_path / name) as source:
+        assert source.fps == pytest.approx(25)
+        assert len(list(source)) == 12
+    assert len(opened) == 3, "its times, when it is opened and when it is read, and its pictures"
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".jpg"])
+def test_plain_images_are_looked_at_by_opencv_alone(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(tmp_path, [f"{i}{suffix}" for i in range(3)])
+    pillow, opened = PIL.Image.open, []
+    monkeypatch.setattr(PIL.Image, "open", lambda path: (opened.append(path), pillow(path))[1])
+    assert [index_of(frame) for frame in open_source(tmp_path)] == [0, 1, 2]
+    assert opened == []
 
 
 def test_hidden_images_are_no_frames(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -46,16 +46,19 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     image = None
     # libpng writes to stderr by itself when a file was cut off, so such a file is not handed to it
     if data and not (data.startswith(b"\x89PNG") and b"IEND" not in data):
-        with quiet():
+        with quiet(), suppress(cv2.error):  # which is raised for more pixels than OpenCV takes
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise SourceError(f"cannot read image {path}: it is damaged or no image; replace or remove it")
+        raise unreadable(path)
     return np.asarray(image, np.uint8)
 
 
+def unreadable(path: Path) -> SourceError:
+    """What to raise where a file's bytes are there and its pixels are not."""
+    return SourceError(f"cannot read image {path}: it is damaged or no image; replace or remove it")
+
+
 _lock = threading.Lock()
-
-
 _inside, _level = 0, 0  # how many threads are inside, and OpenCV's level before the first came in
 
 
