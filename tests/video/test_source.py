@@ -617,6 +617,26 @@ def test_an_animation_is_decoded_once_and_has_its_own_rate(
     assert len(opened) == 3, "its times, when it is opened and when it is read, and its pictures"
 
 
+@pytest.mark.parametrize("ahead, calls", [(1 << 20, 2), (4 * 48 * 64 * 3, 4)])
+def test_pages_are_read_several_at_a_time(
+    tmp_path: Path, ahead: int, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenCV goes through a TIFF from its first page each time: 1000 pages took 40 s."""
+    shapes = [(48, 64), (24, 32), (48, 64)]
+    pages = [np.full((*shapes[i % 3], 3), grey(i), np.uint8) for i in range(12)]
+    cv2.imwritemulti(str(tmp_path / "stack.tif"), pages)
+    opencv, made = cv2.imreadmulti, []
+    monkeypatch.setattr(cv2, "imreadmulti", lambda *given, **flags: (made.append(given), opencv(*given, **flags))[1])
+    monkeypatch.setattr("tracker.video.animation._AHEAD_BYTES", ahead)
+    with open_source(tmp_path / "stack.tif") as source:
+        frames = list(source)
+        assert len(made) == calls
+    assert [index_of(frame) for frame in frames] == list(range(12))
+    assert [frame.image.shape[:2] for frame in frames] == 4 * shapes
+    with open_source(tmp_path / "stack.tif", vid_stride=5) as source:
+        assert [index_of(frame) for frame in source] == [0, 5, 10]
+
+
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".jpg"])
 def test_plain_images_are_looked_at_by_opencv_alone(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +16,7 @@ from tracker.system.images import quiet, read_image, unreadable
 
 _SINGLE = frozenset({".jpg", ".jpeg", ".bmp"})
 _PAGED = frozenset({".tif", ".tiff"})
+_AHEAD_BYTES = 64 << 20  # of pages, as pixels
 _HEAD_BYTES = 1 << 16  # within which a PNG says that it is animated
 
 
@@ -47,7 +47,8 @@ def pictures(path: Path, count: int) -> Iterator[Callable[[], Image]]:
     if not count:
         yield partial(read_image, path)
     elif path.suffix.lower() in _PAGED:
-        yield from (partial(_page, path, number) for number in range(count))
+        pages = _Pages(path)
+        yield from (partial(pages, number) for number in range(count))
     else:
         with ExitStack() as stack:
             try:
@@ -71,14 +72,30 @@ def _duration(file: PIL.Image.Image, number: int) -> float:
     return float(file.info.get("duration", 0)) / 1000
 
 
-def _page(path: Path, number: int) -> Image:
-    """By OpenCV, as single images: Pillow clips 16 bits where OpenCV scales them."""
-    pages: Sequence[Any] = ()
-    with quiet(), suppress(cv2.error):
-        pages = cv2.imreadmulti(str(path), number, 1, flags=cv2.IMREAD_COLOR)[1]
-    if not pages:
-        raise unreadable(path)
-    return np.asarray(pages[0], np.uint8)
+class _Pages:
+    """The pages of a TIFF, by OpenCV as single images are: Pillow clips 16 bits where OpenCV scales them.
+
+    OpenCV goes through the file from its first page each time, so several are read at a time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._first, self._pages = 0, self._read(0, 1)
+
+    def __call__(self, number: int) -> Image:
+        if not self._first <= number < self._first + len(self._pages):
+            largest = max((page.nbytes for page in self._pages), default=_AHEAD_BYTES)
+            self._first, self._pages = number, self._read(number, max(1, _AHEAD_BYTES // largest))
+            self._pages = self._pages or self._read(number, 1)  # a damaged one takes its neighbours with it
+        if not self._pages:
+            raise unreadable(self._path)
+        return self._pages[number - self._first]
+
+    def _read(self, first: int, count: int) -> list[Image]:
+        with quiet(), suppress(cv2.error):
+            found = cv2.imreadmulti(str(self._path), first, count, flags=cv2.IMREAD_COLOR)[1]
+            return [np.asarray(page, np.uint8) for page in found]
+        return []
 
 
 def _frame(file: PIL.Image.Image, path: Path, number: int) -> Image:
