@@ -103,6 +103,24 @@ def test_waiting_for_a_source_ends_at_once_when_it_is_closed(monkeypatch: pytest
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
+def test_an_iteration_that_waits_for_its_first_frame_ends_when_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(container, "SILENCE_S", 20.0)
+    again: list[Frame] = []
+    with TcpSource([Session(frames=40, end="reset"), Session(silent="all")], "http") as server:
+        source = open_source(server.url)
+        assert next(iter(source)).number == 1
+        reader = threading.Thread(target=lambda: again.extend(source), daemon=True)
+        reader.start()
+        while server.connections < 2:
+            time.sleep(0.01)
+        closer = threading.Thread(target=source.close)
+        closer.start()
+        reader.join(5)
+        assert not reader.is_alive()
+        assert again == []
+    closer.join()
+
+
 @pytest.mark.parametrize("speed", [0.5, 3.0])
 def test_times_are_the_stamps_however_fast_they_come(speed: float) -> None:
     with TcpSource([Session(frames=40, speed=speed, end="reset")], "tcp") as server:

@@ -265,6 +265,53 @@ def test_closing_in_another_thread_ends_the_iteration(clip: Path) -> None:
     assert len(list(frames)) == 0
 
 
+def test_a_source_that_is_closed_before_it_is_read_has_no_frames(clip: Path) -> None:
+    """As where a run is stopped from another thread between opening and reading."""
+    source = open_source(clip)
+    begun = iter(source)
+    closer = threading.Thread(target=source.close)
+    closer.start()
+    closer.join()
+    assert list(begun) == []
+    assert decode_threads() == []
+    source = open_source(clip)
+    source.close()
+    assert list(source) == []
+    assert decode_threads() == []
+
+
+def test_a_source_that_was_read_and_closed_is_opened_again_not_iterated(clip: Path) -> None:
+    with open_source(clip) as source:
+        assert len(list(source)) == 40
+        later = iter(source)
+    assert list(later) == [], "it belongs to the time before"
+    with pytest.raises(UsageError, match=r"clip\.mp4 is closed; open it again"):
+        iter(source)
+    assert decode_threads() == []
+
+
+def test_whenever_it_is_closed_everything_ends(clip: Path) -> None:
+    moments_s = np.random.default_rng(0).uniform(0, 0.03, 40)
+    for moment_s in moments_s:
+        source = open_source(clip)
+        ended: list[str] = []
+
+        def read_on(source: Source = source, ended: list[str] = ended) -> None:
+            with suppress(UsageError):
+                while True:
+                    for _ in source:
+                        pass
+            ended.append("reader")
+
+        reader = threading.Thread(target=read_on, daemon=True)
+        reader.start()
+        time.sleep(moment_s)
+        source.close()
+        reader.join(5)
+        assert ended == ["reader"]
+        assert decode_threads() == []
+
+
 def test_few_frames_are_decoded_ahead_and_an_error_comes_in_its_turn(tmp_path: Path) -> None:
     folder = write_images(tmp_path / "frames", [f"{i}.png" for i in range(30)])
     source = open_source(folder)

@@ -100,7 +100,10 @@ def separate(sources: Iterable[str | int | Path]) -> list[str | int | Path | lis
 
 
 class Source:
-    """An opened source; iterate it for its frames, from the start each time (a live one: from now).
+    """An opened source; iterate it for its frames, from the start each time (a live one: from now), until it is closed.
+
+    `close` may be called in any thread. The iteration that is running ends, and so does one that was still to begin;
+    who iterates once more gets an error.
 
     Attributes:
         name: short name for folders: `people` of people.mp4, a folder's name, `camera0`, a URL's host.
@@ -110,7 +113,7 @@ class Source:
         live: frames come whether or not they are read.
     """
 
-    _unread: bool  # whether the running thread still waits for its iteration
+    _unread: bool  # whether the thread that was started last still waits for its iteration
 
     def __init__(self, reader: Reader, vid_stride: int = 1) -> None:
         self._reader = reader
@@ -120,25 +123,26 @@ class Source:
         self.fps = reader.fps / vid_stride
         count = None if reader.live else reader.frame_count
         self.frame_count = None if count is None else -(-count // vid_stride)
+        self._closed = False
         self._start()
-        height, width = self._ahead.first.image.shape[:2]
+        first = self._ahead.first()
+        assert first is not None  # nobody else could close it
+        height, width = first.image.shape[:2]
         self.size: tuple[int, int] | None = (width, height)
 
     def __iter__(self) -> Iterator[Frame]:
-        """The frames; a `SourceError` after the last one where there should have been more."""
-        if not self._unread:
-            self.close()
-            self._start()
-        self._unread = False
-        ahead, end = self._ahead, self._end
-        try:
-            yield from ahead
-        finally:
-            end()
+        """The frames; a `SourceError` after the last one where there should have been more.
+
+        Raises:
+            UsageError: it has been read and closed.
+        """
+        if self._closed and not self._unread:
+            raise UsageError(f"{self._reader.shown} is closed; open it again, or read it before it is closed")
+        return self._read()
 
     def close(self) -> None:
         """Ends the decoding thread and closes file, device or connection."""
-        self._unread = False
+        self._closed = True
         self._end()
 
     def __enter__(self) -> Self:
@@ -149,22 +153,33 @@ class Source:
     ) -> None:
         self.close()
 
+    def _read(self) -> Iterator[Frame]:
+        if not self._unread and not self._closed:
+            self._end()
+            self._start()
+        self._unread = False
+        ahead, end = self._ahead, self._end
+        try:
+            yield from ahead
+        finally:
+            end()
+
     def _start(self) -> None:
         frames = partial(_frames, self._reader, self._stride)  # no reference to the source, which can be collected
         self._ahead = _Ahead(frames, self._reader)
         self._end = weakref.finalize(self, self._ahead.close)
         self._unread = True
+        if self._closed:  # by another thread, which may have ended the one before
+            self._end()
 
 
 class _Ahead:
-    """A thread that decodes a few frames ahead of who iterates.
-
-    Attributes:
-        first: the first frame, waited for when this is made.
-    """
+    """A thread that decodes a few frames ahead of who iterates."""
 
     def __init__(self, frames: Callable[[threading.Event], Iterator[Frame]], reader: Reader) -> None:
         self._live = reader.live
+        self._shown = reader.shown
+        self._first: Frame | None = None
         self._ready: deque[Frame] = deque()
         self._changed = threading.Condition()
         self._stop = threading.Event()
@@ -172,15 +187,25 @@ class _Ahead:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, args=(frames,), name=f"decode {reader.name}", daemon=True)
         self._thread.start()
-        first = self._take()
-        if first is None:
-            raise SourceError(f"{reader.shown} holds no frame that can be decoded; check it in a video player")
-        self.first = first
+
+    def first(self) -> Frame | None:
+        """The first frame, waited for; None where this was closed meanwhile.
+
+        Raises:
+            SourceError: there is none.
+        """
+        self._first = self._first or self._take()
+        if self._stop.is_set():
+            return None
+        if self._first is None:
+            raise SourceError(f"{self._shown} holds no frame that can be decoded; check it in a video player")
+        return self._first
 
     def __iter__(self) -> Iterator[Frame]:
-        yield self.first
-        while (frame := self._take()) is not None:
+        frame = self.first()
+        while frame is not None:
             yield frame
+            frame = self._take()
 
     def close(self) -> None:
         with self._changed:
