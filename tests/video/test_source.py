@@ -664,7 +664,7 @@ def test_an_animation_is_decoded_once_and_has_its_own_rate(
     assert len(opened) == 3, "its times, when it is opened and when it is read, and its pictures"
 
 
-@pytest.mark.parametrize("ahead, calls", [(1 << 20, 2), (4 * 48 * 64 * 3, 4)])
+@pytest.mark.parametrize("ahead, calls", [(1 << 20, 1), (4 * 48 * 64 * 3, 3), (1, 12)])
 def test_pages_are_read_several_at_a_time(
     tmp_path: Path, ahead: int, calls: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import PIL.Image
 
 from tracker.structures import Image
-from tracker.system.images import quiet, read_image, unreadable
+from tracker.system.image_size import believable, claimed_size, page_sizes
+from tracker.system.images import check_size, quiet, read_image, unreadable
 
 _SINGLE = frozenset({".jpg", ".jpeg", ".bmp"})
 _PAGED = frozenset({".tif", ".tiff"})
@@ -59,9 +60,14 @@ def pictures(path: Path, count: int) -> Iterator[Callable[[], Image]]:
 
 
 def _is_animated(path: Path) -> bool:
-    """By the file's first bytes, for which Pillow would take a hundred times as long."""
+    """By the file's first bytes, for which Pillow would take a hundred times as long.
+
+    One that claims to be larger than it can be counts as a plain image, of which `read_image` says so.
+    """
     with path.open("rb") as data:
         head = data.read(_HEAD_BYTES)
+    if not believable(claimed_size(head), path.stat().st_size):
+        return False
     return b"acTL" in head.partition(b"IDAT")[0] or (head[8:16] == b"WEBPVP8X" and head[20] & 2 > 0)
 
 
@@ -80,12 +86,16 @@ class _Pages:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._first, self._pages = 0, self._read(0, 1)
+        self._sizes = page_sizes(path)
+        for size in self._sizes:
+            check_size(path, size, path.stat().st_size)
+        self._first, self._pages = 0, list[Image]()
 
     def __call__(self, number: int) -> Image:
         if not self._first <= number < self._first + len(self._pages):
-            largest = max((page.nbytes for page in self._pages), default=_AHEAD_BYTES)
-            self._first, self._pages = number, self._read(number, max(1, _AHEAD_BYTES // largest))
+            total_bytes = np.cumsum([3 * width * height for width, height in self._sizes[number:]])
+            count = max(1, int(np.searchsorted(total_bytes, _AHEAD_BYTES, "right")))
+            self._first, self._pages = number, self._read(number, count)
             self._pages = self._pages or self._read(number, 1)  # a damaged one takes its neighbours with it
         if not self._pages:
             raise unreadable(self._path)
