@@ -208,6 +208,18 @@ def test_file_names_are_only_names(clip: Path, name: str) -> None:
         assert (source.name, len(list(source))) == (name.removesuffix(".mp4"), 40)
 
 
+def test_files_whose_names_look_like_addresses_are_files(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("cam:22", "bob:pw@cam.mp4"):
+        (tmp_path / name).write_bytes(clip.read_bytes())
+        assert open_source(name).name == Path(name).stem
+        assert command_line([name]) == name
+    write_images(tmp_path / "cam:80", ["1.jpg", "2.jpg"])
+    assert open_source("cam:80/*.jpg").frame_count == 2
+
+
 def test_a_source_can_be_read_again(clip: Path) -> None:
     with open_source(str(clip)) as source:
         assert [len([*source]), len([*source])] == [40, 40]
@@ -476,6 +488,10 @@ def bad_inputs(folder: Path) -> dict[str, tuple[str | int | Path, str]]:
         "device": ("/dev/video99", "camera 99 cannot be opened"),
         "unknown protocol": ("gopher://bob:hunter2@host/a.mp4", "gopher://bob:***@host/a.mp4: unknown protocol"),
         "no host": ("rtsp:///live", "names no host"),
+        "no protocol": ("bob:hunter2@host/live", "bob:***@host/live is no file; a stream begins with its protocol"),
+        "no protocol, but slashes": ("//bob:hunter2@host:554/live", "//bob:***@host:554/live is no file; a stream"),
+        "no protocol, a token": ("//ghp_16C7e42F@host/live", "//***@host/live is no file; a stream"),
+        "no protocol, no password": ("host:554/live", "host:554/live is no file; a stream begins with its protocol"),
     }
 
 
@@ -485,6 +501,7 @@ def test_bad_input_is_one_sentence_that_says_what_to_do(tmp_path: Path) -> None:
             open_source(source)
         message = str(error.value)
         assert expected in message, case
+        assert "hunter2" not in message and "16C7" not in message, case
         assert "\n" not in message, case
         assert ";" in message or "?" in message or "there is no folder" in message, case
 
@@ -1172,7 +1189,7 @@ def test_what_is_shown_of_a_url(url: str, shown: str, name: str) -> None:
 
 
 @given(
-    scheme=st.sampled_from(["rtsp://", "https://", "rtsp:/", "http:/", " RTSP://", "gopher://"]),
+    scheme=st.sampled_from(["rtsp://", "https://", "rtsp:/", "http:/", " RTSP://", "gopher://", "", "//", " //"]),
     user=st.sampled_from(["", "bob", "a.b"]),
     password=st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=6),
     place=st.sampled_from(["cam", "cam:554/live", "[::1]:554/a/b.mp4", "10.0.0.7/a?b=c"]),
@@ -1182,6 +1199,7 @@ def test_no_password_survives(scheme: str, user: str, password: str, place: str)
     shown = redacted(f"{scheme}{user}:{password}@{place}")
     assert password not in shown
     assert "Zq" not in shown
+    assert "Zq" not in command_line(["track", f"{scheme}{user}:{password}@{place}"])
     token = re.sub("[/?#:]", "", password)  # with a slash or a colon it would be something else
     assert "Zq" not in redacted(f"{scheme}{token}@{place}")
     assert "Zq" not in redacted(f"{scheme}{place.partition('?')[0]}?key={password}")

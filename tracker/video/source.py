@@ -33,7 +33,7 @@ from tracker.video.container import FileReader, url_reader
 from tracker.video.image_folder import ImageReader, folder_images
 from tracker.video.live import RECONNECT_S
 from tracker.video.reader import Reader
-from tracker.video.url import SCHEMES, has_one_slash, host, is_url, redacted, scheme
+from tracker.video.url import SCHEMES, has_one_slash, host, is_url, lacks_scheme, redacted, scheme
 from tracker.video.webcam import CameraReader
 
 AHEAD = 4  # frames decoded before they are asked for: 25 MB at 1080p, enough to hide uneven decoding
@@ -270,6 +270,10 @@ def _reader(source: str | int | Path | Sequence[str | Path], reconnect_s: float)
     device = re.fullmatch("(/dev/video)?([0-9]+)", text)
     if device and (device[1] or not _is_there(text)):
         return CameraReader(int(device[2]), reconnect_s)
+    if lacks_scheme(text) and not _matches(text):
+        raise SourceError(
+            f"{redacted(text)} is no file; a stream begins with its protocol, write rtsp://USER:PASSWORD@HOST/PATH"
+        )
     return _path(Path(source))
 
 
