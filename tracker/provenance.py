@@ -17,7 +17,7 @@ from tracker.config import Config
 from tracker.errors import WeightsError
 from tracker.system.engine import MANIFEST
 from tracker.system.version import __version__
-from tracker.video.url import is_url, redacted
+from tracker.video.url import shown
 
 _PACKAGES = ("torch", "torchvision", "ultralytics", "opencv-python", "numpy", "av", "lap", "trackeval")
 
@@ -93,4 +93,4 @@ def command_line(words: Sequence[str]) -> str:
 
 def _shown(word: str) -> str:
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
-    return option + equals + (redacted(value) if is_url(value) else value)
+    return option + equals + shown(value)

@@ -93,7 +93,7 @@ def test_images_are_not_looked_at_where_nothing_needs_them(
     for frame in range(LENGTH):
         (sequence.image_folder / f"{frame + 1:06d}.jpg").write_bytes(b"no image")
     track_sequence(tracker, sequence, tmp_path / "A.txt", camera_motion="none")
-    with pytest.raises(SourceError, match=r"000001\.jpg cannot be read"):
+    with pytest.raises(SourceError, match=r"cannot read image .*000001\.jpg"):
         track_sequence(tracker, sequence, tmp_path / "A.txt", camera_motion="images")
 
 

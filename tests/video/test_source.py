@@ -232,6 +232,18 @@ def test_file_names_are_only_names(clip: Path, name: str) -> None:
         assert (source.name, len(list(source))) == (name.removesuffix(".mp4"), 40)
 
 
+def test_files_whose_names_look_like_addresses_are_files(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("cam:22", "bob:pw@cam.mp4"):
+        (tmp_path / name).write_bytes(clip.read_bytes())
+        assert open_source(name).name == Path(name).stem
+        assert command_line([name]) == name
+    write_images(tmp_path / "cam:80", ["1.jpg", "2.jpg"])
+    assert open_source("cam:80/*.jpg").frame_count == 2
+
+
 def test_a_source_can_be_read_again(clip: Path) -> None:
     with open_source(str(clip)) as source:
         assert [len([*source]), len([*source])] == [40, 40]
@@ -287,6 +299,53 @@ def test_closing_in_another_thread_ends_the_iteration(clip: Path) -> None:
     next(frames)
     source.close()
     assert len(list(frames)) == 0
+
+
+def test_a_source_that_is_closed_before_it_is_read_has_no_frames(clip: Path) -> None:
+    """As where a run is stopped from another thread between opening and reading."""
+    source = open_source(clip)
+    begun = iter(source)
+    closer = threading.Thread(target=source.close)
+    closer.start()
+    closer.join()
+    assert list(begun) == []
+    assert decode_threads() == []
+    source = open_source(clip)
+    source.close()
+    assert list(source) == []
+    assert decode_threads() == []
+
+
+def test_a_source_that_was_read_and_closed_is_opened_again_not_iterated(clip: Path) -> None:
+    with open_source(clip) as source:
+        assert len(list(source)) == 40
+        later = iter(source)
+    assert list(later) == [], "it belongs to the time before"
+    with pytest.raises(UsageError, match=r"clip\.mp4 is closed; open it again"):
+        iter(source)
+    assert decode_threads() == []
+
+
+def test_whenever_it_is_closed_everything_ends(clip: Path) -> None:
+    moments_s = np.random.default_rng(0).uniform(0, 0.03, 40)
+    for moment_s in moments_s:
+        source = open_source(clip)
+        ended: list[str] = []
+
+        def read_on(source: Source = source, ended: list[str] = ended) -> None:
+            with suppress(UsageError):
+                while True:
+                    for _ in source:
+                        pass
+            ended.append("reader")
+
+        reader = threading.Thread(target=read_on, daemon=True)
+        reader.start()
+        time.sleep(moment_s)
+        source.close()
+        reader.join(5)
+        assert ended == ["reader"]
+        assert decode_threads() == []
 
 
 def test_few_frames_are_decoded_ahead_and_an_error_comes_in_its_turn(tmp_path: Path) -> None:
@@ -453,6 +512,10 @@ def bad_inputs(folder: Path) -> dict[str, tuple[str | int | Path, str]]:
         "device": ("/dev/video99", "camera 99 cannot be opened"),
         "unknown protocol": ("gopher://bob:hunter2@host/a.mp4", "gopher://bob:***@host/a.mp4: unknown protocol"),
         "no host": ("rtsp:///live", "names no host"),
+        "no protocol": ("bob:hunter2@host/live", "bob:***@host/live is no file; a stream begins with its protocol"),
+        "no protocol, but slashes": ("//bob:hunter2@host:554/live", "//bob:***@host:554/live is no file; a stream"),
+        "no protocol, a token": ("//ghp_16C7e42F@host/live", "//***@host/live is no file; a stream"),
+        "no protocol, no password": ("host:554/live", "host:554/live is no file; a stream begins with its protocol"),
     }
 
 
@@ -462,6 +525,7 @@ def test_bad_input_is_one_sentence_that_says_what_to_do(tmp_path: Path) -> None:
             open_source(source)
         message = str(error.value)
         assert expected in message, case
+        assert "hunter2" not in message and "16C7" not in message, case
         assert "\n" not in message, case
         assert ";" in message or "?" in message or "there is no folder" in message, case
 
@@ -622,9 +686,54 @@ def test_damaged_animations_are_named(tmp_path: Path, name: str) -> None:
 
 
 def test_pages_of_16_bits_become_8_as_single_ones_do(tmp_path: Path) -> None:
-    pages = [np.full((48, 64, 3), 257 * grey(i), np.uint16) for i in range(3)]
+    pages = [np.full((48, 64), 257 * grey(i), np.uint16) for i in range(3)]
     cv2.imwritemulti(str(tmp_path / "stack.tif"), pages)
     assert [index_of(frame) for frame in open_source(tmp_path / "stack.tif")] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp"])
+def test_an_animation_is_decoded_once_and_has_its_own_rate(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [PIL.Image.fromarray(picture(i)) for i in range(12)]
+    pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:], duration=40)
+    pillow, opened = PIL.Image.open, []
+    monkeypatch.setattr(PIL.Image, "open", lambda path: (opened.append(path), pillow(path))[1])
+    with open_source(tmp_path / name) as source:
+        assert source.fps == pytest.approx(25)
+        assert len(list(source)) == 12
+    assert len(opened) == 3, "its times, when it is opened and when it is read, and its pictures"
+
+
+@pytest.mark.parametrize("ahead, calls", [(1 << 20, 1), (4 * 48 * 64 * 3, 3), (1, 12)])
+def test_pages_are_read_several_at_a_time(
+    tmp_path: Path, ahead: int, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenCV goes through a TIFF from its first page each time: 1000 pages took 40 s."""
+    shapes = [(48, 64), (24, 32), (48, 64)]
+    pages = [np.full((*shapes[i % 3], 3), grey(i), np.uint8) for i in range(12)]
+    cv2.imwritemulti(str(tmp_path / "stack.tif"), pages)
+    opencv, made = cv2.imreadmulti, []
+    monkeypatch.setattr(cv2, "imreadmulti", lambda *given, **flags: (made.append(given), opencv(*given, **flags))[1])
+    monkeypatch.setattr("tracker.video.animation._AHEAD_BYTES", ahead)
+    with open_source(tmp_path / "stack.tif") as source:
+        frames = list(source)
+        assert len(made) == calls
+    assert [index_of(frame) for frame in frames] == list(range(12))
+    assert [frame.image.shape[:2] for frame in frames] == 4 * shapes
+    with open_source(tmp_path / "stack.tif", vid_stride=5) as source:
+        assert [index_of(frame) for frame in source] == [0, 5, 10]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".jpg"])
+def test_plain_images_are_looked_at_by_opencv_alone(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(tmp_path, [f"{i}{suffix}" for i in range(3)])
+    pillow, opened = PIL.Image.open, []
+    monkeypatch.setattr(PIL.Image, "open", lambda path: (opened.append(path), pillow(path))[1])
+    assert [index_of(frame) for frame in open_source(tmp_path)] == [0, 1, 2]
+    assert opened == []
 
 
 def test_hidden_images_are_no_frames(tmp_path: Path) -> None:
@@ -1104,7 +1213,7 @@ def test_what_is_shown_of_a_url(url: str, shown: str, name: str) -> None:
 
 
 @given(
-    scheme=st.sampled_from(["rtsp://", "https://", "rtsp:/", "http:/", " RTSP://", "gopher://"]),
+    scheme=st.sampled_from(["rtsp://", "https://", "rtsp:/", "http:/", " RTSP://", "gopher://", "", "//", " //"]),
     user=st.sampled_from(["", "bob", "a.b"]),
     password=st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=6),
     place=st.sampled_from(["cam", "cam:554/live", "[::1]:554/a/b.mp4", "10.0.0.7/a?b=c"]),
@@ -1114,6 +1223,7 @@ def test_no_password_survives(scheme: str, user: str, password: str, place: str)
     shown = redacted(f"{scheme}{user}:{password}@{place}")
     assert password not in shown
     assert "Zq" not in shown
+    assert "Zq" not in command_line(["track", f"{scheme}{user}:{password}@{place}"])
     token = re.sub("[/?#:]", "", password)  # with a slash or a colon it would be something else
     assert "Zq" not in redacted(f"{scheme}{token}@{place}")
     assert "Zq" not in redacted(f"{scheme}{place.partition('?')[0]}?key={password}")

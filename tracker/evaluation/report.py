@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from tracker.boxes import tlwh_to_xyxy
 from tracker.datasets.mot import FLAG, FRAME, HEIGHT, ID, LEFT, WIDTH, MotSequence, Table, results
+from tracker.errors import SourceError
 from tracker.evaluation.mistakes import Mistake, find_mistakes
 from tracker.system.files import replace_text
+from tracker.system.images import read_image
 
 LIMIT = 200  # pictures in a report
 PANEL_PX = (185, 260)  # greatest width and height of a picture
@@ -257,8 +259,9 @@ def _crop(path: Path, window: tuple[float, float, float, float]) -> str:
     """The part of the image inside the window, as a small embedded JPEG in the frame's coordinates."""
     import cv2
 
-    image = cv2.imread(str(path))
-    if image is None:
+    try:
+        image = read_image(path)
+    except SourceError:  # the drawing tells without it, too
         return ""
     left, top = max(0, int(window[0])), max(0, int(window[1]))
     right = min(image.shape[1], int(window[0] + window[2]) + 1)
@@ -267,7 +270,8 @@ def _crop(path: Path, window: tuple[float, float, float, float]) -> str:
         return ""
     part = image[top:bottom, left:right]
     scale = min(1.0, 1.5 * max(PANEL_PX) / max(part.shape[:2]))
-    part = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else part
+    if scale < 1:
+        part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     _, data = cv2.imencode(".jpg", part, [cv2.IMWRITE_JPEG_QUALITY, 70])
     code = base64.b64encode(data.tobytes()).decode()
     return (

@@ -23,6 +23,7 @@ from tracker.detection import yolo
 from tracker.detection.detector import YoloDetector
 from tracker.errors import DataError
 from tracker.structures import FEATURE_SIZE, Detections, Image, Ints
+from tracker.system.images import read_image
 from tracker.video.image_folder import folder_images
 from tracker.video.source import open_source
 
@@ -99,7 +100,7 @@ def _frames(source: str) -> Iterator[tuple[float, Image]]:
 def photographs() -> Iterator[tuple[float, Image]]:
     """Frames of a view that moves over the photographs: every place, from near and far, in bright and dim light."""
     folder = Path(yolo.ultralytics("utils").ASSETS)
-    photos = [np.asarray(cv2.imread(str(folder / name)), np.uint8) for name in ("bus.jpg", "zidane.jpg")]
+    photos = [read_image(folder / name) for name in ("bus.jpg", "zidane.jpg")]
     chance = np.random.default_rng(0)
     for shot in range(FRAMES // _SHOT):
         photo = photos[shot % 2]

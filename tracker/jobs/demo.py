@@ -26,6 +26,7 @@ from tracker.jobs.interruption import pass_on
 from tracker.output.video_writer import VideoWriter
 from tracker.structures import Floats, Image, Tracks
 from tracker.system.files import replace_text
+from tracker.system.images import read_image
 from tracker.video.source import Frame
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class _Scene:
         from tracker.detection.yolo import ultralytics
 
         photos = ultralytics("utils").ASSETS
-        street, stadium = (np.asarray(cv2.imread(str(photos / name)), np.uint8) for name in ("bus.jpg", "zidane.jpg"))
+        street, stadium = (read_image(photos / name) for name in ("bus.jpg", "zidane.jpg"))
         outlines = json.loads((PACKAGE / "assets" / "demo_outlines.json").read_text(encoding="utf-8"))
         beige = _cut(street, outlines["beige coat"], (128, 898), 499)
         black = _cut(street, outlines["black coat"], (285, 858), 450)

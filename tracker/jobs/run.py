@@ -36,7 +36,7 @@ from tracker.smoothing.fixed_lag import Hindsight
 from tracker.smoothing.offline import Recorder, second_look
 from tracker.structures import Tracks
 from tracker.video.source import Source, open_source
-from tracker.video.url import is_url, redacted, scheme
+from tracker.video.url import is_url, scheme, shown
 
 if TYPE_CHECKING:
     from tracker.tracker import Tracker
@@ -182,7 +182,7 @@ def _is_live(source: Any, vid_stride: int, reconnect_s: float) -> bool:
 def _given(source: Any) -> str | list[str]:
     """A source as `run.yaml` has it: what `open_source` takes, without the secrets of a URL."""
     if isinstance(source, str | int | Path):
-        return redacted(str(source)) if is_url(str(source)) else str(source)
+        return shown(str(source))
     return [str(image) for image in source]
 
 

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.datasets.mot import DetectionFile, MotSequence
-from tracker.errors import DataError, SourceError
+from tracker.errors import DataError
 from tracker.smoothing.fixed_lag import Hindsight
 from tracker.smoothing.offline import Recorder, second_look
 from tracker.structures import Detections, Image
 from tracker.system.files import writing
+from tracker.system.images import read_image
 
 if TYPE_CHECKING:
     from tracker.tracker import Tracker
@@ -65,7 +66,7 @@ def given(
 
     def frames() -> Generator[Given, None, None]:
         for i in range(sequence.length):
-            image = _read(images[i]) if looks else None
+            image = read_image(images[i]) if looks else None
             if file is not None:
                 found = file.frame(i + 1)
                 found = found[found.scores >= tracker.config.detector.conf]  # as the detector itself drops them
@@ -106,6 +107,7 @@ def track_sequence(
 
     Raises:
         DataError: detections, camera motion or images that are asked for and not there.
+        SourceError: an image that cannot be read.
         OutputError: `out` cannot be written.
     """
     frames = given(tracker, sequence, detections, camera_motion)
@@ -144,12 +146,3 @@ def track_frames(
             table = second_look(recorder.table(), config)
             lines.writelines(table.at(position, {}).to_mot(position + 1) for position in range(len(recorder)))
     return seconds
-
-
-def _read(path: Path) -> Image:
-    import cv2
-
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise SourceError(f"{path} cannot be read as an image; replace it")
-    return np.asarray(image, np.uint8)

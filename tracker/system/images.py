@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.errors import SourceError
+from tracker.system.image_size import BELIEVED, Size, believable, claimed_size
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")  # of datasets
@@ -37,25 +38,42 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         SourceError: it cannot be read.
     """
-    if path.exists() and not path.is_file():  # a pipe, which would be waited for
+    if not path.is_file() and path.exists():  # a pipe, which would be waited for
         raise SourceError(f"cannot read image {path}: it is no file; remove it")
     try:
         data = path.read_bytes()
     except OSError as error:
         raise SourceError(f"cannot read image {path} ({error.strerror}); check the file and its permissions") from error
+    check_size(path, claimed_size(data), len(data))
     image = None
     # libpng writes to stderr by itself when a file was cut off, so such a file is not handed to it
     if data and not (data.startswith(b"\x89PNG") and b"IEND" not in data):
-        with quiet():
+        with quiet(), suppress(cv2.error):  # which is raised for more pixels than OpenCV takes
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise SourceError(f"cannot read image {path}: it is damaged or no image; replace or remove it")
+        raise unreadable(path)
     return np.asarray(image, np.uint8)
 
 
+def check_size(path: Path, size: Size, file_bytes: int) -> None:
+    """Refuse what claims to be larger than `file_bytes` can hold, before it is decoded.
+
+    Raises:
+        SourceError: that.
+    """
+    if not believable(size, file_bytes):
+        raise SourceError(
+            f"cannot read image {path}: it claims {size[0]} x {size[1]} pixels in {file_bytes} bytes; replace it, or "
+            f"save it with at most {BELIEVED // 10**6} million pixels"
+        )
+
+
+def unreadable(path: Path) -> SourceError:
+    """What to raise where a file's bytes are there and its pixels are not."""
+    return SourceError(f"cannot read image {path}: it is damaged or no image; replace or remove it")
+
+
 _lock = threading.Lock()
-
-
 _inside, _level = 0, 0  # how many threads are inside, and OpenCV's level before the first came in
 
 

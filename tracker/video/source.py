@@ -34,7 +34,7 @@ from tracker.video.container import FileReader, url_reader
 from tracker.video.image_folder import ImageReader, folder_images
 from tracker.video.live import RECONNECT_S
 from tracker.video.reader import Reader
-from tracker.video.url import SCHEMES, has_one_slash, host, is_url, redacted, scheme
+from tracker.video.url import SCHEMES, has_one_slash, host, is_url, lacks_scheme, redacted, scheme
 from tracker.video.webcam import CameraReader
 
 AHEAD = 4  # frames decoded before they are asked for: 25 MB at 1080p, enough to hide uneven decoding
@@ -111,7 +111,10 @@ def separate(sources: Iterable[str | int | Path]) -> list[str | int | Path | lis
 
 
 class Source:
-    """An opened source; iterate it for its frames, from the start each time (a live one: from now).
+    """An opened source; iterate it for its frames, from the start each time (a live one: from now), until it is closed.
+
+    `close` may be called in any thread. The iteration that is running ends, and so does one that was still to begin;
+    who iterates once more gets an error.
 
     Attributes:
         name: short name for folders: `people` of people.mp4, a folder's name, `camera0`, a URL's host.
@@ -121,7 +124,7 @@ class Source:
         live: frames come whether or not they are read.
     """
 
-    _unread: bool  # whether the running thread still waits for its iteration
+    _unread: bool  # whether the thread that was started last still waits for its iteration
 
     def __init__(self, reader: Reader, vid_stride: int = 1, fps: float | None = None) -> None:
         self._reader = reader
@@ -132,25 +135,26 @@ class Source:
         self.fps = (fps or reader.fps) / vid_stride
         count = None if reader.live else reader.frame_count
         self.frame_count = None if count is None else -(-count // vid_stride)
+        self._closed = False
         self._start()
-        height, width = self._ahead.first.image.shape[:2]
+        first = self._ahead.first()
+        assert first is not None  # nobody else could close it
+        height, width = first.image.shape[:2]
         self.size: tuple[int, int] | None = (width, height)
 
     def __iter__(self) -> Iterator[Frame]:
-        """The frames; a `SourceError` after the last one where there should have been more."""
-        if not self._unread:
-            self.close()
-            self._start()
-        self._unread = False
-        ahead, end = self._ahead, self._end
-        try:
-            yield from ahead
-        finally:
-            end()
+        """The frames; a `SourceError` after the last one where there should have been more.
+
+        Raises:
+            UsageError: it has been read and closed.
+        """
+        if self._closed and not self._unread:
+            raise UsageError(f"{self._reader.shown} is closed; open it again, or read it before it is closed")
+        return self._read()
 
     def close(self) -> None:
         """Ends the decoding thread and closes file, device or connection."""
-        self._unread = False
+        self._closed = True
         self._end()
 
     def __enter__(self) -> Self:
@@ -161,23 +165,34 @@ class Source:
     ) -> None:
         self.close()
 
+    def _read(self) -> Iterator[Frame]:
+        if not self._unread and not self._closed:
+            self._end()
+            self._start()
+        self._unread = False
+        ahead, end = self._ahead, self._end
+        try:
+            yield from ahead
+        finally:
+            end()
+
     def _start(self) -> None:
         # No reference to the source, which can be collected
         frames = partial(_frames, self._reader, self._stride, self._fps)
         self._ahead = _Ahead(frames, self._reader)
         self._end = weakref.finalize(self, self._ahead.close)
         self._unread = True
+        if self._closed:  # by another thread, which may have ended the one before
+            self._end()
 
 
 class _Ahead:
-    """A thread that decodes a few frames ahead of who iterates.
-
-    Attributes:
-        first: the first frame, waited for when this is made.
-    """
+    """A thread that decodes a few frames ahead of who iterates."""
 
     def __init__(self, frames: Callable[[threading.Event], Iterator[Frame]], reader: Reader) -> None:
         self._live = reader.live
+        self._shown = reader.shown
+        self._first: Frame | None = None
         self._ready: deque[Frame] = deque()
         self._changed = threading.Condition()
         self._stop = threading.Event()
@@ -185,15 +200,25 @@ class _Ahead:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, args=(frames,), name=f"decode {reader.name}", daemon=True)
         self._thread.start()
-        first = self._take()
-        if first is None:
-            raise SourceError(f"{reader.shown} holds no frame that can be decoded; check it in a video player")
-        self.first = first
+
+    def first(self) -> Frame | None:
+        """The first frame, waited for; None where this was closed meanwhile.
+
+        Raises:
+            SourceError: there is none.
+        """
+        self._first = self._first or self._take()
+        if self._stop.is_set():
+            return None
+        if self._first is None:
+            raise SourceError(f"{self._shown} holds no frame that can be decoded; check it in a video player")
+        return self._first
 
     def __iter__(self) -> Iterator[Frame]:
-        yield self.first
-        while (frame := self._take()) is not None:
+        frame = self.first()
+        while frame is not None:
             yield frame
+            frame = self._take()
 
     def close(self) -> None:
         with self._changed:
@@ -258,6 +283,10 @@ def _reader(source: str | int | Path | Sequence[str | Path], reconnect_s: float)
     device = re.fullmatch("(/dev/video)?([0-9]+)", text)
     if device and (device[1] or not _is_there(text)):
         return CameraReader(int(device[2]), reconnect_s)
+    if lacks_scheme(text) and not _matches(text):
+        raise SourceError(
+            f"{redacted(text)} is no file; a stream begins with its protocol, write rtsp://USER:PASSWORD@HOST/PATH"
+        )
     return _path(Path(source))
 
 

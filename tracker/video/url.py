@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import shutil
 import tempfile
@@ -24,6 +25,8 @@ SLOWEST = 1024.0  # bytes/s, on average once the first `PATIENCE_S` are over
 PATIENCE_S = 30.0
 
 _SECRET = re.compile(r"(pass\w*|pwd|pw|\w*token|\w*key|\w*secret|sig\w*|auth)=[^&;/]*", re.IGNORECASE)
+_LOGIN = re.compile(r"\s*(?![a-z]:[\\/])((//)?[^/:@]*:.+|//[^/:@]+)@[^/@]", re.IGNORECASE | re.DOTALL)
+_PORT = re.compile(r"\s*(//)?[^/:@]{2,}:[0-9]{2,5}([/?]|$)")
 _SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]+):(//?)", re.IGNORECASE)  # one letter would be a Windows drive
 
 
@@ -43,6 +46,29 @@ def has_one_slash(url: str) -> bool:
     return found is not None and found[2] == "/"
 
 
+def lacks_scheme(source: str) -> bool:
+    """Whether a text is meant as a URL without its protocol: with a login or a port, and no file of that name.
+
+    >>> lacks_scheme("bob:secret@10.0.0.7/live"), lacks_scheme("10.0.0.7:554/live"), lacks_scheme("clips/a:1.mp4")
+    (True, True, False)
+    """
+    return _has_login(source) or (_PORT.match(source) is not None and not os.path.lexists(source))
+
+
+def shown(source: str) -> str:
+    """What may be shown of a source or a word of a command: a URL, with or without its protocol, without its secrets.
+
+    >>> shown("bob:secret@10.0.0.7/live"), shown("clips/a.mp4")
+    ('bob:***@10.0.0.7/live', 'clips/a.mp4')
+    """
+    return redacted(source) if is_url(source) or _has_login(source) else source
+
+
+def _has_login(source: str) -> bool:
+    """Whether a password or a token stands before a host where no protocol does."""
+    return _LOGIN.match(source) is not None and not is_url(source) and not os.path.lexists(source)
+
+
 def redacted(url: str) -> str:
     """The URL without secrets: `user:***@`, no query, and `password=***` where a camera has it in its path.
 
@@ -58,7 +84,8 @@ def redacted(url: str) -> str:
     path, query, _ = place.partition("?")
     who = (f"{user}:***@" if password else "***@") if credentials else ""
     slashes = ":/" if has_one_slash(url) else "://"
-    return scheme(url) + slashes + who + _SECRET.sub(r"\1=***", path) + ("?..." if query else "")
+    begin = scheme(url) + slashes if scheme(url) else "//" if url.lstrip().startswith("//") else ""
+    return begin + who + _SECRET.sub(r"\1=***", path) + ("?..." if query else "")
 
 
 def host(url: str) -> str:
@@ -83,7 +110,7 @@ def _credentials(url: str) -> tuple[str, str]:
     ('', '10.0.0.7:8080/a.mp4?mail=me@home')
     """
     found = _SCHEME.match(url)
-    rest = url[found.end() :] if found else url
+    rest = url[found.end() :] if found else url.lstrip().removeprefix("//")
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
     if re.fullmatch(r"[^:@]*|\[[^]]*\](:[0-9]*)?", authority):
         return "", rest

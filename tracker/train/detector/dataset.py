@@ -32,6 +32,7 @@ from tracker.detection.detector import YoloDetector
 from tracker.errors import DataError
 from tracker.structures import Detections, Floats, Image
 from tracker.system.files import replace_file, writing
+from tracker.system.images import read_image
 from tracker.system.output_folder import emptied
 from tracker.train.detector.settings import DataConfig
 from tracker.video.source import open_source
@@ -98,6 +99,7 @@ def build(
     Raises:
         DataError: something that is neither a dataset nor a video, classes that contradict each other, too few images,
             or a folder both to train and to validate on.
+        SourceError: a video or an image of a sequence that cannot be read.
     """
     places = {path.resolve() for path in data}
     twice = next((path for path in held_out if path.resolve() in places), None)
@@ -211,9 +213,7 @@ def _from_mot(folder: Path, known: Mapping[int, str], config: DataConfig) -> Ite
         truth = sequence.ground_truth()
         seen = truth[(truth[:, FLAG] == 1) & (truth[:, CLASS] == 1) & (truth[:, VISIBILITY] >= config.visible)]
         for number in range(1, len(images) + 1, max(1, round(config.every_s * sequence.fps))):
-            image = cv2.imread(str(images[number - 1]))
-            if image is None:
-                raise DataError(f"{images[number - 1]} is not an image; copy it again")
+            image = read_image(images[number - 1])
             boxes = tlwh_to_xyxy(seen[seen[:, FRAME] == number, LEFT : HEIGHT + 1])
             rows = rows_of(boxes, np.full(len(boxes), person), image.shape)
             yield _Example(f"{sequence.name}-{number:06d}", images[number - 1], rows)
