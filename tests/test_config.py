@@ -70,7 +70,7 @@ def test_a_mistake_is_named_with_the_file(tmp_path, text, message):
 WRONG = [
     ("detector", "conf", 7, "detector.conf is 7; give a number from 0 to 1"),
     ("detector", "conf", float("nan"), "detector.conf is nan; give a number from 0 to 1"),
-    ("detector", "imgsz", 0, "detector.imgsz is 0; give a whole number from 32 to 4096"),
+    ("detector", "imgsz", 0, "detector.imgsz is 0; give a whole number or a list of 2 numbers from 32 to 4096"),
     ("detector", "half", 1, "detector.half is 1; give true or false"),
     ("detector", "classes", 1.5, "detector.classes is 1.5; give a list"),
     ("bank", "lost_s", None, "bank.lost_s is None; give a number from 0 to 3600"),
