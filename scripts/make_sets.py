@@ -4,7 +4,7 @@
 
 DATA holds mot17/, mot15/, uadetrac/, sportsmot/{train,val}/ and kitti/, each a folder of MOTChallenge sequences. OUT
 gets, for measuring: mot17 (validation halves, ByteTrack's split), mot17-fifth (the same at 1/5 of the frame rate),
-uadetrac, sportsmot and kitti (ground truth damaged by a fixed seed), mot15; and in OUT/tune what may be tuned on:
+uadetrac, sportsmot and kitti (ground truth degraded by a fixed seed), mot15; and in OUT/tune what may be tuned on:
 first halves, other sequences, never a frame of the former (mot15 is the same in both).
 """
 
@@ -53,7 +53,7 @@ def mot17_halves(data: Path, out: Path) -> None:
             )
 
 
-def damaged(sequences: Iterable[MotSequence], out: Path) -> None:
+def degraded(sequences: Iterable[MotSequence], out: Path) -> None:
     """Ground truth stands in for a detector: 5 % jitter, 10 % missed, 0.2 false positives a frame."""
     for sequence in sequences:
         truth = sequence.ground_truth()
@@ -79,11 +79,11 @@ def main() -> None:
     vehicles = [s for s in find_sequences([data / "uadetrac"]) if s.detection_file.is_file()]
     copied((s for s in vehicles if s.name not in UADETRAC_TUNING), out / "uadetrac")
     copied((s for s in vehicles if s.name in UADETRAC_TUNING), out / "tune" / "uadetrac")
-    damaged(find_sequences([data / "sportsmot" / "val"]), out / "sportsmot")
-    damaged(find_sequences([data / "sportsmot" / "train"])[SPORTSMOT_TUNING], out / "tune" / "sportsmot")
+    degraded(find_sequences([data / "sportsmot" / "val"]), out / "sportsmot")
+    degraded(find_sequences([data / "sportsmot" / "train"])[SPORTSMOT_TUNING], out / "tune" / "sportsmot")
     driving = find_sequences([data / "kitti"])
-    damaged((s for s in driving if s.name in KITTI_VALIDATION), out / "kitti")
-    damaged((s for s in driving if s.name not in KITTI_VALIDATION), out / "tune" / "kitti")
+    degraded((s for s in driving if s.name in KITTI_VALIDATION), out / "kitti")
+    degraded((s for s in driving if s.name not in KITTI_VALIDATION), out / "tune" / "kitti")
     for folder in (out / "mot15", out / "tune" / "mot15"):
         copied(find_sequences([data / "mot15"]), folder)
 

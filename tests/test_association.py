@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tracker.association import (
-    Candidates,
     Stage,
+    TrackPredictions,
     ambiguous,
     assign,
     associate,
@@ -54,9 +54,9 @@ def test_rows_come_in_order(similarity):
     assert (np.diff(rows) > 0).all()
 
 
-def candidates(xyxy, status, std=0.0, classes=None):
+def predictions(xyxy, status, std=0.0, classes=None):
     n = len(xyxy)
-    return Candidates(
+    return TrackPredictions(
         np.array(xyxy, np.float32),
         np.full((n, 4), std, np.float32),
         np.array(status),
@@ -78,7 +78,7 @@ BOX = [100, 100, 140, 200]
 def test_a_confident_detection_does_not_draw_a_track_away_from_a_weak_one_that_fits_better():
     weak_here, sure_aside = [10, 0, 50, 100], [31, 0, 71, 100]
     found = Detections([sure_aside, weak_here], scores=[0.9, 0.4])
-    seen, lost = (candidates([[10, 0, 50, 100]], [status]) for status in (Status.CONFIRMED, Status.PREDICTED))
+    seen, lost = (predictions([[10, 0, 50, 100]], [status]) for status in (Status.CONFIRMED, Status.PREDICTED))
     assert match(seen, found) == [(0, 1, Stage.WEAK)]
     assert match(seen, found, weak_lead=1.0) == [(0, 0, Stage.CONFIDENT)]
     assert match(lost, found) == [(0, 0, Stage.CONFIDENT)]
@@ -88,38 +88,38 @@ def test_a_confident_detection_does_not_draw_a_track_away_from_a_weak_one_that_f
 
 def test_no_pair_that_was_ruled_out_comes_back_where_others_compete():
     status = np.full(3, Status.CONFIRMED)
-    trust = np.array([0.9, 0.9, 0.3], np.float32)  # sure, sure, weak
+    confidence = np.array([0.9, 0.9, 0.3], np.float32)  # sure, sure, weak
     similarity = np.array([[0.7, 0.5, 0.8], [0.9, 0.6, 0.0], [0.0, 0.3, 0.0]], np.float32)
-    result = associate(status, trust, similarity, AssociationConfig())
+    result = associate(status, confidence, similarity, AssociationConfig())
     # the first track's .5 would make the largest sum, but is too far below its weak .8
     assert list(zip(result.tracks.tolist(), result.detections.tolist(), strict=True)) == [(0, 0), (1, 1)]
 
 
 def test_a_weak_detection_extends_a_seen_track_but_not_a_lost_one():
     weak = Detections([BOX], scores=[0.2])
-    assert match(candidates([BOX], [Status.CONFIRMED]), weak) == [(0, 0, Stage.WEAK)]
-    assert match(candidates([BOX], [Status.PREDICTED]), weak) == []
-    assert match(candidates([BOX], [Status.TENTATIVE]), weak) == []
+    assert match(predictions([BOX], [Status.CONFIRMED]), weak) == [(0, 0, Stage.WEAK)]
+    assert match(predictions([BOX], [Status.PREDICTED]), weak) == []
+    assert match(predictions([BOX], [Status.TENTATIVE]), weak) == []
 
 
-def test_believed_tracks_choose_before_tentative_ones():
+def test_confirmed_tracks_are_matched_before_tentative_ones():
     sure = Detections([BOX], scores=[0.9])
-    both = candidates([[104, 100, 144, 200], BOX], [Status.CONFIRMED, Status.TENTATIVE])
+    both = predictions([[104, 100, 144, 200], BOX], [Status.CONFIRMED, Status.TENTATIVE])
     assert match(both, sure) == [(0, 0, Stage.CONFIDENT)]
-    assert match(candidates([BOX], [Status.TENTATIVE]), sure) == [(0, 0, Stage.TENTATIVE)]
+    assert match(predictions([BOX], [Status.TENTATIVE]), sure) == [(0, 0, Stage.TENTATIVE)]
 
 
 def test_an_uncertain_prediction_is_searched_around_more_widely():
     away = Detections([[150, 100, 190, 200]], scores=[0.9])
-    assert match(candidates([BOX], [Status.CONFIRMED], std=0.0), away) == []
-    assert match(candidates([BOX], [Status.CONFIRMED], std=60.0), away) == [(0, 0, Stage.CONFIDENT)]
+    assert match(predictions([BOX], [Status.CONFIRMED], std=0.0), away) == []
+    assert match(predictions([BOX], [Status.CONFIRMED], std=60.0), away) == [(0, 0, Stage.CONFIDENT)]
 
 
 def test_another_class_costs_but_does_not_split():
     flipped = Detections([BOX], scores=[0.9], classes=[7])
-    assert match(candidates([BOX], [Status.CONFIRMED], classes=[2]), flipped) == [(0, 0, Stage.CONFIDENT)]
+    assert match(predictions([BOX], [Status.CONFIRMED], classes=[2]), flipped) == [(0, 0, Stage.CONFIDENT)]
     two = Detections([BOX, [102, 100, 142, 200]], scores=[0.9, 0.9], classes=[7, 2])
-    assert match(candidates([BOX], [Status.CONFIRMED], classes=[2]), two) == [(0, 1, Stage.CONFIDENT)]
+    assert match(predictions([BOX], [Status.CONFIRMED], classes=[2]), two) == [(0, 1, Stage.CONFIDENT)]
 
 
 def grown(xyxy):
@@ -151,7 +151,7 @@ def test_no_pair_that_overlaps_is_left_out(n, m, seed):
 @pytest.mark.parametrize(("n", "m"), [(0, 0), (0, 3), (3, 0)])
 def test_nothing_to_match_matches_nothing(n, m):
     found = Detections([BOX] * m, scores=[0.9] * m) if m else Detections.empty()
-    assert match(candidates(np.zeros((n, 4)) + BOX if n else np.zeros((0, 4)), [Status.CONFIRMED] * n), found) == []
+    assert match(predictions(np.zeros((n, 4)) + BOX if n else np.zeros((0, 4)), [Status.CONFIRMED] * n), found) == []
 
 
 def test_motion_alone_places_only_what_fits_well_and_has_no_rival():
@@ -166,25 +166,25 @@ def test_motion_alone_places_only_what_fits_well_and_has_no_rival():
 
 @st.composite
 def crowds(draw):
-    """Tracks and detections close together, of two classes, every state and every score; with looks or without."""
+    """Tracks and detections close together, of two classes, every state and every score; with embeddings or without."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n, m = draw(st.integers(0, 8)), draw(st.integers(0, 8))
     corners = rng.uniform(0, 150, (n + m, 2))
     boxes = np.concatenate([corners, corners + rng.uniform(5, 90, (n + m, 2))], axis=1)
-    tracks = candidates(boxes[:n].reshape(n, 4), rng.integers(0, 3, n), draw(st.floats(0, 40)), rng.integers(0, 2, n))
+    tracks = predictions(boxes[:n].reshape(n, 4), rng.integers(0, 3, n), draw(st.floats(0, 40)), rng.integers(0, 2, n))
     found = Detections(boxes[n:].reshape(m, 4), rng.uniform(0, 1, m), rng.integers(0, 2, m))
-    looks = rng.normal(0, 0.3, (n, m)).astype(np.float32) if draw(st.booleans()) else None
-    return tracks, found, looks
+    embeddings = rng.normal(0, 0.3, (n, m)).astype(np.float32) if draw(st.booleans()) else None
+    return tracks, found, embeddings
 
 
-def decided(tracks, found, looks, **settings):
+def decided(tracks, found, embeddings, **settings):
     config = AssociationConfig(**settings)
     similarity = motion_similarity(tracks, found, config)
-    if looks is not None:
-        similarity += looks
+    if embeddings is not None:
+        similarity += embeddings
     matches = associate(tracks.status, found.scores, similarity, config)
     ids, given = np.arange(len(tracks.status)) + 7, np.arange(len(found))
-    return decision_of(ids, tracks, found, given, found.scores, similarity, looks, matches, config)
+    return decision_of(ids, tracks, found, given, found.scores, similarity, embeddings, matches, config)
 
 
 @given(crowds(), st.sampled_from([0.0, 0.5, 1.0, 2.0]))
@@ -213,6 +213,6 @@ def test_a_similarity_at_the_floor_itself_suffices():
     """The floor is inclusive where the gate is not: a confident detection exactly `weak_lead` behind is still taken."""
     weak, sure = [0, 0, 40, 100], [0, 0, 20, 100]  # IoU of 1 and of .5
     found = Detections([sure, weak], scores=[0.9, 0.4])
-    said = decided(candidates([[0, 0, 40, 100]], [Status.CONFIRMED]), found, None, weak_lead=0.5)
+    said = decided(predictions([[0, 0, 40, 100]], [Status.CONFIRMED]), found, None, weak_lead=0.5)
     assert said.similarity.tolist() == [[0.5, 1.0]] and said.gates[0, 0] == 0.5
     assert said.allowed[0, 0] and list(zip(*said.matches.__dict__.values(), strict=True)) == [(0, 0, Stage.CONFIDENT)]

@@ -66,28 +66,32 @@ def test_slots_are_used_again_and_ids_never(bank):
 
 
 def test_a_slot_that_is_used_again_holds_nothing_of_the_track_before(bank):
-    look = np.zeros((1, 512), np.float32)
-    look[:, 0] = 1
+    embedding = np.zeros((1, 512), np.float32)
+    embedding[:, 0] = 1
     for frame in range(6):
-        found = Detections(boxes(1), [0.9], [7], features=look)
+        found = Detections(boxes(1), [0.9], [7], features=embedding)
         bank.predict(frame / 25) if frame else None
         pair = np.zeros(min(frame, 1), np.int64)
         bank.update(Matches(pair, pair, pair + 1), found, found.scores, frame / 25, None)
     slot = bank.live.copy()
-    assert bank.slots.hits[slot] == 6 and bank.slots.look_counts[slot] == 6 and bank.slots.classes[slot] == 7
+    assert bank.slots.hits[slot] == 6 and bank.slots.embedding_counts[slot] == 6 and bank.slots.classes[slot] == 7
     bank.depart(1000.0)
     see(bank, 1, 1000.0)
     assert bank.live.tolist() == slot.tolist()
     slots = bank.slots
-    assert slots.status[slot] == TENTATIVE and slots.hits[slot] == 1 and slots.look_counts[slot] == 0
-    assert slots.classes[slot] == 0 and np.isfinite(slots.votes[slot]).sum() == 1 and np.isnan(slots.looks[slot]).all()
+    assert slots.status[slot] == TENTATIVE and slots.hits[slot] == 1 and slots.embedding_counts[slot] == 0
+    assert (
+        slots.classes[slot] == 0
+        and np.isfinite(slots.votes[slot]).sum() == 1
+        and np.isnan(slots.embeddings[slot]).all()
+    )
 
 
 def test_live_slots_are_in_order_of_their_ids(bank):
     see(bank, 4, 0.0)
     see(bank, 4, 0.04, tracks=[1, 3], detections=[1, 3])
     assert (np.diff(bank.ids(bank.live)) > 0).all() and bank.ids(bank.live).tolist() == [2, 4, 5, 6]
-    bank.recognise(bank.live[2:3], np.array([1]))
+    bank.reactivate(bank.live[2:3], np.array([1]))
     assert bank.ids(bank.live).tolist() == [1, 2, 4, 6]
 
 

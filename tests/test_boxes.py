@@ -40,7 +40,7 @@ def test_iou_does_not_change_when_both_are_moved_or_scaled(box, shift, scale):
 def test_a_box_is_itself(box):
     np.testing.assert_allclose(np.diag(boxes.iou(box, box)), 1)
     np.testing.assert_allclose(boxes.height_overlap(box, box), 1)
-    np.testing.assert_allclose(np.diag(boxes.covered_fraction(box, box)), 1)
+    np.testing.assert_allclose(np.diag(boxes.occluded_fraction(box, box)), 1)
 
 
 @given(xyxy(), xyxy())

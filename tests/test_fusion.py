@@ -62,7 +62,7 @@ def test_a_walkers_boxes_come_nearer_to_the_truth():
     assert (reported < detected).all()
 
 
-def test_a_precise_detector_is_believed_and_a_usual_one_is_not():
+def test_a_precise_detectors_boxes_stay_and_a_usual_ones_are_smoothed():
     """Heights as predicted to half a percent, then to five; what one wild frame says is soon forgotten."""
     rng = np.random.default_rng(0)
     expected = np.tile(np.array([20, 50, 40, 100], np.float32), (20, 1))
@@ -71,9 +71,9 @@ def test_a_precise_detector_is_believed_and_a_usual_one_is_not():
         for precision, error in ((precise, 0.5), (usual, 5.0)):
             seen = expected + rng.normal(0, 1, (20, 4)).astype(np.float32) * [0, 0, 0, error]
             precision.learn(np.c_[seen[:, :2] - seen[:, 2:] / 2, seen[:, :2] + seen[:, 2:] / 2], expected)
-    assert (precise.shake, usual.shake) == (0.0, 1.0)
+    assert (precise.jitter, usual.jitter) == (0.0, 1.0)
     precise.learn(np.tile(np.array([0, 0, 40, 160], np.float32), (20, 1)), expected)
-    assert precise.shake < 0.1
+    assert precise.jitter < 0.1
 
 
 def test_a_precise_detectors_walker_is_reported_where_it_is():

@@ -124,7 +124,7 @@ def test_a_dataframe_has_a_row_per_track():
 
 
 @pytest.mark.skipif(importlib.util.find_spec("supervision") is None, reason="supervision is an extra")
-def test_supervision_gets_the_believed_tracks():
+def test_supervision_gets_the_confirmed_tracks():
     detections = tracks().to_supervision()
     assert detections.tracker_id.tolist() == [1, 3]
     assert detections.data["class_name"].tolist() == ["person", "person"]

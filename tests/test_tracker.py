@@ -15,7 +15,7 @@ from tracker import Config, Detections, Gallery, Status, Tracker
 from tracker.boxes import iou
 from tracker.errors import ConfigError, InputError, SourceError
 from tracker.motion.weights import EMBEDDED
-from tracker.smoothing.fixed_lag import Hindsight
+from tracker.smoothing.fixed_lag import FixedLagSmoother
 
 FPS = 20
 
@@ -44,20 +44,20 @@ def test_a_track_is_tentative_then_confirmed_and_keeps_its_id():
     np.testing.assert_allclose(reported[-1].xyxy[0], box(20), atol=1.0)
 
 
-def test_one_flicker_is_never_believed():
+def test_one_flicker_is_never_confirmed():
     reported = run(Tracker(), [[box(0)], [], []])
     assert reported[0].status.tolist() == [Status.TENTATIVE]
     assert [len(t) for t in reported[1:]] == [0, 0]
 
 
-@pytest.mark.parametrize(("score", "believed_s"), [(0.95, 0.05), (0.66, 0.95), (0.57, 1.55)])
-def test_the_less_sure_the_detections_the_longer_it_takes_to_believe_a_track(score, believed_s):
+@pytest.mark.parametrize(("score", "confirmed_s"), [(0.95, 0.05), (0.66, 0.95), (0.57, 1.55)])
+def test_the_less_sure_the_detections_the_longer_it_takes_to_confirm_a_track(score, confirmed_s):
     """0.8 is asked for at birth, 0.5 after two seconds, and in proportion between."""
     tracker = Tracker(Config().override({"association": {"stretch_scores": False}}))
     reported = run(tracker, [Detections(b, [score]) for b in walk(45)])
     status = np.array([t.status[0] for t in reported])
-    assert np.flatnonzero(status == Status.CONFIRMED)[0] == round(believed_s * FPS)
-    assert (status[: round(believed_s * FPS)] == Status.TENTATIVE).all()
+    assert np.flatnonzero(status == Status.CONFIRMED)[0] == round(confirmed_s * FPS)
+    assert (status[: round(confirmed_s * FPS)] == Status.TENTATIVE).all()
 
 
 def test_a_short_loss_keeps_the_id_and_a_long_one_ends_it():
@@ -74,17 +74,17 @@ def test_empty_frames_give_empty_arrays():
         assert (tracks.ids.shape, tracks.xyxy.shape, tracks.forecast(3).xyxy.shape) == ((0,), (0, 4), (0, 3, 4))
 
 
-def test_a_hidden_track_is_predicted_while_somebody_stands_before_it():
+def test_an_occluded_track_is_predicted_while_another_object_is_in_front_of_it():
     tracker = Tracker(Config().override({"bank": {"coast_s": 0.5}}))
     front = box(100, width=80, height=140)
     behind = [box(20 + 4 * i) for i in range(20)]
     walker = run(tracker, [[front, b] for b in behind])[-1]
-    hidden = run(tracker, [[front]], start=20)[0]
-    row = hidden.status == Status.PREDICTED
-    assert hidden.ids[row].tolist() == walker.ids[walker.detection_index == 1].tolist()
-    assert hidden.detection_index[row].tolist() == [-1]
-    assert hidden.raw_classes[row].tolist() == [-1]
-    assert abs(hidden.xyxy[row][0, 0] - 100) < 8
+    occluded = run(tracker, [[front]], start=20)[0]
+    row = occluded.status == Status.PREDICTED
+    assert occluded.ids[row].tolist() == walker.ids[walker.detection_index == 1].tolist()
+    assert occluded.detection_index[row].tolist() == [-1]
+    assert occluded.raw_classes[row].tolist() == [-1]
+    assert abs(occluded.xyxy[row][0, 0] - 100) < 8
     assert len(run(tracker, [[front]] * 20, start=21)[-1]) == 1
 
 
@@ -156,7 +156,7 @@ def test_a_forecast_does_not_change_when_the_tracker_goes_on():
     np.testing.assert_array_equal(tracks.forecast(5).xyxy, before)
 
 
-def look(identity, rng, alike=0.75):
+def embedding(identity, rng, alike=0.75):
     """A feature of this identity: looks of one have cosine `alike`, those of two about 0 (generated)."""
     own = np.eye(1, 512, identity)[0]
     other = rng.normal(size=512)
@@ -165,8 +165,8 @@ def look(identity, rng, alike=0.75):
 
 
 def people(places, rng):
-    """Detections of identities at x positions, with their looks."""
-    return Detections([box(x) for x in places.values()], features=[look(i, rng) for i in places])
+    """Detections of identities at x positions, with their embeddings."""
+    return Detections([box(x) for x in places.values()], features=[embedding(i, rng) for i in places])
 
 
 def test_who_comes_back_elsewhere_gets_the_old_id_and_a_stranger_does_not():
@@ -192,8 +192,8 @@ def test_a_lost_track_does_not_turn_up_where_it_could_not_have_got(x, is_taken_u
     assert (back.ids.tolist() == first.ids.tolist()) is is_taken_up
 
 
-def test_twelve_leave_and_return_among_strangers():
-    """Looks of one have cosine .75, those of two about 0: nearly all are known again, no stranger is."""
+def test_twelve_leave_and_are_reidentified_among_strangers():
+    """Embeddings of one have cosine .75, those of two about 0: nearly all are known again, no stranger is."""
     kept = wrong = 0
     for seed in range(4):
         rng, tracker = np.random.default_rng(seed), Tracker()
@@ -291,11 +291,11 @@ def test_ids_are_unique_and_never_reused(crowd):
 
 @settings(max_examples=20, deadline=None)
 @given(crowds(), st.booleans())
-def test_to_keep_a_decision_changes_no_track(crowd, looks):
+def test_to_keep_a_decision_changes_no_track(crowd, embeddings):
     frames, rng = crowd
     usual, kept = Tracker(), Tracker()
     for i, (boxes, scores) in enumerate(frames):
-        features = np.abs(rng.normal(size=(len(boxes), 512))) if looks and len(boxes) else None
+        features = np.abs(rng.normal(size=(len(boxes), 512))) if embeddings and len(boxes) else None
         found = Detections(boxes, scores, features=features)
         kept.keep_decision = True
         a, b = (t.update(None, found, time_s=i / FPS) for t in (usual, kept))
@@ -317,7 +317,7 @@ def test_a_decision_is_of_its_frame_and_in_the_order_that_decided():
     seen = Detections([box(900), box(102), box(502)], scores=[0.6, 0.7, 0.9])
     tracks = tracker.update(None, seen, time_s=3 / FPS)
     said = tracker.decision
-    assert said.given.tolist() == [2, 1, 0] and said.trust.shape == (3,) and said.ids.shape == (2,)
+    assert said.given.tolist() == [2, 1, 0] and said.confidence.shape == (3,) and said.ids.shape == (2,)
     pairs = dict(zip(said.ids[said.matches.tracks].tolist(), said.given[said.matches.detections].tolist(), strict=True))
     matched = tracks.status == Status.CONFIRMED
     assert pairs == dict(zip(tracks.ids[matched].tolist(), tracks.detection_index[matched].tolist(), strict=True))
@@ -331,16 +331,16 @@ def test_who_comes_back_is_told_with_the_odds():
     first = run(tracker, [people({0: 0}, rng)] * 20)[-1]
     run(tracker, [Detections.empty()] * 100, start=20)
     tracker.keep_decision = True
-    told = {}
+    reported = {}
     for i in range(120, 140):
         back = run(tracker, [people({0: 400}, rng)], start=i)[-1]
-        told[i] = tracker.returns
+        reported[i] = tracker.returns
         if back.renamed:
             break
-        assert told[i].absent.tolist() == first.ids.tolist() and told[i].odds.shape == (1, 1)
-        assert told[i].odds[0, 0] < tracker.config.association.return_odds, "not sure enough yet"
-    assert back.renamed == {told[i].young[0]: first.ids[0]}
-    assert told[i].odds[0, 0] >= tracker.config.association.return_odds
+        assert reported[i].absent.tolist() == first.ids.tolist() and reported[i].odds.shape == (1, 1)
+        assert reported[i].odds[0, 0] < tracker.config.association.reid_odds, "not sure enough yet"
+    assert back.renamed == {reported[i].young[0]: first.ids[0]}
+    assert reported[i].odds[0, 0] >= tracker.config.association.reid_odds
     tracker.keep_decision = False
     run(tracker, [people({0: 400, 5: 900}, rng)], start=i + 1)
     assert tracker.returns is None
@@ -413,7 +413,7 @@ def test_an_unknown_preset_names_those_there_are():
         Tracker("spots")
 
 
-def test_who_is_mostly_covered_is_not_looked_at():
+def test_of_a_mostly_occluded_object_no_embedding_is_taken():
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (200, 300, 3), dtype=np.uint8)
     near, far, aside = [100, 50, 150, 180], [105, 40, 155, 160], [220, 50, 260, 150]
@@ -422,33 +422,35 @@ def test_who_is_mostly_covered_is_not_looked_at():
     assert np.isnan(tracker.features[:, 0]).tolist() == [False, True, False]
 
 
-def alike(present, frames, looked_at):
+def alike(present, frames, embedded):
     """Objects that all look alike, each in a row of its own, in the frames given of each.
 
     Args:
-        looked_at: (object, frame) -> is a look taken.
+        embedded: (object, frame) -> is an embedding taken.
 
     Returns:
         What a tracker reports, frame by frame: (id, object) of every detected row, under the id that it has in the end.
     """
-    rng, tracker, told, names = np.random.default_rng(0), Tracker(), [], {}
+    rng, tracker, reported, names = np.random.default_rng(0), Tracker(), [], {}
     for i in range(frames):
         here = [k for k, times in enumerate(present) if i in times]
-        looks = np.eye(1, 512)[[0] * len(here)] + rng.normal(0, 0.005, (len(here), 512))
-        looks[[not looked_at(k, i) for k in here]] = np.nan
-        found = Detections([box(40.0 + i, y=150.0 * k) for k in here], features=looks if here else None)
+        embeddings = np.eye(1, 512)[[0] * len(here)] + rng.normal(0, 0.005, (len(here), 512))
+        embeddings[[not embedded(k, i) for k in here]] = np.nan
+        found = Detections([box(40.0 + i, y=150.0 * k) for k in here], features=embeddings if here else None)
         tracks = tracker.update(None, found, time_s=i / 30)
         names |= tracks.renamed
         seen = tracks.detection_index >= 0
         assert sorted(tracks.detection_index[seen]) == list(range(len(here))), "no row is lost"
-        told.append([(key, here[row]) for key, row in zip(tracks.ids[seen], tracks.detection_index[seen], strict=True)])
-    return [[(int(names.get(int(key), key)), k) for key, k in rows] for rows in told]
+        reported.append(
+            [(key, here[row]) for key, row in zip(tracks.ids[seen], tracks.detection_index[seen], strict=True)]
+        )
+    return [[(int(names.get(int(key), key)), k) for key, k in rows] for rows in reported]
 
 
 def test_who_was_seen_beside_somebody_does_not_become_them():
     """A is there for 90 frames, B elsewhere from 75 on, well to be seen when A has gone: at 120 B was A."""
-    told = alike([range(90), range(75, 160)], 160, lambda k, i: k == 0 or i >= 90)
-    first, second = ({key for rows in told for key, k in rows if k == which} for which in (0, 1))
+    reported = alike([range(90), range(75, 160)], 160, lambda k, i: k == 0 or i >= 90)
+    first, second = ({key for rows in reported for key, k in rows if k == which} for which in (0, 1))
     assert not first & second
 
 
@@ -462,9 +464,9 @@ lives = st.lists(
 def test_nobody_is_two_objects_of_one_frame(spans, every):
     """An id is never of two objects while both are there, nor of one and, later, of another it was seen beside."""
     present = [{i for first, length in object_ for i in range(first, first + length)} for object_ in spans]
-    told = alike(present, 262, lambda k, i: (i + 7 * k) % every == 0)
+    reported = alike(present, 262, lambda k, i: (i + 7 * k) % every == 0)
     where = {}
-    for i, rows in enumerate(told):
+    for i, rows in enumerate(reported):
         assert len({key for key, _ in rows}) == len(rows), "an id is one row of a frame"
         for key, k in rows:
             where.setdefault(key, {}).setdefault(k, []).append(i)
@@ -481,7 +483,7 @@ def test_behind_a_gap_motion_is_not_asked():
         assert ([1] in [t.ids.tolist() for t in after]) is same, gap_s
 
 
-def test_behind_a_gap_a_look_is_asked():
+def test_behind_a_gap_an_embedding_is_taken():
     rng, tracker = np.random.default_rng(0), Tracker()
     run(tracker, [people({0: 100}, rng) for _ in range(20)])
     after = [tracker.update(None, people({0: 400}, rng), time_s=100 + i / FPS) for i in range(5)]
@@ -547,11 +549,11 @@ def test_a_stream_that_breaks_off_tells_what_was_tracked_first(tmp_path):
     for i in range(12):
         cv2.imwrite(str(tmp_path / f"{i:02}.png"), np.full((48, 64, 3), i, np.uint8))
     (tmp_path / "12.png").write_bytes(b"no picture")
-    told = []
+    reported = []
     with pytest.raises(SourceError):
-        for frame, _ in Tracker(device="cpu").stream(tmp_path, hindsight=True):
-            told.append(frame.number)
-    assert told == list(range(1, 13))
+        for frame, _ in Tracker(device="cpu").stream(tmp_path, fixed_lag=True):
+            reported.append(frame.number)
+    assert reported == list(range(1, 13))
 
 
 @pytest.mark.parametrize("shape", [(6000, 4), (4, 6000), (100, 17_000), (1, 1)])
@@ -574,20 +576,20 @@ def test_a_real_clip_whose_second_half_is_smaller_has_the_same_tracks(tmp_path):
     """Ids stay, and what is told half a second late has no jump either: it is the whole clip's, half as large."""
     frames = [cv2.imread(str(path)) for path in sorted((PETS / "img1").iterdir())[:40]]
     truth = np.loadtxt(PETS / "gt" / "gt.txt", delimiter=",")
-    told = {}
+    reported = {}
     for name, smaller in (("whole", 1.0), ("changed", 0.5)):
         tracker = Tracker(Config().override({"appearance": {"enabled": False}}))
-        wait, rows = Hindsight(0.5, tracker.config.offline), {}
+        smoother, rows = FixedLagSmoother(0.5, tracker.config.offline), {}
         for i, picture in enumerate(frames):
             scale = smaller if i >= 20 else 1.0
             boxes = truth[truth[:, 0] == i + 1, 2:6]
             boxes = np.c_[boxes[:, :2], boxes[:, :2] + boxes[:, 2:]] * scale
             tracks = tracker.update(cv2.resize(picture, None, fx=scale, fy=scale), Detections(boxes), time_s=i / 7)
-            for frame, late in wait.push((i, scale), tracks, tracker.camera_motion):
+            for frame, late in smoother.push((i, scale), tracks, tracker.camera_motion):
                 rows |= {(frame[0], key): box / frame[1] for key, box in zip(late.ids, late.xyxy, strict=True)}
-        for frame, late in wait.flush():
+        for frame, late in smoother.flush():
             rows |= {(frame[0], key): box / frame[1] for key, box in zip(late.ids, late.xyxy, strict=True)}
-        told[name] = rows
-    assert told["whole"].keys() == told["changed"].keys()
-    off = [np.abs(told["whole"][key] - told["changed"][key]).max() for key in told["whole"]]
+        reported[name] = rows
+    assert reported["whole"].keys() == reported["changed"].keys()
+    off = [np.abs(reported["whole"][key] - reported["changed"][key]).max() for key in reported["whole"]]
     assert max(off) < 4.0

@@ -1,4 +1,4 @@
-"""Tracks of everything a video shows: who is where in every frame, where they will be next, who is who.
+"""Tracks of everything a video shows: where each object is in every frame, where it will be next, which is which.
 
 >>> from tracker import Tracker, Detections
 >>> tracker = Tracker()

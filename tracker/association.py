@@ -1,4 +1,4 @@
-"""Which detection continues which track: costs as pure functions, gates, stages, one optimal assignment each.
+"""Data association, which detection continues which track: costs, gates, stages, one Hungarian assignment each.
 
 Similarities run from 0 (nothing in common) to 1 and above; a pair may only match above its stage's gate. The predicted
 uncertainty decides how wide a box is searched around: a track that is sure of itself is compared strictly, one that
@@ -23,13 +23,13 @@ from tracker.structures import CONFIRMED, TENTATIVE, Detections, Floats, Ints, M
 class Stage(IntEnum):
     """The stage in which a track was matched."""
 
-    CONFIDENT = 1  # confident detections, believed tracks (seen or lost)
+    CONFIDENT = 1  # confident detections, confirmed tracks (seen or lost)
     WEAK = 2  # weak detections extend tracks seen in the frame before (ByteTrack, Zhang et al., ECCV 2022)
-    TENTATIVE = 3  # what is left, tracks not believed yet
+    TENTATIVE = 3  # what is left, tracks not confirmed yet
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class TrackPredictions:
     """What the matching needs to know of N live tracks.
 
     Attributes:
@@ -92,11 +92,11 @@ class Decision:
         ids: (N,) int64 of the tracks. predicted: where they were expected.
         grown: (N, 2) float32 pixels by which a track's box grew to each side, across and down.
         found: the detections, the surest first. given: (M,) int64 their rows in what `update` was given.
-        trust: (M,) float32 their scores, stretched to what scores mean in this stream.
+        confidence: (M,) float32 their scores, stretched to what scores mean in this stream.
         overlap: float32 IoU of the two boxes, both grown by the prediction's uncertainty.
         height: float32 factor in [0, 1] for how well top and bottom agree.
         same_class: float32 factor for the class, 1 where it is the same.
-        appearance: float32 what the looks add; 0 where nothing is known.
+        appearance: float32 what the embeddings add; 0 where nothing is known.
         similarity: float32, all of these together.
         stages: int64 the `Stage` in which the two may meet, 0 where there is none.
         gates: float64 the least similarity there, NaN where there is none.
@@ -105,11 +105,11 @@ class Decision:
     """
 
     ids: Ints
-    predicted: Candidates
+    predicted: TrackPredictions
     grown: Floats
     found: Detections
     given: Ints
-    trust: Floats
+    confidence: Floats
     overlap: Floats
     height: Floats
     same_class: Floats
@@ -121,20 +121,20 @@ class Decision:
     matches: Matches
 
 
-def associate(status: Ints, trust: Floats, similarity: Floats, config: AssociationConfig) -> Matches:
-    """Match the stages one after the other, each optimally.
+def associate(status: Ints, confidence: Floats, similarity: Floats, config: AssociationConfig) -> Matches:
+    """Data association: the stages one after the other, each by one optimal (Hungarian) assignment.
 
     Args:
-        status: (N,) of the tracks. trust: (M,) stretched scores of the detections.
+        status: (N,) of the tracks. confidence: (M,) calibrated scores of the detections.
         similarity: (N, M) of `motion_similarity`, with `appearance_bonus` added where there are features.
 
-    A lost track that none of these stages takes up may still return by its look: `appearance/reidentification.py`.
-    Why a pair was matched, or not, says `decision_of`.
+    A lost track that none of these stages takes up may still be re-identified by its appearance:
+    `appearance/reidentification.py`. Why a pair was matched, or not, says `decision_of`.
     """
-    rules = plan(status, trust, similarity, config)
+    rules = plan(status, confidence, similarity, config)
     row, column = pairs = _above(similarity, min(rule.gate for rule in rules))
     value = similarity[pairs]
-    free_tracks, free_found = np.ones(len(status), bool), np.ones(len(trust), bool)
+    free_tracks, free_found = np.ones(len(status), bool), np.ones(len(confidence), bool)
     chosen = []
     for rule in rules:
         able = rule.admits(row, column, value) & free_tracks[row] & free_found[column]
@@ -145,25 +145,25 @@ def associate(status: Ints, trust: Floats, similarity: Floats, config: Associati
     return Matches(*matched[:, np.argsort(matched[0])])
 
 
-def plan(status: Ints, trust: Floats, similarity: Floats, config: AssociationConfig) -> tuple[Rule, ...]:
+def plan(status: Ints, confidence: Floats, similarity: Floats, config: AssociationConfig) -> tuple[Rule, ...]:
     """The stages in their order; arguments as of `associate`."""
-    sure = trust >= config.high_score
-    believed = status != TENTATIVE
-    floor = confident_floor(status, trust, similarity, config)
+    sure = confidence >= config.high_score
+    confirmed = status != TENTATIVE
+    floor = confident_floor(status, confidence, similarity, config)
     return (
-        Rule(Stage.CONFIDENT, believed, sure, config.min_overlap, floor),
+        Rule(Stage.CONFIDENT, confirmed, sure, config.min_overlap, floor),
         Rule(Stage.WEAK, status == CONFIRMED, ~sure, config.min_overlap_weak),
-        Rule(Stage.TENTATIVE, ~believed, sure, config.min_overlap_tentative),
+        Rule(Stage.TENTATIVE, ~confirmed, sure, config.min_overlap_tentative),
     )
 
 
-def confident_floor(status: Ints, trust: Floats, similarity: Floats, config: AssociationConfig) -> Floats:
+def confident_floor(status: Ints, confidence: Floats, similarity: Floats, config: AssociationConfig) -> Floats:
     """(N,) least similarity at which a track takes a confident detection, 0 where nothing but the gate bounds it.
 
-    Who comes out from behind somebody is seen surely where the other is seen weakly: a track with a weak detection
-    just where it is expected does not leave that for a confident one that fits much less.
+    An object that comes out from behind another is seen surely where the other is seen weakly: a track with a weak
+    detection just where it is expected does not leave that for a confident one that fits much less.
     """
-    weak = trust < config.high_score
+    weak = confidence < config.high_score
     if not weak.any():
         return np.zeros(len(status), np.float32)
     best = similarity[:, weak].max(axis=1)
@@ -173,10 +173,10 @@ def confident_floor(status: Ints, trust: Floats, similarity: Floats, config: Ass
 
 def decision_of(
     ids: Ints,
-    predicted: Candidates,
+    predicted: TrackPredictions,
     found: Detections,
     given: Ints,
-    trust: Floats,
+    confidence: Floats,
     similarity: Floats,
     appearance: Floats | None,
     matches: Matches,
@@ -193,7 +193,7 @@ def decision_of(
     far[near_row, near_column] = False
     overlap[far] = 0
     stages, gates, allowed = np.zeros(shape, np.int64), np.full(shape, np.nan), np.zeros(shape, bool)
-    for rule in plan(predicted.status, trust, similarity, config):
+    for rule in plan(predicted.status, confidence, similarity, config):
         meet = np.ix_(rule.tracks, rule.detections)
         stages[meet] = rule.stage
         gates[meet] = rule.gate
@@ -206,7 +206,7 @@ def decision_of(
         grown=spread(predicted.xyxy, predicted.std, config),
         found=found,
         given=given,
-        trust=trust,
+        confidence=confidence,
         overlap=overlap,
         height=height,
         same_class=same_class,
@@ -219,7 +219,7 @@ def decision_of(
     )
 
 
-def motion_similarity(tracks: Candidates, found: Detections, config: AssociationConfig) -> Floats:
+def motion_similarity(tracks: TrackPredictions, found: Detections, config: AssociationConfig) -> Floats:
     """(N, M) float32: the product of `motion_terms`; 0 for pairs that are not `reachable`."""
     pairs = reachable(tracks, found, config)
     overlap, height, same_class = motion_terms(tracks, found, *pairs, config)
@@ -228,7 +228,7 @@ def motion_similarity(tracks: Candidates, found: Detections, config: Association
     return similarity
 
 
-def reachable(tracks: Candidates, found: Detections, config: AssociationConfig) -> tuple[Ints, Ints, Floats]:
+def reachable(tracks: TrackPredictions, found: Detections, config: AssociationConfig) -> tuple[Ints, Ints, Floats]:
     """Rows and columns (P,) of the pairs that can overlap at all, and the (N, 2) shares by which boxes grow.
 
     A track's box and all that it is compared with grow by the same share of their sizes, across and down.
@@ -238,7 +238,7 @@ def reachable(tracks: Candidates, found: Detections, config: AssociationConfig) 
 
 
 def motion_terms(
-    tracks: Candidates, found: Detections, row: Ints, column: Ints, ratio: Floats, config: AssociationConfig
+    tracks: TrackPredictions, found: Detections, row: Ints, column: Ints, ratio: Floats, config: AssociationConfig
 ) -> tuple[Floats, Floats, Floats]:
     """What motion and class say of pairs: (P,) rows of tracks and of detections; `ratio` (N, 2) of `reachable`.
 
@@ -253,7 +253,7 @@ def motion_terms(
 
 
 def appearance_bonus(odds: Floats, config: AssociationConfig) -> Floats:
-    """(N, M) log-odds that the looks are of one identity -> what that adds to the similarity; 0 where unknown."""
+    """(N, M) log-odds that the embeddings are of one identity -> what that adds to the similarity; 0 where unknown."""
     bonus: Floats = np.float32(config.appearance_weight) * np.tanh(odds / 2)  # 2 p - 1
     return bonus
 
@@ -262,9 +262,9 @@ def ambiguous(similarity: Floats, gate: float, margin: float = 0.3, poor: float 
     """Which detections motion alone cannot place.
 
     Args:
-        similarity: (N, M) of believed tracks and detections. gate: least similarity of a pair.
+        similarity: (N, M) of confirmed tracks and detections. gate: least similarity of a pair.
         margin: a second choice that comes this close to the first makes a pair ambiguous.
-        poor: so does a similarity below this: somebody else may have come out where the track is expected.
+        poor: so does a similarity below this: another object may have come out where the track is expected.
 
     Returns:
         (M,) True where a detection has no track that fits well, or where it or its track has a close second choice;
@@ -284,8 +284,9 @@ def ambiguous(similarity: Floats, gate: float, margin: float = 0.3, poor: float 
 def motion_odds(expected: Floats, std: Floats, found: Floats) -> Floats:
     """(N, M) log-odds, at most 0, that lost tracks expected at (N, 4) centres and sizes are now at these (M, 4) boxes.
 
-    The log-density of a bivariate Cauchy around the expected centre, heavy-tailed because who is hidden may turn,
-    relative to that at a usual distance. Nearness is no evidence: whoever else comes out there is near as well.
+    The log-density of a bivariate Cauchy around the expected centre, heavy-tailed because an occluded object may turn,
+    relative to that at a usual distance. Nearness is no evidence: any other object that comes out there is near as
+    well.
 
     Args:
         std: (N, 4) standard deviations of centre x, centre y, width, height.
@@ -324,7 +325,7 @@ def _product(pairs: Floats) -> Floats:
 
 
 def assign(similarity: Floats, gate: float) -> tuple[Ints, Ints]:
-    """The pairs that maximise the sum of (similarity - gate), using only pairs above the gate.
+    """Hungarian assignment: the pairs that maximise the sum of (similarity - gate), of those above the gate.
 
     Pairs that are each other's only choice need no solver; the rest goes to Jonker-Volgenant (`lap`).
 

@@ -1,7 +1,7 @@
 """The tracks and their lives: tentative -> confirmed -> lost -> removed, one row (slot) of every array a track.
 
-`Slots` has the arrays, `TrackBank` the rules. Slots are used again, ids never are. What a removed track looked like is
-the gallery's to remember.
+`Slots` has the arrays, `TrackBank` the rules. Slots are used again, ids never are. The embeddings of a removed track
+are the gallery's to remember.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.association import Candidates, Matches, motion_odds
-from tracker.boxes import covered_fraction, cxcywh_to_xyxy, iou
+from tracker.association import Matches, TrackPredictions, motion_odds
+from tracker.boxes import cxcywh_to_xyxy, iou, occluded_fraction
 from tracker.config import BankConfig
 from tracker.fusion import Precision, fused
 from tracker.motion.predictor import Observations, Predictor
@@ -22,7 +22,7 @@ from tracker.system.state import Names, Stateful, fits
 
 _NO_CLASS = np.iinfo(np.int64).min  # of a track that begins, until its first vote
 _VOTED = 16  # classes that votes are counted of, a track
-_LOOKS = 10  # a remembered look is the mean of so many; then an exponential average with that memory
+_EMBEDDINGS = 10  # a remembered embedding is the mean of so many; then an exponential average with that memory
 FrameSize = tuple[float, float] | None  # width, height in pixels
 
 
@@ -32,32 +32,34 @@ class Slots(Stateful):
     Attributes:
         ids, status, hits: (C,) int64; hits are frames in which it was detected.
         born_s, seen_s: (C,) float64 seconds of the first and of the last detection.
-        waits: (C,) bool, may be a track that returns: not believed before that is clear.
+        pending: (C,) bool, may be an old track, re-identified: not confirmed before that is clear.
         expected, std: (C, 4) float32 predicted centre and size in pixels, and their standard deviations.
         reported: (C, 4) float32 xyxy in pixels of the last frame in which it was detected.
-        scores, best_trust: (C,) float32 of the last detection; the highest calibrated one so far.
+        scores, best_confidence: (C,) float32 of the last detection; the highest calibrated one so far.
         raw_classes, classes: (C,) int64 class number of the last detection, and voted.
         winner: (C,) int64 the column of `voted` that the voted class stands in.
         voted, votes: (C, 16) int64 class numbers in the order they came, and float32 sums of their scores; -inf where
             there is none.
         detections: (C,) int64 row of the last detection in its frame.
-        looks: (C, 512) float32 remembered appearance, unit vectors; NaN where there is none.
-        look_s, look_counts: (C,) float64 seconds when it was last looked at, and int64 how often it was.
+        embeddings: (C, 512) float32 remembered appearance, unit vectors; NaN where there is none.
+        embedding_s, embedding_counts: (C,) float64 seconds when it was last looked at, and int64 how often it was.
     """
 
-    saved: ClassVar[Names] = ("ids", "status", "hits", "born_s", "seen_s", "waits", "expected", "std", "reported")
-    saved += ("scores", "best_trust", "raw_classes", "classes", "winner", "voted", "votes", "detections")
-    saved += ("looks", "look_s", "look_counts")
+    saved: ClassVar[Names] = ("ids", "status", "hits", "born_s", "seen_s", "pending", "expected", "std", "reported")
+    saved += ("scores", "best_confidence", "raw_classes", "classes", "winner", "voted", "votes", "detections")
+    saved += ("embeddings", "embedding_s", "embedding_counts")
 
     def __init__(self, count: int = 0) -> None:
         self.ids, self.status, self.hits, self.detections = (np.zeros(count, np.int64) for _ in range(4))
-        self.raw_classes, self.classes, self.winner, self.look_counts = (np.zeros(count, np.int64) for _ in range(4))
-        self.born_s, self.seen_s, self.look_s = (np.zeros(count) for _ in range(3))
-        self.waits = np.zeros(count, bool)
-        self.scores, self.best_trust = (np.zeros(count, np.float32) for _ in range(2))
+        self.raw_classes, self.classes, self.winner, self.embedding_counts = (
+            np.zeros(count, np.int64) for _ in range(4)
+        )
+        self.born_s, self.seen_s, self.embedding_s = (np.zeros(count) for _ in range(3))
+        self.pending = np.zeros(count, bool)
+        self.scores, self.best_confidence = (np.zeros(count, np.float32) for _ in range(2))
         self.expected, self.std, self.reported = (np.zeros((count, 4), np.float32) for _ in range(3))
         self.voted, self.votes = np.zeros((count, _VOTED), np.int64), np.zeros((count, _VOTED), np.float32)
-        self.looks = np.zeros((count, FEATURE_SIZE), np.float32)
+        self.embeddings = np.zeros((count, FEATURE_SIZE), np.float32)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -96,7 +98,7 @@ class TrackBank(Stateful):
         self._renamed: dict[int, int] = {}  # of this frame
         self.live: Ints = np.zeros(0, np.int64)
         self._free: list[int] = []
-        self._departed: Ints = np.zeros(0, np.int64)  # ids of believed tracks that ended a moment ago ...
+        self._departed: Ints = np.zeros(0, np.int64)  # ids of confirmed tracks that ended a moment ago ...
         self._departed_s = np.zeros(0)  # ... and when they were seen last
         self.slots = Slots()
 
@@ -120,19 +122,21 @@ class TrackBank(Stateful):
         if unseen.any():
             self._end(unseen, time_s)
 
-    def predict(self, time_s: float) -> Candidates:
+    def predict(self, time_s: float) -> TrackPredictions:
         """What the matching needs to know of the live tracks at `time_s`."""
         prediction = self._predictor.predict(self.live, time_s)
         own, live = self.slots, self.live
         own.expected[live], own.std[live] = prediction.cxcywh, prediction.std
-        return Candidates(prediction.xyxy, prediction.std, own.status.take(live), own.classes.take(live))
+        return TrackPredictions(prediction.xyxy, prediction.std, own.status.take(live), own.classes.take(live))
 
-    def update(self, matches: Matches, found: Detections, trust: Floats, time_s: float, frame_size: FrameSize) -> None:
-        """Continue the matched tracks and begin new ones; what is not seen is lost, or removed if never believed."""
+    def update(
+        self, matches: Matches, found: Detections, confidence: Floats, time_s: float, frame_size: FrameSize
+    ) -> None:
+        """Continue the matched tracks and begin new ones; what is not seen is lost, or removed if never confirmed."""
         own = self.slots
         self._renamed = {}
         known = self.live.take(matches.tracks)
-        rows = np.concatenate([matches.detections, self._newcomers(matches.detections, found, trust)])
+        rows = np.concatenate([matches.detections, self._newcomers(matches.detections, found, confidence)])
         missed = np.ones(len(self.live), bool)
         missed[matches.tracks] = False
         self._lose(missed, time_s)
@@ -147,15 +151,15 @@ class TrackBank(Stateful):
         own.reported[slots] = seen.xyxy
         detected = seen.xyxy[: len(known)]
         self._precision.learn(detected, own.expected.take(known, axis=0))
-        strength = self._config.smoothing * self._precision.shake
+        strength = self._config.smoothing * self._precision.jitter
         if strength:  # else the estimate is not needed
             estimated = self._predictor.predict(known, time_s).cxcywh
             own.reported[known] = fused(detected, estimated, strength)
-        self._see(slots, seen, trust.take(rows), time_s)
+        self._see(slots, seen, confidence.take(rows), time_s)
 
-    def _newcomers(self, taken: Ints, found: Detections, trust: Floats) -> Ints:
+    def _newcomers(self, taken: Ints, found: Detections, confidence: Floats) -> Ints:
         """Of the detections not taken, those that may begin a track: sure enough, and no double of a taken one."""
-        able = trust >= self._config.birth_score
+        able = confidence >= self._config.birth_score
         able[taken] = False
         rows = np.flatnonzero(able)
         if len(rows):
@@ -180,9 +184,11 @@ class TrackBank(Stateful):
         """Voted class numbers (N,)."""
         return self.slots.classes.take(slots)
 
-    def looks(self, slots: Ints, time_s: float) -> tuple[Floats, Floats]:
-        """Remembered looks (N, 512), rows of NaN where there is none, and seconds (N,) since they were last seen."""
-        return self.slots.looks.take(slots, axis=0), (time_s - self.slots.look_s.take(slots)).astype(np.float32)
+    def embeddings(self, slots: Ints, time_s: float) -> tuple[Floats, Floats]:
+        """Remembered embeddings (N, 512), NaN where there is none, and seconds (N,) since they were last seen."""
+        return self.slots.embeddings.take(slots, axis=0), (time_s - self.slots.embedding_s.take(slots)).astype(
+            np.float32
+        )
 
     def _begin(self, count: int, time_s: float) -> Ints:
         """Slots of so many new tentative tracks."""
@@ -192,13 +198,13 @@ class TrackBank(Stateful):
         own = self.slots
         own.ids[slots] = self._new_ids(count)
         own.status[slots], own.born_s[slots] = TENTATIVE, time_s
-        own.hits[slots] = own.waits[slots] = own.best_trust[slots] = own.look_counts[slots] = 0
-        own.classes[slots], own.votes[slots], own.looks[slots] = _NO_CLASS, -np.inf, np.nan
+        own.hits[slots] = own.pending[slots] = own.best_confidence[slots] = own.embedding_counts[slots] = 0
+        own.classes[slots], own.votes[slots], own.embeddings[slots] = _NO_CLASS, -np.inf, np.nan
         self.live = np.concatenate([self.live, slots])
         return slots
 
     def report(self, time_s: float, interval_s: float, names: Mapping[int, str], order: Ints) -> Tracks:
-        """The tracks of this frame: all that were seen, and hidden ones behind (or in front of) a seen one.
+        """The tracks of this frame: all that were seen, and occluded ones behind (or in front of) a seen one.
 
         Args:
             order: (M,) the user's number of each detection.
@@ -207,17 +213,17 @@ class TrackBank(Stateful):
         seen_s = own.seen_s.take(live)
         seen = seen_s == time_s
         shown = seen
-        hidden = (~seen & (time_s - seen_s <= self._config.coast_s)).nonzero()[0]
-        if len(hidden):
-            predicted = cxcywh_to_xyxy(own.expected.take(live.take(hidden), axis=0))
-            cover = covered_fraction(predicted, own.reported.take(live[seen], axis=0)).max(axis=1, initial=0)
+        occluded = (~seen & (time_s - seen_s <= self._config.coast_s)).nonzero()[0]
+        if len(occluded):
+            predicted = cxcywh_to_xyxy(own.expected.take(live.take(occluded), axis=0))
+            occlusion = occluded_fraction(predicted, own.reported.take(live[seen], axis=0)).max(axis=1, initial=0)
             shown = seen.copy()
-            shown[hidden[cover >= self._config.coast_cover]] = True
+            shown[occluded[occlusion >= self._config.coast_occluded]] = True
         slots, detected = live[shown], seen[shown]
         boxes, raw_classes = own.reported.take(slots, axis=0), own.raw_classes.take(slots)
         detection_index = np.full(len(slots), -1)
         detection_index[detected] = order.take(own.detections.take(slots[detected]))
-        if len(hidden):
+        if len(occluded):
             boxes[~detected] = cxcywh_to_xyxy(own.expected.take(slots[~detected], axis=0))
             raw_classes[~detected] = -1
         return Tracks(
@@ -232,35 +238,35 @@ class TrackBank(Stateful):
             interval_s=interval_s,
             names=names,
             renamed=self._renamed,
-            shake=self._precision.shake,
+            jitter=self._precision.jitter,
             forecaster=self._predictor.snapshot(slots, time_s),
         )
 
     def _confirm(self, slots: Ints) -> None:
-        """Believe the tracks, just seen, that were seen often enough and once surely enough.
+        """Confirm the tracks, just seen, that were seen often enough and once surely enough.
 
-        How sure that is falls with age: what is seen frame after frame needs less and less to be believed.
+        How sure that is falls with age: what is seen frame after frame needs less and less to be confirmed.
         """
         own, config = self.slots, self._config
         age = own.seen_s.take(slots) - own.born_s.take(slots)
         asked = np.interp(age, [0, config.confirm_s], [config.confirm_score, config.birth_score])
-        sure = own.best_trust.take(slots) >= asked
+        sure = own.best_confidence.take(slots) >= asked
         sure &= own.hits.take(slots) >= config.confirm_hits
-        sure &= ~own.waits.take(slots) | (age >= config.report_delay_s)
+        sure &= ~own.pending.take(slots) | (age >= config.report_delay_s)
         sure |= own.status.take(slots) != TENTATIVE
         own.status[slots[sure]] = CONFIRMED
 
-    def _see(self, slots: Ints, seen: Detections, trust: Floats, time_s: float) -> None:
-        """Write what was detected of each track, and believe those that were seen often enough."""
+    def _see(self, slots: Ints, seen: Detections, confidence: Floats, time_s: float) -> None:
+        """Write what was detected of each track, and confirm those that were seen often enough."""
         own = self.slots
         own.seen_s[slots] = time_s
         own.scores[slots] = seen.scores
         own.raw_classes[slots] = seen.classes
         own.hits[slots] += 1
-        own.best_trust[slots] = np.maximum(own.best_trust.take(slots), trust)
+        own.best_confidence[slots] = np.maximum(own.best_confidence.take(slots), confidence)
         self._vote(slots, seen.classes, seen.scores)
         if seen.features is not None:
-            self._look(slots, seen.features, time_s)
+            self._remember(slots, seen.features, time_s)
         self._confirm(slots)
 
     def _vote(self, slots: Ints, classes: Ints, scores: Floats) -> None:
@@ -269,7 +275,7 @@ class TrackBank(Stateful):
         Of a track with more classes than there is room for, the one with the smallest sum gives way to a new one.
         """
         own, row = self.slots, np.arange(len(slots))
-        if (own.classes.take(slots) == classes).all():  # who has the most has more now, in most frames of everyone
+        if (own.classes.take(slots) == classes).all():  # the largest has more now, in most frames of all
             own.votes[slots, own.winner.take(slots)] += scores
             return
         voted, votes = own.voted.take(slots, axis=0), own.votes.take(slots, axis=0)
@@ -282,40 +288,40 @@ class TrackBank(Stateful):
         winner = votes.argmax(axis=1)
         own.winner[slots], own.classes[slots] = winner, voted[row, winner]
 
-    def _look(self, slots: Ints, features: Floats, time_s: float) -> None:
-        """Blend the new looks into the remembered ones; a row of NaN leaves the memory as it is."""
+    def _remember(self, slots: Ints, features: Floats, time_s: float) -> None:
+        """Blend the new embeddings into the remembered ones; a row of NaN leaves the memory as it is."""
         given = ~np.isnan(features[:, 0])
         if not given.any():
             return
         if not given.all():
             slots, features = slots[given], features[given]
         own = self.slots
-        count = own.look_counts.take(slots) + 1
-        old = own.looks.take(slots, axis=0)
+        count = own.embedding_counts.take(slots) + 1
+        old = own.embeddings.take(slots, axis=0)
         blend = features - old
-        blend *= (1 / np.minimum(count, _LOOKS)).astype(np.float32)[:, None]
+        blend *= (1 / np.minimum(count, _EMBEDDINGS)).astype(np.float32)[:, None]
         blend += old
         first = count == 1
         blend[first] = features[first]
         blend /= np.sqrt(np.einsum("nd,nd->n", blend, blend))[:, None]
-        own.looks[slots], own.look_s[slots], own.look_counts[slots] = blend, time_s, count
+        own.embeddings[slots], own.embedding_s[slots], own.embedding_counts[slots] = blend, time_s, count
 
-    def looked_at(self, time_s: float) -> Ints:
-        """Slots of believed tracks whose look was taken in this frame."""
+    def embedded(self, time_s: float) -> Ints:
+        """Slots of confirmed tracks whose embedding was taken in this frame."""
         own, live = self.slots, self.live
-        return live.take(np.flatnonzero((own.look_s.take(live) == time_s) & (own.status.take(live) == CONFIRMED)))
+        return live.take(np.flatnonzero((own.embedding_s.take(live) == time_s) & (own.status.take(live) == CONFIRMED)))
 
     def newly_seen(self, time_s: float) -> Ints:
-        """Slots of young tracks whose look was taken in this frame: those that may yet be recognised."""
+        """Slots of young tracks whose embedding was taken in this frame: those that may yet be re-identified."""
         own, live = self.slots, self.live
-        young = time_s - own.born_s.take(live) <= self._config.recognise_s
-        fresh = (own.look_s.take(live) == time_s) & (own.look_counts.take(live) > 0)
+        young = time_s - own.born_s.take(live) <= self._config.reid_s
+        fresh = (own.embedding_s.take(live) == time_s) & (own.embedding_counts.take(live) > 0)
         return live.take(np.flatnonzero(young & fresh))
 
     def met(self, ids: Ints, slots: Ints) -> Mask:
-        """(N, M) which identities were seen here when, or after, these young tracks were first: nobody is two.
+        """(N, M) which identities were seen here when, or after, these young tracks were first: no object is two.
 
-        Everyone's last sighting is known as far back as young tracks reach, and who was not seen since a track began
+        Every last sighting is known as far back as young tracks reach, and what was not seen since a track began
         cannot have been seen beside it.
         """
         known = np.concatenate([self._departed, self.slots.ids.take(self.live)])
@@ -326,8 +332,8 @@ class TrackBank(Stateful):
         met: Mask = last_s[:, None] >= self.slots.born_s.take(slots)
         return met
 
-    def recognise(self, slots: Ints, ids: Ints) -> None:
-        """Young tracks are these known identities, come back; a lost track of the same id ends in them."""
+    def reactivate(self, slots: Ints, ids: Ints) -> None:
+        """Reactivation: young tracks are these known identities; a lost track of the same id ends in them."""
         own = self.slots
         ended = np.isin(own.ids.take(self.live), ids)
         self._free.extend(self.live[ended].tolist())
@@ -338,7 +344,7 @@ class TrackBank(Stateful):
         self.live = self.live[np.argsort(own.ids.take(self.live))]
 
     def motion_odds(self, ids: Ints, slots: Ints) -> Floats:
-        """(N, M) log-odds of motion that these ids are now where these slots are; 0 for who is no lost track here."""
+        """(N, M) log-odds of motion that these ids are now where these slots are; 0 for those not lost here."""
         own = self.slots
         odds = np.zeros((len(ids), len(slots)), np.float32)
         row, column = np.nonzero(ids[:, None] == own.ids.take(self.live))
@@ -346,35 +352,35 @@ class TrackBank(Stateful):
         odds[row] = motion_odds(own.expected[lost], own.std[lost], own.reported[slots])
         return odds
 
-    def wait(self, slots: Ints, doubtful: NDArray[np.bool_]) -> None:
-        """Say of young tracks whether they may be ones that return: those are believed later, under the right id."""
-        self.slots.waits[slots] = doubtful
+    def set_pending(self, slots: Ints, doubtful: NDArray[np.bool_]) -> None:
+        """Say of young tracks whether they may yet be re-identified: those are confirmed later, under the right id."""
+        self.slots.pending[slots] = doubtful
 
     def _lose(self, missed: Mask, time_s: float) -> None:
-        """Of the live tracks the `missed` (N,): lost; removed where never believed, or out of motion's reach."""
+        """Of the live tracks the `missed` (N,): lost; removed where never confirmed, or out of motion's reach."""
         own, config = self.slots, self._config
         slots = self.live[missed]
-        believed = own.status.take(slots) != TENTATIVE
-        own.status[slots[believed]] = PREDICTED
+        confirmed = own.status.take(slots) != TENTATIVE
+        own.status[slots[confirmed]] = PREDICTED
         height = own.expected.take(slots, axis=0)[:, 3]
-        vague = own.std.take(slots, axis=0)[:, :2].max(axis=1, initial=0) > config.lost_heights * height
-        gone = ~believed | vague | (time_s - own.seen_s.take(slots) > config.lost_s)
+        uncertain = own.std.take(slots, axis=0)[:, :2].max(axis=1, initial=0) > config.lost_heights * height
+        gone = ~confirmed | uncertain | (time_s - own.seen_s.take(slots) > config.lost_s)
         if gone.any():
             missed[missed] = gone
             self._end(missed, time_s)
 
     def _end(self, ended: Mask, time_s: float) -> None:
-        """The `ended` (N,) of the live tracks are no more; of those that were believed, keep for a while when each
+        """The `ended` (N,) of the live tracks are no more; of those that were confirmed, keep for a while when each
         was seen last."""
         slots = self.live[ended]
         self._free.extend(slots.tolist())
         self.live = self.live[~ended]
-        believed = slots[self.slots.status.take(slots) != TENTATIVE]
-        if not len(believed):
+        confirmed = slots[self.slots.status.take(slots) != TENTATIVE]
+        if not len(confirmed):
             return
-        departed_s = np.concatenate([self._departed_s, self.slots.seen_s.take(believed)])
-        lately = time_s - departed_s <= self._config.recognise_s
-        self._departed = np.concatenate([self._departed, self.slots.ids.take(believed)])[lately]
+        departed_s = np.concatenate([self._departed_s, self.slots.seen_s.take(confirmed)])
+        lately = time_s - departed_s <= self._config.reid_s
+        self._departed = np.concatenate([self._departed, self.slots.ids.take(confirmed)])[lately]
         self._departed_s = departed_s[lately]
 
     def _take_slots(self, count: int) -> Ints:

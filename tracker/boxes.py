@@ -105,7 +105,7 @@ def height_overlap(a: Boxes, b: Boxes) -> NDArray[Any]:
     return _share(_common(a[..., 1], a[..., 3], b[..., 1], b[..., 3]), union)
 
 
-def covered_fraction(boxes: Boxes, others: Boxes) -> NDArray[Any]:
+def occluded_fraction(boxes: Boxes, others: Boxes) -> NDArray[Any]:
     """(N, 4), (M, 4) -> (N, M) share of each box that lies inside each other box, in [0, 1]."""
     own = area(boxes)[:, None]
     overlap = intersection(boxes, others)

@@ -13,12 +13,27 @@ import numbers
 import os
 import types
 import typing
-from collections.abc import Mapping
+import warnings
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from tracker.errors import ConfigError
+from tracker.system.renamed import RenamedKeyWarning, renamed_fields
+
+FORMER = {
+    "recognise_s": "reid_s",
+    "memory_looks": "memory_embeddings",
+    "coast_cover": "coast_occluded",
+    "return_odds": "reid_odds",
+    "return_margin": "reid_margin",
+    "return_doubt": "reid_doubt",
+    "rounds": "iterations",
+    "filter_rounds": "filter_iterations",
+    "looks_every": "embeddings_every",
+}
+"""Keys that had another name in version 0.1: taken in this one as well, with a warning. Former name -> name now."""
 
 PACKAGE = Path(__file__).parent
 _PRESET_FOLDERS = (PACKAGE / "configs", PACKAGE.parent / "configs")  # installed, and in a checkout
@@ -160,7 +175,7 @@ class AppearanceConfig(Settings, section="appearance"):
 
     enabled: bool = setting(True, "whether it is used; off: motion alone, faster")
     model: str = setting("", "weights of an omni-scale network; empty: those embedded")
-    refresh_s: float = setting(0.5, "a track's look is renewed at least this often; lower is slower", 0, 60)
+    refresh_s: float = setting(0.5, "a track's embedding is renewed at least this often; lower is slower", 0, 60)
 
 
 @dataclass(frozen=True)
@@ -178,51 +193,53 @@ class CameraConfig(Settings, section="camera"):
     height_px: int = setting(240, "height of the grey image the flow is computed on", 60, 2160)
 
 
+@renamed_fields(FORMER)
 @dataclass(frozen=True)
 class AssociationConfig(Settings, section="association"):
     """Which detection continues which track. Similarities are overlaps in [0, 1], higher is more alike."""
 
-    stretch_scores: bool = setting(
-        True, "thresholds on scores count for stretched ones: 0.5 is as likely true as false"
+    stretch_scores: bool = setting(True, "thresholds count for calibrated scores: 0.5 is as likely true as false")
+    high_score: float = setting(
+        0.55, "detections from here on are matched first; lower relies more on the detector", 0, 1
     )
-    high_score: float = setting(0.55, "detections from here on are matched first; lower trusts the detector more", 0, 1)
     min_overlap: float = setting(0.15, "confident detections: least overlap; higher splits more, swaps less", 0, 1)
     min_overlap_weak: float = setting(0.3, "weak detections only extend tracks they overlap this much", 0, 1)
-    min_overlap_tentative: float = setting(0.3, "tracks not believed yet", 0, 1)
+    min_overlap_tentative: float = setting(0.3, "tracks not confirmed yet", 0, 1)
     weak_lead: float = setting(0.15, "no confident detection is taken that fits so much less than a weak one", 0, 1)
     height_power: float = setting(1.0, "how much a difference in vertical extent lowers an overlap", 0, 4)
     spread: float = setting(0.5, "boxes grow by this many predicted standard deviations before they are compared", 0, 4)
     spread_limit: float = setting(0.5, "at most by this share of their size on each side", 0, 4)
     class_factor: float = setting(0.8, "overlap is multiplied by this where the class differs", 0, 1)
-    appearance_weight: float = setting(0.3, "how much a likely (unlikely) look adds to (takes from) an overlap", 0, 4)
-    return_odds: float = setting(
-        1.0, "log-odds from which a lost track is taken up by its look, wherever it is", -50, 50
+    appearance_weight: float = setting(
+        0.3, "how much a likely (unlikely) embedding adds to (takes from) an overlap", 0, 4
     )
-    return_margin: float = setting(1.0, "and by which it must stand clear of every other pair", 0, 50)
-    return_doubt: float = setting(-4.0, "a new track waits to be believed while it may be one that returns", -50, 50)
+    reid_odds: float = setting(1.0, "log-odds from which a lost track is re-identified, anywhere", -50, 50)
+    reid_margin: float = setting(1.0, "and by which it must stand clear of every other pair", 0, 50)
+    reid_doubt: float = setting(-4.0, "a new track is pending while it may be an old one", -50, 50)
 
 
+@renamed_fields(FORMER)
 @dataclass(frozen=True)
 class BankConfig(Settings, section="bank"):
     """A track's life."""
 
-    birth_score: float = setting(0.5, "a detection this sure that nobody claims starts a tentative track", 0, 1)
+    birth_score: float = setting(0.5, "a detection this sure that no track takes starts a tentative one", 0, 1)
     birth_overlap: float = setting(0.7, "unless it overlaps a live track's detection by more than this", 0, 1)
-    confirm_hits: int = setting(2, "detections before a track is believed; higher: fewer false tracks", 1, 100)
+    confirm_hits: int = setting(2, "detections before a track is confirmed; higher: fewer false tracks", 1, 100)
     confirm_score: float = setting(0.8, "and one of them at least this sure at first; higher: fewer false tracks", 0, 1)
     confirm_s: float = setting(2.0, "seen for this long, as sure as `birth_score` is enough; linear between", 0, 3600)
-    report_delay_s: float = setting(0.5, "files wait this long to tell what followed; 0: not", 0, 60, tune=False)
+    report_delay_s: float = setting(0.5, "lag of fixed-lag smoothing, for files; 0: none", 0, 60, tune=False)
     lost_s: float = setting(1.5, "a track unseen for longer is not matched by motion any more", 0, 3600)
-    lost_heights: float = setting(0.7, "nor one whose place is vaguer: standard deviation in box heights", 0, 1000)
-    recognise_s: float = setting(2.0, "a new track can still turn out to be one that returned for this long", 0, 60)
-    memory_s: float = setting(300.0, "but can return by its look for this long (--memory)", 0, 1e6, tune=False)
+    lost_heights: float = setting(0.7, "nor with more positional uncertainty: deviation in box heights", 0, 1000)
+    reid_s: float = setting(2.0, "a new track can still be re-identified as an old one for this long", 0, 60)
+    memory_s: float = setting(300.0, "but is re-identified for this long (--memory)", 0, 1e6, tune=False)
     memory_size: int = setting(500, "and while it is among this many seen last", 0, 100000, tune=False)
-    memory_looks: int = setting(5, "looks of each; more know more sides of it and take more time", 1, 64, tune=False)
+    memory_embeddings: int = setting(5, "embeddings of each; more know more sides of it, slower", 1, 64, tune=False)
     smoothing: float = setting(
         1.0, "of reported boxes; 0: as they were detected, 1: as near the truth as it gets", 0, 1
     )
-    coast_s: float = setting(0.35, "a hidden track's predicted box is reported this long", 0, 60)
-    coast_cover: float = setting(0.5, "while at least this share of it is covered by a seen track", 0, 1)
+    coast_s: float = setting(0.35, "an occluded track's predicted box is reported this long", 0, 60)
+    coast_occluded: float = setting(0.5, "while at least this share of it is occluded by a seen track", 0, 1)
 
 
 @dataclass(frozen=True)
@@ -327,7 +344,7 @@ def _merge(section: Any, values: Any, place: str) -> Any:
         raise ConfigError(f"{found}; expected keys and values, see configs/default.yaml")
     names = [about.name for about in dataclasses.fields(section)]
     changes: dict[str, Any] = {}
-    for key, value in values.items():
+    for key, value in _renamed(values, names, place).items():
         if key not in names:
             near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(names)}"
@@ -335,6 +352,21 @@ def _merge(section: Any, values: Any, place: str) -> Any:
         current = getattr(section, key)
         changes[key] = _merge(current, value, f"{place}{key}.") if isinstance(current, Settings) else value
     return dataclasses.replace(section, **changes)
+
+
+def _renamed(values: Mapping[str, Any], names: Collection[str], place: str) -> Mapping[str, Any]:
+    """The values under the names that keys have now."""
+    now = {}
+    for key, value in values.items():
+        name = FORMER.get(key, key)
+        if key in names or name not in names:
+            name = key
+        elif name in values:
+            raise ConfigError(f"{place}{key} is the former name of {name}, which is there, too; leave it out")
+        else:
+            warnings.warn(f"{place}{key} is called {name} now; rename it", RenamedKeyWarning, stacklevel=5)
+        now[name] = value
+    return now
 
 
 def _plain(value: Any) -> Any:

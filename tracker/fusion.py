@@ -1,8 +1,8 @@
-"""How much of a detector's box to believe: what is reported lies between it and the motion model's own estimate.
+"""How much weight a detector's box gets: what is reported lies between it and the motion model's own estimate.
 
-A detector's error lasts for some frames, in widths above all (a swinging arm, a covered half), so a filter with a
-detector's noise as its only idea of it believes too much. The network knows such errors: asked, once it has seen the
-detection, where the object is now, it takes a part of them out. By coordinate, the share of its answer that comes
+A detector's error lasts for some frames, in widths above all (a swinging arm, an occluded half), so a filter with a
+detector's noise as its only idea of it relies on it too much. The network knows such errors: asked, once it has seen
+the detection, where the object is now, it takes a part of them out. By coordinate, the share of its answer that comes
 nearest to the truth differs little from one detector to another.
 
 But the network has hardly met a precise one, such as a person with a pencil. That shows in heights, which change
@@ -26,7 +26,7 @@ _PRECISE, _USUAL = (
 )  # median share by which heights differ from predictions: no part of it up to here, all from
 _SAME = 0.5  # least IoU of what is reported with the detection, that of one object in every benchmark
 _SMALL = 0.09  # steps of centre and size, in sizes, that move no edge by .14: after those IoU is above .5
-_START, _START_WEIGHT = 0.01, 20.0  # believed at first, worth this many detections: precise until it shows otherwise
+_START, _START_WEIGHT = 0.01, 20.0  # the prior, worth this many detections: precise until it shows otherwise
 _MEMORY = 3000.0  # detections that the estimate looks back on
 
 
@@ -67,7 +67,7 @@ class Precision(Stateful):
         self._weight = _START_WEIGHT
 
     @property
-    def shake(self) -> float:
+    def jitter(self) -> float:
         """0 for a precise detector, 1 for a usual one: how much there is to mend in its boxes."""
         return min(max((self.error - _PRECISE) / (_USUAL - _PRECISE), 0.0), 1.0)
 

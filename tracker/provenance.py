@@ -1,4 +1,4 @@
-"""What has to be known to repeat a run: versions, the machine, which weights were in use, and the command."""
+"""What has to be known to replay a run: versions, the machine, which weights were in use, and the command."""
 
 from __future__ import annotations
 

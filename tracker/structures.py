@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tracker.errors import InputError
 from tracker.system.extras import extra
+from tracker.system.renamed import renamed_fields
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -30,9 +31,9 @@ _LARGEST = 2.0**62  # numbers from here on are no class
 class Status(IntEnum):
     """Where a reported track is in its life."""
 
-    TENTATIVE = 0  # seen, not yet often enough to be believed
-    CONFIRMED = 1  # believed, and matched to a detection in this frame
-    PREDICTED = 2  # believed, not detected in this frame: the box is the motion model's, or lies between detections
+    TENTATIVE = 0  # seen, not yet often enough to be confirmed
+    CONFIRMED = 1  # confirmed, and matched to a detection in this frame
+    PREDICTED = 2  # confirmed, not detected in this frame: the box is the motion model's, or lies between detections
 
 
 TENTATIVE, CONFIRMED, PREDICTED = map(int, Status)
@@ -128,8 +129,8 @@ class Detections:
         _check_boxes(boxes)
         if not ((score >= 0) & (score <= 1)).all():
             score = _rounded(score)
-        look = None if features is None else _unit_rows(_column("features", features, np.float32, (FEATURE_SIZE,), n))
-        for name, value in (("xyxy", boxes), ("scores", score), ("classes", label), ("features", look)):
+        unit = None if features is None else _unit_rows(_column("features", features, np.float32, (FEATURE_SIZE,), n))
+        for name, value in (("xyxy", boxes), ("scores", score), ("classes", label), ("features", unit)):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "pixels", pixels)
 
@@ -245,6 +246,7 @@ class _OfRows:
         return boxes[self.rows], std[self.rows]
 
 
+@renamed_fields({"shake": "jitter"})
 @dataclass(frozen=True, eq=False)
 class Tracks:
     """The tracks of one frame, ordered by id.
@@ -261,8 +263,8 @@ class Tracks:
         time_s: time of the frame in seconds.
         interval_s: seconds from one frame to the next, the unit of `forecast`'s steps.
         names: class number -> name; may be empty.
-        renamed: provisional id -> id, of new tracks that were recognised in this frame as ones that were known before.
-        shake: how far the detector's boxes are from steady ones: 0 as a person draws them, 1 as detectors do.
+        renamed: provisional id -> id, of new tracks that were re-identified in this frame as known ones.
+        jitter: how far the detector's boxes are from steady ones: 0 as a person draws them, 1 as detectors do.
     """
 
     ids: Ints
@@ -276,7 +278,7 @@ class Tracks:
     interval_s: float
     names: Mapping[int, str] = field(default_factory=dict)
     renamed: Mapping[int, int] = field(default_factory=dict)
-    shake: float = 1.0
+    jitter: float = 1.0
     forecaster: Forecaster | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -296,13 +298,13 @@ class Tracks:
             self.interval_s,
             self.names,
             self.renamed,
-            self.shake,
+            self.jitter,
             of_rows(self.forecaster, np.arange(len(self))[keep]),
         )
 
     @property
     def confirmed(self) -> Tracks:
-        """Only what is believed: confirmed and predicted rows, no tentative ones."""
+        """Only confirmed tracks, seen or predicted in this frame; no tentative ones."""
         return self[self.status != Status.TENTATIVE]
 
     def forecast(self, steps: int, step_s: float | None = None) -> Forecast:
@@ -350,7 +352,7 @@ class Tracks:
         )
 
     def to_supervision(self) -> Any:
-        """A `supervision.Detections` of the believed tracks with `tracker_id`, for its annotators and zones."""
+        """A `supervision.Detections` of the confirmed tracks with `tracker_id`, for its annotators and zones."""
         supervision = extra("supervision", "supervision")
         rows = self.confirmed
         names = np.array([rows.names.get(int(c), str(int(c))) for c in rows.classes], dtype=object)

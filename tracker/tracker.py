@@ -17,12 +17,12 @@ from tracker import camera_motion as camera
 from tracker import checkpoint
 from tracker.affine import Affine, composed, identity, is_identity
 from tracker.appearance.gallery import Gallery
-from tracker.appearance.normalisation import LookScale, covered_share, look_quality
-from tracker.appearance.reidentification import Returns, match_returns, return_odds
+from tracker.appearance.normalisation import SimilarityScale, crop_quality, occluded_share
+from tracker.appearance.reidentification import Returns, reid_odds, reidentify
 from tracker.association import (
-    Candidates,
     Decision,
     Matches,
+    TrackPredictions,
     ambiguous,
     appearance_bonus,
     associate,
@@ -36,10 +36,11 @@ from tracker.detection.score_calibration import ScoreScale
 from tracker.export.networks import Networks
 from tracker.motion.blas import one_thread
 from tracker.motion.load import load_predictor
-from tracker.smoothing.fixed_lag import Hindsight
+from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_input
 from tracker.system import state
 from tracker.system.frame_times import FrameTimes
+from tracker.system.renamed import renamed_argument
 from tracker.system.state import Names, Stateful, fits
 from tracker.system.stopwatch import Timed
 
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
     from tracker.detection.detector import Detector
     from tracker.video.source import Frame
 
-_HIDDEN = 0.5  # of whom so much is covered, a crop shows mostly somebody else
-_MOMENT_S = 1.0  # looks of one object that are no further apart show how alike those are at best
+_OCCLUDED = 0.5  # where so much of an object is occluded, a crop shows mostly another one
+_MOMENT_S = 1.0  # embeddings of one object that are no further apart show how alike those are at best
 
 
 class Tracker(Stateful):
@@ -58,7 +59,7 @@ class Tracker(Stateful):
     Args:
         config: a `Config`, the name of a preset ("sports"), a YAML file, or None for the defaults.
         device: "auto", "cpu", "cuda" or "cuda:N"; overrides the configuration's.
-        gallery: a memory of everyone seen that other trackers use, too: ids are then unique across them, and who leaves
+        gallery: a memory of all objects that other trackers use, too: ids are then unique across them, and what leaves
             one camera can appear under the same id in another. Their times must come from one clock. None: its own.
 
     The detector and the CNN are loaded when they are first needed: with your own detections and features neither is.
@@ -68,8 +69,8 @@ class Tracker(Stateful):
         stage_seconds: seconds spent so far in each stage.
         camera_motion: (2, 3) affine from the pixels of the frame before to those of the last: how the picture moved,
             and how its size changed.
-        gallery: everyone seen, and what they looked like.
-        features: (N, 512) looks of the last frame's detections, a row of NaN where none was taken; None: none at all.
+        gallery: every identity seen, with its appearance embeddings.
+        features: (N, 512) embeddings of the last frame's detections, NaN where none was taken; None: none at all.
         keep_decision: set it for a frame to see why its detections were matched; that changes no track.
         decision: of the last frame, where kept: what every pair's similarity was made of, and what was matched.
         returns: of the last frame, where kept and there were new tracks: which may be somebody who was here before.
@@ -80,7 +81,7 @@ class Tracker(Stateful):
     ([1], [0])
     """
 
-    saved: ClassVar[Names] = ("gallery", "_camera_number", "_bank", "_camera", "_look_scale", "_scale", "_times")
+    saved: ClassVar[Names] = ("gallery", "_camera_number", "_bank", "_camera", "_similarity_scale", "_scale", "_times")
     saved += ("_size", "camera_motion")
     rebuilt: ClassVar[Names] = ("config", "stage_seconds", "features", "keep_decision", "decision", "returns")
     rebuilt += ("_networks", "_shared", "_motion")
@@ -104,7 +105,7 @@ class Tracker(Stateful):
         self._camera_number = self.gallery.new_camera()
         self._bank = self._new_bank()
         self._camera = CameraMotion(self.config.camera)
-        self._look_scale: LookScale | None = None
+        self._similarity_scale: SimilarityScale | None = None
         self._scale = ScoreScale()
         self._times = FrameTimes(1 / self.config.frame_rate)
         self._size: list[int] = []  # width and height of the last picture; empty: none yet
@@ -141,8 +142,8 @@ class Tracker(Stateful):
         if gallery is not None:
             tracker.gallery = tracker._shared = gallery
             tracker._bank = tracker._new_bank()
-        if any(name.startswith("look_scale.") for name in saved):
-            _ = tracker._looks
+        if any(name.startswith("similarity_scale.") for name in saved):
+            _ = tracker._stream_scale
         with state.loading(path):
             tracker.load_state_dict(saved, [] if gallery is None else ["gallery"])
         return tracker
@@ -166,12 +167,12 @@ class Tracker(Stateful):
         return self._networks.embedder
 
     @property
-    def _looks(self) -> LookScale:
-        """What this stream taught about likeness, begun with its first features."""
-        if self._look_scale is None:
+    def _stream_scale(self) -> SimilarityScale:
+        """The similarity calibration to this stream, begun with its first features."""
+        if self._similarity_scale is None:
             known = self._networks.calibration
-            self._look_scale = LookScale(known.different_mean, known.different_deviation, known.same_mean)
-        return self._look_scale
+            self._similarity_scale = SimilarityScale(known.different_mean, known.different_deviation, known.same_mean)
+        return self._similarity_scale
 
     @one_thread()
     def update(
@@ -191,7 +192,7 @@ class Tracker(Stateful):
             time_s: time of the frame in seconds, later than the last; None: one frame interval after it.
 
         Returns:
-            The tracks of this frame: seen ones (tentative or confirmed) and predicted boxes of hidden ones.
+            The tracks of this frame: seen ones (tentative or confirmed) and predicted boxes of occluded ones.
 
         Raises:
             InputError: no frame and no detections, a frame, affine or time that cannot be one.
@@ -201,44 +202,49 @@ class Tracker(Stateful):
             found, given, names = self._detect(image, detections)
         with Timed(self.stage_seconds, "motion+association"):
             self._prepare(image, found)
-            gap, trust = self._times.take(time_s), self._trust(found)  # taken: what failed until here left no trace
+            gap, confidence = (
+                self._times.take(time_s),
+                self._confidence(found),
+            )  # taken: what failed until here left no trace
             self._compensate(image, found, affine, time_s)
             tracks = self._predict(time_s, gap)
             motion = motion_similarity(tracks, found, self.config.association)
         with Timed(self.stage_seconds, "appearance"):
-            found = self._embed(image, found, trust, tracks, motion, time_s)
+            found = self._embed(image, found, confidence, tracks, motion, time_s)
         with Timed(self.stage_seconds, "motion+association"):
-            matches = self._match(tracks, found, given, trust, motion, time_s)
-            self._bank.update(matches, found, trust, time_s, _size(image))
+            matches = self._match(tracks, found, given, confidence, motion, time_s)
+            self._bank.update(matches, found, confidence, time_s, _size(image))
             self._reidentify(found, time_s)
             self._remember(found, time_s)
             return self._report(detections, found, given, names, time_s)
 
-    def stream(self, source: Any, vid_stride: int = 1, hindsight: bool = False) -> Iterator[tuple[Frame, Tracks]]:
+    @renamed_argument("hindsight", "fixed_lag")
+    def stream(self, source: Any, vid_stride: int = 1, fixed_lag: bool = False) -> Iterator[tuple[Frame, Tracks]]:
         """Track a whole source (file, folder, glob, camera number, URL): yields frames with their tracks as they come.
 
         Starts afresh: ids of an earlier stream do not go on.
 
         Args:
-            source: what to track. vid_stride: look at every so manieth frame.
-            hindsight: half a second late, as files tell them (`tracker.smoothing.fixed_lag`); without tentative rows.
+            source: what to track. vid_stride: use every Nth frame.
+            fixed_lag: fixed-lag smoothing, as in files, half a second late (`smoothing/fixed_lag.py`); no tentative
+                rows.
         """
         from tracker.video.source import open_source
 
         self.reset()
-        wait: Hindsight[Frame] = Hindsight(self.config.bank.report_delay_s, self.config.offline)
+        smoother: FixedLagSmoother[Frame] = FixedLagSmoother(self.config.bank.report_delay_s, self.config.offline)
         with open_source(source, vid_stride) as frames:
             try:
                 for frame in frames:
                     tracks = self.update(frame.image, time_s=frame.time_s)
-                    if hindsight:
-                        yield from wait.push(frame, tracks, self.camera_motion)
+                    if fixed_lag:
+                        yield from smoother.push(frame, tracks, self.camera_motion)
                     else:
                         yield frame, tracks
-            except Exception:  # a source that breaks off: what was tracked before is told first
-                yield from wait.flush()
+            except Exception:  # a source that breaks off: what was tracked before comes first
+                yield from smoother.flush()
                 raise
-            yield from wait.flush()
+            yield from smoother.flush()
 
     def _validate(
         self, frame: Image | None, detections: Detections | None, camera_motion: ArrayLike | None, time_s: float | None
@@ -271,7 +277,7 @@ class Tracker(Stateful):
         """Is it for the CNN to say what these look like?"""
         return image is not None and found.features is None and self.config.appearance.enabled
 
-    def _trust(self, found: Detections) -> Floats:
+    def _confidence(self, found: Detections) -> Floats:
         """(M,) scores, stretched to what they mean in this stream."""
         return self._scale(found.scores) if self.config.association.stretch_scores else found.scores
 
@@ -286,87 +292,101 @@ class Tracker(Stateful):
         if not is_identity(self.camera_motion):
             self._bank.warp(self.camera_motion)
 
-    def _predict(self, time_s: float, gap: bool) -> Candidates:
+    def _predict(self, time_s: float, gap: bool) -> TrackPredictions:
         """Where the tracks are now that motion still follows."""
         if gap:
             self._bank.depart(time_s)
         return self._bank.predict(time_s)
 
     def _embed(
-        self, image: Image | None, found: Detections, trust: Floats, tracks: Candidates, motion: Floats, time_s: float
+        self,
+        image: Image | None,
+        found: Detections,
+        confidence: Floats,
+        tracks: TrackPredictions,
+        motion: Floats,
+        time_s: float,
     ) -> Detections:
-        """Look at the crops that motion cannot place, and at those of tracks not looked at for a while.
+        """Embed the crops that motion cannot place, and those of tracks not embedded for a while.
 
-        Not at those that are mostly covered: no look is neutral, another one's look would count against the match and
-        stay in the memory. Detections that came with their looks stay as they are, as without a picture.
+        Not those that are mostly occluded: no embedding is neutral, another object's would count against the match and
+        stay in the memory. Detections that came with their embeddings stay as they are, as without a picture.
         """
         if image is None or not self._embeds(image, found):
             return found
         settings = self.config.association
         unclear, best = ambiguous(motion * (tracks.status != TENTATIVE)[:, None], settings.min_overlap)
-        wanted = unclear & (trust >= settings.high_score)
+        wanted = unclear & (confidence >= settings.high_score)
         if len(tracks.xyxy):
-            look, age = self._bank.looks(self._bank.live, time_s)
-            stale = np.isnan(look[:, 0]) | (age >= self.config.appearance.refresh_s)
+            embeddings, age = self._bank.embeddings(self._bank.live, time_s)
+            stale = np.isnan(embeddings[:, 0]) | (age >= self.config.appearance.refresh_s)
             wanted |= ~unclear & stale[best]
-        wanted &= covered_share(found.xyxy) <= _HIDDEN
+        wanted &= occluded_share(found.xyxy) <= _OCCLUDED
         features = np.full((len(found), FEATURE_SIZE), np.nan, np.float32)
         if wanted.any():
             features[wanted] = self.embedder(image, found.xyxy[wanted], found.pixels)
         return found.with_features(features)
 
     def _match(
-        self, tracks: Candidates, found: Detections, given: Ints, trust: Floats, motion: Floats, time_s: float
+        self,
+        tracks: TrackPredictions,
+        found: Detections,
+        given: Ints,
+        confidence: Floats,
+        motion: Floats,
+        time_s: float,
     ) -> Matches:
-        """The one decision of a frame, by motion and looks; and what the looks say about likeness in this stream."""
+        """The one decision of a frame, by motion and appearance; and what the embeddings say about this stream."""
         settings, similarity, appearance = self.config.association, motion, None
         if found.features is not None:
-            self._looks.learn(found)
-            look, age = self._bank.looks(self._bank.live, time_s)
-            alike = look @ found.features.T
-            appearance = appearance_bonus(self._likeness(alike, age[:, None], found.classes), settings)
+            self._stream_scale.learn(found)
+            embeddings, age = self._bank.embeddings(self._bank.live, time_s)
+            alike = embeddings @ found.features.T
+            appearance = appearance_bonus(self._appearance_odds(alike, age[:, None], found.classes), settings)
             similarity = motion + appearance
-        matches = associate(tracks.status, trust, similarity, settings)
+        matches = associate(tracks.status, confidence, similarity, settings)
         if found.features is not None:
             same = np.where(age[matches.tracks] > _MOMENT_S, np.nan, alike[matches.tracks, matches.detections])
-            self._looks.learn_same(same, found.classes[matches.detections])
+            self._stream_scale.learn_same(same, found.classes[matches.detections])
         self.decision = self.returns = None
         if self.keep_decision:
             ids = self._bank.ids(self._bank.live)
-            self.decision = decision_of(ids, tracks, found, given, trust, similarity, appearance, matches, settings)
+            self.decision = decision_of(
+                ids, tracks, found, given, confidence, similarity, appearance, matches, settings
+            )
         return matches
 
-    def _likeness(self, similarity: Floats, seconds: Floats, classes: Ints) -> Floats:
-        """(..., M) log-odds that looks are of one object, from their similarity to M detections of these classes."""
-        scaled, sharpness = self._looks(similarity, classes)
+    def _appearance_odds(self, similarity: Floats, seconds: Floats, classes: Ints) -> Floats:
+        """(..., M) log-odds that embeddings are of one object, by their similarity to M detections of these classes."""
+        scaled, sharpness = self._stream_scale(similarity, classes)
         return self._networks.calibration.log_odds(scaled, seconds) * sharpness
 
     def _reidentify(self, found: Detections, time_s: float) -> None:
-        """Give new tracks that look like absent ones their ids back; let those that may yet turn out so wait."""
+        """Re-identification: new tracks that look like absent ones get their ids back, or are pending."""
         bank, settings = self._bank, self.config.association
         if found.features is None or not len(young := bank.newly_seen(time_s)):
             return
-        look, classes = bank.looks(young, time_s)[0], bank.classes(young)
-        known = self.gallery.recall(look, bank.present(), self._camera_number, time_s)
-        likeness = self._likeness(known.similarity, known.seconds[..., None], classes)
+        embeddings, classes = bank.embeddings(young, time_s)[0], bank.classes(young)
+        known = self.gallery.recall(embeddings, bank.present(), self._camera_number, time_s)
+        by_appearance = self._appearance_odds(known.similarity, known.seconds[..., None], classes)
         ruled_out = (known.classes[:, None] != classes) | bank.met(known.ids, young)
-        odds = return_odds(known, likeness, bank.motion_odds(known.ids, young), ruled_out)
+        odds = reid_odds(known, by_appearance, bank.motion_odds(known.ids, young), ruled_out)
         if self.keep_decision:
             self.returns = Returns(known.ids, bank.ids(young), odds)
-        rows, new = match_returns(odds, settings)
-        bank.wait(young, np.any(odds > settings.return_doubt, axis=0))
+        rows, new = reidentify(odds, settings)
+        bank.set_pending(young, np.any(odds > settings.reid_doubt, axis=0))
         if len(new):
             self.gallery.forget(bank.ids(young[new]))
-            bank.recognise(young[new], known.ids[rows])
+            bank.reactivate(young[new], known.ids[rows])
 
     def _remember(self, found: Detections, time_s: float) -> None:
-        """Keep the looks that were taken of believed tracks in this frame."""
+        """Keep the embeddings that were taken of confirmed tracks in this frame."""
         if found.features is None:
             return
-        slots = self._bank.looked_at(time_s)
+        slots = self._bank.embedded(time_s)
         if len(slots):
             rows = self._bank.detections(slots)
-            quality = look_quality(found.xyxy, found.scores)[rows]
+            quality = crop_quality(found.xyxy, found.scores)[rows]
             ids, classes = self._bank.ids(slots), self._bank.classes(slots)
             self.gallery.remember(ids, classes, found.features[rows], quality, self._camera_number, time_s)
 

@@ -25,15 +25,15 @@ from tracker.cli._sequences import CameraMotion
 from tracker.datasets.mot import FRAME, HEIGHT, ID, LEFT, SCORE, MotSequence, find_sequences, results
 from tracker.evaluation.tracking import score
 from tracker.jobs.sequences import track_sequence
-from tracker.smoothing.fixed_lag import Hindsight
+from tracker.smoothing.fixed_lag import FixedLagSmoother
 
 SETS = {"mot17": True, "mot17-fifth": True, "mot15": True, "uadetrac": False, "sportsmot": False, "kitti": False}
 METRICS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW")
 OURS = "**tracker (ours)**"
 STRICT = "**ours, strictly online**"
 BEST = "the best other on each set"
-LATE = "the best other, half a second late like ours"
-TRIED = 3  # the best others of a set that `told_late` is tried on
+SMOOTHED = "the best other, half a second late like ours"
+TRIED = 3  # the best others of a set that `smoothed_peer` is tried on
 
 
 def measure(tracker: Tracker, root: Path, preproc: bool, out: Path, **how: Any) -> dict[str, float]:
@@ -45,8 +45,8 @@ def measure(tracker: Tracker, root: Path, preproc: bool, out: Path, **how: Any) 
     return combined | {"update_fps": round(sum(s.length for s in sequences) / seconds, 1)}
 
 
-def told_late(peer: Path, sequence: MotSequence, config: Config) -> str:
-    """What half a second of hindsight makes of another tracker's file, as MOTChallenge lines."""
+def smoothed_peer(peer: Path, sequence: MotSequence, config: Config) -> str:
+    """What half a second of fixed-lag smoothing makes of another tracker's file, as MOTChallenge lines."""
     table = results(peer / f"{sequence.name}.txt")
     moved = (
         sequence.camera_motion()
@@ -54,8 +54,8 @@ def told_late(peer: Path, sequence: MotSequence, config: Config) -> str:
         else np.tile(np.eye(2, 3), (sequence.length, 1, 1))
     )
     cuts = np.searchsorted(table[:, FRAME], np.arange(1, sequence.length + 2))
-    wait: Hindsight[int] = Hindsight(config.bank.report_delay_s, config.offline)
-    told = []
+    smoother: FixedLagSmoother[int] = FixedLagSmoother(config.bank.report_delay_s, config.offline)
+    smoothed = []
     for i in range(sequence.length):
         rows = table[cuts[i] : cuts[i + 1]]
         nothing = np.zeros(len(rows), np.int64)
@@ -65,24 +65,24 @@ def told_late(peer: Path, sequence: MotSequence, config: Config) -> str:
             status=nothing + int(Status.CONFIRMED), detection_index=np.arange(len(rows)),
             time_s=i / sequence.fps, interval_s=1 / sequence.fps,
         )  # fmt: skip
-        told += wait.push(i + 1, tracks, moved[i])
-    return "".join(tracks.to_mot(frame) for frame, tracks in told + wait.flush())
+        smoothed += smoother.push(i + 1, tracks, moved[i])
+    return "".join(tracks.to_mot(frame) for frame, tracks in smoothed + smoother.flush())
 
 
-def best_told_late(scores: dict[str, Any], peers: Path, root: Path, preproc: bool, out: Path) -> dict[str, Any]:
-    """The scores of the best others of a set after `told_late`."""
+def best_smoothed(scores: dict[str, Any], peers: Path, root: Path, preproc: bool, out: Path) -> dict[str, Any]:
+    """The scores of the best others of a set after `smoothed_peer`."""
     rows: dict[str, Any] = {}
     for name in sorted(scores, key=lambda n: -scores[n]["HOTA"])[:TRIED]:
         folder = out / "late" / name
         folder.mkdir(parents=True, exist_ok=True)
         for sequence in find_sequences([root]):
-            (folder / f"{sequence.name}.txt").write_text(told_late(peers / name, sequence, Config()))
+            (folder / f"{sequence.name}.txt").write_text(smoothed_peer(peers / name, sequence, Config()))
         rows[name] = score(root, folder, preproc=preproc)["combined"]
     return rows
 
 
 def _peers(scores: dict[str, Any]) -> dict[str, Any]:
-    return {name: row for name, row in scores.items() if name not in (OURS, STRICT, LATE)}
+    return {name: row for name, row in scores.items() if name not in (OURS, STRICT, SMOOTHED)}
 
 
 def _best_peer(scores: dict[str, Any]) -> dict[str, float]:
@@ -120,7 +120,7 @@ def detail(scores: dict[str, Any], rows: int) -> str:
 
 
 def plot(table: dict[str, dict[str, Any]], path: Path) -> None:
-    """A row a set: every tracker's HOTA as a dot, online, ours and the best other named; rings: the two told late."""
+    """A row a set: every tracker's HOTA as a dot, online, ours and the best other named; rings: the two with a lag."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(9, 0.75 * len(table) + 0.9), layout="constrained")
@@ -128,7 +128,7 @@ def plot(table: dict[str, dict[str, Any]], path: Path) -> None:
         others = {name: values["HOTA"] for name, values in _peers(scores).items()}
         best = max(others, key=others.__getitem__)
         axes.scatter(list(others.values()), [row] * len(others), s=22, color="0.6", alpha=0.6)
-        for name, color in ((OURS, "tab:blue"), (LATE, "0.3")):
+        for name, color in ((OURS, "tab:blue"), (SMOOTHED, "0.3")):
             axes.scatter(scores[name]["HOTA"], row, s=36, facecolor="none", edgecolor=color, zorder=3)
         for name, value, color in ((best, others[best], "0.3"), ("tracker", scores[STRICT]["HOTA"], "tab:blue")):
             ours = name == "tracker"
@@ -173,8 +173,8 @@ def main(
             how_strictly = how | {"strict_online": True, "offline": False}
             table[key][STRICT] = measure(tracker, sets / key, SETS[key], out / f"{key}-strict", **how_strictly)
             others = json.loads((peers / key / "peers.json").read_text())
-            late = best_told_late(others, peers / key, sets / key, SETS[key], out / key)
-            table[key] |= {LATE: max(late.values(), key=lambda row: row["HOTA"])} | others
+            smoothed = best_smoothed(others, peers / key, sets / key, SETS[key], out / key)
+            table[key] |= {SMOOTHED: max(smoothed.values(), key=lambda row: row["HOTA"])} | others
     (out / "accuracy.json").write_text(json.dumps(table, indent=1) + "\n")
     parts = [overview(table)] + [f"### {key}\n\n{detail(scores, rows)}" for key, scores in table.items()]
     (out / "accuracy.md").write_text("\n\n".join(parts) + "\n")

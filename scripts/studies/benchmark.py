@@ -50,9 +50,9 @@ def main(
     console.print(costs_table(costs, costs["now"][0].frames))
     ratios = {"whole run, cpu": [own.cpu_s / other.cpu_s for own, other in zip(costs["now"], costs[base], strict=True)]}
     for row, count in enumerate(objects.split(",")):
-        for key in ("boxes_ms", "looks_ms"):
+        for key, given in (("boxes_ms", "boxes"), ("looks_ms", "embeddings")):
             pairs = zip(updates["now"], updates[base], strict=True)
-            what = f"update, {count} objects, {key.removesuffix('_ms')}"
+            what = f"update, {count} objects, {given}"
             ratios[what] = [own["update"][row][key] / other["update"][row][key] for own, other in pairs]
     table = Table("", f"now / {base}", "of the rounds", box=None)
     for what, values in ratios.items():

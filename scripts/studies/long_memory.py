@@ -1,16 +1,17 @@
 """How far back do the motion networks remember? Two studies, a JSON file and a plot each.
 
     python scripts/studies/long_memory.py recall --out runs/memory
-    python scripts/studies/long_memory.py hidden SEQUENCES... --out runs/memory [--models lstm,kalman,FILE...]
+    python scripts/studies/long_memory.py occluded SEQUENCES... --out runs/memory [--models lstm,kalman,FILE...]
 
 `recall`: a network is shown one of eight marked symbols, then 10 to 2,000 unmarked ones, and is asked for the marked
 one. All have the cells, sizes and input map of the motion networks and the same training: steps, batches, distances
 (log-uniform), learning rate. Gated cells (LSTM, GRU) start with chrono biases (Tallec & Ollivier, 2018), and the LSTM
 as PyTorch starts it as well; the Transformer's window is that of its two layers of 32 steps.
 
-`hidden`: an object is seen for a while and then hidden for 10 to 2,000 frames: how far off is the forecast, how often
-is the truth inside its 90 % region? A hidden object's state stays as it was, so something harder is asked of that: does
-it still tell the object from 19 others after as many observations without a look? (Looks are simulated.)
+`occluded`: an object is seen for a while and then occluded for 10 to 2,000 frames: how far off is the forecast, how
+often is the truth inside its 90 % region? An occluded object's state stays as it was, so something harder is asked of
+that: does it still tell the object from 19 others after as many observations without an embedding? (Embeddings are
+simulated.)
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ SYMBOLS = 8
 ASKED = SYMBOLS  # the column after those of the symbols
 NOISE = 0.1  # on every input
 AMONG = 20  # objects that one is told from
-SEEN = 100  # frames in which an object may be seen before it is hidden
+SEEN = 100  # frames in which an object may be seen before it is occluded
 GATED = ("lstm", "gru")
 CHUNK = 250  # observations at a time: a Transformer's scores of 2,000 at once would fill the memory
 
@@ -199,7 +200,7 @@ def wanderers(rng: np.random.Generator, tracks: int, steps: int) -> Windows:
     )
 
 
-def looks(rng: np.random.Generator, identities: NDArray[Any], steps: int) -> NDArray[np.float32]:
+def embeddings(rng: np.random.Generator, identities: NDArray[Any], steps: int) -> NDArray[np.float32]:
     """(B, steps, 512) simulated appearance vectors of objects that look like `identities` (B, 512)."""
     tracks = len(identities)
     parts = (rng.normal(size=FEATURE_SIZE), identities[:, None], rng.normal(size=(tracks, steps, FEATURE_SIZE)))
@@ -223,7 +224,7 @@ def told_apart(states: NDArray[Any], objects: NDArray[np.int64]) -> float:
 
 @torch.inference_mode()
 def identity_in_state(weights: Path, seed: int, tracks: int = 800, shown: int = 20) -> dict[int, float]:
-    """`told_apart` after an object was seen `shown` times with its look and then so many times without."""
+    """`told_apart` after an object was seen `shown` times with its embedding and then so many times without."""
     file = read_weights(weights)
     network = NETWORKS[file.notes["model"]]()
     network.load_state_dict({k: torch.from_numpy(v) for k, v in file.tensors.items() if not k.startswith("kalman.")})
@@ -233,8 +234,8 @@ def identity_in_state(weights: Path, seed: int, tracks: int = 800, shown: int = 
     windows = wanderers(rng, tracks, shown + DISTANCES[-1])
     geometry = torch.from_numpy(filtered(windows, KalmanParameters.from_tensors(file.tensors)).geometry)
     geometry[:, :shown, AT["has_feature"]] = 1.0
-    look = torch.from_numpy(looks(rng, identities, shown))
-    _, state = network.hidden(geometry[:, :shown], look, network.start_state(tracks))
+    embedding = torch.from_numpy(embeddings(rng, identities, shown))
+    _, state = network.hidden(geometry[:, :shown], embedding, network.start_state(tracks))
     found, now = {}, 0
     for distance in (0, *DISTANCES):
         if distance > now:
@@ -246,15 +247,17 @@ def identity_in_state(weights: Path, seed: int, tracks: int = 800, shown: int = 
     return found
 
 
-def hidden(
+def occluded(
     roots: Sequences,
-    out: Annotated[Path, typer.Option(help="Folder for hidden.json and hidden.png; results already there are kept.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for occluded.json and occluded.png; results already there are kept.")
+    ],
     models: Annotated[str, typer.Option(help="As of `track eval-motion`.")] = "lstm,kalman,last",
     seed: int = 0,
 ) -> None:
-    """Forecasts of objects hidden for 10 to 2,000 frames, and what states still hold of an object's look."""
+    """Forecasts of objects occluded for 10 to 2,000 frames, and what states still hold of an object's appearance."""
     torch.set_num_threads(1)
-    path = out / "hidden.json"
+    path = out / "occluded.json"
     found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     scenes = [played_on(read_scene(s, 1, False, seed), DISTANCES[-1] + SEEN) for s in find_sequences(roots)]
     for model in map(Model.of, models.split(",")):
@@ -268,10 +271,10 @@ def hidden(
             found[model.name]["told_apart"] = identity_in_state(weights, seed)
         _write(path, found)
         print(model.name, json.dumps(found[model.name]), flush=True)
-    _plot_hidden(json.loads(path.read_text()), out / "hidden.png")
+    _plot_occluded(json.loads(path.read_text()), out / "occluded.png")
 
 
-def _plot_hidden(found: dict[str, Any], path: Path) -> None:
+def _plot_occluded(found: dict[str, Any], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, panels = pyplot.subplots(1, 3, figsize=(14, 3.5))
@@ -297,4 +300,4 @@ def _plot_hidden(found: dict[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    study(recall, hidden)
+    study(recall, occluded)

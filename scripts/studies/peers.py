@@ -160,8 +160,8 @@ def main(
     names: Annotated[str, typer.Option("--peers", help="Some of them, separated by commas. Default: all.")] = "",
     preproc: Preproc = True,
     vid_stride: Annotated[int, typer.Option(help="Every K-th frame, camera motion composed.")] = 1,
-    damage: Annotated[
-        int | None, typer.Option(metavar="SEED", help="Damaged ground truth in place of det/det.txt.")
+    degrade: Annotated[
+        int | None, typer.Option(metavar="SEED", help="Degraded ground truth in place of det/det.txt.")
     ] = None,
 ) -> None:
     """Run and score the peers."""
@@ -170,8 +170,8 @@ def main(
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
         sequences = find_sequences(roots)
-        if vid_stride > 1 or damage is not None:
-            sequences = [altered(s, Path(folder), vid_stride, damage) for s in sequences]
+        if vid_stride > 1 or degrade is not None:
+            sequences = [altered(s, Path(folder), vid_stride, degrade) for s in sequences]
         compare(sequences, out, names.split(",") if names else [], preproc)
 
 

@@ -47,7 +47,7 @@ OURS = "ours"
 
 
 def worse(sequence: MotSequence, how: str, level: float, out: Path) -> MotSequence:
-    """A copy of the sequence in `out` with its input damaged; undamaged at a curve's first level."""
+    """A copy of the sequence in `out` with its input degraded; as it is at a curve's first level."""
     truth, found = sequence.ground_truth(), read_table(sequence.detection_file)
     motion = sequence.camera_motion()
     if how == "stride":
@@ -96,12 +96,12 @@ def main(roots: Sequences, out: Out, only: Only = "", preset: Preset = None, pre
             with tempfile.TemporaryDirectory() as folder:
                 root, results = Path(folder) / "data", Path(folder) / "results"
                 results.mkdir()
-                damaged = [worse(s, how, level, root) for s in sequences]
+                degraded = [worse(s, how, level, root) for s in sequences]
                 for name in (OURS, *PEERS):
                     curve = table.setdefault(name, {}).setdefault(how, {})
                     if f"{level:g}" in curve:
                         continue
-                    for sequence in damaged:
+                    for sequence in degraded:
                         if name == OURS:
                             track_sequence(tracker, sequence, results / f"{sequence.name}.txt", strict_online=True)
                         else:

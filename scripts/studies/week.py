@@ -1,4 +1,4 @@
-"""Does the memory of everyone seen grow, or slow down? A million people offered to it, and a week of video.
+"""Does the gallery grow, or slow down? A million people offered to it, and a week of video.
 
 python scripts/studies/week.py
 """
@@ -15,7 +15,7 @@ from options import study
 from tracker import Detections, Gallery, Tracker
 
 BATCH = 50  # people at once
-EVERY_S, SEEN_S, FPS = 60.0, 1.0, 6  # somebody new walks by so often, for so long
+EVERY_S, SEEN_S, FPS = 60.0, 1.0, 6  # a new person walks by so often, for so long
 DAYS, DAY_S = 7, 86_400.0
 
 
@@ -28,11 +28,11 @@ def offer(people: int, rng: np.random.Generator) -> None:
     print("people offered  remembered      MiB  ms to remember 50  ms to compare one")
     for part in range(10):
         seconds = np.zeros(2)
-        for step, looks in enumerate(features):
+        for step, embeddings in enumerate(features):
             start = time.perf_counter()
-            gallery.remember(gallery.new_ids(BATCH), classes, looks, quality, 1, part + step / len(features))
+            gallery.remember(gallery.new_ids(BATCH), classes, embeddings, quality, 1, part + step / len(features))
             middle = time.perf_counter()
-            gallery.recall(looks[:1], nobody, 1, part + step / len(features))
+            gallery.recall(embeddings[:1], nobody, 1, part + step / len(features))
             seconds += middle - start, time.perf_counter() - middle
         ms = 1000 * seconds / len(features)
         offered = (part + 1) * len(features) * BATCH
@@ -40,16 +40,16 @@ def offer(people: int, rng: np.random.Generator) -> None:
 
 
 def watch(rng: np.random.Generator) -> None:
-    """A week in which every minute somebody nobody has seen before walks by."""
+    """A week in which every minute a person never seen before walks by."""
     tracker, now = Tracker(), 0.0
     print("day  ids so far  remembered      MiB  ms an update")
     for day in range(1, DAYS + 1):
         start, updates = time.perf_counter(), 0
         while now < day * DAY_S:
-            look = rng.normal(size=512)
+            embedding = rng.normal(size=512)
             for step in range(int(SEEN_S * FPS)):
                 box = [100 + 20 * step, 100, 140 + 20 * step, 200]
-                tracks = tracker.update(None, Detections([box], features=[look]), time_s=now + step / FPS)
+                tracks = tracker.update(None, Detections([box], features=[embedding]), time_s=now + step / FPS)
             tracker.update(None, Detections.empty(), time_s=now + 3.0)
             updates += step + 2
             now += EVERY_S

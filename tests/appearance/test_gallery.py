@@ -1,4 +1,4 @@
-"""The memory of everyone seen: what it keeps, what it gives up, and that it never grows beyond its bounds."""
+"""The gallery: what it keeps, what it gives up, and that it never grows beyond its bounds."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -40,15 +40,15 @@ def test_everyone_absent_is_compared_and_who_is_present_is_not():
     assert recall(gallery, RED, present=[7]).ids.tolist() == [3]
 
 
-def test_looks_that_differ_are_kept_and_of_two_alike_the_worse_goes():
-    gallery = Gallery(BankConfig(memory_looks=3))
+def test_embeddings_that_differ_are_kept_and_of_two_alike_the_worse_goes():
+    gallery = Gallery(BankConfig(memory_embeddings=3))
     remember(gallery, 1, RED, quality=0.5)
     remember(gallery, 1, unit([1, 0.01]), quality=0.9)
     for _ in range(5):
         remember(gallery, 1, GREEN, quality=0.4)
     remember(gallery, 1, BLUE, quality=0.1)
     kept = recall(gallery, np.concatenate([RED, GREEN, BLUE])).similarity[0]
-    assert kept[0].tolist() == [0, 0, 1], "the latest look is always there"
+    assert kept[0].tolist() == [0, 0, 1], "the latest embedding is always there"
     assert kept.max(axis=0) == pytest.approx([1, 1, 1], abs=1e-4)
     better = recall(gallery, unit([1, 0.01])).similarity[0].max()
     assert better == pytest.approx(1, abs=1e-6), "of the two red ones the better was kept"
@@ -75,7 +75,7 @@ def test_who_was_not_seen_for_too_long_is_forgotten():
 
 
 def test_a_hundred_thousand_people_leave_no_more_than_the_bound():
-    gallery = Gallery(BankConfig(memory_size=100, memory_looks=2))
+    gallery = Gallery(BankConfig(memory_size=100, memory_embeddings=2))
     features = np.random.default_rng(0).normal(size=(50, 512)).astype(np.float32)
     sizes = set()
     for batch in range(2000):
@@ -102,7 +102,7 @@ def test_who_is_forgotten_makes_room():
     assert sorted(recall(gallery, RED).ids.tolist()) == [2, 3]
 
 
-def test_another_cameras_look_counts_as_an_older_one():
+def test_another_cameras_embedding_counts_as_an_older_one():
     gallery = Gallery()
     remember(gallery, 1, RED, camera=1)
     assert recall(gallery, RED, camera=1, time_s=2.0).seconds[0, 0] == 2
@@ -110,7 +110,7 @@ def test_another_cameras_look_counts_as_an_older_one():
     assert recall(gallery, RED, camera=2, time_s=50.0).seconds[0, 0] == 50
 
 
-def test_threads_share_ids_and_looks_without_mixing_them_up():
+def test_threads_share_ids_and_embeddings_without_mixing_them_up():
     gallery = Gallery()
 
     def camera(number):
@@ -128,7 +128,7 @@ def test_threads_share_ids_and_looks_without_mixing_them_up():
     assert known.similarity[:, 0].argmax(axis=1).tolist() == [owner[int(i)] for i in known.ids]
 
 
-def test_the_latest_look_weighs_as_much_as_all_together():
+def test_the_latest_embedding_weighs_as_much_as_all_together():
     similarity = np.array([[[0.9], [0.2], [np.nan]]], np.float32)
     known = Recall(np.array([1]), np.array([0]), similarity, np.zeros((1, 3), np.float32))
     odds = np.array([[[2.0], [-1.0], [0.0]]], np.float32)

@@ -1,14 +1,14 @@
-"""A likeness that is common in a stream is no evidence there."""
+"""A similarity that is common in a stream is no evidence there."""
 
 import numpy as np
 import pytest
 
 from tracker import Detections
-from tracker.appearance.normalisation import LookScale, look_quality
+from tracker.appearance.normalisation import SimilarityScale, crop_quality
 
 
 def frame(common, rng, label=0, count=6):
-    """Detections side by side whose features share `common` of a direction (generated: the likeness must be known)."""
+    """Detections side by side whose features share `common` of a direction (generated: it must be known)."""
     own = rng.normal(size=(count, 512))
     own /= np.linalg.norm(own, axis=1, keepdims=True)
     shared = np.eye(1, 512)
@@ -19,7 +19,7 @@ def frame(common, rng, label=0, count=6):
 
 @pytest.mark.parametrize("common", [0.0, 0.4, 0.8])
 def test_different_objects_come_to_lie_where_the_calibration_had_them(common):
-    rng, scale = np.random.default_rng(0), LookScale(0.55, 0.10, 0.88)
+    rng, scale = np.random.default_rng(0), SimilarityScale(0.55, 0.10, 0.88)
     for _ in range(300):
         scale.learn(frame(common, rng))
         scale.learn_same(np.ones(6, np.float32), np.zeros(6, np.int64))
@@ -28,8 +28,8 @@ def test_different_objects_come_to_lie_where_the_calibration_had_them(common):
     assert alike[1, 0] > 0.8
 
 
-def test_of_a_crowd_a_sample_says_enough():
-    rng, scale = np.random.default_rng(0), LookScale(0.55, 0.10, 0.88)
+def test_of_a_crowd_a_subset_says_enough():
+    rng, scale = np.random.default_rng(0), SimilarityScale(0.55, 0.10, 0.88)
     for _ in range(3):
         scale.learn(frame(0.4, rng, count=600))
     alike, _ = scale(np.array([[0.4]], np.float32), np.array([0]))
@@ -37,7 +37,7 @@ def test_of_a_crowd_a_sample_says_enough():
 
 
 def test_classes_are_told_apart_and_an_unknown_one_is_as_calibrated():
-    rng, scale = np.random.default_rng(0), LookScale(0.55, 0.10, 0.88)
+    rng, scale = np.random.default_rng(0), SimilarityScale(0.55, 0.10, 0.88)
     for _ in range(300):
         scale.learn(frame(0.8, rng, label=2))
     same = np.array([[0.8, 0.8]], np.float32)
@@ -47,7 +47,7 @@ def test_classes_are_told_apart_and_an_unknown_one_is_as_calibrated():
 
 
 def test_doubles_of_one_object_and_missing_features_teach_nothing():
-    scale = LookScale(0.55, 0.10, 0.88)
+    scale = SimilarityScale(0.55, 0.10, 0.88)
     one = np.eye(1, 512).repeat(2, axis=0)
     for _ in range(100):
         scale.learn(Detections([[0, 0, 50, 100], [2, 0, 52, 100]], features=one))
@@ -56,9 +56,9 @@ def test_doubles_of_one_object_and_missing_features_teach_nothing():
     assert scale(np.array([[0.7]], np.float32), np.array([0]))[0] == pytest.approx(0.7)
 
 
-def test_what_falls_short_of_looks_of_one_object_is_no_evidence():
-    """Features of one's own: looks of one have cosine .75, those of two about 0, with little spread."""
-    rng, scale = np.random.default_rng(0), LookScale(0.55, 0.10, 0.88)
+def test_what_falls_short_of_embeddings_of_one_object_is_no_evidence():
+    """Features of one's own: embeddings of one have cosine .75, those of two about 0, with little spread."""
+    rng, scale = np.random.default_rng(0), SimilarityScale(0.55, 0.10, 0.88)
     for _ in range(100):
         scale.learn(frame(0.0, rng))
         scale.learn_same(rng.normal(0.75, 0.02, 6).astype(np.float32), np.zeros(6, np.int64))
@@ -67,8 +67,8 @@ def test_what_falls_short_of_looks_of_one_object_is_no_evidence():
     assert same == pytest.approx(0.88, abs=0.02)
 
 
-def test_likeness_says_more_where_different_objects_vary_less():
-    rng, varied, even = np.random.default_rng(0), LookScale(0.55, 0.10, 0.92), LookScale(0.55, 0.10, 0.92)
+def test_similarity_says_more_where_different_objects_vary_less():
+    rng, varied, even = np.random.default_rng(0), SimilarityScale(0.55, 0.10, 0.92), SimilarityScale(0.55, 0.10, 0.92)
     for _ in range(100):
         for scale in (varied, even):
             scale.learn_same(np.full(6, 0.92, np.float32), np.zeros(6, np.int64))
@@ -78,20 +78,20 @@ def test_likeness_says_more_where_different_objects_vary_less():
     assert even(similarity, np.array([0]))[1] > 1.5
 
 
-def test_a_better_picture_is_larger_surer_and_not_covered():
+def test_a_better_crop_is_larger_surer_and_not_occluded():
     boxes = np.array([[0, 0, 50, 100], [200, 0, 250, 100], [400, 0, 600, 400], [800, 0, 850, 100], [820, 20, 870, 120]])
-    quality = look_quality(boxes.astype(np.float32), np.array([0.9, 0.5, 0.9, 0.9, 0.9], np.float32))
+    quality = crop_quality(boxes.astype(np.float32), np.array([0.9, 0.5, 0.9, 0.9, 0.9], np.float32))
     plain, unsure, large, behind, in_front = quality
     assert large > plain > unsure
     assert behind < plain and in_front == pytest.approx(plain)
-    assert look_quality(np.zeros((0, 4), np.float32), np.zeros(0, np.float32)).shape == (0,)
+    assert crop_quality(np.zeros((0, 4), np.float32), np.zeros(0, np.float32)).shape == (0,)
 
 
 def test_an_embedding_that_does_not_tell_objects_apart_abstains():
-    """Fish of one kind: looks of one are a deviation more alike than those of two; cars: two and a half deviations."""
+    """Fish of one kind: embeddings of one are a deviation more alike than those of two; cars: two and a half."""
 
     def belief(deviations):
-        rng, scale, seen = np.random.default_rng(0), LookScale(0.55, 0.10, 0.92), []
+        rng, scale, seen = np.random.default_rng(0), SimilarityScale(0.55, 0.10, 0.92), []
         for _ in range(100):
             few = np.pad(rng.normal(size=(6, 12)) + 5 * np.eye(1, 12), ((0, 0), (0, 500)))  # few dimensions vary much
             found = frame(0.0, rng).with_features(few.astype(np.float32))

@@ -1,4 +1,4 @@
-"""What a similarity of two looks means, and that no network has to be loaded to know it."""
+"""What a similarity of two embeddings means, and that no network has to be loaded to know it."""
 
 import subprocess
 import sys

@@ -27,16 +27,16 @@ COST = Cost(10.0, 20.0, 500.0, 100, 1.0, {"decode": 1.0, "detect": 8.0})
 
 class TestCrowd:
     def test_most_walkers_are_seen_in_every_frame(self):
-        counts = [len(found) for found in islice(growth.crowd(100, looks=False), 50)]
+        counts = [len(found) for found in islice(growth.crowd(100, embeddings=False), 50)]
         assert 92 < np.mean(counts) < 98
 
     def test_the_same_seed_gives_the_same_crowd(self):
-        one, other = (list(islice(growth.crowd(10, looks=True, lifetime_s=1.0), 40)) for _ in range(2))
+        one, other = (list(islice(growth.crowd(10, embeddings=True, lifetime_s=1.0), 40)) for _ in range(2))
         for a, b in zip(one, other, strict=True):
             assert np.array_equal(a.xyxy, b.xyxy) and np.array_equal(a.features, b.features)
 
     def test_they_come_and_go(self):
-        first, *_, last = islice(growth.crowd(20, looks=True, lifetime_s=0.5), 150)
+        first, *_, last = islice(growth.crowd(20, embeddings=True, lifetime_s=0.5), 150)
         alike = first.features @ last.features.T
         assert alike.max() < 0.5, "after ten lifetimes nobody of the first frame is left"
 
@@ -157,7 +157,7 @@ class TestTwoCommits:
         assert len(set(ran)) == 2, "each from its own files"
         printed = capsys.readouterr().out
         assert all(
-            what in printed for what in ("whole run, cpu", "update, 5 objects, boxes", "update, 5 objects, looks")
+            what in printed for what in ("whole run, cpu", "update, 5 objects, boxes", "update, 5 objects, embeddings")
         )
 
     def test_one_that_has_become_slower_is_an_error(self, tmp_path, in_git, monkeypatch):

@@ -1,4 +1,4 @@
-"""Damage is what was asked for, by a fixed seed."""
+"""Degradation is what was asked for, by a fixed seed."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -73,7 +73,7 @@ def test_nothing_to_forecast_is_no_number_not_a_crash():
     }  # fmt: skip
 
 
-def test_every_model_sees_the_same_seeded_damage(root):
+def test_every_model_sees_the_same_seeded_degradation(root):
     sequence = MotSequence.read(root / "SEQ-0")
     one, again, other = (read_scene(sequence, 1, False, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one.observed, again.observed)

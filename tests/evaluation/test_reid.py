@@ -16,28 +16,30 @@ from tracker.cli import main
 from tracker.datasets.mot import MotSequence
 from tracker.errors import DataError
 from tracker.evaluation.detector_features import DetectorFeatures
-from tracker.evaluation.reid import Looks, across_cameras, evaluate, looks, measure, ranks
+from tracker.evaluation.reid import Embeddings, across_cameras, embeddings, evaluate, measure, ranks
 
 
-def seen(ids: list[int], frames: list[int], features: list[list[float]], classes: list[int] | None = None) -> Looks:
+def seen(
+    ids: list[int], frames: list[int], features: list[list[float]], classes: list[int] | None = None
+) -> Embeddings:
     rows = np.array(features, np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return Looks(rows, np.array(ids), np.array(frames), np.array(classes or [1] * len(ids)), fps=1.0)
+    return Embeddings(rows, np.array(ids), np.array(frames), np.array(classes or [1] * len(ids)), fps=1.0)
 
 
 BUS = ASSETS / "bus.jpg"
 RED, GREEN, BLUE = [1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]
 
 
-def test_people_who_keep_their_looks_are_all_found() -> None:
+def test_people_who_keep_their_appearance_are_all_found() -> None:
     perfect = seen([1, 2, 3] * 3, [1, 1, 1, 2, 2, 2, 3, 3, 3], [RED, GREEN, BLUE] * 3)
     row = measure([perfect], [1])["1"]
     assert row == {"queries": 6, "identities": 3, "rank1": 100, "map": 100, "rank1_error": 0}
 
 
-def test_people_who_exchange_their_looks_are_not() -> None:
-    rank, who = ranks(seen([1, 2, 1, 2], [1, 1, 2, 2], [RED, GREEN, GREEN, RED]), 1)
-    assert rank.tolist() == [2, 2] and who.tolist() == [1, 2]
+def test_people_who_exchange_their_appearance_are_not() -> None:
+    rank, identity = ranks(seen([1, 2, 1, 2], [1, 1, 2, 2], [RED, GREEN, GREEN, RED]), 1)
+    assert rank.tolist() == [2, 2] and identity.tolist() == [1, 2]
     assert measure([seen([1, 2, 1, 2], [1, 1, 2, 2], [RED, GREEN, GREEN, RED])], [1])["1"]["map"] == 50
 
 
@@ -56,7 +58,7 @@ def test_only_the_same_class_is_a_rival() -> None:
 
 @pytest.fixture
 def sequence(tmp_path: Path) -> MotSequence:
-    """Three coloured squares that stand still for four frames at 1 frame/s; the third half covered by a fourth."""
+    """Three coloured squares that stand still for four frames at 1 frame/s; the third half occluded by a fourth."""
     folder = tmp_path / "squares"
     (folder / "img1").mkdir(parents=True)
     (folder / "gt").mkdir()
@@ -74,8 +76,8 @@ def sequence(tmp_path: Path) -> MotSequence:
     return MotSequence.read(folder)
 
 
-def test_covered_looks_are_left_out(sequence: MotSequence) -> None:
-    found = looks(sequence, Embedder())
+def test_occluded_crops_are_left_out(sequence: MotSequence) -> None:
+    found = embeddings(sequence, Embedder())
     assert sorted(set(found.ids.tolist())) == [1, 2]
     assert found.frames.tolist() == [1, 1, 2, 2, 3, 3, 4, 4]
 
@@ -108,14 +110,14 @@ def test_a_gap_that_no_two_frames_have_is_said(sequence: MotSequence, capsys: py
     with pytest.raises(SystemExit):
         main(["eval-appearance", str(sequence.folder), "--gaps", "1,2", "--stride", "2", "--device", "cpu"])
     out, err = capsys.readouterr()
-    assert "embedded" in out and "nobody is seen again 1 s later" in err
+    assert "embedded" in out and "no identity is seen again 1 s later" in err
 
 
 def test_a_sequence_without_images_is_named(sequence: MotSequence) -> None:
     for file in sequence.images():
         file.unlink()
     with pytest.raises(DataError, match="has no images"):
-        looks(sequence, Embedder())
+        embeddings(sequence, Embedder())
 
 
 class Colours:
@@ -141,12 +143,12 @@ def picture(folder: Path, name: str, colour: tuple[int, int, int]) -> None:
     ],
     ids=["Market-1501", "MSMT17"],
 )
-def test_people_who_keep_their_looks_are_found_in_the_other_camera(tmp_path: Path, names: list[str]) -> None:
+def test_people_who_keep_their_appearance_are_found_in_the_other_camera(tmp_path: Path, names: list[str]) -> None:
     for name, colour in zip(names, [(250, 9, 9), (240, 20, 9), (9, 250, 9), (9, 240, 30)], strict=True):
         picture(tmp_path / "test" / name[:4], name, colour)
-    precision, first, who = across_cameras(tmp_path, Colours())
+    precision, first, identity = across_cameras(tmp_path, Colours())
     assert precision.tolist() == first.tolist() == [1, 1, 1, 1]
-    assert who.tolist() == [0, 0, 1, 1]
+    assert identity.tolist() == [0, 0, 1, 1]
 
 
 def test_the_same_camera_is_no_help_and_each_right_answer_counts(tmp_path: Path) -> None:
@@ -197,8 +199,8 @@ def test_the_detectors_own_features_are_one_of_the_models(
 def test_a_detectors_feature_is_that_of_the_cell_which_found_the_object() -> None:
     photo = cv2.imread(str(BUS))
     boxes = np.array([[48, 398, 246, 903], [221, 405, 344, 858]], np.float32)
-    look = DetectorFeatures()
-    features = look(photo, boxes)
+    detector_features = DetectorFeatures()
+    features = detector_features(photo, boxes)
     assert np.linalg.norm(features, axis=1) == pytest.approx([1, 1], abs=1e-5)
-    np.testing.assert_allclose(look(photo, boxes[1:]), features[1:], atol=1e-6)
-    np.testing.assert_allclose(look(photo, boxes + 2), features, atol=1e-6)
+    np.testing.assert_allclose(detector_features(photo, boxes[1:]), features[1:], atol=1e-6)
+    np.testing.assert_allclose(detector_features(photo, boxes + 2), features, atol=1e-6)

@@ -50,25 +50,25 @@ def signal_stack() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def sample():
+def calibration_set():
     """Two moving views of each photograph."""
     return collect(None, CONFIG, count=24)
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def folder(request, sample, tmp_path_factory):
+def folder(request, calibration_set, tmp_path_factory):
     out = tmp_path_factory.mktemp(request.param)
-    agreements = export(CONFIG, out, sample, format=request.param)
-    return out, agreements
+    parity = export(CONFIG, out, calibration_set, format=request.param)
+    return out, parity
 
 
 class TestSameAsPyTorch:
     def test_the_largest_differences_are_rounding(self, folder):
-        _, agreements = folder
-        assert set(agreements) == {"detector", "appearance", "motion"}
-        for agreement in agreements.values():
-            assert agreement.differences
-            for what, difference in agreement.differences.items():
+        _, parity = folder
+        assert set(parity) == {"detector", "appearance", "motion"}
+        for check in parity.values():
+            assert check.differences
+            for what, difference in check.differences.items():
                 assert 0 < difference < (0.05 if what == "box, px" else 1e-3)
 
     @pytest.mark.parametrize("imgsz", [320, (160, 416)], ids=str)
@@ -91,22 +91,22 @@ class TestSameAsPyTorch:
             tables = [table for (table,) in pool.map(lambda _: network(pixels), range(16))]
         assert all(np.array_equal(table, tables[0]) for table in tables)
 
-    def test_looks_of_any_number_of_crops(self, folder, sample):
-        found = next(found for found in sample.found if len(found) > 2)
-        frame = sample.frames[sample.found.index(found)]
+    def test_embeddings_of_any_number_of_crops(self, folder, calibration_set):
+        found = next(found for found in calibration_set.found if len(found) > 2)
+        frame = calibration_set.frames[calibration_set.found.index(found)]
         boxes = np.concatenate([found.xyxy] * 8)[:19]
         ours, theirs = (Embedder(AppearanceConfig(model=model)) for model in (str(folder[0]), ""))
         assert ours.calibration == theirs.calibration
         assert ours(frame, boxes) == pytest.approx(theirs(frame, boxes), abs=1e-5)
 
-    def test_forecasts_with_and_without_looks(self, folder):
+    def test_forecasts_with_and_without_embeddings(self, folder):
         ours, theirs = load_predictor(str(folder[0])), load_predictor()
         slots = np.arange(3)
-        looks = np.eye(3, 512, dtype=np.float32)
-        looks[1] = np.nan
+        embeddings = np.eye(3, 512, dtype=np.float32)
+        embeddings[1] = np.nan
         for step in range(6):
             boxes = np.array([[10, 20, 50, 120], [200, 50, 260, 200], [400, 10, 420, 60]], np.float32) + 3 * step
-            features = looks if step % 2 else None
+            features = embeddings if step % 2 else None
             seen = Observations(boxes, np.full(3, 0.8, np.float32), step / 30, features, (640.0, 480.0))
             for predictor in (ours, theirs):
                 predictor.update(slots, seen, np.full(3, step == 0))
@@ -162,21 +162,21 @@ def test_the_manifest_says_what_it_is(folder):
 
 
 class TestInt8:
-    def test_all_three_networks(self, sample, tmp_path):
+    def test_all_three_networks(self, calibration_set, tmp_path):
         pytest.importorskip("nncf")
         pytest.importorskip("onnxruntime")
-        agreements = export(CONFIG, tmp_path, sample, format="onnx", int8=True)
-        assert agreements["detector"].exported > 0.7 * agreements["detector"].pytorch > 0
-        assert 0 < agreements["appearance"].differences["feature"] < 0.5
-        assert 0 < agreements["motion"].differences["hidden"] < 1
+        parity = export(CONFIG, tmp_path, calibration_set, format="onnx", int8=True)
+        assert parity["detector"].exported > 0.7 * parity["detector"].pytorch > 0
+        assert 0 < parity["appearance"].differences["feature"] < 0.5
+        assert 0 < parity["motion"].differences["hidden"] < 1
         assert sum(path.stat().st_size for path in tmp_path.glob("detector.*")) < 4.5e6, "a quarter of 32 bits"
 
     @int8
-    def test_motion_for_openvino(self, sample, tmp_path):
+    def test_motion_for_openvino(self, calibration_set, tmp_path):
         before = signal_stack()
-        agreements = export(CONFIG, tmp_path, sample, format="openvino", int8=True, networks=["motion"])
+        parity = export(CONFIG, tmp_path, calibration_set, format="openvino", int8=True, networks=["motion"])
         assert signal_stack() == before
-        assert 0 < agreements["motion"].differences["hidden"] < 1
+        assert 0 < parity["motion"].differences["hidden"] < 1
 
     def test_made_once_and_kept_in_the_cache_folder(self, int8_cache, monkeypatch, clip):
         cache, first, said = int8_cache
@@ -189,9 +189,9 @@ class TestInt8:
         again = []
         assert prepared(config, again.append) == first and not again
         for part, folder in zip(("detector", "appearance"), folders, strict=True):
-            agreement = yaml.safe_load((folder / MANIFEST).read_text())["networks"][part]["agreement"]
-            assert agreement["exported"] > 0.7 * agreement["pytorch"] > 0
-        assert 0 < agreement["differences"]["feature"] < 0.5
+            check = yaml.safe_load((folder / MANIFEST).read_text())["networks"][part]["agreement"]
+            assert check["exported"] > 0.7 * check["pytorch"] > 0
+        assert 0 < check["differences"]["feature"] < 0.5
         assert sum(path.stat().st_size for path in folders[0].glob("detector.*")) < 4.5e6, "a quarter of 32 bits"
         tracker = Tracker(config)
         assert tracker.config == config, "what is noted and repeated is the engine, not its cache"
@@ -254,16 +254,16 @@ class TestRefusals:
         with pytest.raises(WeightsError, match="cannot be opened"):
             YoloDetector(DetectorConfig(model=str(tmp_path)))
 
-    def test_what_is_exported_already(self, folder, sample, tmp_path):
+    def test_what_is_exported_already(self, folder, calibration_set, tmp_path):
         config = CONFIG.override({"detector": {"model": str(folder[0])}})
         with pytest.raises(UsageError, match="exported already"):
-            export(config, tmp_path / "again", sample)
+            export(config, tmp_path / "again", calibration_set)
 
     @pytest.mark.parametrize(("format", "module"), [("openvino", "openvino"), ("onnx", "onnxruntime")])
-    def test_a_missing_package(self, sample, tmp_path, monkeypatch, format, module):
+    def test_a_missing_package(self, calibration_set, tmp_path, monkeypatch, format, module):
         monkeypatch.setitem(sys.modules, module, None)
         with pytest.raises(MissingExtraError, match=rf"pip install 'lstm-tracker\[{format}\]'"):
-            export(CONFIG, tmp_path / "out", sample, format=format)
+            export(CONFIG, tmp_path / "out", calibration_set, format=format)
         assert not (tmp_path / "out").exists()
 
     def test_the_edge_preset_without_openvino(self, clip, tmp_path, monkeypatch, capsys):

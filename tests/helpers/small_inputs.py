@@ -30,7 +30,7 @@ def write_inputs(root: Path) -> Path:
         (root / "my-images" / "labels" / f"{i}.txt").write_text(boxes)
     (root / "my-images" / "data.yaml").write_text("names: [person]\n")
     (root / "quick.yaml").write_text(
-        "filter_rounds: 2\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\nvalidate_every: 1\n"
+        "filter_iterations: 2\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\nvalidate_every: 1\n"
     )
     (root / "small.yaml").write_text("detector: {imgsz: 64}\n")
     shutil.copy(EMBEDDED, root / "osnet.safetensors")

@@ -24,7 +24,7 @@ def box(x, y=100.0, width=40.0, height=100.0):
 
 
 def look(identity, rng):
-    """A feature of this identity: looks of one have cosine .75, those of two about 0 (generated)."""
+    """A feature of this identity: embeddings of one have cosine .75, those of two about 0 (generated)."""
     other = rng.normal(size=512)
     return np.sqrt(0.75) * np.eye(1, 512, identity)[0] + 0.5 * other / np.linalg.norm(other)
 
@@ -51,16 +51,22 @@ def walk(frames, *starts, speed=2.0, scores=None, features=None):
 
 def test_the_numbers_are_those_that_the_decision_was_made_of(repeat):
     rng = np.random.default_rng(0)
-    looks = [look(0, rng), look(1, rng)]
-    there = repeat(walk(12, 100, 125, features=looks), 10)
+    embeddings = [look(0, rng), look(1, rng)]
+    there = repeat(walk(12, 100, 125, features=embeddings), 10)
     said = there.decision
     assert there.same and len(said.ids) == 2 and np.abs(said.appearance).min() > 0.1
     assert np.array_equal(said.overlap * said.height * said.same_class + said.appearance, said.similarity)
     for pair in compared(there, range(2), range(2)):
         row, column = said.ids.tolist().index(pair.terms.track), pair.terms.detection - 1
-        told = pair.terms.grown_iou, pair.terms.vertical, pair.terms.same_class, pair.terms.look, pair.terms.similarity
+        reported = (
+            pair.terms.grown_iou,
+            pair.terms.vertical,
+            pair.terms.same_class,
+            pair.terms.look,
+            pair.terms.similarity,
+        )
         terms = said.overlap, said.height, said.same_class, said.appearance, said.similarity
-        assert told == tuple(term[row, column] for term in terms)
+        assert reported == tuple(term[row, column] for term in terms)
 
 
 def test_who_took_what_is_told_from_both_sides(repeat):

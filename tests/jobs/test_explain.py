@@ -80,7 +80,7 @@ def test_a_lost_track_says_which_detection_was_too_weak_for_it(evaluated):
     assert (found.state, found.last_seen, found.next_reported, found.successor) == ("lost", 10, None, None)
     weak = found.pairs[0]
     assert (weak.stage, weak.gate) == (None, None) and "too unsure for a lost track" in weak.verdict
-    assert "too unsure for a lost track" in found.answer and "nobody has it" in found.answer
+    assert "too unsure for a lost track" in found.answer and "no track has it" in found.answer
 
 
 def test_a_track_that_is_in_the_file_without_a_detection_says_why(evaluated):
@@ -101,15 +101,15 @@ def test_a_detection_out_of_reach_begins_a_track_and_both_say_so(evaluated):
     assert (late.state, late.pairs) == ("absent", []) and "it begins in frame 11" in late.answer
 
 
-def test_a_track_that_was_given_up_is_not_looked_for(evaluated, tmp_path):
+def test_a_track_that_was_given_up_is_not_expected(evaluated, tmp_path):
     (tmp_path / "quick.yaml").write_text("bank: {lost_s: 0.1}\n")
     run = evaluated(rows((100, 20, 0.9, range(1, 6)), (400, 20, 0.9)), "--config", "quick.yaml")
     found = explain(run, 1, 15)
     assert found.state == "absent" and "unseen for too long" in found.answer
 
 
-def test_who_is_recognised_by_look_goes_by_the_id_that_the_run_wrote(evaluated, tmp_path):
-    """Somebody leaves and comes back elsewhere: a new track that turns out to be the old one."""
+def test_a_reidentified_track_goes_by_the_id_that_the_run_wrote(evaluated, tmp_path):
+    """A person leaves and comes back elsewhere: a new track that turns out to be the old one."""
     person = cv2.resize(cv2.imread(str(BUS))[400:900, 50:240], (76, 200))
     places = {f: 100 if f <= 8 else 450 for f in range(1, LENGTH + 1) if not 8 < f < 15}
     pictures = []
@@ -121,10 +121,10 @@ def test_who_is_recognised_by_look_goes_by_the_id_that_the_run_wrote(evaluated, 
     lines = [f"{f},-1,{x},100,76,200,0.9\n" for f, x in places.items()]
     run = evaluated(lines, "--config", "quick.yaml", pictures=pictures)
     away = explain(run, 1, 12)
-    assert away.state == "departed" and "only its look can bring it back" in away.answer
+    assert away.state == "departed" and "only its appearance can bring it back" in away.answer
     found = explain(run, 1, 15)
     assert (found.state, found.next_reported, found.remark) == ("new", 16, "")
-    assert "came back" in found.answer and "new track 2 was recognised as this one by its look" in found.answer
+    assert "came back" in found.answer and "new track 2 was re-identified as this one by its appearance" in found.answer
     assert [(back.absent, back.new) for back in found.returns] == [(1, 2)] and found.returns[0].odds > 1
 
 
@@ -151,7 +151,7 @@ def test_what_cannot_be_explained_is_said(evaluated, arguments, error, message):
         explain(**{"run": Path("out"), "track_id": 1, "frame": 10} | arguments)
 
 
-def test_a_second_look_cannot_be_explained(evaluated):
+def test_an_offline_result_cannot_be_explained(evaluated):
     with pytest.raises(UsageError, match="--offline, which joins tracks afterwards"):
         explain(evaluated(rows((100, 20, 0.9)), "--offline"), 1, 10)
 

@@ -62,7 +62,7 @@ def test_weights_that_have_changed_are_named(run):
         ({"source": {"given": "gone.mp4", "vid_stride": 1}}, UsageError, "leave out --sequence"),
     ],
 )
-def test_a_record_that_cannot_be_repeated_says_why(run, changes, error, message):
+def test_a_record_that_cannot_be_replayed_says_why(run, changes, error, message):
     rewritten(run, **changes)
     with pytest.raises(error, match=re.escape(message)):
         repetition(run, "A")

@@ -24,7 +24,7 @@ from tracker.jobs.replay import repetition
 from tracker.jobs.result_folder import FILES
 from tracker.jobs.run import STAGES, Output, run
 from tracker.output.writers import MotWriter
-from tracker.smoothing.fixed_lag import Hindsight
+from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.tracker import Tracker
 from tracker.video.source import open_source
 
@@ -51,13 +51,13 @@ def tracker():
 def sequential(clip):
     """`tracks.txt` by a plain loop: one frame, one stage at a time, with a tracker of its own."""
     tracker = Tracker(CONFIG)
-    hindsight = Hindsight(CONFIG.bank.report_delay_s, CONFIG.offline)
+    smoother = FixedLagSmoother(CONFIG.bank.report_delay_s, CONFIG.offline)
     decided = []
     with open_source(clip) as source:
         for frame in source:
             tracks = tracker.update(frame.image, time_s=frame.time_s)
-            decided += hindsight.push(frame, tracks, tracker.camera_motion)
-    decided += hindsight.flush()
+            decided += smoother.push(frame, tracks, tracker.camera_motion)
+    decided += smoother.flush()
     text = "".join(tracks.to_mot(frame.number) for frame, tracks in decided)
     assert text.count("\n") >= FRAMES, "somebody is tracked all the time"
     return text
@@ -87,10 +87,10 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 class TestSameAsOneAfterTheOther:
-    def test_a_stream_in_hindsight_is_what_files_tell(self, tracker, clip, sequential):
-        told = [tracks.to_mot(frame.number) for frame, tracks in tracker.stream(clip, hindsight=True)]
-        assert len(told) == FRAMES
-        assert "".join(told) == sequential
+    def test_a_stream_with_fixed_lag_smoothing_is_what_files_hold(self, tracker, clip, sequential):
+        reported = [tracks.to_mot(frame.number) for frame, tracks in tracker.stream(clip, fixed_lag=True)]
+        assert len(reported) == FRAMES
+        assert "".join(reported) == sequential
 
     @pytest.mark.parametrize("workers", [1, 2, 4])
     def test_any_number_of_frames_looked_at_at_once(self, tracker, clip, sequential, output, monkeypatch, workers):
@@ -139,7 +139,7 @@ class TestWhatIsLeft:
             times = [frame.time for frame in container.decode(video=0)]
         assert times == pytest.approx([i / 12 for i in range(FRAMES)], abs=1e-3)
 
-    def test_run_yaml_is_enough_to_repeat_it(self, result, clip, output):
+    def test_run_yaml_is_enough_to_replay_it(self, result, clip, output):
         record = yaml.safe_load((result.folder / "run.yaml").read_text())
         again = Config().override(record["config"])
         assert again == CONFIG

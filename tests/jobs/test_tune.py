@@ -96,7 +96,7 @@ def test_the_space_lies_around_the_settings_and_within_their_bounds():
     space = search_space(config)
     assert space["association.high_score"] == (0.6, 0.3, 1)
     assert space["bank.confirm_hits"] == (3, 2, 6)
-    assert space["association.return_doubt"] == (-4, -8, -2)
+    assert space["association.reid_doubt"] == (-4, -8, -2)
     assert "association.spread" not in space, "what is off stays off"
     assert not {"association.stretch_scores", "bank.memory_s", "bank.report_delay_s"} & set(space)
     for name, (value, low, high) in space.items():
@@ -104,8 +104,8 @@ def test_the_space_lies_around_the_settings_and_within_their_bounds():
 
 
 def test_what_changes_nothing_is_not_searched(searched):
-    """There are no looks and one class."""
-    assert not [name for name in rows(searched[0])[0] if "look" in name or "return" in name or "class" in name]
+    """There are no embeddings and one class."""
+    assert not [name for name in rows(searched[0])[0] if "appearance" in name or "reid" in name or "class" in name]
 
 
 def test_the_command_prints_the_result(data, searched, tmp_path, monkeypatch, capsys):

@@ -60,9 +60,9 @@ def test_folding_the_input_map_into_the_lstm_changes_no_number(inputs):
     geometry, features = inputs
     made = network()
     with torch.no_grad():
-        for look in (features, None):
-            hidden, _ = made.recurrent(made.input_map(geometry, look))
-            torch.testing.assert_close(made(geometry, look)[0], made.head(hidden), atol=1e-5, rtol=0)
+        for embedding in (features, None):
+            hidden, _ = made.recurrent(made.input_map(geometry, embedding))
+            torch.testing.assert_close(made(geometry, embedding)[0], made.head(hidden), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("with_features", [True, False])
@@ -154,7 +154,7 @@ def test_an_untrained_network_predicts_as_the_filter_does(tmp_path):
 def test_appearance_and_the_frame_reach_the_network():
     """Both may change what is predicted; a feature of NaN says what no features at all say."""
     boxes = np.array([[100.0, 100, 140, 200]], np.float32)
-    nan, look = np.full((1, 512), np.nan, np.float32), np.eye(1, 512, dtype=np.float32)
+    nan, embedding = np.full((1, 512), np.nan, np.float32), np.eye(1, 512, dtype=np.float32)
 
     def predicted(features=None, frame_size=None):
         model, slot = load_predictor(), np.array([0])
@@ -164,7 +164,7 @@ def test_appearance_and_the_frame_reach_the_network():
         return model.predict(slot, 1.0).cxcywh
 
     np.testing.assert_array_equal(predicted(), predicted(nan))
-    assert not np.array_equal(predicted(), predicted(look))
+    assert not np.array_equal(predicted(), predicted(embedding))
     assert not np.array_equal(predicted(), predicted(frame_size=(150, 220)))
 
 
@@ -237,7 +237,7 @@ def test_a_link_in_the_place_of_weights_is_replaced_and_not_written_through(tmp_
     assert read_weights(tmp_path / "ours.safetensors").notes == weights.notes
 
 
-def test_the_forecast_of_what_is_long_hidden_does_not_run_away():
+def test_the_forecast_of_a_long_occluded_object_does_not_run_away():
     predictor = load_predictor()
     slots = np.array([0])
     for frame in range(30):

@@ -207,14 +207,14 @@ def test_the_next_frames_interval_is_shorter_where_errors_are_normal(parameters,
     for number in range(20):
         calibration.remember(SLOTS, state, output, float(number))
         error = getattr(rng, kind)(0, 0.7, mean.shape) * np.hypot(spread, noise)
-        calibration.look(SLOTS, mean + error, np.zeros(200), number + 0.04)
+        calibration.learn_shape(SLOTS, mean + error, np.zeros(200), number + 0.04)
     assert calibration.tails.value == pytest.approx(expected, abs=0.02)
 
 
 def test_later_frames_say_nothing_of_that_shape(parameters, said):
     calibration = OnlineCalibration(parameters)
     calibration.remember(SLOTS, *said[:2], 0.0)
-    calibration.look(SLOTS, said[3], np.zeros(200), SOON_S + 0.01)
+    calibration.learn_shape(SLOTS, said[3], np.zeros(200), SOON_S + 0.01)
     assert calibration.tails.value == 1
 
 

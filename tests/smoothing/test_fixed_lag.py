@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tracker import Status, Tracks
 from tracker.config import OfflineConfig
-from tracker.smoothing.fixed_lag import Hindsight
+from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.smoothing.track_table import TrackTable, filled, smoothed
 
 T, C, P = Status.TENTATIVE, Status.CONFIRMED, Status.PREDICTED
@@ -37,11 +37,11 @@ def tracks(time_s=0.0, x=0.0, **status):
     )
 
 
-def told(stream, delay_s=1.0, settings=PLAIN, camera=STILL):
+def reported(stream, delay_s=1.0, settings=PLAIN, camera=STILL):
     """All frames of a stream of tracks, numbered from 0."""
-    wait = Hindsight(delay_s, settings)
-    out = [pair for number, frame in enumerate(stream) for pair in wait.push(number, frame, camera)]
-    return out + wait.flush()
+    smoother = FixedLagSmoother(delay_s, settings)
+    out = [pair for number, frame in enumerate(stream) for pair in smoother.push(number, frame, camera)]
+    return out + smoother.flush()
 
 
 def short(pairs):
@@ -54,56 +54,56 @@ def lefts(pairs, identity):
 
 class TestWaiting:
     def test_every_frame_waits_as_long_and_in_order(self):
-        wait = Hindsight(0.2, PLAIN)
-        assert wait.push("a", tracks(0.0, t1=C), STILL) == []
-        assert wait.push("b", tracks(0.1, t1=C), STILL) == []
-        assert short(wait.push("c", tracks(0.2, t1=C), STILL)) == [("a", [1], [C])]
-        assert short(wait.push("d", tracks(0.9, t1=C), STILL)) == [("b", [1], [C]), ("c", [1], [C])]
-        assert short(wait.flush()) == [("d", [1], [C])]
-        assert wait.flush() == []
+        smoother = FixedLagSmoother(0.2, PLAIN)
+        assert smoother.push("a", tracks(0.0, t1=C), STILL) == []
+        assert smoother.push("b", tracks(0.1, t1=C), STILL) == []
+        assert short(smoother.push("c", tracks(0.2, t1=C), STILL)) == [("a", [1], [C])]
+        assert short(smoother.push("d", tracks(0.9, t1=C), STILL)) == [("b", [1], [C]), ("c", [1], [C])]
+        assert short(smoother.flush()) == [("d", [1], [C])]
+        assert smoother.flush() == []
 
     def test_without_delay_a_frame_is_reported_at_once_as_it_was_tracked(self):
         frame = tracks(x=3.0, t1=C, t2=T, t3=P)
-        ((_, now),) = Hindsight(0.0, OfflineConfig()).push("a", frame, STILL)
+        ((_, now),) = FixedLagSmoother(0.0, OfflineConfig()).push("a", frame, STILL)
         assert now.ids.tolist() == [1, 3]
         np.testing.assert_array_equal(now.xyxy, frame.xyxy[[0, 2]])
 
     def test_frames_without_tracks_pass_too(self):
-        assert short(told([tracks(0.1 * i) for i in range(20)])) == [(i, [], []) for i in range(20)]
+        assert short(reported([tracks(0.1 * i) for i in range(20)])) == [(i, [], []) for i in range(20)]
 
     def test_memory_does_not_grow_with_the_stream(self):
-        wait = Hindsight(0.5, OfflineConfig())
+        smoother = FixedLagSmoother(0.5, OfflineConfig())
         sizes = []
         for i in range(600):
             name = {f"t{i // 40 + 1}": C}  # somebody new every four seconds
-            wait.push(i, tracks(0.1 * i, x=float(i), **name), STILL)
-            sizes.append((len(wait._seen), len(wait._seen.times_s), len(wait._held), len(wait._motion)))
+            smoother.push(i, tracks(0.1 * i, x=float(i), **name), STILL)
+            sizes.append((len(smoother._seen), len(smoother._seen.times_s), len(smoother._held), len(smoother._motion)))
         assert (np.max(sizes[300:], axis=0) <= np.max(sizes[:300], axis=0)).all()
         assert np.max(sizes, axis=0)[0] < 20
 
 
-class TestWhoIsBelieved:
-    def test_early_rows_are_reported_once_the_track_is_believed(self):
-        assert short(told([tracks(0.0, t1=C, t2=T), tracks(0.1, t1=C, t2=T), tracks(0.2, t1=C, t2=C)])) == [
+class TestConfirmation:
+    def test_early_rows_are_reported_once_the_track_is_confirmed(self):
+        assert short(reported([tracks(0.0, t1=C, t2=T), tracks(0.1, t1=C, t2=T), tracks(0.2, t1=C, t2=C)])) == [
             (0, [1, 2], [C, C]),
             (1, [1, 2], [C, C]),
             (2, [1, 2], [C, C]),
         ]
 
-    def test_a_track_that_was_never_believed_is_dropped(self):
-        assert short(told([tracks(0.0, t1=C, t2=T), tracks(0.1, t1=C)])) == [(0, [1], [C]), (1, [1], [C])]
+    def test_a_track_that_was_never_confirmed_is_dropped(self):
+        assert short(reported([tracks(0.0, t1=C, t2=T), tracks(0.1, t1=C)])) == [(0, [1], [C]), (1, [1], [C])]
 
     def test_rows_too_early_for_the_delay_are_left_out(self):
         stream = [tracks(0.0, t1=T), tracks(0.4, t1=T), tracks(0.5, t1=T), tracks(0.6, t1=C)]
-        assert short(told(stream, 0.5)) == [(0, [], []), (1, [1], [C]), (2, [1], [C]), (3, [1], [C])]
+        assert short(reported(stream, 0.5)) == [(0, [], []), (1, [1], [C]), (2, [1], [C]), (3, [1], [C])]
 
-    def test_a_track_that_was_recognised_gets_its_id_in_the_frames_that_wait(self):
+    def test_a_reidentified_track_gets_its_id_in_the_pending_frames(self):
         stream = [
             tracks(0.0, t1=C, t2=P, t7=T),
             replace(tracks(0.1, t1=C, t2=T), renamed={7: 2}),
             tracks(0.2, t1=C, t2=C),
         ]
-        assert short(told(stream)) == [(i, [1, 2], [C, C]) for i in range(3)]
+        assert short(reported(stream)) == [(i, [1, 2], [C, C]) for i in range(3)]
 
     def test_and_no_frame_has_it_twice_where_something_else_was_taken_for_it_before(self):
         stream = [
@@ -112,46 +112,46 @@ class TestWhoIsBelieved:
             replace(tracks(0.2, t2=T), renamed={7: 2}),
             tracks(0.3, t2=C),
         ]
-        assert short(told(stream, settings=OfflineConfig())) == [(i, [2], [C]) for i in range(4)]
+        assert short(reported(stream, settings=OfflineConfig())) == [(i, [2], [C]) for i in range(4)]
 
 
-class TestHiddenObjects:
+class TestOccludedObjects:
     def test_who_is_seen_again_in_time_was_there_all_along(self):
         stream = [tracks(0.0, x=0, t1=C), tracks(0.1), tracks(0.2), tracks(0.3, x=30, t1=C)]
-        out = told(stream, settings=FILL)
+        out = reported(stream, settings=FILL)
         assert short(out) == [(0, [1], [C]), (1, [1], [P]), (2, [1], [P]), (3, [1], [C])]
         assert lefts(out, 1) == pytest.approx({0: 0, 1: 10, 2: 20, 3: 30})
         assert out[1][1].detection_index.tolist() == [-1] and out[1][1].raw_classes.tolist() == [-1]
 
-    def test_a_hidden_row_of_the_tracker_gives_way_to_what_was_seen_later(self):
+    def test_a_predicted_row_of_the_tracker_gives_way_to_what_was_seen_later(self):
         stream = [tracks(0.0, x=0, t1=C), tracks(0.1, x=50, t1=P), tracks(0.2, x=20, t1=C)]
-        assert lefts(told(stream, settings=FILL), 1) == pytest.approx({0: 0, 1: 10, 2: 20})
+        assert lefts(reported(stream, settings=FILL), 1) == pytest.approx({0: 0, 1: 10, 2: 20})
 
     def test_and_is_left_out_where_nothing_was_seen_later(self):
         stream = [tracks(0.0, t1=C), tracks(0.1, t1=P), tracks(0.2), tracks(0.3)]
-        assert short(told(stream, settings=FILL)) == [(0, [1], [C]), (1, [], []), (2, [], []), (3, [], [])]
+        assert short(reported(stream, settings=FILL)) == [(0, [1], [C]), (1, [], []), (2, [], []), (3, [], [])]
 
     def test_frames_that_could_not_wait_so_long_stay_without_it(self):
         stream = [tracks(0.0, x=0, t1=C), *(tracks(0.1 * i) for i in range(1, 10)), tracks(1.0, x=100, t1=C)]
-        out = told(stream, delay_s=0.3, settings=FILL)
+        out = reported(stream, delay_s=0.3, settings=FILL)
         assert lefts(out, 1) == pytest.approx({0: 0, 7: 70, 8: 80, 9: 90, 10: 100})
 
     def test_gaps_longer_than_the_limit_stay_open(self):
         stream = [tracks(0.0, t1=C), tracks(1.0), tracks(2.1, t1=C)]
-        assert [ids for _, ids, _ in short(told(stream, delay_s=5.0, settings=FILL))] == [[1], [], [1]]
+        assert [ids for _, ids, _ in short(reported(stream, delay_s=5.0, settings=FILL))] == [[1], [], [1]]
 
     def test_the_way_between_is_straight_on_the_ground_not_in_the_picture(self):
         """Something stands still while the camera pans 5 pixels a frame to the left."""
         camera = np.array([[1, 0, 5.0], [0, 1, 0]])
         stream = [tracks(0.1 * i, x=5.0 * i, **({} if i in (2, 3) else {"t1": C})) for i in range(6)]
-        assert lefts(told(stream, settings=FILL, camera=camera), 1) == pytest.approx({i: 5 * i for i in range(6)})
+        assert lefts(reported(stream, settings=FILL, camera=camera), 1) == pytest.approx({i: 5 * i for i in range(6)})
 
     def test_nothing_is_forecast_of_who_was_not_known_of_then(self):
         stream = [tracks(0.0, t1=C, t2=C), tracks(0.1, t2=C), tracks(0.2, t1=C, t2=C)]
-        hidden = told(stream, settings=FILL)[1][1]
-        assert hidden.ids.tolist() == [1, 2]
-        assert np.isnan(hidden.forecast(3).xyxy).all(axis=(1, 2)).tolist() == [True, False]
-        nobody = told([tracks(0.0, t1=C), tracks(0.1), tracks(0.2, t1=C)], settings=FILL)[1][1]
+        occluded = reported(stream, settings=FILL)[1][1]
+        assert occluded.ids.tolist() == [1, 2]
+        assert np.isnan(occluded.forecast(3).xyxy).all(axis=(1, 2)).tolist() == [True, False]
+        nobody = reported([tracks(0.0, t1=C), tracks(0.1), tracks(0.2, t1=C)], settings=FILL)[1][1]
         assert np.isnan(nobody.forecast(3).xyxy).all()
 
 
@@ -159,13 +159,13 @@ def test_boxes_are_smoothed_and_gaps_filled_across_a_change_of_the_frame_size():
     """Something stands still; in frame 4 the stream turns from 640 x 480 to 1280 x 720."""
     scaling = np.array([[2.0, 0, 0], [0, 1.5, 0]])
     small, large = np.array([100, 40, 110, 60], np.float32), np.array([200, 60, 220, 90], np.float32)
-    wait = Hindsight(1.0, OfflineConfig())
+    smoother = FixedLagSmoother(1.0, OfflineConfig())
     out = []
     for number in range(9):
         frame = tracks(0.1 * number, **({} if number == 5 else {"t1": C}))
         frame = replace(frame, xyxy=np.tile(small if number < 4 else large, (len(frame.ids), 1)))
-        out += wait.push(number, frame, scaling if number == 4 else STILL)
-    for number, now in out + wait.flush():
+        out += smoother.push(number, frame, scaling if number == 4 else STILL)
+    for number, now in out + smoother.flush():
         assert now.ids.tolist() == [1], number
         np.testing.assert_allclose(now.xyxy[0], small if number < 4 else large, atol=1e-3)
 
@@ -173,9 +173,9 @@ def test_boxes_are_smoothed_and_gaps_filled_across_a_change_of_the_frame_size():
 def test_a_cut_takes_no_box_away_from_where_it_was_seen():
     """From one picture to the next everything is elsewhere, and goes on from there."""
     lefts = [100.0 + 2 * n + (250 if n >= 6 else 0) for n in range(12)]
-    wait = Hindsight(1.0, OfflineConfig())
-    out = [p for n, x in enumerate(lefts) for p in wait.push(n, tracks(0.1 * n, x=x, t1=C), STILL)]
-    for number, now in out + wait.flush():
+    smoother = FixedLagSmoother(1.0, OfflineConfig())
+    out = [p for n, x in enumerate(lefts) for p in smoother.push(n, tracks(0.1 * n, x=x, t1=C), STILL)]
+    for number, now in out + smoother.flush():
         assert now.xyxy[0, 0] == pytest.approx(lefts[number], abs=5), number
 
 
@@ -206,10 +206,10 @@ def test_with_all_the_time_it_tells_what_a_finished_video_shows(frames, seed):
     settings = OfflineConfig(fill_s=0.55, smooth_s=0.1)
     whole = smoothed(filled(table.ordered, settings.fill_s), settings.smooth_s)
     whole = whole[np.lexsort((whole.ids, whole.frames))]
-    wait = Hindsight(100.0, settings)
+    smoother = FixedLagSmoother(100.0, settings)
     for number, frame in enumerate(stream):
-        assert wait.push(number, frame, cameras[number]) == []
-    for number, now in wait.flush():
+        assert smoother.push(number, frame, cameras[number]) == []
+    for number, now in smoother.flush():
         then = whole.at(number, {})
         assert now.ids.tolist() == then.ids.tolist() and now.status.tolist() == then.status.tolist()
         np.testing.assert_allclose(now.xyxy, then.xyxy, atol=0.05, rtol=1e-4)

@@ -20,19 +20,19 @@ from tracker.datasets.mot import MotSequence, results
 from tracker.errors import UsageError
 from tracker.jobs.sequences import track_sequence
 from tracker.motion.load import load_predictor
-from tracker.smoothing.offline import Recorder, linked, pairs, second_look, settled, voted
+from tracker.smoothing.offline import Recorder, linked, pairs, post_processed, settled, voted
 from tracker.smoothing.track_table import TrackTable, filled, smoothed
 
 CONFIG = Config().override({"motion": {"model": "kalman"}})
 RATE = 25.0
 
 
-def make_table(rows, frames=100, camera=None, classes=None, looks=None):
+def make_table(rows, frames=100, camera=None, classes=None, embeddings=None):
     """A table of (frame, id, centre x, centre y) rows: boxes of 40 x 80."""
     rows = np.array(sorted(rows, key=lambda row: (row[1], row[0])), np.float64).reshape(-1, 4)
     half = np.array([20, 40])
     n = len(rows)
-    looks = looks or {}
+    embeddings = embeddings or {}
     raw = np.zeros(n, np.int64) if classes is None else np.asarray(classes)
     return TrackTable(
         frames=rows[:, 0].astype(np.int64),
@@ -44,8 +44,8 @@ def make_table(rows, frames=100, camera=None, classes=None, looks=None):
         status=np.full(n, int(Status.CONFIRMED)),
         times_s=np.arange(frames) / RATE,
         camera=np.tile(np.eye(2, 3), (frames, 1, 1)) if camera is None else camera,
-        look_ids=np.array(sorted(looks), np.int64),
-        looks=np.array([looks[i] for i in sorted(looks)], np.float32).reshape(-1, 512),
+        embedding_ids=np.array(sorted(embeddings), np.int64),
+        embeddings=np.array([embeddings[i] for i in sorted(embeddings)], np.float32).reshape(-1, 512),
     )
 
 
@@ -88,33 +88,33 @@ people = st.lists(
 
 @settings(max_examples=10, deadline=None)
 @given(people, st.integers(1, 20))
-def test_a_second_look_never_joins_two_of_one_frame_nor_loses_a_row(spans: list, every: int) -> None:
+def test_post_processing_never_joins_two_of_one_frame_nor_loses_a_row(spans: list, every: int) -> None:
     """Objects that all look alike come and go in places of their own."""
     tracker, recorder, rng = Tracker(CONFIG), Recorder(), np.random.default_rng(0)
-    rows, believed = [], set()
+    rows, confirmed = [], set()
     for i in range(160):
         here = [k for k, times in enumerate(spans) if any(0 <= i - first < length for first, length in times)]
-        looks = np.eye(1, 512)[[0] * len(here)] + rng.normal(0, 0.005, (len(here), 512))
-        looks[[(i + 7 * k) % every != 0 for k in here]] = np.nan
+        embeddings = np.eye(1, 512)[[0] * len(here)] + rng.normal(0, 0.005, (len(here), 512))
+        embeddings[[(i + 7 * k) % every != 0 for k in here]] = np.nan
         boxes = [[40 + i, 150 * k, 80 + i, 150 * k + 100] for k in here]
-        found = Detections(boxes, features=looks if here else None)
+        found = Detections(boxes, features=embeddings if here else None)
         tracks = tracker.update(None, found, time_s=i / 30)
         recorder.add(tracks, found, tracker.camera_motion, found.features)
-        believed |= set(tracks.confirmed.ids.tolist())
+        confirmed |= set(tracks.confirmed.ids.tolist())
         rows += [(i, here[index]) for index in tracks.detection_index[tracks.detection_index >= 0]]
     table = recorder.table()
-    out = second_look(table, CONFIG)
+    out = post_processed(table, CONFIG)
     place = out.ids * 1000 + out.frames
     assert len(np.unique(place)) == len(place)
     seen = out[out.raw_classes >= 0]
     assert len(seen) == len(table) <= len(rows)
     assert len(np.unique(table.ids * 1000 + table.frames)) == len(table)
-    assert set(table.ids.tolist()) <= believed
+    assert set(table.ids.tolist()) <= confirmed
 
 
 def test_a_walker_who_is_lost_for_a_moment_is_one_track_again() -> None:
     table = make_table(walk(1, range(30)) + walk(7, range(40, 80)))
-    out = second_look(table, CONFIG)
+    out = post_processed(table, CONFIG)
     assert set(out.ids) == {1}
     assert out.frames.tolist() == list(range(80))
     assert (out.status[30:40] == Status.PREDICTED).all() and (out.raw_classes[30:40] == -1).all()
@@ -124,9 +124,9 @@ def test_a_walker_who_is_lost_for_a_moment_is_one_track_again() -> None:
 
 def test_who_appears_elsewhere_or_goes_another_way_stays_another() -> None:
     far = make_table(walk(1, range(30)) + walk(2, range(32, 60), start=900))
-    assert set(second_look(far, CONFIG).ids) == {1, 2}
+    assert set(post_processed(far, CONFIG).ids) == {1, 2}
     late = make_table(walk(1, range(30)) + walk(2, range(95, 130)), frames=130)
-    assert set(second_look(late, CONFIG).ids) == {1, 2}
+    assert set(post_processed(late, CONFIG).ids) == {1, 2}
 
 
 def test_of_two_who_cross_unseen_each_goes_on_in_its_direction() -> None:
@@ -135,7 +135,7 @@ def test_of_two_who_cross_unseen_each_goes_on_in_its_direction() -> None:
         walk(1, range(22), **right) + walk(2, range(22), **left) + walk(3, range(28, 50), **left)
         + walk(4, range(28, 50), **right)
     )  # fmt: skip
-    out = second_look(table, CONFIG)
+    out = post_processed(table, CONFIG)
     for i, way in ((1, right), (2, left)):
         own = out[out.ids == i]
         np.testing.assert_allclose(centres(own)[:, 0], way["start"] + way["speed"] * own.frames, atol=2)
@@ -146,21 +146,23 @@ def test_a_pan_of_the_camera_does_not_hide_that_somebody_stood_still() -> None:
     pan = np.tile(np.eye(2, 3), (60, 1, 1))
     pan[1:, 0, 2] = 6.0
     rows = [(f, 1 if f < 25 else 2, 100 + 6.0 * f, 200) for f in range(60) if not 25 <= f < 35]
-    out = second_look(make_table(rows, 60, pan), CONFIG)
+    out = post_processed(make_table(rows, 60, pan), CONFIG)
     assert set(out.ids) == {1}
     np.testing.assert_allclose(centres(out)[:, 0], 100 + 6.0 * np.arange(60), atol=0.5)
 
 
-def test_another_look_or_class_speaks_against_and_a_like_one_for_a_link() -> None:
-    def same(gap, classes=None, looks=None):
-        table = make_table(walk(1, range(30)) + walk(2, range(30 + gap, 110)), 110, classes=classes, looks=looks)
-        return len(set(second_look(table, CONFIG).ids)) == 1
+def test_another_appearance_or_class_speaks_against_and_a_like_one_for_a_link() -> None:
+    def same(gap, classes=None, embeddings=None):
+        table = make_table(
+            walk(1, range(30)) + walk(2, range(30 + gap, 110)), 110, classes=classes, embeddings=embeddings
+        )
+        return len(set(post_processed(table, CONFIG).ids)) == 1
 
     one, other = np.zeros(512), np.zeros(512)
     one[0] = other[1] = 1
-    assert same(8) and not same(8, looks={1: one, 2: other})
+    assert same(8) and not same(8, embeddings={1: one, 2: other})
     assert not same(8, classes=np.repeat([0, 5], [30, 72]))
-    assert not same(60) and same(60, looks={1: one, 2: one})
+    assert not same(60) and same(60, embeddings={1: one, 2: one})
 
 
 def test_the_class_of_a_track_is_voted_by_all_its_rows() -> None:
@@ -186,14 +188,14 @@ def test_filling_goes_straight_on_the_ground_and_no_further_than_the_limit() -> 
 
 
 def test_boxes_settle_nearer_to_the_way_whichever_way_time_runs() -> None:
-    """A walker whose boxes shake, generated."""
+    """A walker whose boxes jitter, generated."""
     way = make_table(walk(1, range(100)))
-    shaken = way.xyxy + np.random.default_rng(0).normal(0, [2, 4, 2, 4], way.xyxy.shape).astype(np.float32)
-    table = replace(way, xyxy=shaken)
+    jittered = way.xyxy + np.random.default_rng(0).normal(0, [2, 4, 2, 4], way.xyxy.shape).astype(np.float32)
+    table = replace(way, xyxy=jittered)
     out, _ = settled(table, load_predictor())
-    assert (np.abs(out.xyxy - way.xyxy).mean(axis=0) < 0.9 * np.abs(shaken - way.xyxy).mean(axis=0)).all()
+    assert (np.abs(out.xyxy - way.xyxy).mean(axis=0) < 0.9 * np.abs(jittered - way.xyxy).mean(axis=0)).all()
     mirrored = make_table([(99 - f, i, x, y) for f, i, x, y in walk(1, range(100))])
-    back, _ = settled(replace(mirrored, xyxy=shaken[::-1]), load_predictor())
+    back, _ = settled(replace(mirrored, xyxy=jittered[::-1]), load_predictor())
     np.testing.assert_allclose(back.xyxy[::-1], out.xyxy, atol=1.0)
 
 
@@ -208,7 +210,7 @@ def test_smoothing_takes_the_jitter_and_leaves_the_way() -> None:
 
 def test_nothing_to_see_gives_nothing() -> None:
     empty = make_table([])
-    assert len(second_look(empty, CONFIG)) == 0
+    assert len(post_processed(empty, CONFIG)) == 0
     assert len(Recorder().table()) == 0
     assert len(smoothed(filled(empty, 1.0), 0.1)) == 0 and len(voted(empty)) == 0
     found = pairs(empty, load_predictor(), 1.0)
@@ -217,7 +219,7 @@ def test_nothing_to_see_gives_nothing() -> None:
 
 def test_tracks_of_a_single_frame_stay_as_they_are() -> None:
     table = make_table([(3, 1, 50, 50), (3, 2, 400, 90), (90, 5, 800, 90)])
-    assert_same(second_look(table, CONFIG), table)
+    assert_same(post_processed(table, CONFIG), table)
 
 
 @st.composite
@@ -242,7 +244,7 @@ def tables(draw):
 @given(tables())
 def test_laws(table: TrackTable) -> None:
     before = np.array(table.xyxy)
-    out = second_look(table, CONFIG)
+    out = post_processed(table, CONFIG)
     np.testing.assert_array_equal(table.xyxy, before)  # the input is not touched
     assert len(np.unique(np.stack([out.ids, out.frames]), axis=1).T) == len(out)  # one box of an id in a frame
     assert set(out.ids) <= set(table.ids)
@@ -253,16 +255,16 @@ def test_laws(table: TrackTable) -> None:
         assert own.status[0] == own.status[-1] == Status.CONFIRMED  # filled between, never beyond
     assert (np.diff(out.frames) >= 0).all()
     assert (out.xyxy[:, 2:] > out.xyxy[:, :2]).all() and np.isfinite(out.xyxy).all()
-    assert_same(second_look(table, CONFIG), out)  # the same again
+    assert_same(post_processed(table, CONFIG), out)  # the same again
     sighted = seen[np.lexsort((seen.frames, seen.ids))]
     unsmoothed = CONFIG.override({"offline": {"smooth_s": 0.0, "fill_s": 0.0}})
-    once = second_look(table, unsmoothed)
+    once = post_processed(table, unsmoothed)
     again = once[np.lexsort((once.frames, once.ids))]
-    assert_same(second_look(again, unsmoothed), once)  # nothing is left to join
+    assert_same(post_processed(again, unsmoothed), once)  # nothing is left to join
     assert len(sighted) == len(once)
 
 
-def test_the_recorder_keeps_believed_tracks_with_the_boxes_that_were_detected() -> None:
+def test_the_recorder_keeps_confirmed_tracks_with_the_boxes_that_were_detected() -> None:
     tracker = Tracker(CONFIG)
     recorder = Recorder()
     rng = np.random.default_rng(1)
@@ -275,10 +277,10 @@ def test_the_recorder_keeps_believed_tracks_with_the_boxes_that_were_detected() 
         tracks = tracker.update(None, found, time_s=frame / RATE)
         recorder.add(tracks, found, tracker.camera_motion, tracker.features)
     table = recorder.table()
-    assert set(table.ids) == {1}  # what was seen in one frame only was never believed
+    assert set(table.ids) == {1}  # what was seen in one frame only was never confirmed
     assert table.frames.tolist() == list(range(20))  # and the first frames of what was are there
     np.testing.assert_allclose(table.xyxy, given_boxes, rtol=1e-6)
-    at = second_look(table, CONFIG).at(5, {0: "person"})
+    at = post_processed(table, CONFIG).at(5, {0: "person"})
     assert at.ids.tolist() == [1] and at.time_s == pytest.approx(5 / RATE) and at.names == {0: "person"}
 
 
@@ -323,7 +325,7 @@ def test_video_and_files_of_an_offline_run_tell_the_same(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
-def test_a_second_look_that_is_cut_short_leaves_what_the_first_left(tmp_path: Path, blow: signal.Signals) -> None:
+def test_post_processing_that_is_cut_short_leaves_the_online_result(tmp_path: Path, blow: signal.Signals) -> None:
     clip = pan(tmp_path / "clip.mp4", frames=120)
     command = ["-c", "from tracker.cli import main; main()", str(clip), "--offline", "--no-reid", "--imgsz", "320"]
     root = Path(__file__).parents[2]
@@ -333,8 +335,8 @@ def test_a_second_look_that_is_cut_short_leaves_what_the_first_left(tmp_path: Pa
         env=os.environ | {"PYTHONPATH": str(root)},
     )
     folder = tmp_path / "runs" / "clip"
-    while not list(folder.glob(".second-look-*/tracks.txt")):
-        assert process.poll() is None, "it ended before the second look"
+    while not list(folder.glob(".offline-*/tracks.txt")):
+        assert process.poll() is None, "it ended before the post-processing"
         time.sleep(0.002)
     process.send_signal(blow)
     assert process.wait() == (130 if blow == signal.SIGINT else -blow)

@@ -54,9 +54,9 @@ def test_a_scene_is_played_backwards_and_forwards_until_it_is_long_enough():
 def test_objects_are_told_apart_by_states_that_hold_them_and_by_no_others():
     rng = np.random.default_rng(0)
     objects = np.arange(400) % long_memory.AMONG
-    looks = rng.normal(size=(long_memory.AMONG, 64))[objects]
-    assert long_memory.told_apart(looks + 0.3 * rng.normal(size=looks.shape), objects) > 0.95
-    assert long_memory.told_apart(rng.normal(size=looks.shape), objects) < 0.15
+    embeddings = rng.normal(size=(long_memory.AMONG, 64))[objects]
+    assert long_memory.told_apart(embeddings + 0.3 * rng.normal(size=embeddings.shape), objects) > 0.95
+    assert long_memory.told_apart(rng.normal(size=embeddings.shape), objects) < 0.15
 
 
 def test_the_state_of_a_network_is_asked_at_every_distance(monkeypatch):

@@ -25,7 +25,7 @@ FPS = 20
 PICTURE = np.random.default_rng(0).integers(0, 255, (200, 640, 3), dtype=np.uint8)
 
 
-def stream(seed, frames, looks=True):
+def stream(seed, frames, embeddings=True):
     """Frames of a few objects that walk, flicker, leave and come back: pictures that shift, detections, times."""
     rng = np.random.default_rng(seed)
     people, time_s = rng.integers(1, 7), 0.0
@@ -39,7 +39,7 @@ def stream(seed, frames, looks=True):
             np.c_[corner, corner + [40, 90]][seen],
             rng.uniform(0.1, 1, people)[seen],
             rng.integers(0, 3, people)[seen],
-            own[seen] if looks and seen.any() else None,
+            own[seen] if embeddings and seen.any() else None,
         )
         yield {"frame": np.roll(PICTURE, 3 * i, axis=1), "detections": found, "time_s": time_s}
 
@@ -52,7 +52,7 @@ def follow(tracker, frames):
         ahead = tracks.forecast(5)
         columns = tracks.ids, tracks.xyxy, tracks.scores, tracks.classes, tracks.status, tracks.detection_index
         said.append([part.tobytes() for part in (*columns, ahead.xyxy, ahead.std, tracker.camera_motion)])
-        said[-1] += [tracks.interval_s, tracks.renamed, tracks.shake]
+        said[-1] += [tracks.interval_s, tracks.renamed, tracks.jitter]
     return said
 
 
@@ -64,10 +64,10 @@ def everything(tracker, path):
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 30), st.booleans(), st.booleans())
-def test_saved_at_any_frame_it_goes_on_bit_for_bit(tmp_path_factory, seed, at, pictures, looks):
+def test_saved_at_any_frame_it_goes_on_bit_for_bit(tmp_path_factory, seed, at, pictures, embeddings):
     path = tmp_path_factory.mktemp("state") / "state"
-    config = Config().override({"appearance": {"enabled": looks}, "camera": {"method": "auto"}})
-    frames = list(stream(seed, 45, looks))
+    config = Config().override({"appearance": {"enabled": embeddings}, "camera": {"method": "auto"}})
+    frames = list(stream(seed, 45, embeddings))
     if not pictures:
         frames = [frame | {"frame": None} for frame in frames]
     usual = Tracker(config, device="cpu")
@@ -86,7 +86,7 @@ def test_with_pictures_that_the_cnn_looks_at(tmp_path):
     said = follow(first, frames[:7])
     first.save(tmp_path / "state")
     assert said + follow(Tracker.load(tmp_path / "state", device="cpu"), frames[7:]) == whole
-    assert np.isfinite(first._bank.slots.looks[first._bank.live]).any(), "the CNN looked"
+    assert np.isfinite(first._bank.slots.embeddings[first._bank.live]).any(), "the CNN looked"
 
 
 @pytest.mark.parametrize("model", ["", "kalman"])
@@ -119,7 +119,7 @@ def test_no_attribute_is_forgotten():
     kalman = load_predictor("kalman")
     others = [kalman, ConstantVelocity(), FrameKalman(0.1, CLASSIC["xyah"], True), torch_core("gru")]
     found = [part for whole in (tracker, *others) for part in parts(whole)]
-    assert {"Tracker", "TrackBank", "Gallery", "LstmCore", "OnlineCalibration", "LookScale", "CameraMotion"} <= {
+    assert {"Tracker", "TrackBank", "Gallery", "LstmCore", "OnlineCalibration", "SimilarityScale", "CameraMotion"} <= {
         type(part).__name__ for part in found
     }
     for part in found:
@@ -217,7 +217,7 @@ def test_a_file_damaged_anywhere_is_one_sentence(saved):
 
 HOSTILE = [
     ("a row too many", {"bank.slots.ids": np.zeros(999, np.int64)}, "slots"),
-    ("another width", {"bank.slots.looks": np.zeros((64, 5), np.float32)}, "does not fit"),
+    ("another width", {"bank.slots.embeddings": np.zeros((64, 5), np.float32)}, "does not fit"),
     ("another type", {"bank.slots.ids": np.zeros(64, np.float32)}, "does not fit"),
     ("a slot twice", {"bank.live": np.zeros(2, np.int64)}, "slots"),
     ("a slot that is none", {"bank.live": np.array([10**9])}, "slots"),
@@ -319,7 +319,7 @@ def test_a_refused_frame_leaves_no_trace(tmp_path):
 
 def test_weights_that_are_missing_are_an_error_before_anything_is_learned(tmp_path):
     tracker = Tracker(Config().override({"appearance": {"model": str(tmp_path / "none.safetensors")}}), device="cpu")
-    frame = next(f for f in stream(3, 20, looks=False) if len(f["detections"]))
+    frame = next(f for f in stream(3, 20, embeddings=False) if len(f["detections"]))
     copies = {name: np.array(array) for name, array in tracker.state_dict().items()}
     with pytest.raises(WeightsError, match=r"none\.safetensors"):
         tracker.update(**frame)

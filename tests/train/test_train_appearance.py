@@ -17,7 +17,7 @@ from tracker.cli import main
 from tracker.config import AppearanceConfig
 from tracker.datasets.mot import MotSequence
 from tracker.errors import DataError, OutputError, UsageError, WeightsError
-from tracker.evaluation.reid import Looks
+from tracker.evaluation.reid import Embeddings
 from tracker.train.appearance.calibration import fit, pairs
 from tracker.train.appearance.crops import Crop, Variations, collect
 from tracker.train.appearance.distillation import Distillation
@@ -100,22 +100,22 @@ def test_useless_data_is_named(make: Callable[[Path], object], message: str, tmp
 
 
 def test_variations_repeat_with_their_seed_and_only_with_it(crops: list[Crop]) -> None:
-    def looks(seed: int) -> np.ndarray:
+    def views(seed: int) -> np.ndarray:
         variations = Variations(crops, np.random.default_rng(seed))
-        return np.stack([variations.look(variations.identity(), (128, 64), damaged=True) for _ in range(8)])
+        return np.stack([variations.view(variations.identity(), (128, 64), degraded=True) for _ in range(8)])
 
-    np.testing.assert_array_equal(looks(1), looks(1))
-    assert not np.array_equal(looks(1), looks(2))
+    np.testing.assert_array_equal(views(1), views(1))
+    assert not np.array_equal(views(1), views(2))
 
 
-def test_damage_changes_a_look_more_than_the_jitter_of_a_box(crops: list[Crop]) -> None:
+def test_degradation_changes_a_view_more_than_the_jitter_of_a_box(crops: list[Crop]) -> None:
     variations = Variations(crops, np.random.default_rng(0))
     far = {True: 0.0, False: 0.0}
     for _ in range(30):
         identity = variations.identity()
-        for damaged in far:
-            a, b = (variations.look(identity, (128, 64), damaged).astype(float) for _ in range(2))
-            far[damaged] += np.abs(a - b).mean()
+        for degraded in far:
+            a, b = (variations.view(identity, (128, 64), degraded).astype(float) for _ in range(2))
+            far[degraded] += np.abs(a - b).mean()
     assert 0 < far[False] < 0.5 * far[True]
 
 
@@ -315,9 +315,9 @@ def reid_folder(tmp_path: Path) -> Path:
     folder.mkdir()
     noise = np.random.default_rng(0)
     for person in range(1, 7):
-        for look in range(3):
+        for shot in range(3):
             image = np.clip(picture(person) + noise.normal(0, 20, (120, 60, 3)), 0, 255).astype(np.uint8)
-            cv2.imwrite(str(folder / f"{person:04d}_c{look}s1_000{look}51_00.jpg"), image)
+            cv2.imwrite(str(folder / f"{person:04d}_c{shot}s1_000{shot}51_00.jpg"), image)
     for name in ("0000_c1s1_000151_00.jpg", "-1_c1s1_000151_00.jpg", "notes_c1.jpg"):
         cv2.imwrite(str(folder / name), picture(99))
     return folder
@@ -325,19 +325,19 @@ def reid_folder(tmp_path: Path) -> Path:
 
 def test_market_names_give_identities_without_background_and_junk(reid_folder: Path) -> None:
     found = collect_identities([reid_folder])
-    assert [who.name for who in found] == [f"market/{person:04d}" for person in range(1, 7)]
-    assert {len(who.crops) for who in found} == {3}
+    assert [identity.name for identity in found] == [f"market/{person:04d}" for person in range(1, 7)]
+    assert {len(identity.crops) for identity in found} == {3}
 
 
 def test_msmt_names_count_from_zero_in_each_part(tmp_path: Path) -> None:
     for part in ("train", "test"):
         for person in ("0000", "0001"):
             (tmp_path / part / person).mkdir(parents=True)
-            for look in range(2):
+            for shot in range(2):
                 cv2.imwrite(
-                    str(tmp_path / part / person / f"{person}_00{look}_01_0303morning_0008_0.jpg"), picture(look)
+                    str(tmp_path / part / person / f"{person}_00{shot}_01_0303morning_0008_0.jpg"), picture(shot)
                 )
-    names = [who.name.removeprefix(f"{tmp_path.name}/") for who in collect_identities([tmp_path])]
+    names = [identity.name.removeprefix(f"{tmp_path.name}/") for identity in collect_identities([tmp_path])]
     assert names == ["test/0000", "test/0001", "train/0000", "train/0001"]
 
 
@@ -400,28 +400,34 @@ def test_identities_of_a_sequence_are_those_of_its_ground_truth(tmp_path: Path) 
         cv2.imwrite(str(folder / "img1" / f"{frame:06d}.png"), np.full((200, 300, 3), 90, np.uint8))
     boxes = ((1, 10), (2, 100), (3, 200))
     lines = [
-        f"{frame},{who},{left},20,40,80,1,1,1" for frame in (1, 2, 3) for who, left in boxes if who < 3 or frame == 1
+        f"{frame},{identity},{left},20,40,80,1,1,1"
+        for frame in (1, 2, 3)
+        for identity, left in boxes
+        if identity < 3 or frame == 1
     ]
     (folder / "gt" / "gt.txt").write_text("\n".join(lines))
     found = collect_identities([folder])
-    assert [(who.name, len(who.crops)) for who in found] == [("squares/squares/1", 3), ("squares/squares/2", 3)]
+    assert [(identity.name, len(identity.crops)) for identity in found] == [
+        ("squares/squares/1", 3),
+        ("squares/squares/2", 3),
+    ]
 
 
-def test_erasing_paints_over_a_part_of_a_look(crops: list[Crop]) -> None:
+def test_erasing_paints_over_a_part_of_a_view(crops: list[Crop]) -> None:
     shares = []
     for seed in range(40):
         plain, erased = (Variations(crops, np.random.default_rng(seed), erase=e) for e in (1e-9, 1.0))
         canvas = plain.canvas(crops[0])
-        before, after = (v.look(canvas, (128, 64), True) for v in (plain, erased))
+        before, after = (v.view(canvas, (128, 64), True) for v in (plain, erased))
         shares.append(float((before != after).any(axis=2).mean()))
     assert 0.02 < np.mean(shares) < 0.35 and max(shares) < 0.5
 
 
 def test_the_sheet_shows_each_crop_beside_its_nearest() -> None:
-    looks = torch.zeros(4, 128, 64, 3, dtype=torch.uint8)
-    looks[:] = torch.tensor([10, 60, 110, 160])[:, None, None, None]
+    views = torch.zeros(4, 128, 64, 3, dtype=torch.uint8)
+    views[:] = torch.tensor([10, 60, 110, 160])[:, None, None, None]
     features = torch.nn.functional.normalize(torch.tensor([[1.0, 0], [1, 0.1], [0, 1], [0.1, 1]]))
-    sheet = cv2.imdecode(np.frombuffer(neighbours(looks, features, torch.tensor([1, 1, 2, 3])), np.uint8), 1)
+    sheet = cv2.imdecode(np.frombuffer(neighbours(views, features, torch.tensor([1, 1, 2, 3])), np.uint8), 1)
     assert sheet.shape == (4 * 136, 4 * 72, 3)
     inside = sheet[68::136, 36::72].astype(int)[..., 0]
     assert np.abs(inside[:, :2] - [[10, 60], [60, 10], [110, 160], [160, 110]]).max() < 8
@@ -437,7 +443,7 @@ def test_the_command_learns_from_identities_where_there_is_no_teacher(reid_folde
 # Calibration
 
 
-def walk(identities: int, drift: float, frames: int = 60, seed: int = 0) -> Looks:
+def walk(identities: int, drift: float, frames: int = 60, seed: int = 0) -> Embeddings:
     """People whose unit features wander: similarity to oneself falls with time, that to others stays."""
     rng = np.random.default_rng(seed)
     feature = rng.normal(size=(identities, 512))
@@ -447,7 +453,7 @@ def walk(identities: int, drift: float, frames: int = 60, seed: int = 0) -> Look
         rows.append(feature / np.linalg.norm(feature, axis=1, keepdims=True))
     ids = np.tile(np.arange(identities), frames)
     when = np.repeat(np.arange(frames), identities)
-    return Looks(np.concatenate(rows).astype(np.float32), ids, when, np.ones_like(ids), fps=1.0)
+    return Embeddings(np.concatenate(rows).astype(np.float32), ids, when, np.ones_like(ids), fps=1.0)
 
 
 def test_the_fitted_probability_is_right_at_every_gap() -> None:

@@ -37,8 +37,8 @@ from tracker.train.motion.trainer import Trainer  # noqa: E402  # noqa: E402
 from tracker.train.motion.windows import WindowSampler, filtered  # noqa: E402  # noqa: E402
 
 SMALL = MotionTraining(
-    rounds=13, filter_rounds=5, short_windows=24, short_steps=10, long_windows=8, long_steps=12, validate_every=6,
-    learning_rate=5e-3, warmup_steps=5, average=0.9, looks_every=2, validation=0.3,
+    iterations=13, filter_iterations=5, short_windows=24, short_steps=10, long_windows=8, long_steps=12,
+    validate_every=6, learning_rate=5e-3, warmup_steps=5, average=0.9, embeddings_every=2, validation=0.3,
 )  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def trainer(data, folder, settings=SMALL, **options):
 
 
 def test_fifty_steps_lower_the_loss_and_leave_weights_that_predict(data, tmp_path):
-    run = trainer(data, tmp_path, replace(SMALL, validation=0.0, filter_rounds=1))
+    run = trainer(data, tmp_path, replace(SMALL, validation=0.0, filter_iterations=1))
     untrained = run.validate()
     rows = list(run.run())
     assert untrained["validation_loss"] == pytest.approx(untrained["filter_validation_loss"], abs=1e-5)
@@ -79,8 +79,8 @@ def test_fifty_steps_lower_the_loss_and_leave_weights_that_predict(data, tmp_pat
 
 
 def test_the_learning_rate_falls_to_zero_by_a_cosine_or_by_a_cooldown(data, tmp_path):
-    plain = trainer(data, tmp_path, replace(SMALL, rounds=100, filter_rounds=1))
-    cooled = trainer(data, tmp_path, replace(SMALL, rounds=50, filter_rounds=1, decay=2, cooldown=0.2))
+    plain = trainer(data, tmp_path, replace(SMALL, iterations=100, filter_iterations=1))
+    cooled = trainer(data, tmp_path, replace(SMALL, iterations=50, filter_iterations=1, decay=2, cooldown=0.2))
     highest = SMALL.learning_rate
     assert plain._rate(10) == pytest.approx(highest, rel=0.01) and plain._rate(200) == pytest.approx(highest / 2)
     assert [plain._rate(step) for step in range(0, 160)] == [cooled._rate(step) for step in range(0, 160)]
@@ -94,7 +94,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(data, tmp_path):
     stopped = trainer(data, tmp_path / "stopped")
     next(iter(stopped.run()))
     resumed = trainer(data, tmp_path / "stopped", resume=True)
-    assert resumed.round == 6
+    assert resumed.iteration == 6
     list(resumed.run())
     for name, value in whole.best.items():
         assert torch.equal(value, resumed.best[name]), name
@@ -102,17 +102,17 @@ def test_a_stopped_run_goes_on_bit_for_bit(data, tmp_path):
     assert whole.save().read_bytes() == resumed.save().read_bytes()
 
 
-def stop_after(rounds):
+def stop_after(iterations):
     """What to do after each round: nothing, and after so many what Ctrl-C does."""
 
     def progress(done):
-        if done == rounds:
+        if done == iterations:
             signal.raise_signal(signal.SIGINT)
 
     return progress
 
 
-TINY = replace(SMALL, rounds=4, filter_rounds=1, validate_every=3, short_windows=8, long_windows=4)
+TINY = replace(SMALL, iterations=4, filter_iterations=1, validate_every=3, short_windows=8, long_windows=4)
 
 
 @pytest.fixture(scope="module")
@@ -131,32 +131,32 @@ def checkpoint(finished, tmp_path):
     return tmp_path / "checkpoint.pt"
 
 
-@pytest.mark.parametrize("rounds", [1, 3])
-def test_ctrl_c_leaves_a_checkpoint_of_the_last_whole_round(data, finished, tmp_path, rounds):
+@pytest.mark.parametrize("iterations", [1, 3])
+def test_ctrl_c_leaves_a_checkpoint_of_the_last_whole_iteration(data, finished, tmp_path, iterations):
     with pytest.raises(KeyboardInterrupt):
-        list(trainer(data, tmp_path, TINY).run(stop_after(rounds)))
+        list(trainer(data, tmp_path, TINY).run(stop_after(iterations)))
     assert not (tmp_path / "motion.safetensors").exists()
     resumed = trainer(data, tmp_path, TINY, resume=True)
-    assert resumed.round == rounds
+    assert resumed.iteration == iterations
     list(resumed.run())
     assert [row["loss"] for row in finished.rows] == [row["loss"] for row in resumed.rows]
     assert (finished.folder / "motion.safetensors").read_bytes() == resumed.save().read_bytes()
 
 
-def test_a_signal_in_the_middle_of_a_round_waits_for_its_end(data, tmp_path):
+def test_a_signal_in_the_middle_of_an_iteration_waits_for_its_end(data, tmp_path):
     run = trainer(data, tmp_path, TINY)
     step, steps = run.optimizer.step, []
 
     def interrupted():
         step()
-        steps.append(run.round)
+        steps.append(run.iteration)
         if len(steps) == 6:
             signal.raise_signal(signal.SIGINT)
 
     run.optimizer.step = interrupted
     with pytest.raises(KeyboardInterrupt):
         list(run.run())
-    assert len(steps) == 8 and trainer(data, tmp_path, TINY, resume=True).round == 2
+    assert len(steps) == 8 and trainer(data, tmp_path, TINY, resume=True).iteration == 2
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -169,7 +169,7 @@ def test_a_hang_up_ends_the_command_as_ctrl_c_does(data, tmp_path, monkeypatch, 
     words += ["--out", str(tmp_path / "out")]
 
     def interrupted(run, batch):
-        if run.round == 1:
+        if run.iteration == 1:
             signal.raise_signal(signal.SIGHUP)
         return whole(run, batch)
 
@@ -183,11 +183,11 @@ def test_a_hang_up_ends_the_command_as_ctrl_c_does(data, tmp_path, monkeypatch, 
     assert (tmp_path / "out" / "motion.safetensors").exists()
 
 
-def test_more_rounds_go_on_at_the_rate_of_the_longer_training(data, checkpoint):
-    longer = trainer(data, checkpoint.parent, replace(TINY, rounds=6), resume=True)
-    assert longer.round == 4 and longer._rate(4 * 4) > 0
+def test_more_iterations_go_on_at_the_rate_of_the_longer_training(data, checkpoint):
+    longer = trainer(data, checkpoint.parent, replace(TINY, iterations=6), resume=True)
+    assert longer.iteration == 4 and longer._rate(4 * 4) > 0
     list(longer.run())
-    assert longer.round == 6 and [row["round"] for row in longer.rows] == [3, 4, 6]
+    assert longer.iteration == 6 and [row["round"] for row in longer.rows] == [3, 4, 6]
 
 
 def test_resuming_with_other_settings_is_refused_and_says_which(data, checkpoint):
@@ -199,7 +199,7 @@ def test_resuming_with_other_settings_is_refused_and_says_which(data, checkpoint
     with pytest.raises(UsageError, match=r"sequences \["):
         trainer(data[:1], checkpoint.parent, TINY, resume=True)
     with pytest.raises(UsageError, match="has 16 steps behind it; give more"):
-        trainer(data, checkpoint.parent, replace(TINY, rounds=3), resume=True)
+        trainer(data, checkpoint.parent, replace(TINY, iterations=3), resume=True)
 
 
 def test_resuming_without_a_checkpoint_is_refused_before_anything_is_read_or_made(tmp_path):
@@ -213,7 +213,7 @@ def test_a_checkpoint_of_before_the_augmentation_could_be_chosen_goes_on(data, c
     made_with = json.loads(state["settings"])
     state["settings"] = json.dumps({name: value for name, value in made_with.items() if "augmentation" not in name})
     torch.save(state, checkpoint)
-    assert trainer(data, checkpoint.parent, TINY, resume=True).round == 4
+    assert trainer(data, checkpoint.parent, TINY, resume=True).iteration == 4
     with pytest.raises(UsageError, match=r"augmentation\.swapped 0\.03 then, 0\.5 now"):
         trainer(data, checkpoint.parent, replace(TINY, augmentation=Augmentation(swapped=0.5)), resume=True)
 
@@ -253,7 +253,7 @@ def test_a_training_that_diverges_ends_with_a_sentence_and_keeps_what_was_good(d
 def test_one_sequence_is_not_called_set_aside(tmp_path):
     write_sequence(tmp_path / "data", "ONLY")
     said = []
-    settings = replace(TINY, rounds=2)
+    settings = replace(TINY, iterations=2)
     run = Trainer([tmp_path / "data"], tmp_path / "out", settings, "train", torch.device("cpu"), said.append)
     assert any("no sequence is set aside" in remark for remark in said)
     list(run.run())
@@ -305,14 +305,15 @@ def test_two_processes_with_the_same_global_batch_have_the_same_loss_curve(data,
     subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", *words], check=True, env=environment, capture_output=True
     )
-    alone = [row["loss"] for row in trainer(data, tmp_path / "alone", replace(SMALL, rounds=6, validate_every=1)).run()]
+    settings = replace(SMALL, iterations=6, validate_every=1)
+    alone = [row["loss"] for row in trainer(data, tmp_path / "alone", settings).run()]
     np.testing.assert_allclose(json.loads((tmp_path / "loss.json").read_text()), alone, atol=1e-3)
 
 
 def test_the_command_leaves_weights_card_curves_and_pictures(data, tmp_path, capsys):
     settings = tmp_path / "small.yaml"
     settings.write_text(
-        "rounds: 3\nfilter_rounds: 2\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\nvalidate_every: 1\n"
+        "iterations: 3\nfilter_iterations: 2\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\nvalidate_every: 1\n"
         "augmentation: {mirrored: 1, white: [0.1], scores: [0.7, 0.8]}\n"
         'licences: ["made up: free"]\n'
     )
@@ -349,7 +350,7 @@ def test_the_command_counts_steps_and_holds_out_names_and_a_share(data, tmp_path
         assert error.count("warning: --rounds is called --steps") == error.count("\n") == (name == "old")
         notes[name] = read_weights(tmp_path / name / "motion.safetensors").notes
         chosen = json.loads(notes[name]["settings"])
-        assert (chosen["rounds"], chosen["validation"], chosen["learning_rate"]) == (2, 0.5, 0.01)
+        assert (chosen["iterations"], chosen["validation"], chosen["learning_rate"]) == (2, 0.5, 0.01)
         assert chosen["hold_out"] == ["SEQ-1", "SEQ-0"]
     assert "--steps 5 --learning-rate 0.01 --hold-out 0.5 --hold-out SEQ-0" in notes["new"]["command"]
     assert "--steps 8" in notes["old"]["command"]
@@ -362,7 +363,7 @@ def test_the_networks_to_choose_from_are_those_there_are():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("round: 3", "did you mean 'rounds'"),
+        ("iteration: 3", "did you mean 'iterations'"),
         ("learning_rate: -1", "from 0"),
         ("model: mamba", "lstm"),
         ("augmentation: {swappd: 1}", "did you mean 'swapped'"),
@@ -420,7 +421,7 @@ def test_the_curves_are_logged_for_tensorboard_where_it_is_installed(data, tmp_p
 
 
 def test_half_precision_learns_as_well(data, tmp_path):
-    settings = replace(SMALL, rounds=6, validate_every=6)
+    settings = replace(SMALL, iterations=6, validate_every=6)
     (full,), (half,) = (
         list(trainer(data, tmp_path / p, replace(settings, precision=p)).run()) for p in ("float32", "bfloat16")
     )
@@ -429,14 +430,14 @@ def test_half_precision_learns_as_well(data, tmp_path):
 
 
 def test_the_same_generator_draws_the_same_windows_and_another_others(sampler):
-    one, again, other = (sampler.draw(np.random.default_rng(seed), 20, 15, looks=True) for seed in (1, 1, 2))
+    one, again, other = (sampler.draw(np.random.default_rng(seed), 20, 15, embeddings=True) for seed in (1, 1, 2))
     for name, value in vars(one).items():
         np.testing.assert_array_equal(value, getattr(again, name))
     assert not np.array_equal(one.observed, other.observed)
 
 
 def test_windows_are_what_a_tracker_would_see(sampler):
-    windows = sampler.draw(np.random.default_rng(0), 400, 20, real=0.3, looks=True)
+    windows = sampler.draw(np.random.default_rng(0), 400, 20, real=0.3, embeddings=True)
     assert windows.valid[:, 0].all()
     steps = np.diff(windows.time_s, axis=1)[windows.valid[:, 1:]]
     assert (steps > 0).all(), "time runs forward, also where a track is played backwards"
@@ -450,7 +451,7 @@ def test_windows_are_what_a_tracker_would_see(sampler):
     np.testing.assert_allclose(lengths[np.isfinite(lengths)], 1, atol=1e-5)
 
 
-def test_looks_are_taken_from_images_unless_told_otherwise_and_the_card_says_so(tmp_path):
+def test_embeddings_are_taken_from_images_unless_told_otherwise_and_the_card_says_so(tmp_path):
     for name in ("FILMED", "TRACKS"):
         write_sequence(tmp_path, name, frames=12, tracks=2)
     (tmp_path / "FILMED" / "img1").mkdir()
@@ -458,19 +459,22 @@ def test_looks_are_taken_from_images_unless_told_otherwise_and_the_card_says_so(
         picture = np.random.default_rng(frame).integers(0, 256, (720, 1280, 3), np.uint8)
         cv2.imwrite(str(tmp_path / "FILMED" / "img1" / f"{frame:06}.jpg"), picture)
     for images, said in ((True, "for 1 of 2 sequences, else simulated"), (False, "Appearance was simulated")):
-        run = trainer([tmp_path], tmp_path / "out", replace(SMALL, rounds=2, validation=0.0, images=images))
-        assert (run.training.look >= 0).any() == images
+        run = trainer([tmp_path], tmp_path / "out", replace(SMALL, iterations=2, validation=0.0, images=images))
+        assert (run.training.embedding_row >= 0).any() == images
         list(run.run())
         assert said in write_card(run).read_text()
 
 
-def test_windows_show_their_own_looks_where_there_are_images_and_simulated_ones_elsewhere(sampler):
+def test_windows_have_their_own_embeddings_where_there_are_images_and_simulated_ones_elsewhere(sampler):
     tracks = sampler.tracks
     filmed = tracks.group == 0
     owner = np.repeat(np.arange(len(tracks)), tracks.length)
-    look = np.where(filmed[owner], owner, -1)
-    shown = WindowSampler(replace(tracks, look=look, looks=np.eye(len(tracks), 512, dtype=np.float16)), Augmentation())
-    windows, plain = (s.draw(np.random.default_rng(4), 300, 20, looks=True) for s in (shown, sampler))
+    embedding_row = np.where(filmed[owner], owner, -1)
+    shown = WindowSampler(
+        replace(tracks, embedding_row=embedding_row, embeddings=np.eye(len(tracks), 512, dtype=np.float16)),
+        Augmentation(),
+    )
+    windows, plain = (s.draw(np.random.default_rng(4), 300, 20, embeddings=True) for s in (shown, sampler))
     for name in ("observed", "time_s", "scores", "valid", "target"):
         np.testing.assert_array_equal(getattr(windows, name), getattr(plain, name))
     real = (np.nan_to_num(windows.features) == 1).any(axis=(1, 2))
@@ -502,7 +506,7 @@ def test_the_truth_at_a_horizon_is_where_the_object_is_seen_that_much_later(samp
 def test_the_filter_of_training_is_the_filter_in_use(sampler):
     """The inputs that training makes in one go are those that the predictor makes step by step."""
     predictor = load_predictor()
-    windows = sampler.draw(np.random.default_rng(5), 30, 12, real=0.5, looks=True)
+    windows = sampler.draw(np.random.default_rng(5), 30, 12, real=0.5, embeddings=True)
     lesson = filtered(windows, predictor.parameters)
     seen = []
     core_step = predictor.core.step

@@ -43,7 +43,7 @@ def test_separators_and_ids_of_other_datasets_are_read_alike(tmp_path):
     assert len(theirs) == 6
 
 
-def test_looks_come_from_the_images_of_sequences_that_have_some(tmp_path):
+def test_embeddings_come_from_the_images_of_sequences_that_have_some(tmp_path):
     from tracker.appearance.embedder import Embedder
 
     photo = cv2.imread(str(BUS))
@@ -60,17 +60,17 @@ def test_looks_come_from_the_images_of_sequences_that_have_some(tmp_path):
         cv2.imwrite(str(tmp_path / "SHOWN" / "img1" / f"{frame:06}.png"), np.roll(photo, 2 * frame, axis=1))
     embedder = Embedder()
     tracks, said = remarks_on([tmp_path], describe=embedder)
-    assert said == ["SHOWN has images: the looks of its 12 boxes are taken from them"]
-    assert len(tracks) == 8 and tracks.looks.shape == (9, 512)
+    assert said == ["SHOWN has images: the embeddings of its 12 boxes are taken from them"]
+    assert len(tracks) == 8 and tracks.embeddings.shape == (9, 512)
     for track, first in enumerate(tracks.first):
         shown = tracks.sequences[tracks.sequence[track]] == "SHOWN" and tracks.xyxy[first, 0] > 0
-        looks = tracks.look[first : first + 4]
-        assert (looks[:3] >= 0).tolist() == [shown] * 3 and looks[3] == -1
+        rows = tracks.embedding_row[first : first + 4]
+        assert (rows[:3] >= 0).tolist() == [shown] * 3 and rows[3] == -1
         if shown:
             picture = np.roll(photo, 4, axis=1)
             expected = embedder(picture, tracks.xyxy[first + 1 : first + 2])
-            np.testing.assert_allclose(tracks.looks[looks[1:2]], expected, atol=1e-3)
-    assert (read_tracks([tmp_path]).look == -1).all()
+            np.testing.assert_allclose(tracks.embeddings[rows[1:2]], expected, atol=1e-3)
+    assert (read_tracks([tmp_path]).embedding_row == -1).all()
 
 
 def test_rows_that_do_not_count_are_left_out(root):

@@ -63,7 +63,7 @@ def test_all_are_tracked_at_the_same_time_each_into_a_folder_of_its_own(tracker,
         assert result.error is None and result.interrupted
         assert result.frames >= 8
         assert yaml.safe_load((result.folder / "run.yaml").read_text())["result"]["frames"] == result.frames
-        assert result.tracks >= 2, "the looks of one are not those of another"
+        assert result.tracks >= 2, "the embeddings of one are not those of another"
         assert min(int(line.split(",")[1]) for line in (result.folder / "tracks.txt").read_text().splitlines()) == 1
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"geheim" in path.read_bytes()]
 

@@ -1,1 +1,1 @@
-"""What objects look like: crops to 512-d features, what their similarity means, who was seen."""
+"""Appearance embeddings: crops to 512-d features, what their similarity means, the gallery for re-identification."""

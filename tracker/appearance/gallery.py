@@ -1,8 +1,9 @@
-"""Everyone seen: a few looks of each identity, kept for as long and for as many as the bounds allow.
+"""The gallery: a few appearance embeddings of each identity, for as long and as many as the bounds allow.
 
-A track that motion has lost is forgotten by the bank; what it looked like stays here, and whoever appears is compared
-with it. Of each identity the latest look is kept, and beside it some earlier ones that differ: where there is no room,
-of the two most alike the worse one goes. Trackers may share a gallery: an identity then has one id in all cameras.
+A track that motion has lost is forgotten by the bank; its embeddings stay here, and a new track is compared with them
+(re-identification). Of each identity the latest embedding is kept, and beside it some earlier ones that differ: where
+there is no room, of the two most alike the worse one goes. Trackers may share a gallery: an identity then has one id in
+all cameras.
 
 All identities are rows of fixed arrays. Where all rows are taken the identity longest unseen gives up its row, so
 neither memory nor time depends on how many there ever were.
@@ -22,18 +23,18 @@ from tracker.structures import FEATURE_SIZE, Floats, Ints, Mask
 from tracker.system import state
 from tracker.system.state import Stateful, fits
 
-OTHER_CAMERA_S = 20.0  # another camera's view differs at least as much as this long a time makes looks differ
-_LATEST = 0  # the slot of the latest look
-_COLUMNS = ("_ids", "_classes", "_seen_s", "_looks", "_quality", "_look_s", "_camera", "_alike")
+OTHER_CAMERA_S = 20.0  # another camera's view differs at least as much as this long a time makes embeddings differ
+_LATEST = 0  # the slot of the latest embedding
+_COLUMNS = ("_ids", "_classes", "_seen_s", "_embeddings", "_quality", "_embedding_s", "_camera", "_alike")
 
 
 @dataclass(frozen=True, eq=False)
 class Recall:
-    """G identities that M looks were compared with.
+    """G identities that M embeddings were compared with.
 
     Attributes:
         ids, classes: (G,) int64.
-        similarity: (G, K, M) float32 cosine similarities to the K looks kept of each; NaN where fewer are kept.
+        similarity: (G, K, M) float32 cosine similarities to the K embeddings kept of each; NaN where fewer are kept.
         seconds: (G, K) float32 since those were taken.
     """
 
@@ -47,7 +48,7 @@ class Gallery(Stateful):
     """A bounded memory of identities; hands out the ids, too. Every method may be called from several threads.
 
     Args:
-        config: `memory_s`, `memory_size` and `memory_looks` are the bounds.
+        config: `memory_s`, `memory_size` and `memory_embeddings` are the bounds.
 
     One that trackers share is saved and loaded on its own, between two frames of all of them: `save`, `load`.
 
@@ -62,19 +63,19 @@ class Gallery(Stateful):
     def __init__(self, config: BankConfig | None = None) -> None:
         config = config or BankConfig()
         self._config = config
-        self._memory_s, self._size, self._kept = config.memory_s, config.memory_size, config.memory_looks
+        self._memory_s, self._size, self._kept = config.memory_s, config.memory_size, config.memory_embeddings
         self._lock = RLock()
         self._next_id = 1
         self._cameras = 0
         self._ids = np.zeros(0, np.int64)  # of each row; 0: the row is free
         self._classes = np.zeros(0, np.int64)
         self._seen_s = np.zeros(0)  # when the identity was last looked at
-        self._looks = np.zeros((0, self._kept, FEATURE_SIZE), np.float32)  # NaN where there is none
+        self._embeddings = np.zeros((0, self._kept, FEATURE_SIZE), np.float32)  # NaN where there is none
         self._quality = np.zeros((0, self._kept), np.float32)
-        self._look_s = np.zeros((0, self._kept))
+        self._embedding_s = np.zeros((0, self._kept))
         self._camera = np.zeros((0, self._kept), np.int64)
-        # Similarities of the looks kept of each, so that a frame compares its new looks alone; NaN where there is none,
-        # -inf of a look with itself, which is no pair.
+        # Similarities of the embeddings kept of each, so that a frame compares new ones alone; NaN where there is none,
+        # -inf of an embedding with itself, which is no pair.
         self._alike = np.zeros((0, self._kept, self._kept), np.float32)
 
     def save(self, path: str | Path) -> None:
@@ -116,7 +117,7 @@ class Gallery(Stateful):
         return sum(getattr(self, name).nbytes for name in _COLUMNS)
 
     def new_ids(self, count: int) -> Ints:
-        """`count` ids that nobody had before, ascending from 1."""
+        """`count` ids that no track had before, ascending from 1."""
         with self._lock:
             self._next_id += count
             return np.arange(self._next_id - count, self._next_id)
@@ -133,11 +134,11 @@ class Gallery(Stateful):
             return self._cameras
 
     def remember(self, ids: Ints, classes: Ints, features: Floats, quality: Floats, camera: int, time_s: float) -> None:
-        """Keep new looks of these identities, one of each.
+        """Keep new embeddings of these identities, one of each.
 
         Args:
             ids, classes: (N,), ids unique. features: (N, 512) unit rows. quality: (N,), higher is better.
-            camera: whose looks they are. time_s: now.
+            camera: where they come from. time_s: now.
         """
         with self._lock:
             rows = self._rows(ids)
@@ -146,9 +147,9 @@ class Gallery(Stateful):
                 rows, classes, features, quality = rows[given], classes[given], features[given], quality[given]
             self._make_room(rows)
             self._classes[rows], self._seen_s[rows] = classes, time_s
-            self._looks[rows, _LATEST], self._quality[rows, _LATEST] = features, quality
-            self._look_s[rows, _LATEST], self._camera[rows, _LATEST] = time_s, camera
-            alike = (self._looks[rows] @ features[..., None])[..., 0]
+            self._embeddings[rows, _LATEST], self._quality[rows, _LATEST] = features, quality
+            self._embedding_s[rows, _LATEST], self._camera[rows, _LATEST] = time_s, camera
+            alike = (self._embeddings[rows] @ features[..., None])[..., 0]
             alike[:, _LATEST] = -np.inf
             self._alike[rows, _LATEST] = self._alike[rows, :, _LATEST] = alike
 
@@ -158,31 +159,33 @@ class Gallery(Stateful):
             self._ids[np.isin(self._ids, ids)] = 0
 
     def ids(self, time_s: float) -> Ints:
-        """Everybody who is remembered."""
+        """Every identity that is remembered."""
         with self._lock:
             return self._ids[self._remembered(time_s)]
 
     def recall(self, features: Floats, present: Ints, camera: int, time_s: float) -> Recall:
-        """Compare looks (M, 512) with everybody remembered except the identities that are `present`."""
+        """Compare embeddings (M, 512) with every identity remembered except the identities that are `present`."""
         with self._lock:
             absent = self._remembered(time_s)
             here = self._find(present)
             absent[here[here >= 0]] = False
             rows = np.flatnonzero(absent)
             similarity = self._compared(rows, features)
-            seconds = np.maximum(time_s - self._look_s[rows], 0)
+            seconds = np.maximum(time_s - self._embedding_s[rows], 0)
             seconds[(self._camera[rows] != camera) & (seconds < OTHER_CAMERA_S)] = OTHER_CAMERA_S
             return Recall(self._ids[rows], self._classes[rows], similarity, seconds.astype(np.float32))
 
     def _compared(self, rows: Ints, features: Floats) -> Floats:
-        """(G, K, M) similarities of all looks of these rows (G,) to looks (M, 512)."""
-        few = 2 * len(rows) < len(self._ids)  # to gather them is cheaper then than to compare everyone
-        looks = self._looks.take(rows, axis=0) if few else self._looks
-        similarity = (looks.reshape(-1, FEATURE_SIZE) @ features.T).reshape(len(looks), self._kept, len(features))
+        """(G, K, M) similarities of all embeddings of these rows (G,) to embeddings (M, 512)."""
+        few = 2 * len(rows) < len(self._ids)  # to gather them is cheaper then than to compare all
+        embeddings = self._embeddings.take(rows, axis=0) if few else self._embeddings
+        similarity = (embeddings.reshape(-1, FEATURE_SIZE) @ features.T).reshape(
+            len(embeddings), self._kept, len(features)
+        )
         return similarity if few else similarity.take(rows, axis=0)
 
     def _remembered(self, time_s: float) -> Mask:
-        """Which rows are of somebody who was seen lately enough."""
+        """Which rows are of an identity that was seen lately enough."""
         return (self._ids > 0) & (time_s - self._seen_s <= self._memory_s)
 
     def _find(self, ids: Ints) -> Ints:
@@ -201,11 +204,11 @@ class Gallery(Stateful):
             fresh = self._free_rows(len(unknown), rows[rows >= 0])
             unknown = unknown[: len(fresh)]
             rows[unknown], self._ids[fresh] = fresh, ids[unknown]
-            self._looks[fresh] = self._alike[fresh] = np.nan
+            self._embeddings[fresh] = self._alike[fresh] = np.nan
         return rows
 
     def _free_rows(self, count: int, taken: Ints) -> Ints:
-        """Up to `count` rows: free ones, then further ones up to the bound, then those of who is longest unseen."""
+        """Up to `count` rows: free ones, then further ones up to the bound, then those that are longest unseen."""
         free = np.flatnonzero(self._ids == 0)
         if len(free) < count:
             more = min(max(len(self._ids), count, 64), self._size - len(self._ids))
@@ -223,7 +226,7 @@ class Gallery(Stateful):
             setattr(self, name, np.concatenate([column, np.zeros((more, *column.shape[1:]), column.dtype)]))
 
     def _make_room(self, rows: Ints) -> None:
-        """Move the latest looks of these rows to an empty slot, or in place of the worse of the two most alike."""
+        """Move the latest embeddings of these rows to an empty slot, or in place of the worse of the two most alike."""
         alike = self._alike[rows]
         empty = np.isnan(alike[:, _LATEST])
         most = alike.reshape(len(rows), self._kept**2).argmax(axis=1)
@@ -232,17 +235,17 @@ class Gallery(Stateful):
         slots = np.where(empty.any(axis=1), empty.argmax(axis=1), worse)
         stays = slots == _LATEST  # it is the worse one itself, or there is none yet
         rows, slots, alike = rows[~stays], slots[~stays], alike[~stays, _LATEST]
-        for column in (self._looks, self._quality, self._look_s, self._camera):
+        for column in (self._embeddings, self._quality, self._embedding_s, self._camera):
             column[rows, slots] = column[rows, _LATEST]
         self._alike[rows, slots] = self._alike[rows, :, slots] = alike
         self._alike[rows, slots, slots] = -np.inf
 
 
 def combined(odds: Floats, known: Recall) -> Floats:
-    """(G, K, M) log-odds against the looks of each identity -> (G, M) log-odds that it is the identity.
+    """(G, K, M) log-odds against the embeddings of each identity -> (G, M) log-odds that it is the identity.
 
-    The mean of what the latest look says and of what all say together, any of which may be the one that is like the
-    new look (a mixture with equal shares).
+    The mean of what the latest embedding says and of what all say together, any of which may be the one that is like
+    the new embedding (a mixture with equal shares).
     """
     kept = ~np.isnan(known.similarity)
     odds = np.where(kept, odds, -np.inf)

@@ -1,9 +1,9 @@
-"""What a similarity of looks means in this stream: cars look more alike than people, and features of one's own differ.
+"""Similarity calibration to the stream: cars look more alike than people, and features of one's own differ.
 
 Two detections in one frame that do not overlap are two objects. Their similarities show, class by class, how alike
 different objects look here; similarities are shifted and scaled so that this spread comes to lie where it lay when the
-calibration of `embedder.py` was fitted. A likeness that is common in this stream is then no evidence. Nor is one that
-falls short of what looks of one object have in common here, which tracks that motion follows show.
+calibration of `embedder.py` was fitted. A similarity that is common in this stream is then no evidence. Nor is one that
+falls short of what embeddings of one object have in common here, which tracks that motion follows show.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _MEMORY = 20_000.0  # pairs that the estimate looks back on
 _CLASSES = 2000  # of which something is known at most; then that of the class first seen is forgotten
 _SAMPLE = 128  # detections of a frame that are compared with each other, at most
 _LARGE = 128.0  # pixels of height from which a picture gains little by being larger
-_NO_SEPARATION, _SEPARATION = 1.0, 2.0  # deviations between the means of one object's and of two; see `LookScale`
+_NO_SEPARATION, _SEPARATION = 1.0, 2.0  # deviations between the means of one object's and of two; see `SimilarityScale`
 _APART = 0.05  # boxes that overlap more may be two detections of one object
 
 Spread = tuple[float, float, float]  # how many pairs, mean and variance of their similarities
 _NOTHING: Spread = (0.0, 0.0, 0.0)
 
 
-class LookScale(Stateful):
+class SimilarityScale(Stateful):
     """Mean and deviation of the similarity of different objects, and mean of that of one object, class by class.
 
     An embedding that does not tell the objects of a class apart abstains: where the two means are no more than one
@@ -74,7 +74,7 @@ class LookScale(Stateful):
             setattr(self, name, dict(zip(classes.tolist(), rows, strict=True)))
 
     def learn(self, found: Detections) -> None:
-        """Take in the looks of one frame; rows without a feature say nothing, and of a crowd a sample says enough."""
+        """Take in the embeddings of one frame; rows without one say nothing, and of a crowd a subset says enough."""
         if found.features is None:
             return
         given = np.flatnonzero(~np.isnan(found.features[:, 0]))
@@ -104,7 +104,7 @@ class LookScale(Stateful):
         Returns:
             (..., M) the same in the calibration's terms, and (M,), or (1,) where all are of one class, how much more,
             from 1, log-odds say of these classes here, where different objects vary less; below 1, down to 0, where
-            looks hardly tell them apart.
+            embeddings hardly tell them apart.
         """
         labels = _distinct(classes)
         shifts = np.array([self._shift(label) for label in labels.tolist()], np.float32).reshape(-1, 3)
@@ -158,19 +158,19 @@ def _add(spreads: dict[int, Spread], label: int, values: Floats, pairs: int) -> 
     spreads[label] = (min(total, _MEMORY), mean + share * step, variance)
 
 
-def look_quality(xyxy: Floats, scores: Floats) -> Floats:
-    """How good a picture a frame gives of each of its detections, (N,) from 0 to 1: large, sure, not covered."""
+def crop_quality(xyxy: Floats, scores: Floats) -> Floats:
+    """How good a crop a frame gives of each of its detections, (N,) from 0 to 1: large, sure, not occluded."""
     large = 1 - np.exp(-(xyxy[:, 3] - xyxy[:, 1]) / _LARGE)
-    quality: Floats = (scores * (1 - covered_share(xyxy)) * large).astype(np.float32)
+    quality: Floats = (scores * (1 - occluded_share(xyxy)) * large).astype(np.float32)
     return quality
 
 
-def covered_share(xyxy: Floats) -> Floats:
-    """(N,) share of each box that one other covers: of two that overlap, the one that reaches lower is nearer."""
+def occluded_share(xyxy: Floats) -> Floats:
+    """(N,) share of each box that one other occludes: of two that overlap, the one that reaches lower is nearer."""
     row, column = near(xyxy, xyxy, np.zeros(len(xyxy), np.float32))
     behind = xyxy[row, 3] < xyxy[column, 3]
     row, column = row[behind], column[behind]
-    covered = np.zeros(len(xyxy), np.float32)
-    np.maximum.at(covered, row, paired_intersection(xyxy[row], xyxy[column]))
-    covered /= area(xyxy)
-    return covered
+    occluded = np.zeros(len(xyxy), np.float32)
+    np.maximum.at(occluded, row, paired_intersection(xyxy[row], xyxy[column]))
+    occluded /= area(xyxy)
+    return occluded

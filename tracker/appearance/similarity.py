@@ -1,8 +1,8 @@
-"""What a similarity of two looks means: log-odds that they are of one object.
+"""Similarity calibration: log-odds that two appearance embeddings are of one object.
 
 Similarity is the dot product of two unit vectors. That of one and the same person falls with the time between the two
-looks while that of two people stays, so no one threshold fits; `same_identity_probability` knows both distributions.
-Needs no PyTorch: features may be handed in without any network.
+embeddings while that of two people stays, so no one threshold fits; `same_identity_probability` knows both
+distributions. Needs no PyTorch: features may be handed in without any network.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Calibration:
     slope_per_log_s: float = -1.86
     different_mean: float = 0.55  # similarity of different objects where this was fitted, and its standard deviation
     different_deviation: float = 0.10
-    same_mean: float = 0.92  # similarity of one object, there, to the mean of its looks until a moment ago
+    same_mean: float = 0.92  # similarity of one object, there, to the mean of its embeddings until a moment ago
 
     def log_odds(self, similarity: ArrayLike, seconds_apart: ArrayLike) -> NDArray[np.float32]:
         """Cosine similarities and seconds (>= 0), shapes that broadcast -> log-odds; NaN (no feature) gives 0."""
@@ -56,11 +56,11 @@ class Calibration:
 def same_identity_probability(
     similarity: ArrayLike, seconds_apart: ArrayLike, calibration: Calibration | None = None
 ) -> NDArray[np.float32]:
-    """Probability that two looks belong to one identity, were both answers as likely beforehand.
+    """Probability that two embeddings belong to one identity, were both answers as likely beforehand.
 
     Args:
         similarity: cosine similarities in [-1, 1]; NaN where a feature is missing, which gives 0.5: no evidence.
-        seconds_apart: time between the looks, >= 0; broadcasts against `similarity`.
+        seconds_apart: time between them, >= 0; broadcasts against `similarity`.
         calibration: that of the network in use (`Embedder.calibration`); by default that of an OSNet checkpoint.
 
     >>> p = same_identity_probability([0.95, 0.2, float("nan")], 1.0)

@@ -33,7 +33,7 @@ _SAMPLES = 100  # points of a stream's curve
 
 @dataclass(frozen=True)
 class Growth:
-    """What `update` takes for so many objects a frame, median milliseconds, without and with 512-d looks given."""
+    """What `update` takes for so many objects a frame, median milliseconds, without and with 512-d embeddings given."""
 
     objects: int
     boxes_ms: float
@@ -49,13 +49,13 @@ class Stretch:
     memory_mib: float
 
 
-def crowd(count: int, looks: bool, lifetime_s: float = np.inf, seed: int = 0) -> Iterator[Detections]:
+def crowd(count: int, embeddings: bool, lifetime_s: float = np.inf, seed: int = 0) -> Iterator[Detections]:
     """Endless frames of `count` walkers, as dense whatever their number; each is followed by a new one in the end."""
     chance = np.random.default_rng(seed)
     side = 150.0 * np.sqrt(count * 6)
 
     def born(number: int) -> tuple[Any, ...]:
-        feature = chance.standard_normal((number, 512)).astype(np.float32) if looks else np.zeros((number, 0))
+        feature = chance.standard_normal((number, 512)).astype(np.float32) if embeddings else np.zeros((number, 0))
         ends = chance.exponential(lifetime_s, number) if np.isfinite(lifetime_s) else np.full(number, np.inf)
         return chance.uniform(0, side, (number, 2)), chance.normal(0, _PACE * 150, (number, 2)), feature, ends
 
@@ -70,8 +70,10 @@ def crowd(count: int, looks: bool, lifetime_s: float = np.inf, seed: int = 0) ->
         seen = chance.random(count) >= _MISSED
         corner = place[seen] + chance.normal(0, 2, (int(seen.sum()), 2))
         boxes = np.concatenate([corner, corner + (60, 150)], axis=1)
-        look = feature[seen] + 4 * chance.standard_normal(feature[seen].shape).astype(np.float32) if looks else None
-        yield Detections(boxes, chance.uniform(0.6, 0.95, len(boxes)), features=look)
+        embedding = (
+            feature[seen] + 4 * chance.standard_normal(feature[seen].shape).astype(np.float32) if embeddings else None
+        )
+        yield Detections(boxes, chance.uniform(0.6, 0.95, len(boxes)), features=embedding)
 
 
 def by_objects(progress: Callable[[str], None] = lambda _: None, counts: Sequence[int] = ()) -> list[Growth]:
@@ -79,15 +81,15 @@ def by_objects(progress: Callable[[str], None] = lambda _: None, counts: Sequenc
     grown = []
     for count in counts or COUNTS:
         progress(f"update with {count} objects")
-        grown.append(Growth(count, *(_median_ms(count, looks) for looks in (False, True))))
+        grown.append(Growth(count, *(_median_ms(count, embeddings) for embeddings in (False, True))))
     return grown
 
 
-def _median_ms(count: int, looks: bool) -> float:
+def _median_ms(count: int, embeddings: bool) -> float:
     tracker = Tracker()
     times = []
     measured = min(max(_BOXES // count, _MEASURED[0]), _MEASURED[1])
-    for number, found in zip(range(_WARM_UP + measured), crowd(count, looks), strict=False):
+    for number, found in zip(range(_WARM_UP + measured), crowd(count, embeddings), strict=False):
         start = time.process_time()
         tracker.update(None, detections=found, time_s=number / _RATE)
         times.append(1000 * (time.process_time() - start))
@@ -95,13 +97,13 @@ def _median_ms(count: int, looks: bool) -> float:
 
 
 def by_length(frames: int, progress: Callable[[str], None] = lambda _: None) -> list[Stretch]:
-    """A stream of 20 objects that come and go, with looks: time and memory of each hundredth of it."""
+    """A stream of 20 objects that come and go, with embeddings: time and memory of each hundredth of it."""
     tracker = Tracker()
     process = psutil.Process()
     length = max(1, frames // _SAMPLES)
     stretches = []
     seconds = 0.0
-    for number, found in zip(range(1, frames + 1), crowd(20, looks=True, lifetime_s=8.0), strict=False):
+    for number, found in zip(range(1, frames + 1), crowd(20, embeddings=True, lifetime_s=8.0), strict=False):
         start = time.process_time()
         tracker.update(None, detections=found, time_s=number / _RATE)
         seconds += time.process_time() - start

@@ -55,7 +55,7 @@ class Report:
 
     def tables(self) -> Group:
         """Everything but the curves."""
-        growth = _table("objects a frame", "update, ms", "frames/s", "with looks, ms", "frames/s")
+        growth = _table("objects a frame", "update, ms", "frames/s", "with embeddings, ms", "frames/s")
         for row in self.update:
             cells = [f"{ms:.2f} {1000 / ms:.0f}" for ms in (row.boxes_ms, row.looks_ms)]
             growth.add_row(str(row.objects), *" ".join(cells).split())
@@ -93,7 +93,9 @@ class Report:
         stages.set(title="Work by stage (stages overlap)", xlabel="ms a frame")
         counts = [row.objects for row in self.update]
         growth.loglog(counts, [row.boxes_ms for row in self.update], "o-", color="#0f8b8d", label="boxes")
-        growth.loglog(counts, [row.looks_ms for row in self.update], "o--", color="#e07a1f", label="boxes and looks")
+        growth.loglog(
+            counts, [row.looks_ms for row in self.update], "o--", color="#e07a1f", label="boxes and embeddings"
+        )
         growth.set(title="update by number of objects", xlabel="objects a frame", ylabel="ms")
         growth.legend(frameon=False)
         frames = [stretch.frames for stretch in self.stream]

@@ -28,6 +28,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tracker.jobs.interruption import raising
+from tracker.system.renamed import RenamedKeyWarning
 
 DEFAULT = "run"
 _INTERRUPTED = 128 + signal.SIGINT  # what Typer makes of an interruption, too
@@ -61,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.environ.setdefault(variable, value)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # what libraries have to say to programmers
+        warnings.simplefilter("default", RenamedKeyWarning)
+        warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     # Of a process that is about to end, a signal can only disturb how it cleans up.
     afterwards = (lambda _: signal.SIG_IGN) if arguments is None else (lambda before: before)
     code, signals = 1, []

@@ -20,7 +20,7 @@ def command(
     """Make a clip whose truth is known, track it with the embedded weights, and print the score.
 
     Needs no input and no network. The clip, ten seconds of a street, is made from two photographs: people cross, are
-    hidden, leave and come back. Leaves OUT/demo.mp4, its truth in MOTChallenge's layout (OUT/gt/gt.txt) and
+    occluded, leave and come back. Leaves OUT/demo.mp4, its truth in MOTChallenge's layout (OUT/gt/gt.txt) and
     OUT/tracked/ with the annotated video.mp4, tracks.txt, tracks.csv and summary.csv.
 
     Example: track demo --out runs/demo

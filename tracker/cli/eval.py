@@ -45,7 +45,10 @@ def command(
         ),
     ] = False,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Look again at each finished sequence: link tracks, fill gaps, smooth.")
+        bool,
+        typer.Option(
+            "--offline", help="Offline post-processing of each finished sequence: link tracks, fill gaps, smooth."
+        ),
     ] = False,
     against: Annotated[
         list[Path] | None, typer.Option(help="Result files of another tracker, to score beside ours; repeatable.")
@@ -117,7 +120,7 @@ def _record(
     strict_online: bool,
     offline: bool,
 ) -> dict[str, Any]:
-    """What run.yaml says: enough to repeat the run, as `track explain` does."""
+    """What run.yaml says: enough to replay the run, as `track explain` does."""
     from tracker import provenance
     from tracker.system.device import resolve_device
 

@@ -41,7 +41,7 @@ def command(
 ) -> None:
     """Rank-1 and mAP across gaps of time and across cameras.
 
-    In sequences each look that nobody covers is compared with all looks of its class some seconds later, in folders of
+    In sequences each crop that is not occluded is compared with all of its class some seconds later, in folders of
     pictures with those by other cameras; rank-1 is how often the most similar one is the same identity. The error is a
     standard error over identities.
 
@@ -101,6 +101,6 @@ def command(
         if empty:
             gone = ", ".join(sorted(empty, key=float))
             print(
-                f"nobody is seen again {gone} s later in the frames looked at; change --gaps or --stride",
+                f"no identity is seen again {gone} s later in the frames looked at; change --gaps or --stride",
                 file=sys.stderr,
             )

@@ -30,9 +30,9 @@ def command(
     horizons: Annotated[str, typer.Option(help="Frames ahead, separated by commas.")] = "1,5,10,30",
     vid_stride: Annotated[int, typer.Option(min=1, help="Look at every K-th frame only.", metavar="K")] = 1,
     detections: Annotated[
-        bool, typer.Option("--detections", help="Observe det/det.txt's boxes instead of damaged ground truth.")
+        bool, typer.Option("--detections", help="Observe det/det.txt's boxes instead of degraded ground truth.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the damage; the same for every model.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the degradation; the same for every model.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json's content.")] = False,
 ) -> None:

@@ -20,13 +20,13 @@ TERMS = {
     "track": "track",
     "detection": "detection",
     "score": "score",
-    "score, stretched": "trust",
+    "score, calibrated": "trust",
     "heights away": "distance",
     "IoU": "iou",
     "IoU, grown": "grown_iou",
     "x vertical": "vertical",
     "x class": "same_class",
-    "+ look": "look",
+    "+ appearance": "look",
     "= similarity": "similarity",
     "gate": "gate",
     "stage": "stage",
@@ -47,12 +47,12 @@ def command(
     """Say why a track did what it did in one frame: what it was compared with, and what was refused.
 
     Where an id changes, ask for the old one and for the new one in the frame
-    of the change. The run is repeated up to that frame from its run.yaml, so
+    of the change. The run is replayed up to that frame from its run.yaml, so
     its video or sequence must still be where it was.
 
     A track's similarity to a detection is the overlap of the two boxes, both
     grown by the prediction's uncertainty, times how well top and bottom agree,
-    times the class factor, plus what the looks say. It must exceed the gate of
+    times the class factor, plus what the appearance embeddings say. It must exceed the gate of
     the stage in which the two may meet.
 
     Example: track explain runs/track/video --id 12 --frame 300
@@ -87,7 +87,7 @@ def _print(console: Console, found: Explanation) -> None:
         what = f"track {pair.track}" if found.state == "new" else f"detection {pair.detection}"
         console.print(f"{what}: {pair.verdict}", style="green" if pair.verdict == "matched" else "")
     for back in found.returns:
-        console.print(f"By look, new track {back.new} is track {back.absent} with log-odds of {back.odds:.1f}.")
+        console.print(f"By appearance, new track {back.new} is track {back.absent} with log-odds of {back.odds:.1f}.")
     if found.remark:
         console.print(f"Note: {found.remark}.", style="yellow", soft_wrap=True)
 

@@ -36,7 +36,7 @@ def command(
     """Write detector, appearance CNN and LSTM step for another engine.
 
     Each is compared with PyTorch: the largest difference, and for --int8 what it costs (mAP of detections, rank-1 of
-    looks, IoU of forecasts). `track --model OUT` uses them; OUT/export.yaml says what they were made from.
+    embeddings, IoU of forecasts). `track --model OUT` uses them; OUT/export.yaml says what they were made from.
 
     Example: track export --int8 --calibrate video.mp4 --out runs/export
     """
@@ -52,11 +52,11 @@ def command(
         settings = settings.override({"detector": {"model": model}}, "--model")
     console = Console(stderr=True, quiet=quiet)
     with console.status("") as status:
-        sample = collect(calibrate, settings, frames, progress=status.update)
-        agreements = export(settings, out, sample, format=format.value, int8=int8, progress=status.update)
+        calibration_set = collect(calibrate, settings, frames, progress=status.update)
+        parity = export(settings, out, calibration_set, format=format.value, int8=int8, progress=status.update)
     if as_json:
-        print(json.dumps({name: agreement.to_dict() for name, agreement in agreements.items()}, indent=2))
+        print(json.dumps({name: check.to_dict() for name, check in parity.items()}, indent=2))
     elif not quiet:
-        for name, agreement in agreements.items():
-            print(f"{name}: {agreement}")
+        for name, check in parity.items():
+            print(f"{name}: {check}")
         print(f"use them with: track SOURCE --model {out}")

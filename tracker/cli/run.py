@@ -48,13 +48,13 @@ def command(
         option(
             BankConfig,
             "memory_s",
-            about="Who left is known again by looks for so long.",
+            about="Objects that left are re-identified for so long.",
             shown=f"{BankConfig.memory_s / 60:g}",
             metavar="MINUTES",
         ),
     ] = None,
     no_reid: Annotated[bool, typer.Option("--no-reid", help="Motion alone, without appearance: faster.")] = False,
-    vid_stride: Annotated[int, typer.Option(help="Look at every so manieth frame.")] = 1,
+    vid_stride: Annotated[int, typer.Option(help="Use every Nth frame.")] = 1,
     fps: Annotated[
         float | None,
         typer.Option(
@@ -82,7 +82,10 @@ def command(
         int | None, typer.Option(metavar="PIXELS", help="Of boxes and trails.", min=1, show_default="by the frame")
     ] = None,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Look again when the video has ended: link tracks, fill gaps, smooth.")
+        bool,
+        typer.Option(
+            "--offline", help="Offline post-processing when the video has ended: link tracks, fill gaps, smooth."
+        ),
     ] = False,
     show: Annotated[bool, typer.Option("--show", help="Show the frames in a window; Q ends the run.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar and no summary.")] = False,
@@ -94,7 +97,7 @@ def command(
 
     Leaves in runs/track/NAME: video.mp4 (boxes, ids, trails), tracks.txt
     (MOTChallenge), tracks.csv, summary.csv (a row per object) and run.yaml (all
-    that is needed to repeat it). Files are tracked one after another, live sources
+    that is needed to replay it). Files are tracked one after another, live sources
     at the same time. SIGINT, SIGTERM and SIGHUP end it with all files complete.
 
     Options of Ultralytics and BoxMOT that mean the same are understood, such as

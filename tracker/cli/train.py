@@ -67,9 +67,9 @@ def motion(
         int | None,
         option(
             MotionTraining,
-            "rounds",
+            "iterations",
             about="Batches to learn from, four to a round; 4000 take about five minutes.",
-            shown=str(4 * MotionTraining.rounds),
+            shown=str(4 * MotionTraining.iterations),
         ),
     ] = None,
     learning_rate: Annotated[float | None, option(MotionTraining, "learning_rate")] = None,
@@ -111,7 +111,7 @@ def motion(
         MotionTraining.load(config),
         {
             "--model": ("model", model),
-            "--steps": ("rounds", None if steps is None else math.ceil(steps / 4)),
+            "--steps": ("iterations", None if steps is None else math.ceil(steps / 4)),
             "--learning-rate": ("learning_rate", learning_rate),
             "--hold-out": ("validation", share),
             "--seed": ("seed", seed),
@@ -128,9 +128,9 @@ def motion(
     trainer = Trainer(data, out, settings, shlex.join(words), torch.device(resolve_device(device)), remark, resume)
     console.quiet = quiet or trainer.rank > 0
     console.print(f"{len(trainer.training)} tracks from {', '.join(trainer.training.groups)}")
-    columns = (TextColumn("round {task.completed}/{task.total}"), BarColumn(), TimeRemainingColumn())
+    columns = (TextColumn("iteration {task.completed}/{task.total}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, TextColumn("{task.description}"), console=console) as bar:
-        task = bar.add_task("", total=settings.rounds, completed=trainer.round)
+        task = bar.add_task("", total=settings.iterations, completed=trainer.iteration)
         for row in trainer.run(lambda done: bar.update(task, completed=done)):
             bar.update(
                 task,
@@ -235,7 +235,7 @@ def appearance(
             from tracker.train.appearance.identities import MetricLearning, collect_identities, set_aside
 
             identities = collect_identities(data)
-            made_from = f"{sum(len(who.crops) for who in identities)} crops of {len(identities)} identities"
+            made_from = f"{sum(len(identity.crops) for identity in identities)} crops of {len(identities)} identities"
             if not set_aside(len(identities), config.hold_out):
                 made_from += " (too few to set any aside: rank1 and map are of those trained on)"
             task = MetricLearning(identities, config, start or "", place)

@@ -65,7 +65,7 @@ def from_truth(
 
 
 def worsen(detections: Table, length: int, size: tuple[int, int], rng: np.random.Generator, damage: Damage) -> Table:
-    """Detections (R, 7) of a real detector with further damage; arguments as in `from_truth`. Scores stay."""
+    """Detections (R, 7) of a real detector degraded further; arguments as in `from_truth`. Scores stay."""
     found = _missed_and_moved(detections[:, : SCORE + 1], rng, damage)
     return _by_frame(np.concatenate([found, _false(detections, length, size, rng, damage)]))
 
@@ -122,7 +122,7 @@ def degrade(
     """
     objects = truth[truth[:, FLAG] > 0]
     owner = _owners(detections, objects)
-    damaged = detections.copy()
+    degraded = detections.copy()
     keep = np.ones(len(detections), bool)
     stay, enter = _burst_chances(drop, burst_s * fps)
     for identity in np.unique(owner[owner >= 0]):
@@ -134,11 +134,11 @@ def degrade(
             missed = rng.random() < (stay if missed else enter)
             error = correlation * error + np.sqrt(1 - correlation**2) * rng.normal(0, noise)
             keep[row] = not missed
-            damaged[row, LEFT : HEIGHT + 1] = _jittered(damaged[row, None, LEFT : HEIGHT + 1], error[None])[0]
+            degraded[row, LEFT : HEIGHT + 1] = _jittered(degraded[row, None, LEFT : HEIGHT + 1], error[None])[0]
     loose = owner < 0
-    score = np.clip(damaged[loose, SCORE], 1e-3, 1 - 1e-3)
-    damaged[loose, SCORE] = 1 / (1 + (1 - score) / score * np.exp(-bolder))
-    return damaged[keep]
+    score = np.clip(degraded[loose, SCORE], 1e-3, 1 - 1e-3)
+    degraded[loose, SCORE] = 1 / (1 + (1 - score) / score * np.exp(-bolder))
+    return degraded[keep]
 
 
 def stride(table: Table, step: int, offset: int = 0) -> Table:

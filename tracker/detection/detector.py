@@ -74,7 +74,7 @@ class YoloDetector:
         copies: Any = None
         if self._one_by_one:
             boxed: Any = np.stack([letterbox(frame, imgsz, stride) for frame in frames])
-        else:  # one copy to the GPU, for the detector and for who looks at crops later
+        else:  # one copy to the GPU, for the detector and for the embedder later
             from tracker.detection.yolo import letterbox_there, upload
 
             copies = upload(frames, self._device)

@@ -20,10 +20,10 @@ _CENTRES = (np.arange(_BINS) + 0.5) / _BINS
 _RISE = 1.1  # walking down from the objects' heap, the density has turned when it rises by this factor
 _FOOT = 2.5  # standard deviations, in log-odds, from the peak of a heap to its lower end
 _SHOULDER = 0.15  # a heap with more than this share of all scores below its lower end has false alarms there
-_PRIOR = (0.5, 0.85)  # valley and peak believed before anything was seen ...
+_PRIOR = (0.5, 0.85)  # valley and peak assumed before anything was seen ...
 _PRIOR_WEIGHT = 300.0  # ... which counts as much as this many detections
 _STRETCHED = np.array([0.0, 0.5, 0.9, 1.0])  # where 0, the valley, the peak and 1 come to lie
-_BOUNDS = (0.3, 0.85)  # a valley outside of these is not believed
+_BOUNDS = (0.3, 0.85)  # a valley outside of these is not accepted
 
 
 class ScoreScale(Stateful):

@@ -1,4 +1,4 @@
-"""What a detector itself knows of an object's look: Ultralytics' "auto" re-identification, to be compared with.
+"""What a detector itself knows of an object's appearance: Ultralytics' "auto" re-identification, to be compared with.
 
 The feature of an object is what the three maps that enter the detection head hold at the cell that found it, each
 averaged over groups of channels to as many numbers as the narrowest has.

@@ -1,4 +1,5 @@
-"""How well motion models forecast: ground-truth tracks, observed through one seeded damage, the same for every model.
+"""How well motion models forecast: ground-truth tracks, observed through one seeded degradation, the same for every
+model.
 
 Boxes are jittered by 5 % of their size, 10 % are missed, and bursts of frames in a row as well; or the observations are
 a real detector's boxes, matched to the truth. From every observation after a short warm-up each model forecasts 1, 5,
@@ -88,7 +89,7 @@ class Scene:
 
 
 def read_scene(sequence: MotSequence, stride: int, detections: bool, seed: int) -> Scene:
-    """A sequence's tracks and what is seen of them: damaged truth, or the boxes of its det/det.txt.
+    """A sequence's tracks and what is seen of them: degraded truth, or the boxes of its det/det.txt.
 
     Raises:
         DataError: no ground truth, or no detections where they are asked for.
@@ -109,12 +110,12 @@ def read_scene(sequence: MotSequence, stride: int, detections: bool, seed: int) 
         observed = np.full(truth.shape, np.nan, np.float32)
         observed[frame, track], scores[frame, track] = match_detections(table, read_table(sequence.detection_file))
     else:
-        observed = _damaged(truth, np.random.default_rng([seed, zlib.crc32(sequence.name.encode())]))
+        observed = _degraded(truth, np.random.default_rng([seed, zlib.crc32(sequence.name.encode())]))
     size = sequence.size if all(sequence.size) else None
     return Scene(sequence.name, truth, observed, scores, stride / sequence.fps, size)
 
 
-def _damaged(truth: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float32]:
+def _degraded(truth: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float32]:
     """The true boxes, jittered, with some missed and some bursts of misses; a size keeps at least half."""
     box = xyxy_to_cxcywh(truth)
     size = np.tile(box[..., 2:], 2)
@@ -238,7 +239,7 @@ def evaluate_motion(
         models: names as `Model.of` takes them.
         horizons: frames ahead, counted in the frames that the stride leaves.
         stride: only every so many-th frame is looked at: the same tracks at a lower frame rate.
-        detections: observe the boxes of det/det.txt instead of damaged truth.
+        detections: observe the boxes of det/det.txt instead of degraded truth.
         progress: called with a line for every sequence.
     """
     scenes = [read_scene(sequence, stride, detections, seed) for sequence in find_sequences(roots)]

@@ -1,14 +1,14 @@
 """How well features tell identities apart: rank-1 and mAP across gaps of time, and across cameras.
 
-Across time, from sequences with ground truth: a query is one look at an object; its gallery is every look in the frame
+Across time, from sequences with ground truth: a query is one crop of an object; its gallery is every crop in the frame
 `gap` seconds later, of the same class. A query counts where its own identity is in that gallery beside at least one
-other. Looks that another object's box covers are left out: what is in front of a crop belongs to somebody else.
+other. Occluded crops are left out: what is in front of an object belongs to another.
 
 Across cameras, from folders of pictures (`datasets/reid_folders.py`): a query is a picture; its gallery are all others
 but those of the same person by the same camera (Zheng et al., ICCV 2015). A query counts where another camera has a
 picture of it.
 
-Rank-1 is how often the most similar look is its own; mAP is the mean over queries of the average precision, which for
+Rank-1 is how often the most similar crop is its own; mAP is the mean over queries of the average precision, which for
 one right answer is one over its rank.
 """
 
@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.boxes import covered_fraction, tlwh_to_xyxy
+from tracker.boxes import occluded_fraction, tlwh_to_xyxy
 from tracker.datasets.mot import CLASS, FLAG, FRAME, HEIGHT, ID, LEFT, MotSequence
 from tracker.datasets.reid_folders import pictures
 from tracker.errors import DataError
@@ -31,7 +31,7 @@ from tracker.structures import Floats, Image, Ints
 from tracker.system.images import read_image
 
 GAPS_S = (1.0, 5.0, 10.0, 20.0)
-MAX_COVERED = 0.1  # share of a box that another one may cover
+MAX_OCCLUDED = 0.1  # share of a box that another one may occlude
 RESAMPLES = 200  # of the bootstrap over identities
 CAMERAS = "cameras"  # the row of what is measured across cameras, beside those of gaps
 _CHUNK = 512  # queries compared at once
@@ -48,8 +48,8 @@ class Describes(Protocol):
 
 
 @dataclass(frozen=True)
-class Looks:
-    """Every uncovered ground-truth crop of a sequence.
+class Embeddings:
+    """Every ground-truth crop of a sequence that is not occluded.
 
     Attributes:
         features: (R, 512) float32 unit rows.
@@ -64,8 +64,8 @@ class Looks:
     fps: float
 
 
-def looks(sequence: MotSequence, embedder: Describes, stride: int = 1) -> Looks:
-    """Features of every `stride`-th frame's ground-truth boxes that are not covered.
+def embeddings(sequence: MotSequence, embedder: Describes, stride: int = 1) -> Embeddings:
+    """Features of every `stride`-th frame's ground-truth boxes that are not occluded.
 
     Raises:
         DataError: no images, or no ground truth.
@@ -83,19 +83,19 @@ def looks(sequence: MotSequence, embedder: Describes, stride: int = 1) -> Looks:
         if not len(rows):
             continue
         boxes = tlwh_to_xyxy(rows[:, LEFT : HEIGHT + 1]).astype(np.float32)
-        covered = covered_fraction(boxes, boxes)
-        np.fill_diagonal(covered, 0)
+        occluded = occluded_fraction(boxes, boxes)
+        np.fill_diagonal(occluded, 0)
         features = embedder(read_image(images[index]), boxes)
-        keep = (covered.max(axis=1) <= MAX_COVERED) & ~np.isnan(features).any(axis=1)
+        keep = (occluded.max(axis=1) <= MAX_OCCLUDED) & ~np.isnan(features).any(axis=1)
         ids, classes = rows[keep, ID].astype(np.int64), rows[keep, CLASS].astype(np.int64)
         columns.append((features[keep], ids, np.full(len(ids), index + 1), classes))
     if not columns:
         raise DataError(f"{sequence.ground_truth_file} has no box in any frame that has an image; check the folder")
     features, ids, frames, classes = (np.concatenate(column) for column in zip(*columns, strict=True))
-    return Looks(features, ids, frames, classes, sequence.fps)
+    return Embeddings(features, ids, frames, classes, sequence.fps)
 
 
-def ranks(seen: Looks, gap_s: float) -> tuple[Ints, Ints]:
+def ranks(seen: Embeddings, gap_s: float) -> tuple[Ints, Ints]:
     """Rank (from 1) of the right answer for each query across `gap_s` seconds, and the query's identity."""
     gap = max(1, round(gap_s * seen.fps))
     found: list[tuple[Ints, Ints]] = []
@@ -123,7 +123,7 @@ def across_cameras(folder: Path, embedder: Describes) -> tuple[Floats, Floats, I
     """
     found = pictures(folder)
     number = {name: i for i, name in enumerate(sorted({picture.identity for picture in found}))}
-    who = np.array([number[picture.identity] for picture in found], np.int64)
+    identity = np.array([number[picture.identity] for picture in found], np.int64)
     camera = np.array([picture.camera for picture in found], np.int64)
     features = []
     for picture in found:
@@ -133,7 +133,7 @@ def across_cameras(folder: Path, embedder: Describes) -> tuple[Floats, Floats, I
     precision, first, asked = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)], [np.zeros(0, np.int64)]
     for start in range(0, len(found), _CHUNK):
         queries = np.arange(start, min(start + _CHUNK, len(found)))
-        same = who[queries, None] == who
+        same = identity[queries, None] == identity
         elsewhere = camera[queries, None] != camera
         similarity = np.concatenate(features)[queries] @ np.concatenate(features).T
         order = np.argsort(np.where(same & ~elsewhere, -np.inf, similarity), axis=1)[:, ::-1]
@@ -143,7 +143,7 @@ def across_cameras(folder: Path, embedder: Describes) -> tuple[Floats, Floats, I
         hits = right.cumsum(axis=1) / np.arange(1, len(found) + 1)
         precision.append((hits * right).sum(axis=1) / right.sum(axis=1))
         first.append(right[:, 0].astype(np.float32))
-        asked.append(who[queries][counts])
+        asked.append(identity[queries][counts])
     if not sum(map(len, asked)):
         raise DataError(
             f"{folder} holds no person whom two cameras saw; give a sequence with images and gt/, or pictures named as "
@@ -152,25 +152,25 @@ def across_cameras(folder: Path, embedder: Describes) -> tuple[Floats, Floats, I
     return np.concatenate(precision), np.concatenate(first), np.concatenate(asked)
 
 
-def measure(all_looks: Sequence[Looks], gaps_s: Sequence[float] = GAPS_S) -> dict[str, dict[str, float]]:
+def measure(all_embeddings: Sequence[Embeddings], gaps_s: Sequence[float] = GAPS_S) -> dict[str, dict[str, float]]:
     """For each gap in seconds: rank1, map and rank1_error in percent, queries and identities.
 
-    `rank1_error` is the standard error by resampling identities: looks of one person are not independent.
+    `rank1_error` is the standard error by resampling identities: crops of one person are not independent.
     """
     table: dict[str, dict[str, float]] = {}
     for gap in gaps_s:
-        parts = [ranks(seen, gap) for seen in all_looks]
+        parts = [ranks(seen, gap) for seen in all_embeddings]
         rank = np.concatenate([part[0] for part in parts])
-        who = np.concatenate([part[1] + 1_000_000 * index for index, part in enumerate(parts)])
-        table[f"{gap:g}"] = _row((1 / rank).astype(np.float32), rank == 1, who)
+        identity = np.concatenate([part[1] + 1_000_000 * index for index, part in enumerate(parts)])
+        table[f"{gap:g}"] = _row((1 / rank).astype(np.float32), rank == 1, identity)
     return table
 
 
-def _row(precision: Floats, first: Floats | NDArray[np.bool_], who: Ints) -> dict[str, float]:
+def _row(precision: Floats, first: Floats | NDArray[np.bool_], identity: Ints) -> dict[str, float]:
     """The scores of (Q,) queries: their average precision, whether the first answer is right, and their identities."""
-    people, member = np.unique(who, return_inverse=True)
-    row: dict[str, float] = {"queries": len(who), "identities": len(people)}
-    if len(who):
+    people, member = np.unique(identity, return_inverse=True)
+    row: dict[str, float] = {"queries": len(identity), "identities": len(people)}
+    if len(identity):
         row["rank1"] = round(100 * float(first.mean()), 2)
         row["map"] = round(100 * float(precision.mean()), 2)
         row["rank1_error"] = round(100 * _bootstrap_error(first, member, len(people)), 2)
@@ -215,12 +215,12 @@ def evaluate(
     """
     result: dict[str, Any] = {}
     for name, embedder in embedders.items():
-        seen = {sequence.name: looks(sequence, embedder, stride) for sequence in sequences}
+        seen = {sequence.name: embeddings(sequence, embedder, stride) for sequence in sequences}
         gaps = measure(list(seen.values()), gaps_s) if seen else {}
         parts = {sequence: measure([part], gaps_s) for sequence, part in seen.items()}
         queries = [across_cameras(folder, embedder) for folder in folders]
         if queries:
-            people = [who + 1_000_000 * index for index, (_, _, who) in enumerate(queries)]
+            people = [identity + 1_000_000 * index for index, (_, _, identity) in enumerate(queries)]
             precision, first = (np.concatenate([query[i] for query in queries]) for i in range(2))
             gaps[CAMERAS] = _row(precision, first, np.concatenate(people))
             parts |= {folder.name: {CAMERAS: _row(*query)} for folder, query in zip(folders, queries, strict=True)}

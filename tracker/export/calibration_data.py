@@ -36,13 +36,13 @@ _INTERVAL_S = 0.1  # frames nearer to each other than this are left out
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class CalibrationSet:
     """F frames and what PyTorch finds in them.
 
     Attributes:
         frames: F images.
         times_s: their times.
-        found: the detections of each, with features; what is not looked at has a row of NaN.
+        found: the detections of each, with features; what is not embedded has a row of NaN.
         tracks: the number of each detection's track.
         truth: labelled objects of each frame; None where the source has no labels.
     """
@@ -65,8 +65,8 @@ class Sample:
 
 def collect(
     source: str | None, config: Config, count: int = FRAMES, progress: Callable[[str], None] = lambda _: None
-) -> Sample:
-    """A sample of `count` frames at most from a video or folder, or from the photographs.
+) -> CalibrationSet:
+    """A calibration set of `count` frames at most from a video or folder, or from the photographs.
 
     Raises:
         SourceError: the source cannot be read.
@@ -77,14 +77,14 @@ def collect(
     for number, (time_s, image) in enumerate(islice(_frames(source) if source else photographs(), count), 1):
         progress(f"looking at frame {number}")
         seen = detector([image])[0]
-        look = np.full((len(seen), FEATURE_SIZE), np.nan, np.float32)
-        look[:_CROPS_A_FRAME] = embedder(image, seen.xyxy[:_CROPS_A_FRAME])
+        embedding = np.full((len(seen), FEATURE_SIZE), np.nan, np.float32)
+        embedding[:_CROPS_A_FRAME] = embedder(image, seen.xyxy[:_CROPS_A_FRAME])
         frames.append(image)
         times.append(time_s)
-        found.append(seen.with_features(look))
+        found.append(seen.with_features(embedding))
     if not any(len(seen) for seen in found):
         raise DataError(f"nothing is detected in {source}; give a video or folder that shows what is to be tracked")
-    return Sample(frames, times, found, _linked(found), _labels(Path(source), frames) if source else None)
+    return CalibrationSet(frames, times, found, _linked(found), _labels(Path(source), frames) if source else None)
 
 
 def _frames(source: str) -> Iterator[tuple[float, Image]]:

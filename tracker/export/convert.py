@@ -1,9 +1,9 @@
 """The three networks for other engines: ONNX or OpenVINO, in 32-bit floats or INT8, each compared with PyTorch.
 
 The detector, the appearance CNN and one step of the LSTM are written as `system/engine.py` runs them: from pixels to
-decoded boxes, from pixels to unit vectors, from geometry, looks and state to the next state. INT8 is post-training
-quantisation by NNCF, calibrated on every other frame of a sample and judged on the ones between. Of the LSTM only the
-weights become INT8: rounded activations would add up in its state.
+decoded boxes, from pixels to unit vectors, from geometry, embeddings and state to the next state. INT8 is post-training
+quantisation by NNCF, calibrated on every other frame of a calibration set and judged on the ones between. Of the LSTM
+only the weights become INT8: rounded activations would add up in its state.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from tracker.detection import yolo
 from tracker.detection.detector import find_weights
 from tracker.detection.letterbox import letterbox
 from tracker.errors import UsageError
-from tracker.export.calibration_data import Sample
-from tracker.export.parity import Agreement, of_appearance, of_detector, of_motion
+from tracker.export.calibration_data import CalibrationSet
+from tracker.export.parity import ParityCheck, of_appearance, of_detector, of_motion
 from tracker.motion import weights as motion
 from tracker.motion.networks.lstm import MotionNetwork
 from tracker.provenance import hashed, weights_files
@@ -75,19 +75,19 @@ class _Plan:
 def export(
     config: Config,
     out: Path,
-    sample: Sample,
+    calibration_set: CalibrationSet,
     *,
     format: str = "openvino",
     int8: bool = False,
     networks: Sequence[str] = NETWORKS,
     progress: Callable[[str], None] = lambda _: None,
-) -> dict[str, Agreement]:
+) -> dict[str, ParityCheck]:
     """Write the networks of `config` to `out`, a folder that `detector.model` and its like accept.
 
     Args:
         config: which weights.
         out: the folder.
-        sample: frames to compare with PyTorch on and, for INT8, to calibrate with.
+        calibration_set: frames to compare with PyTorch on and, for INT8, to calibrate with.
         format: "onnx" or "openvino".
         int8: 8-bit weights and activations in place of 32-bit floats.
         networks: which of the three.
@@ -108,10 +108,10 @@ def export(
     claim(out, "export", [MANIFEST, *(f"{name}{end}" for name in networks for end in _SUFFIXES[format])])
     manifest: dict[str, Any] = {"format": format, "precision": "int8" if int8 else "fp32", "version": __version__}
     manifest["networks"] = {}
-    agreements: dict[str, Agreement] = {}
+    parity: dict[str, ParityCheck] = {}
     for name in networks:
         progress(f"converting the {name} network")
-        plan = _PLANS[name](config, out, sample)
+        plan = _PLANS[name](config, out, calibration_set)
         file = out / f"{name}{_SUFFIXES[format][0]}"
         with _quiet(), writing(file):
             (_to_onnx if format == "onnx" else _to_openvino)(plan, file, int8)
@@ -120,10 +120,10 @@ def export(
         progress(f"comparing the {name} network with PyTorch")
         written = find(out)
         assert written is not None
-        agreements[name] = _COMPARISONS[name](config, written, sample, int8)
-        manifest["networks"][name]["agreement"] = agreements[name].to_dict()
+        parity[name] = _COMPARISONS[name](config, written, calibration_set, int8)
+        manifest["networks"][name]["agreement"] = parity[name].to_dict()
     replace_text(out / MANIFEST, yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True))
-    return agreements
+    return parity
 
 
 def require(format: str, int8: bool) -> None:
@@ -137,12 +137,12 @@ def require(format: str, int8: bool) -> None:
         extra("nncf", format)
 
 
-def _detector(config: Config, out: Path, sample: Sample) -> _Plan:  # noqa: ARG001
+def _detector(config: Config, out: Path, calibration_set: CalibrationSet) -> _Plan:  # noqa: ARG001
     weights = find_weights(config.detector.model)
     network, names = yolo.load(weights)
     stride = max(32, int(network.stride.max()))
     module = yolo.for_export(network)
-    boxed = [letterbox(frame, config.detector.imgsz, stride)[None] for frame in sample.frames[::2]]
+    boxed = [letterbox(frame, config.detector.imgsz, stride)[None] for frame in calibration_set.frames[::2]]
     about = {"names": names, "stride": stride, "end2end": bool(module.end2end)}
     example = {"pixels": torch.from_numpy(boxed[0])}
     return _Plan(
@@ -150,18 +150,18 @@ def _detector(config: Config, out: Path, sample: Sample) -> _Plan:  # noqa: ARG0
     )
 
 
-def _appearance(config: Config, out: Path, sample: Sample) -> _Plan:
+def _appearance(config: Config, out: Path, calibration_set: CalibrationSet) -> _Plan:
     file = Path(config.appearance.model or EMBEDDED)
     weights = embedder.load_weights(file)
     weights.write(out / WEIGHTS)
-    crops = sample.crops(range(0, len(sample.frames), 2), weights.crop_size)
+    crops = calibration_set.crops(range(0, len(calibration_set.frames), 2), weights.crop_size)
     parts = np.array_split(crops, max(1, len(crops) // 4))
     example = {"crops": torch.zeros(2, *weights.crop_size, 3, dtype=torch.uint8)}
     module = FoldedNet(weights.network())
     return _Plan(file, module, example, {"crops": (0,)}, {"features": (0,)}, [(part,) for part in parts], {})
 
 
-def _motion(config: Config, out: Path, sample: Sample) -> _Plan:  # noqa: ARG001
+def _motion(config: Config, out: Path, calibration_set: CalibrationSet) -> _Plan:  # noqa: ARG001
     if config.motion.model == "kalman":
         raise UsageError("the Kalman filter is no network and needs no export; give the weights of an LSTM")
     file = Path(config.motion.model or motion.EMBEDDED)
@@ -204,8 +204,8 @@ class MotionStep(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, geometry: Tensor, features: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        look = torch.where(torch.isnan(features), self.nothing, features)
-        gates = self.geometry(geometry) + self.appearance(look) + self.recurrent[0](hidden[0])
+        embedding = torch.where(torch.isnan(features), self.nothing, features)
+        gates = self.geometry(geometry) + self.appearance(embedding) + self.recurrent[0](hidden[0])
         h1, c1 = self._cell(gates, cell[0])
         h2, c2 = self._cell(self.second(h1) + self.recurrent[1](hidden[1]), cell[1])
         return torch.stack([h1, h2]), torch.stack([c1, c2])

@@ -94,7 +94,7 @@ def _version(package: str) -> str:
 
 
 def _make(config: Config, missing: dict[str, Path], progress: Callable[[str], None]) -> None:
-    """Make each in a folder beside its place and move it there at once: whoever looks finds all of it or nothing."""
+    """Make each in a folder beside its place and move it there at once: a reader finds all of it or nothing."""
     from tracker.export.calibration_data import collect
     from tracker.export.convert import export, require
 
@@ -108,9 +108,9 @@ def _make(config: Config, missing: dict[str, Path], progress: Callable[[str], No
         place.mkdir(parents=True, exist_ok=True)
         drafts = Path(tempfile.mkdtemp(dir=place, prefix="draft-"))
     try:
-        sample = collect(None, config, progress=told)
+        calibration_set = collect(None, config, progress=told)
         for name, folder in missing.items():
-            export(config, drafts / name, sample, int8=True, networks=[name], progress=told)
+            export(config, drafts / name, calibration_set, int8=True, networks=[name], progress=told)
             with _keeping(place):
                 if not folder.is_dir():  # another process may have been quicker
                     (drafts / name).rename(folder)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Networks:
-    """The networks that look at pictures, and what is known of the looks."""
+    """The networks that look at pictures, and what is known of the embeddings."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -42,7 +42,7 @@ class Networks:
 
     @cached_property
     def calibration(self) -> Calibration:
-        """What a similarity of two looks says: the embedder's knowledge, also for features that are handed in."""
+        """What a similarity of two embeddings says: the embedder's knowledge, also for features that are handed in."""
         from tracker.appearance.similarity import load_calibration
 
         return load_calibration(self._config.appearance.model)

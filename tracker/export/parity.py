@@ -1,7 +1,7 @@
-"""How an exported network agrees with PyTorch's, on a sample of frames.
+"""Parity check of an exported network with PyTorch's, on a calibration set of frames.
 
 In 32 bits: the largest difference of any number. INT8, too coarse for that, by what it is for: mAP of the detections,
-rank-1 of the looks, IoU of the forecasts, beside those of PyTorch, on the frames that it was not calibrated with.
+rank-1 of the embeddings, IoU of the forecasts, beside those of PyTorch, on the frames that it was not calibrated with.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tracker.config import Config
 from tracker.detection import yolo
 from tracker.detection.detector import YoloDetector, find_weights
 from tracker.detection.letterbox import letterbox
-from tracker.export.calibration_data import Sample
+from tracker.export.calibration_data import CalibrationSet
 from tracker.motion.kalman import KalmanParameters
 from tracker.motion.learned import LearnedPredictor
 from tracker.motion.load import load_predictor
@@ -34,11 +34,11 @@ from tracker.system.engine import Export
 
 _THRESHOLDS = np.arange(0.5, 1.0, 0.05)  # of IoU, averaged over in mAP50-95
 _FAINT = 0.01  # scores from here on count in mAP
-_AHEAD_S = 1.0  # forecasts and second looks are this much later
+_AHEAD_S = 1.0  # forecasts and second embeddings are this much later
 
 
 @dataclass(frozen=True)
-class Agreement:
+class ParityCheck:
     """Largest differences by what differs; and, of INT8, a measure with PyTorch's and the exported network's value."""
 
     differences: dict[str, float]
@@ -57,7 +57,7 @@ class Agreement:
         return f"{text}; {self.measure} {self.exported:.2f}, PyTorch {self.pytorch:.2f}"
 
 
-def of_detector(config: Config, export: Export, sample: Sample, int8: bool) -> Agreement:
+def of_detector(config: Config, export: Export, calibration_set: CalibrationSet, int8: bool) -> ParityCheck:
     """Of all cells with a score that counts; boxes in pixels of the letterbox."""
     with torch.inference_mode():
         network, _ = yolo.load(find_weights(config.detector.model))
@@ -65,7 +65,7 @@ def of_detector(config: Config, export: Export, sample: Sample, int8: bool) -> A
         reference = yolo.for_export(network)
         run = export.open("detector", any_shape=False)
         edges = scores = 0.0
-        for frame in sample.frames[1::16]:
+        for frame in calibration_set.frames[1::16]:
             pixels = letterbox(frame, config.detector.imgsz, stride)[None]
             own, table = run(pixels)[0][0], reference(torch.from_numpy(pixels))[0].numpy()
             counts = table[:, 4] >= config.detector.conf
@@ -73,15 +73,15 @@ def of_detector(config: Config, export: Export, sample: Sample, int8: bool) -> A
             scores = max(scores, float(np.abs(own - table)[counts, 4].max(initial=0)))
     differences = {"box, px": edges, "score": scores}
     if not int8:
-        return Agreement(differences)
+        return ParityCheck(differences)
     faint = replace(config.detector, conf=_FAINT)
-    frames = sample.frames[1::2]
+    frames = calibration_set.frames[1::2]
     ours, theirs = (
         YoloDetector(replace(faint, model=model))(frames) for model in (str(export.folder), config.detector.model)
     )
-    truth = sample.truth[1::2] if sample.truth else [found[found.scores >= 0.25] for found in theirs]
-    measure = "mAP50-95 of the labels" if sample.truth else "mAP50-95 of what PyTorch detects"
-    return Agreement(differences, measure, mean_average_precision(theirs, truth), mean_average_precision(ours, truth))
+    truth = calibration_set.truth[1::2] if calibration_set.truth else [found[found.scores >= 0.25] for found in theirs]
+    measure = "mAP50-95 of the labels" if calibration_set.truth else "mAP50-95 of what PyTorch detects"
+    return ParityCheck(differences, measure, mean_average_precision(theirs, truth), mean_average_precision(ours, truth))
 
 
 def mean_average_precision(found: Sequence[Detections], truth: Sequence[Detections]) -> float:
@@ -108,26 +108,29 @@ def _hits(found: Detections, truth: Detections) -> NDArray[np.bool_]:
     return hits
 
 
-def of_appearance(config: Config, export: Export, sample: Sample, int8: bool) -> Agreement:
+def of_appearance(config: Config, export: Export, calibration_set: CalibrationSet, int8: bool) -> ParityCheck:
     """Of all numbers of the unit vectors."""
     reference, embedder = Embedder(config.appearance), Embedder(replace(config.appearance, model=str(export.folder)))
-    boxes = [found.xyxy[~np.isnan(found.features[:, 0])] for found in sample.found]  # type: ignore[index]
+    boxes = [found.xyxy[~np.isnan(found.features[:, 0])] for found in calibration_set.found]  # type: ignore[index]
     theirs, ours = (
-        [run(frame, box) for frame, box in zip(sample.frames, boxes, strict=True)] for run in (reference, embedder)
+        [run(frame, box) for frame, box in zip(calibration_set.frames, boxes, strict=True)]
+        for run in (reference, embedder)
     )
     difference = max((float(np.abs(a - b).max(initial=0)) for a, b in zip(ours, theirs, strict=True)), default=0.0)
     differences = {"feature": difference}
     if not int8:
-        return Agreement(differences)
-    return Agreement(differences, "rank-1 a second later", _rank1(theirs, sample), _rank1(ours, sample))
+        return ParityCheck(differences)
+    return ParityCheck(
+        differences, "rank-1 a second later", _rank1(theirs, calibration_set), _rank1(ours, calibration_set)
+    )
 
 
-def _rank1(features: Sequence[Floats], sample: Sample) -> float | None:
-    """Percent of looks whose most alike, of all that are seen a second later, is that of the same track."""
+def _rank1(features: Sequence[Floats], calibration_set: CalibrationSet) -> float | None:
+    """Percent of embeddings whose most alike, of all that are seen a second later, is that of the same track."""
     right = []
-    looked = [~np.isnan(found.features[:, 0]) for found in sample.found]  # type: ignore[index]
-    for before, after in _pairs(sample):
-        old, new = sample.tracks[before][looked[before]], sample.tracks[after][looked[after]]
+    embedded = [~np.isnan(found.features[:, 0]) for found in calibration_set.found]  # type: ignore[index]
+    for before, after in _pairs(calibration_set):
+        old, new = calibration_set.tracks[before][embedded[before]], calibration_set.tracks[after][embedded[after]]
         known = np.isin(old, new)
         if known.any() and len(new) > 1:
             best = np.argmax(features[before][known] @ features[after].T, axis=1)
@@ -135,38 +138,38 @@ def _rank1(features: Sequence[Floats], sample: Sample) -> float | None:
     return 100 * float(np.concatenate(right).mean()) if right else None
 
 
-def _pairs(sample: Sample) -> list[tuple[int, int]]:
+def _pairs(calibration_set: CalibrationSet) -> list[tuple[int, int]]:
     """Pairs of frames a second apart."""
-    times = np.asarray(sample.times_s)
+    times = np.asarray(calibration_set.times_s)
     after = np.searchsorted(times, times + _AHEAD_S - 1e-6)
     return [(index, int(later)) for index, later in enumerate(after) if later < len(times)]
 
 
-def of_motion(config: Config, export: Export, sample: Sample, int8: bool) -> Agreement:
+def of_motion(config: Config, export: Export, calibration_set: CalibrationSet, int8: bool) -> ParityCheck:
     """Of all numbers of the hidden (-1 to 1) and the cell state (of any size) after one step from the same state."""
     run = export.open("motion")
     differences = {"hidden": 0.0, "cell": 0.0}
-    for inputs, outputs in steps(config, sample):
+    for inputs, outputs in steps(config, calibration_set):
         for name, own, other in zip(differences, run(*inputs), outputs, strict=True):
             differences[name] = max(differences[name], float(np.abs(own - other).max(initial=0)))
     if not int8:
-        return Agreement(differences)
+        return ParityCheck(differences)
     predictors = _by_torch(config)[0], load_predictor(str(export.folder))
-    scores = [_forecast_iou(predictor, sample) for predictor in predictors]
-    return Agreement(differences, "IoU in percent of forecasts of a second", *scores)
+    scores = [_forecast_iou(predictor, calibration_set) for predictor in predictors]
+    return ParityCheck(differences, "IoU in percent of forecasts of a second", *scores)
 
 
-def _forecast_iou(predictor: Predictor, sample: Sample) -> float | None:
+def _forecast_iou(predictor: Predictor, calibration_set: CalibrationSet) -> float | None:
     """Mean IoU in percent of where tracks are forecast to be a second later and where they are; None without such."""
-    later = dict(_pairs(sample))
+    later = dict(_pairs(calibration_set))
     overlaps = []
-    for index in _replayed(predictor, sample):
+    for index in _replayed(predictor, calibration_set):
         if index not in later:
             continue
         end = later[index]
-        _, now, then = np.intersect1d(sample.tracks[index], sample.tracks[end], return_indices=True)
-        ahead = predictor.predict(sample.tracks[index][now], sample.times_s[end]).xyxy
-        overlaps.append(paired_iou(ahead, sample.found[end].xyxy[then]))
+        _, now, then = np.intersect1d(calibration_set.tracks[index], calibration_set.tracks[end], return_indices=True)
+        ahead = predictor.predict(calibration_set.tracks[index][now], calibration_set.times_s[end]).xyxy
+        overlaps.append(paired_iou(ahead, calibration_set.found[end].xyxy[then]))
     together = np.concatenate([np.zeros(0), *overlaps])
     return 100 * float(together.mean()) if len(together) else None
 
@@ -174,10 +177,10 @@ def _forecast_iou(predictor: Predictor, sample: Sample) -> float | None:
 Step = tuple[tuple[NDArray[Any], ...], tuple[NDArray[Any], ...]]
 
 
-def steps(config: Config, sample: Sample) -> list[Step]:
-    """Of every step that the tracks of the sample take by PyTorch: geometry, features, hidden, cell; hidden, cell."""
+def steps(config: Config, calibration_set: CalibrationSet) -> list[Step]:
+    """Every step of the calibration set's tracks by PyTorch: geometry, features, hidden, cell; hidden, cell."""
     predictor, recorder = _by_torch(config)
-    for _ in _replayed(predictor, sample):
+    for _ in _replayed(predictor, calibration_set):
         pass
     return recorder.steps
 
@@ -206,15 +209,15 @@ def _by_torch(config: Config) -> tuple[LearnedPredictor, _Recorder]:
     return LearnedPredictor(parameters, recorder, tensors["head.weight"], tensors["head.bias"]), recorder
 
 
-def _replayed(predictor: Predictor, sample: Sample) -> Iterator[int]:
-    """Step the tracks of the sample through its frames; yields the number of each frame when it is done."""
+def _replayed(predictor: Predictor, calibration_set: CalibrationSet) -> Iterator[int]:
+    """Step the tracks of the calibration set through its frames; yields the number of each frame when it is done."""
     seen: set[int] = set()
-    for index, (found, tracks) in enumerate(zip(sample.found, sample.tracks, strict=True)):
-        height, width = sample.frames[index].shape[:2]
+    for index, (found, tracks) in enumerate(zip(calibration_set.found, calibration_set.tracks, strict=True)):
+        height, width = calibration_set.frames[index].shape[:2]
         new = np.array([track not in seen for track in tracks.tolist()], bool)
         seen.update(tracks.tolist())
         observed = Observations(
-            found.xyxy, found.scores, sample.times_s[index], found.features, (float(width), float(height))
+            found.xyxy, found.scores, calibration_set.times_s[index], found.features, (float(width), float(height))
         )
         if len(tracks):
             predictor.update(tracks, observed, new)

@@ -18,7 +18,7 @@ from tracker.boxes import iou, tlwh_to_xyxy, xyxy_to_cxcywh
 from tracker.datasets.mot import FRAME, HEIGHT, ID, LEFT, Table
 from tracker.errors import UsageError
 from tracker.jobs.replay import Repetition
-from tracker.smoothing.fixed_lag import Hindsight
+from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.structures import Floats, Status, Tracks
 
 _SAME_PX = 0.02  # boxes are written with two decimals
@@ -33,7 +33,7 @@ class Observed:
         number: of the frame. tracks: what the tracker returned. decision, returns: why.
         remembered: ids whose looks the gallery had.
         seen: id -> number and seconds of the frame, before this one, in which it was detected last.
-        renamed: provisional id of this frame -> the one it was recognised as, soon enough for the file.
+        renamed: provisional id of this frame -> the one it was re-identified as, soon enough for the file.
         table: all rows that the run wrote.
         same: did the repetition give those of this frame?
     """
@@ -78,7 +78,7 @@ class Terms:
     Attributes:
         track: its id. detection: number in its frame, from 1, the surest first.
         box: the detection's left, top, right, bottom in pixels.
-        score: as the detector gave it. trust: the same, stretched to what scores mean in this stream.
+        score: as the detector gave it. trust: the same, calibrated to what scores mean in this stream.
         distance: of the predicted centre and the detection's, in heights of the predicted box.
         iou: overlap of the predicted box and the detection.
         grown_iou: the same with both boxes grown by the prediction's uncertainty.
@@ -126,8 +126,8 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Return:
-    """An absent track and a new one: log-odds that, by their looks, they are one object."""
+class Reidentification:
+    """An absent track and a new one: log-odds that, by appearance, they are one object."""
 
     absent: int
     new: int
@@ -157,12 +157,12 @@ class Analysis:
 
     Attributes:
         id, frame, time_s: what was asked about.
-        state: of the track before this frame: tentative, confirmed, lost; new; departed (only its look can bring it
-            back); absent.
+        state: of the track before this frame: tentative, confirmed, lost; new; departed (only its appearance can
+            bring it back); absent.
         place: where it was looked for.
         name: that it went by in this frame; another than `id` where it was recognised then or soon after.
         detection: number of the one that it began with, None where it is not new.
-        pairs: with all detections, its own first, then by likeness and distance; of a new track, its detection with
+        pairs: with all detections, its own first, then by similarity and distance; of a new track, its detection with
             all tracks.
         returns: whether a new track of this frame is an absent one, where one of them is concerned; likely ones first.
         reported: the frames in which the run has it. successor: the track that began near its place soon after it was
@@ -177,7 +177,7 @@ class Analysis:
     name: int
     detection: int | None
     pairs: list[Compared]
-    returns: list[Return]
+    returns: list[Reidentification]
     reported: list[int]
     successor: int | None
 
@@ -192,7 +192,7 @@ def observed(again: Repetition, table: Table, frame: int, progress: Callable[[in
         UsageError: the run has no such frame.
     """
     tracker, number = again.tracker, 0
-    hindsight: Hindsight[int] = Hindsight(again.delay_s, tracker.config.offline)
+    smoother: FixedLagSmoother[int] = FixedLagSmoother(again.delay_s, tracker.config.offline)
     seen: dict[int, tuple[int, float]] = {}
     renamed: dict[int, int] = {}
     here = written = None
@@ -207,11 +207,11 @@ def observed(again: Repetition, table: Table, frame: int, progress: Callable[[in
                 seen |= dict.fromkeys(tracks.ids[tracks.detection_index >= 0].tolist(), (number, now.time_s))
             else:
                 renamed |= tracks.renamed
-            written = dict(hindsight.push(number, tracks, tracker.camera_motion)).get(frame)
+            written = dict(smoother.push(number, tracks, tracker.camera_motion)).get(frame)
             if written is not None or (here is None and number > frame):
                 break
         else:
-            written = dict(hindsight.flush()).get(frame)
+            written = dict(smoother.flush()).get(frame)
     if here is None:
         reason = "it was left out (--vid-stride)" if frame < number else f"it has frames 1 to {number}"
         raise UsageError(f"frame {frame} is not in {again.file.parent}; {reason}")
@@ -239,11 +239,11 @@ def analysis(there: Observed, track_id: int, link_s: float) -> Analysis:
     row = next((rows[name] for name in names if name in rows), None)
     unclaimed = set(owners) - set(decision.matches.detections.tolist())
     born = next((d for d in unclaimed if owners[d] in names), None)
-    if born is not None:  # also where an absent track of this id was looked for in vain, and then recognised
+    if born is not None:  # also where an absent track of this id was looked for in vain, and then re-identified
         state, row, pairs = "new", None, compared(there, range(len(decision.ids)), [born])
     elif row is not None:
         state = Status(decision.predicted.status[row]).name.lower().replace("predicted", "lost")
-        pairs = compared(there, [row], range(len(decision.trust)))
+        pairs = compared(there, [row], range(len(decision.confidence)))
     else:
         state, pairs = "departed" if track_id in there.remembered else "absent", []
     own = there.table[there.table[:, ID] == track_id, FRAME].astype(int)
@@ -257,14 +257,14 @@ def analysis(there: Observed, track_id: int, link_s: float) -> Analysis:
         name=names[0],
         detection=None if born is None else born + 1,
         pairs=pairs,
-        returns=_returns(there, concerned),
+        returns=_reidentified(there, concerned),
         reported=own.tolist(),
         successor=None if own[-1] > there.number else _successor(there, track_id, link_s),
     )
 
 
 def compared(there: Observed, rows: Iterable[int], columns: Iterable[int]) -> list[Compared]:
-    """These tracks with these detections, rows of the decision: matched pairs first, then by likeness and distance."""
+    """These tracks with these detections, rows of the decision: matched pairs first, then by similarity."""
     decision = there.decision
     tracks, found, columns = decision.predicted, decision.found, list(columns)
     centres, size = np.split(xyxy_to_cxcywh(tracks.xyxy), 2, axis=1)
@@ -294,7 +294,7 @@ def compared(there: Observed, rows: Iterable[int], columns: Iterable[int]) -> li
             detection=column + 1,
             box=_floats(found.xyxy[column]),
             score=float(found.scores[column]),
-            trust=float(decision.trust[column]),
+            trust=float(decision.confidence[column]),
             distance=float(distance[row, column]),
             iou=float(overlap[row, column]),
             grown_iou=float(decision.overlap[row, column]),
@@ -330,12 +330,12 @@ def _place(there: Observed, row: int) -> Place:
     )
 
 
-def _returns(there: Observed, concerned: set[int]) -> list[Return]:
+def _reidentified(there: Observed, concerned: set[int]) -> list[Reidentification]:
     returns = there.returns
     if returns is None:
         return []
     found = [
-        Return(there.final(absent), young, float(returns.odds[row, column]))
+        Reidentification(there.final(absent), young, float(returns.odds[row, column]))
         for row, absent in enumerate(returns.absent.tolist())
         for column, young in enumerate(returns.young.tolist())
         if concerned & {absent, young} and np.isfinite(returns.odds[row, column])

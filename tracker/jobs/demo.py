@@ -3,7 +3,7 @@
 The photographs are `bus.jpg` and `zidane.jpg`, which Ultralytics ships (AGPL-3.0); the outlines of the people were
 drawn by hand (`assets/demo_outlines.json`). The scene is the street of `bus.jpg` without its people, in its pixels:
 positions are pixels of that photograph, and the height of a person follows from where the feet are, by the
-photograph's own perspective. A poster stands on the pavement; whoever passes behind it is hidden.
+photograph's own perspective. A poster stands on the pavement; people who pass behind it are occluded.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class _Sprite:
 
 @dataclass(frozen=True)
 class _Actor:
-    """Somebody with a path: seconds, x and y of the feet in the photograph; straight from each point to the next."""
+    """A person with a path: seconds, x and y of the feet in the photograph; straight from each point to the next."""
 
     sprite: _Sprite
     path: tuple[tuple[float, float, float], ...]
@@ -74,7 +74,9 @@ class _Actor:
         leg = int(np.clip(np.searchsorted(times, time_s) - 1, 0, len(times) - 2))
         steps = np.diff(xs)
         walked = np.abs(steps[:leg]).sum() + abs(x - xs[leg])
-        direction = np.sign(steps[: leg + 1][np.flatnonzero(steps[: leg + 1])[-1]])  # who waits looks where he went
+        direction = np.sign(
+            steps[: leg + 1][np.flatnonzero(steps[: leg + 1])[-1]]
+        )  # one that waits faces where it went
         return float(x), float(y), float(walked), float(direction)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tracker.datasets.mot import ID, results
 from tracker.errors import UsageError
-from tracker.jobs.analysis import Analysis, Compared, Outcome, Return, Terms, analysis, observed
+from tracker.jobs.analysis import Analysis, Compared, Outcome, Reidentification, Terms, analysis, observed
 from tracker.jobs.replay import repetition
 
 SHOWN = 5  # pairs that are listed
@@ -32,8 +32,8 @@ class Explanation:
 
     Attributes:
         id, frame, time_s: what was asked about.
-        state: of the track before this frame: tentative, confirmed, lost; new; departed (only its look can bring it
-            back); absent.
+        state: of the track before this frame: tentative, confirmed, lost; new; departed (only its appearance can
+            bring it back); absent.
         answer: in one sentence.
         predicted: where it was expected: left, top, right, bottom in pixels; None where it was not looked for.
         std: standard deviations of the expected centre x, centre y, width and height in pixels.
@@ -60,7 +60,7 @@ class Explanation:
     last_reported: int
     successor: int | None
     pairs: list[Pair]
-    returns: list[Return]
+    returns: list[Reidentification]
     remark: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def explain(
     device: str | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Explanation:
-    """Repeat a run up to a frame and say what a track did there.
+    """Replay a run up to a frame and say what a track did there.
 
     Args:
         run: folder of results of `track` or `track eval`.
@@ -131,7 +131,9 @@ def told(of: Analysis, high_score: float, remark: str) -> Explanation:
 def _verdict(pair: Compared, high_score: float) -> str:
     """What became of a pair, in a few words."""
     if pair.outcome == Outcome.NO_STAGE:
-        return f"too unsure for a {'lost' if pair.lost else 'tentative'} track (trust from {high_score:g} on)"
+        return (
+            f"too unsure for a {'lost' if pair.lost else 'tentative'} track (calibrated score from {high_score:g} on)"
+        )
     if pair.outcome == Outcome.TAKEN:
         return f"track {pair.rival} took it ({pair.rival_similarity:.2f})"
     if pair.outcome == Outcome.SERVED:
@@ -189,7 +191,7 @@ def _owner(pair: Compared) -> str:
     """What became of a detection that no track took."""
     if pair.claimed:
         return ""
-    return "; nobody has it" if pair.began is None else f"; it began track {pair.began}"
+    return "; no track has it" if pair.began is None else f"; it began track {pair.began}"
 
 
 def _birth(of: Analysis, detection: int, high_score: float) -> str:
@@ -198,7 +200,7 @@ def _birth(of: Analysis, detection: int, high_score: float) -> str:
     if of.name != of.id:
         start = (
             f"Track {of.id} came back with detection {detection}, which no track took: "
-            f"new track {of.name} was recognised as this one by its look"
+            f"new track {of.name} was re-identified as this one by its appearance"
         )
     if not of.pairs:
         return f"{start}; there was no other track."
@@ -214,5 +216,5 @@ def _absence(of: Analysis) -> str:
     start = f"Track {of.id} was not looked for in frame {of.frame}"
     if of.reported[0] > of.frame:
         return f"{start}: it begins in frame {of.reported[0]}."
-    look = "; only its look can bring it back" if of.state == "departed" else ""
-    return f"{start}: its place had become too vague, or it was unseen for too long{look}."
+    by_appearance = "; only its appearance can bring it back" if of.state == "departed" else ""
+    return f"{start}: its position had become too uncertain, or it was unseen for too long{by_appearance}."

@@ -1,4 +1,4 @@
-"""The frames of a source with what the detector finds in each, some looked at ahead of who asks for them."""
+"""The frames of a source with what the detector finds in each, some detected ahead."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tracker.video.source import Frame, Source
 if TYPE_CHECKING:
     from tracker.detection.detector import Detector
 
-_CPU_WORKERS = 4  # frames looked at at once on a CPU, at most; each is held in memory meanwhile
+_CPU_WORKERS = 4  # frames detected at once on a CPU, at most; each is held in memory meanwhile
 _CUDA_BATCH = 8  # where the configuration leaves it open
 _ALONE: AbstractContextManager[object] = nullcontext()
 
@@ -29,7 +29,7 @@ def detected(
     batch: int = 0,
     turn: AbstractContextManager[object] = _ALONE,
 ) -> Generator[tuple[Frame, Detections], None, None]:
-    """The frames of a source with what the detector finds in each, some looked at ahead.
+    """The frames of a source with what the detector finds in each, some detected ahead.
 
     On a CPU several frames are looked at side by side, each by its share of the cores: that wastes less than all cores
     on one frame. A GPU looks at batches (of `batch` frames where that is not 0). A live source is never looked at

@@ -100,8 +100,8 @@ def _of_source(
                 raise SourceError(f"{source} is live, what was seen there is gone; explain a run of a recorded video")
             seconds = {"decode": 0.0, "detect": 0.0}
             device = resolve_device(tracker.config.device)
-            with closing(detected(opened, tracker.detector, device, seconds)) as looked_at:
-                for frame, found in looked_at:
+            with closing(detected(opened, tracker.detector, device, seconds)) as detected_frames:
+                for frame, found in detected_frames:
                     yield Given(frame.number, frame.time_s, frame.image, found, None)
 
     return frames

@@ -27,7 +27,7 @@ from tracker.video.source import Frame, Source
 
 _WRITE_AHEAD = 8  # frames that may wait to be written
 _LIVE_PART = 100_000  # frames of a live video's part, so that its index stays small: an hour and more
-_FILE_PART = 1_000_000  # of a file's, which nobody expects in parts: 11 hours at 25 frames/s
+_FILE_PART = 1_000_000  # of a file's, which is not expected in parts: 11 hours at 25 frames/s
 _HELD_BYTES = 768 << 20  # of pictures that wait as they are: half a second of 4K at 60 frames/s
 _NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 

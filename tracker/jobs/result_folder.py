@@ -49,7 +49,7 @@ class Output:
         trails: draw the way each object came.
         line_width: of what is drawn, in pixels; 0: by the frame's size.
         crops: leave `crops/ID.jpg`, the best picture of every track.
-        offline: at the end of a source, replace its tables by what a second look made of them
+        offline: at the end of a source, replace its tables by what offline post-processing made of them
             (`tracker.smoothing.offline`), and draw the video from that.
     """
 

@@ -5,7 +5,7 @@ detection (worker threads), tracking (a thread of the job) and writing (one thre
 and keep the order, and detection looks at each frame alone, so the results are those of one stage after the other. An
 error in any stage ends the run with that error; what was written until then stays, closed and valid.
 
-Files are worked through one after another. Live sources wait for nobody: each has a thread, a tracker and a folder of
+Files are worked through one after another. Live sources wait for no other: each has a thread, a tracker and a folder of
 its own, and all share the networks.
 """
 
@@ -32,8 +32,8 @@ from tracker.jobs.prefetch import detected
 from tracker.jobs.result_files import Held, HeldFrames, ResultFiles, move_files
 from tracker.jobs.result_folder import RECORD, Output, Record, ResultFolders, names_apart
 from tracker.output.window import require_windows
-from tracker.smoothing.fixed_lag import Hindsight
-from tracker.smoothing.offline import Recorder, second_look
+from tracker.smoothing.fixed_lag import FixedLagSmoother
+from tracker.smoothing.offline import Recorder, post_processed
 from tracker.structures import Tracks
 from tracker.video.source import Source, open_source
 from tracker.video.url import is_url, scheme, shown
@@ -122,7 +122,7 @@ def run(
         config: as for `Tracker`; or a tracker, whose networks are loaded already.
         output: what to leave and where; `Output()` by default.
         device: as for `Tracker`.
-        vid_stride: look at every so manieth frame.
+        vid_stride: use every Nth frame.
         reconnect_s: a live source that has worked once is waited for so long when it drops.
         fps: as for `open_source`, of every source.
         progress: called after each frame, in the thread of its source.
@@ -136,7 +136,7 @@ def run(
 
     Raises:
         TrackerError: settings, device, weights or output that cannot be used; files are closed and valid.
-        UsageError: a live source, or forecasts, to be looked at offline; no window where one is to be shown.
+        UsageError: a live source, or forecasts, to be post-processed offline; no window where one is to be shown.
     """
     output = output or Output()
     if output.offline and output.forecast_s:
@@ -195,7 +195,7 @@ class _Networks:
     """The networks of all sources of a run, loaded once, when the first source has been opened.
 
     Attributes:
-        turn: held by who uses the detector, where several sources do at the same time.
+        turn: held by the one that uses the detector, where several sources do at the same time.
     """
 
     def __init__(self, config: Config | str | Path | Tracker | None, device: str | None) -> None:
@@ -241,7 +241,7 @@ class _Job:
     _reading: set[Source] = field(default_factory=set)
 
     def stop(self, number: int) -> None:
-        """End every source at its next frame; who waits for a frame waits no longer."""
+        """End every source at its next frame; what waits for a frame waits no longer."""
         self.stopped = self.stopped or number
         for source in tuple(self._reading):
             source.close()
@@ -279,7 +279,7 @@ class _Job:
         result.folder = self.folders.make(name)
         record = Record(result.folder / RECORD, self._conditions(source, given, tracker, device), output.files)
         recorder = Recorder()
-        tables = replace(output, video=False, show=False, crops=False)  # of the first look
+        tables = replace(output, video=False, show=False, crops=False)  # of the online pass
         try:
             record.save()
             with ResultFiles(result.folder, source, tables if output.offline else output, record.add) as files:
@@ -289,7 +289,7 @@ class _Job:
                     result.tracks = files.tracks
             result.stage_seconds["write"] = files.seconds
             if len(recorder) and not self.stopped:
-                self._look_again(recorder, tracker.config, given, result, record)
+                self._post_process(recorder, tracker.config, given, result, record)
         except OutputError as error:
             result.error = error
         if self.stopped:
@@ -313,7 +313,7 @@ class _Job:
         begun: float,
     ) -> None:
         """Every frame through detector and tracker, and half a second later into the files."""
-        hindsight: Hindsight[Held] = Hindsight(tracker.config.bank.report_delay_s, tracker.config.offline)
+        smoother: FixedLagSmoother[Held] = FixedLagSmoother(tracker.config.bank.report_delay_s, tracker.config.offline)
         waiting = HeldFrames(files.pictures)
         detector, start = tracker.detector, time.perf_counter()
         batch = tracker.config.detector.batch
@@ -334,7 +334,7 @@ class _Job:
                     tracks = replace(tracks, names=detector.names)
                     if self.folders.output.offline:
                         recorder.add(tracks, found, tracker.camera_motion, tracker.features)
-                    write(hindsight.push(waiting.hold(frame), tracks, tracker.camera_motion))
+                    write(smoother.push(waiting.hold(frame), tracks, tracker.camera_motion))
                     seconds = time.perf_counter() - start
                     live = len(tracks.confirmed)
                     self.progress(Progress(result.source, result.frames, source.frame_count, live, seconds))
@@ -344,17 +344,20 @@ class _Job:
             result.error = error
         except KeyboardInterrupt:  # of `progress`: who is called may end the run, too
             self.stop(signal.SIGINT)
-        write(hindsight.flush())
+        write(smoother.flush())
 
-    def _look_again(self, recorder: Recorder, config: Config, given: Any, result: SourceResult, record: Record) -> None:
-        """Decode again the frames that were tracked, and write them with what a second look makes of the tracks.
+    def _post_process(
+        self, recorder: Recorder, config: Config, given: Any, result: SourceResult, record: Record
+    ) -> None:
+        """Decode again the frames that were tracked, and write them with what offline post-processing makes of the
+        tracks.
 
-        What the first look left is replaced only by what is complete: after an interruption it stays.
+        What the online pass left is replaced only by what is complete: after an interruption it stays.
         """
         assert result.folder is not None
         try:
-            with TemporaryDirectory(prefix=".second-look-", dir=result.folder) as scratch:
-                table = second_look(recorder.table(), config)
+            with TemporaryDirectory(prefix=".offline-", dir=result.folder) as scratch:
+                table = post_processed(recorder.table(), config)
                 with (
                     self._opened(given) as source,
                     ResultFiles(Path(scratch), source, self.folders.output, record.add) as files,
@@ -374,7 +377,7 @@ class _Job:
             result.error = result.error or error
 
     def _conditions(self, source: Source, given: Any, tracker: Tracker, device: str) -> dict[str, Any]:
-        """What `run.yaml` says from the start: enough to repeat the run."""
+        """What `run.yaml` says from the start: enough to replay the run."""
         return {
             "command": provenance.command_line(self.command),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),

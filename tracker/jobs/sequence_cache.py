@@ -1,4 +1,4 @@
-"""A sequence as it is seen once and tracked many times: detections, looks and camera motion, without the images.
+"""A sequence as it is seen once and tracked many times: detections, embeddings and camera motion, without the images.
 
 Where images were looked at, what was seen is kept in a file, under a name that changes with all that it depends on.
 """
@@ -35,9 +35,9 @@ def see(
     detections: str = "det",
     camera_motion: str | None = None,
 ) -> Scene:
-    """Look at a sequence, or read what an earlier look left in `folder`.
+    """Look at a sequence, or read what an earlier one left in `folder`.
 
-    Every detection's look is taken where there are images (a tracker at work takes only those that it needs).
+    Every detection is embedded where there are images (a tracker at work takes only those that it needs).
     Arguments and errors as for `tracker.jobs.sequences.given`.
     """
     settings = tracker.config.to_dict()
@@ -76,7 +76,7 @@ def _empty(shape: tuple[int, ...]) -> Image:
 def _write(path: Path, frames: list[Given]) -> None:
     found = [frame.detections for frame in frames]
     nothing = np.zeros((0, FEATURE_SIZE), np.float32)
-    looks = [nothing if f.features is None else f.features for f in found]
+    embeddings = [nothing if f.features is None else f.features for f in found]
     np.savez(
         path,
         times_s=[frame.time_s for frame in frames],
@@ -87,7 +87,7 @@ def _write(path: Path, frames: list[Given]) -> None:
         xyxy=np.concatenate([f.xyxy for f in found]),
         scores=np.concatenate([f.scores for f in found]),
         classes=np.concatenate([f.classes for f in found]),
-        looks=np.concatenate(looks).astype(np.float16),
+        looks=np.concatenate(embeddings).astype(np.float16),
     )
 
 
@@ -95,11 +95,13 @@ def _read(path: Path) -> list[Given]:
     with np.load(path) as file:
         kept = dict(file)
     ends = np.cumsum(kept["counts"])
-    looks_ends = np.cumsum(kept["counts"] * kept["looked"])
+    embedding_ends = np.cumsum(kept["counts"] * kept["looked"])
     frames = []
     for i, time_s in enumerate(kept["times_s"].tolist()):
         rows = slice(ends[i] - kept["counts"][i], ends[i])
-        looks = kept["looks"][looks_ends[i] - kept["counts"][i] : looks_ends[i]] if kept["looked"][i] else None
-        found = Detections(kept["xyxy"][rows], kept["scores"][rows], kept["classes"][rows], looks)
+        embeddings = (
+            kept["looks"][embedding_ends[i] - kept["counts"][i] : embedding_ends[i]] if kept["looked"][i] else None
+        )
+        found = Detections(kept["xyxy"][rows], kept["scores"][rows], kept["classes"][rows], embeddings)
         frames.append(Given(i + 1, time_s, _empty(tuple(kept["shape"][i])), found, kept["camera"][i]))
     return frames

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from tracker.datasets.mot import DetectionFile, MotSequence
 from tracker.errors import DataError
-from tracker.smoothing.fixed_lag import Hindsight
-from tracker.smoothing.offline import Recorder, second_look
+from tracker.smoothing.fixed_lag import FixedLagSmoother
+from tracker.smoothing.offline import Recorder, post_processed
 from tracker.structures import Detections, Image
 from tracker.system.files import writing
 from tracker.system.images import read_image
@@ -47,13 +47,13 @@ def given(
     images = sequence.images()
     if camera_motion is None:
         camera_motion = "file" if sequence.camera_motion_file.is_file() else "images" if images else "none"
-    looks = detections == "yolo" or camera_motion == "images"
-    if looks and len(images) < sequence.length:
+    needs_images = detections == "yolo" or camera_motion == "images"
+    if needs_images and len(images) < sequence.length:
         raise DataError(
             f"{sequence.image_folder} has {len(images)} images for {sequence.length} frames; "
             "add them, or use --detections det and --camera-motion file or none"
         )
-    looks = looks or (len(images) >= sequence.length and tracker.config.appearance.enabled)
+    needs_images = needs_images or (len(images) >= sequence.length and tracker.config.appearance.enabled)
     for wanted, path, instead in (
         (camera_motion == "file", sequence.camera_motion_file, "leave out --camera-motion file"),
         (detections == "det", sequence.detection_file, "let our detector look at images with --detections yolo"),
@@ -66,7 +66,7 @@ def given(
 
     def frames() -> Generator[Given, None, None]:
         for i in range(sequence.length):
-            image = read_image(images[i]) if looks else None
+            image = read_image(images[i]) if needs_images else None
             if file is not None:
                 found = file.frame(i + 1)
                 found = found[found.scores >= tracker.config.detector.conf]  # as the detector itself drops them
@@ -98,7 +98,7 @@ def track_sequence(
         detections: "det": det/det.txt; "yolo": the tracker's detector looks at the images.
         camera_motion: "file" (gmc.txt), "images" or "none"; None: the first of these that is there.
         strict_online: a frame is written as it was tracked, and not as the next half second shows it to have been.
-        offline: nothing is written before the end, and then what a second look made of it
+        offline: nothing is written before the end, and then what offline post-processing made of it
             (`tracker.smoothing.offline`).
         progress: called after each frame.
 
@@ -126,7 +126,9 @@ def track_frames(
     """What `track_sequence` does, of frames that are at hand."""
     tracker.reset()
     config = tracker.config
-    hindsight: Hindsight[int] = Hindsight(0.0 if strict_online else config.bank.report_delay_s, config.offline)
+    smoother: FixedLagSmoother[int] = FixedLagSmoother(
+        0.0 if strict_online else config.bank.report_delay_s, config.offline
+    )
     recorder = Recorder()
     seconds = 0.0
     with writing(out), out.open("w", encoding="ascii") as lines:
@@ -138,11 +140,11 @@ def track_frames(
                 recorder.add(tracks, frame.detections, tracker.camera_motion, tracker.features)
                 progress()
                 continue
-            waited = hindsight.push(frame.number, tracks, tracker.camera_motion)
+            waited = smoother.push(frame.number, tracks, tracker.camera_motion)
             lines.writelines(rows.to_mot(number) for number, rows in waited)
             progress()
-        lines.writelines(rows.to_mot(number) for number, rows in hindsight.flush())
+        lines.writelines(rows.to_mot(number) for number, rows in smoother.flush())
         if offline:
-            table = second_look(recorder.table(), config)
+            table = post_processed(recorder.table(), config)
             lines.writelines(table.at(position, {}).to_mot(position + 1) for position in range(len(recorder)))
     return seconds

@@ -33,8 +33,8 @@ CONFIG, TABLE, JOURNAL = "config.yaml", "trials.csv", "journal.log"
 SECTIONS = ("association", "bank")
 RANGE = 2.0  # a setting is searched from its value / RANGE to its value * RANGE, within its bounds
 _RANDOM_TRIALS = 10  # before the sampler learns from them, and before any is given up
-_OF_LOOKS = {"bank.recognise_s"} | {
-    f"association.{name}" for name in ("appearance_weight", "return_odds", "return_margin", "return_doubt")
+_OF_APPEARANCE = {"bank.reid_s"} | {
+    f"association.{name}" for name in ("appearance_weight", "reid_odds", "reid_margin", "reid_doubt")
 }
 
 
@@ -237,11 +237,11 @@ def search_space(config: Config) -> dict[str, tuple[float, float, float]]:
 
 
 def _idle(scenes: Sequence[Scene]) -> set[str]:
-    """Settings that change nothing here: of looks, where there are none, and of classes, where there is one."""
+    """Settings without effect here: of embeddings, where there are none, and of classes, where there is one."""
     found = [frame.detections for scene in scenes for frame in scene.frames]
-    looks = any(part.features is not None for part in found)
+    embedded = any(part.features is not None for part in found)
     classes = len(set().union(*(part.classes.tolist() for part in found))) > 1
-    return (set() if looks else _OF_LOOKS) | (set() if classes else {"association.class_factor"})
+    return (set() if embedded else _OF_APPEARANCE) | (set() if classes else {"association.class_factor"})
 
 
 def differences(config: Config, other: Config) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""What the network is told of each observation: 47 numbers, the same in training and in use.
+"""What the network sees of each observation: 47 numbers, the same in training and in use.
 
-Everything is relative and bounded: offsets and speeds in box heights, the filter's surprise in its own standard
+Everything is relative and bounded: offsets and speeds in box heights, the filter's innovation in its own standard
 deviations, times in seconds, borders in heights. Nothing depends on where in the frame or how large in pixels an
 object is, except through the nearness of a border and the share of the frame's height it takes.
 The function takes arrays of any leading shape: all windows of a batch in training, all tracks of a frame in use.

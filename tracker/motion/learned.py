@@ -143,7 +143,7 @@ class LearnedPredictor(Stateful):
             settled = self._scores[2, slots] >= SETTLED
             self._calibration.remember(slots[settled], after[:, settled], output[settled], seen.time_s)
         else:
-            self._calibration.look(slots, observed, self._begin_s[slots], seen.time_s)
+            self._calibration.learn_shape(slots, observed, self._begin_s[slots], seen.time_s)
         self._output[slots] = output * self._calibration.shares
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:

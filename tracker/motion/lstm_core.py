@@ -91,9 +91,9 @@ class LstmCore(SlotState):
         (h1, c1), (h2, c2) = self.state.take(slots, axis=2)
         gates = np.concatenate([geometry, h1], axis=1) @ self.first
         gates += self.map.bias
-        look = self.map.appearance_part(features)
-        if look is not None:
-            gates[look[0]] += look[1]
+        appearance = self.map.appearance_part(features)
+        if appearance is not None:
+            gates[appearance[0]] += appearance[1]
         h1, c1 = self._cell(gates, c1)
         gates = np.concatenate([h1, h2], axis=1) @ self.second
         gates += self.second_bias

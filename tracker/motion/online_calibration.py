@@ -209,7 +209,7 @@ class OnlineCalibration(Stateful):
         """The camera has moved: (2, 3), previous frame to this one."""
         self._motion = composed(self._motion, affine)
 
-    def look(self, slots: Ints, observed: NDArray[Any], since_s: NDArray[Any], time_s: float) -> None:
+    def learn_shape(self, slots: Ints, observed: NDArray[Any], since_s: NDArray[Any], time_s: float) -> None:
         """Learn the shape of the next frames' errors; arguments as for `compare`."""
         if not 0 < time_s - self._said_s <= SOON_S + 1e-6:
             return
@@ -232,10 +232,10 @@ class OnlineCalibration(Stateful):
         shared = output * self.shares
         begin = corrected(state[MEAN], np.sqrt(state[VARIANCE]), unit, shared, np.zeros_like(dt))[0]
         way = (corrected(mean, std, unit, shared, dt)[0] - begin) / spread
-        surprise = np.clip((observed[now] - begin) / spread - way, -FARTHEST, FARTHEST)
+        innovation = np.clip((observed[now] - begin) / spread - way, -FARTHEST, FARTHEST)
         noise = self._parameters.measurement_noise * measurement_unit(mean)
-        self.width.learn(np.abs(surprise + (1 - self.move.value) * way) * spread / np.hypot(spread, noise))
-        self.move.learn(way, way + surprise)
+        self.width.learn(np.abs(innovation + (1 - self.move.value) * way) * spread / np.hypot(spread, noise))
+        self.move.learn(way, way + innovation)
         self.correction.learn(said, came)
         self._share()
 

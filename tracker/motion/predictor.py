@@ -1,8 +1,8 @@
 """What every motion model offers the tracker: the state of all tracks in fixed slots, one batched step a frame.
 
 A slot is a row of the model's state arrays. The track bank hands slots out, the model only stores and computes:
-`update` steps a slot or writes it anew, and a slot nobody asks about costs nothing (elapsed time is an input, so a
-hidden object needs no steps). Arrays grow by doubling to the largest number of tracks alive at once and stay there.
+`update` steps a slot or writes it anew, and a slot that is not asked about costs nothing (elapsed time is an input, so
+a occluded object needs no steps). Arrays grow by doubling to the largest number of tracks alive at once and stay there.
 """
 
 from __future__ import annotations

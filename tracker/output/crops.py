@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from tracker.appearance.normalisation import look_quality
+from tracker.appearance.normalisation import crop_quality
 from tracker.boxes import area
 from tracker.structures import Image, Status, Tracks
 from tracker.system.files import replace_file, writing
@@ -22,7 +22,7 @@ _MARK = b"\xff\xfe\x00\x16written by tracker\x00\x00"  # a JPEG comment; so that
 
 
 class CropWriter:
-    """A picture of each believed track: the largest, surest, least covered, least cut off by the frame so far.
+    """A crop of each confirmed track: the largest, surest, least occluded, least cut off by the frame so far.
 
     Each file is whole at any time; memory is one number a track. Write before anything is drawn on the frames.
     """
@@ -38,7 +38,7 @@ class CropWriter:
         rows = tracks.confirmed
         height, width = frame.image.shape[:2]
         visible = np.clip(rows.xyxy, 0, [width, height, width, height])
-        quality = look_quality(rows.xyxy, rows.scores) * np.divide(area(visible), area(rows.xyxy))
+        quality = crop_quality(rows.xyxy, rows.scores) * np.divide(area(visible), area(rows.xyxy))
         quality[rows.status != Status.CONFIRMED] = 0  # where it is only expected to be, nothing is to be seen
         best = np.array([self._best.get(track, 0.0) for track in rows.ids.tolist()])
         corners = np.concatenate([np.floor(visible[:, :2]), np.ceil(visible[:, 2:])], axis=1).astype(int)

@@ -109,7 +109,7 @@ class Annotator:
         """Nothing is held open."""
 
     def draw(self, image: Image, tracks: Tracks) -> None:
-        """Draw believed tracks on a (H, W, 3) BGR image, in place."""
+        """Draw confirmed tracks on a (H, W, 3) BGR image, in place."""
         rows = tracks.confirmed
         rows = rows[np.argsort(rows.xyxy[:, 3], kind="stable")]  # the nearest object last, over those behind it
         short = 480 * self._line_width or min(image.shape[:2])  # side of a frame whose lines are so wide
@@ -161,7 +161,7 @@ class Annotator:
         forecast = rows.forecast(self._FORECAST_STEPS, self._forecast_s / self._FORECAST_STEPS)
         now, ahead = _feet(rows.xyxy), _feet(forecast.xyxy)
         radii = self._SIGMAS_90 * np.stack([forecast.std[..., [0, 2]].mean(axis=-1), forecast.std[..., 3]], axis=-1)
-        known = ~np.isnan(ahead[:, 0, 0])  # nothing was forecast of what is here in hindsight only
+        known = ~np.isnan(ahead[:, 0, 0])  # nothing was forecast of what is here by later frames only
         for track_id, start, path, radius in zip(
             rows.ids[known].tolist(), now[known], ahead[known], radii[known], strict=True
         ):
@@ -181,8 +181,8 @@ def _smooth(points: NDArray[np.float64]) -> NDArray[np.float64]:
 def _draw_box(image: Image, box: list[int], paint: Colour, line: int, *, dashed: bool) -> None:
     left, top, right, bottom = box
     if not dashed:
-        covered = (line + 1) // 2 if line > 1 else 0  # on each side, by OpenCV
-        edge = covered + 1  # a dark edge around it sets it off from a background of its own colour
+        occluded = (line + 1) // 2 if line > 1 else 0  # on each side, by OpenCV
+        edge = occluded + 1  # a dark edge around it sets it off from a background of its own colour
         cv2.rectangle(image, (left - edge, top - edge), (right + edge, bottom + edge), INK, 1)
         cv2.rectangle(image, (left, top), (right, bottom), paint, line)
         return

@@ -3,7 +3,7 @@
 Every writer takes the frames in order and can be stopped at any time: text grows by whole lines, one system call a
 frame and without a buffer of its own, so that a killed process leaves no half line; the video (`video_writer.py`) grows
 by fragments that play without the end of the file. Where the disk is full, what was written stays, cut back to the last
-whole line or fragment, and `OutputError` says so. Rows are those of believed tracks (`Tracks.confirmed`); a frame's
+whole line or fragment, and `OutputError` says so. Rows are those of confirmed tracks (`Tracks.confirmed`); a frame's
 number counts the frames of its source from 1, also where some are skipped.
 """
 
@@ -88,7 +88,7 @@ class CsvWriter:
     | --- | --- | --- |
     | `frame` | | number of the frame in its source, from 1 |
     | `time_s` | seconds | time of the frame by the source's own timestamps |
-    | `id` | | the track, from 1, never reused; what was never believed used some numbers up |
+    | `id` | | the track, from 1, never reused; what was never confirmed used some numbers up |
     | `class`, `name` | | number and name of its class, by vote over the track's life |
     | `score` | 0 to 1 | the detector's confidence; of a predicted box, the last one |
     | `left`, `top`, `right`, `bottom` | pixels | the box, x to the right and y down |
@@ -154,13 +154,13 @@ class SummaryWriter:
     | `id`, `class`, `name` | | the track and its class |
     | `first_frame`, `last_frame` | | where it was first and last reported |
     | `first_s`, `last_s` | seconds | the same as times |
-    | `frames` | | frames it was reported in; fewer than last - first + 1 where it was hidden |
+    | `frames` | | frames it was reported in; fewer than last - first + 1 where it was occluded |
     | `mean_score` | 0 to 1 | mean confidence |
     | `path_px` | pixels | length of the way its centre went |
     | `mean_speed_px_s` | pixels/s | that length over the time it took |
 
     The way is measured between positions half a second apart, so that the jitter of boxes does not count as movement.
-    Whoever reads the file finds it whole, as it was at most `REFRESH_S` ago, or 100 times as long as it takes to write:
+    A reader finds the file whole, as it was at most `REFRESH_S` ago, or 100 times as long as it takes to write:
     only tracks that have changed are put into words again, a thousand ids at a time. Memory is some 200 bytes a track,
     whatever the length of the video.
     """
@@ -252,7 +252,7 @@ class SummaryWriter:
         self._save()
 
     def _save(self) -> None:
-        """Replace the file at once: whoever reads it finds either the old or the new rows."""
+        """Replace the file at once: a reader finds either the old or the new rows."""
         start = time.monotonic()
         for block in self._changed:
             self._texts[block] = self._lines(np.sort(self._rows[self._blocks[block]], order="id")).encode()
@@ -286,7 +286,7 @@ class SummaryWriter:
 
 
 def _records(tracks: Tracks) -> Iterator[tuple[int, int, str, float, list[float], str]]:
-    """Id, class number and name, score, box and status of each believed track as plain Python values."""
+    """Id, class number and name, score, box and status of each confirmed track as plain Python values."""
     rows = tracks.confirmed
     columns = rows.ids, rows.classes, rows.scores, rows.xyxy, rows.status
     for i, number, score, box, status in zip(*(column.tolist() for column in columns), strict=True):

@@ -1,9 +1,10 @@
-"""What is written waits half a second, and tells by then what later frames have shown.
+"""Fixed-lag smoothing: what is written lags half a second and holds what later frames have shown.
 
-A tracker needs a few detections before it believes a track, loses sight of objects for moments, and reports boxes that
-shake with the detector. What goes to files and to the screen can wait a little (fixed-lag smoothing: Anderson & Moore,
-"Optimal Filtering", 1979, ch. 7). A frame that has waited is reported with the early rows of tracks that are believed
-by now, with boxes for objects that have been seen again since, smoothed, and without hidden objects that have not.
+A tracker needs a few detections before it confirms a track, loses sight of objects for moments, and reports boxes that
+jitter with the detector's. What goes to files and to the screen can wait a little (fixed-lag smoothing: Anderson &
+Moore, "Optimal Filtering", 1979, ch. 7). A frame that has waited is reported with the early rows of tracks that are
+confirmed by now, with boxes for objects that have been seen again since, smoothed, and without occluded objects that
+have not.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tracker.structures import Status, Tracks, of_rows
 F = TypeVar("F")  # whatever the caller calls a frame
 
 
-class Hindsight(Generic[F]):
+class FixedLagSmoother(Generic[F]):
     """Holds frames back, in order.
 
     Args:
@@ -63,17 +64,17 @@ class Hindsight(Generic[F]):
         return decided
 
     def flush(self) -> list[tuple[F, Tracks]]:
-        """The frames that wait at the end of the stream; tracks that were never believed are left out."""
+        """The frames that wait at the end of the stream; tracks that were never confirmed are left out."""
         return [self._next() for _ in range(len(self._held))]
 
     def _next(self) -> tuple[F, Tracks]:
         """The frame that has waited longest."""
         at = len(self._seen.times_s) - len(self._held)
-        believed = self._seen[self._seen.status == Status.CONFIRMED]
-        rows = smoothed(filled(believed, self._fill_s), self._smooth_s * self._held[-1][1].shake, at)
+        confirmed = self._seen[self._seen.status == Status.CONFIRMED]
+        rows = smoothed(filled(confirmed, self._fill_s), self._smooth_s * self._held[-1][1].jitter, at)
         rows = replace(rows, xyxy=moved_corners(rows.xyxy, inverse(self._motion[:1])[0]))
         frame, tracks = self._held[0]
-        now = frame, _told(tracks, rows)
+        now = frame, _as_known(tracks, rows)
         self._seen, self._motion = self._needed_after(at), self._motion[1:]
         self._held.popleft()
         return now
@@ -91,7 +92,7 @@ class Hindsight(Generic[F]):
 
 
 def _with(seen: TrackTable, tracks: Tracks) -> TrackTable:
-    """The rows seen so far and those of the newest frame, ordered by id and frame; and who is believed by now."""
+    """The rows seen so far and those of the newest frame, ordered by id and frame; and which are confirmed by now."""
     rows = tracks[tracks.detection_index >= 0]
     seen = replace(seen, times_s=np.append(seen.times_s, tracks.time_s))
     newest = replace(
@@ -105,16 +106,16 @@ def _with(seen: TrackTable, tracks: Tracks) -> TrackTable:
         status=rows.status,
     )
     seen = seen.stacked(newest).ordered
-    believed = np.isin(seen.ids, tracks.ids[tracks.status == Status.CONFIRMED])
+    confirmed = np.isin(seen.ids, tracks.ids[tracks.status == Status.CONFIRMED])
     return replace(
         seen,
-        status=np.where(believed, int(Status.CONFIRMED), seen.status),
+        status=np.where(confirmed, int(Status.CONFIRMED), seen.status),
         camera=np.tile(np.eye(2, 3), (len(seen.times_s), 1, 1)),  # boxes were moved already
     )
 
 
 def _renamed(tracks: Tracks, names: Mapping[int, int]) -> Tracks:
-    """The rows of tracks that were recognised since, under the ids they turned out to have."""
+    """The rows of tracks that were re-identified since, under their ids."""
     for provisional, known in names.items():
         row = tracks.ids == provisional
         if row.any():
@@ -131,7 +132,7 @@ def _renamed_rows(seen: TrackTable, names: Mapping[int, int]) -> TrackTable:
     return replace(seen, ids=ids)[(ids != seen.ids) | ~np.isin(place, place[ids != seen.ids])]
 
 
-def _told(tracks: Tracks, rows: TrackTable) -> Tracks:
+def _as_known(tracks: Tracks, rows: TrackTable) -> Tracks:
     """The tracks of one frame as they are known later, `rows` in order of their ids."""
     row = np.where(np.isin(rows.ids, tracks.ids), np.searchsorted(tracks.ids, rows.ids), -1)
     return replace(

@@ -1,10 +1,10 @@
-"""A second look at a finished video: link tracklets that are one object, fill gaps, smooth boxes.
+"""Offline post-processing of a finished video: link tracklets that are one object, fill gaps, smooth boxes.
 
 It works on one table of all rows; boxes are only compared in one frame, after they were moved there with the camera.
 Linking asks the motion model twice about each pair of a track that ended and one that began later: run forwards over
 the first, where would it be by then; run backwards over the second, from the future into the past, where did it come
-from. Predicted rows of the first look are not used: between two sightings a line is better, behind the last one nothing
-is (a hidden object that never comes back has mostly left).
+from. Predicted rows of the online pass are not used: between two sightings a line is better, behind the last one
+nothing is (an occluded object that never comes back has mostly left).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tracker.smoothing.track_table import TrackTable, filled, smoothed
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
 
 Array = NDArray[np.float64]
-_LINK = np.array([1.82, -0.90, 1.06, -2.67, -1.60])  # constant, surprise, vagueness, log of the gap in s, growth
+_LINK = np.array([1.82, -0.90, 1.06, -2.67, -1.60])  # constant, innovation, uncertainty, log of the gap in s, growth
 _OTHER_CLASS = -3.0  # what another class adds to the log-odds
 _SIZE_ROWS = 10  # rows at a track's end whose sizes are averaged: one box alone is too noisy
 _NONE = np.zeros(0, np.int64)
@@ -34,15 +34,15 @@ _NOTHING = (_NONE, np.zeros((0, 4), np.float32), np.zeros(0, np.float32), _NONE,
 
 
 class Recorder:
-    """Remembers what a tracker reports, frame after frame, for the second look: rows of tracks, never an image."""
+    """Remembers what a tracker reports, frame after frame, for post-processing: rows of tracks, never an image."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[Ints, Floats, Floats, Ints, Ints]] = []
         self._times_s: list[float] = []
         self._camera: list[Array] = []
-        self._believed: set[int] = set()
+        self._confirmed: set[int] = set()
         self._renamed: list[tuple[int, int, int]] = []  # before which frame, which id, became which
-        self._look_sums: dict[int, Floats] = {}
+        self._embedding_sums: dict[int, Floats] = {}
         self.names: Mapping[int, str] = {}
 
     def __len__(self) -> int:
@@ -54,37 +54,38 @@ class Recorder:
         Args:
             tracks: what `Tracker.update` returned.
             found: the detections it got: their boxes are taken as they were detected, to be smoothed later.
-            camera_motion: (2, 3) affine from the frame before. features: (N, 512) looks of `found`, NaN where none.
+            camera_motion: (2, 3) affine from the frame before. features: (N, 512) embeddings of `found`, NaN where
+                none.
         """
         for provisional, known in tracks.renamed.items():
             self._renamed.append((len(self), provisional, known))
-            if provisional in self._believed:
-                self._believed.remove(provisional)
-                self._believed.add(known)
-            if provisional in self._look_sums:
-                self._look_sums[known] = self._look_sums.get(known, 0) + self._look_sums.pop(provisional)
+            if provisional in self._confirmed:
+                self._confirmed.remove(provisional)
+                self._confirmed.add(known)
+            if provisional in self._embedding_sums:
+                self._embedding_sums[known] = self._embedding_sums.get(known, 0) + self._embedding_sums.pop(provisional)
         seen = tracks.detection_index >= 0
         index = tracks.detection_index[seen]
         rows = tracks[seen]
         self._rows.append((rows.ids, found.xyxy[index], rows.scores, rows.classes, rows.raw_classes))
         self._times_s.append(tracks.time_s)
         self._camera.append(np.asarray(camera_motion, np.float64))
-        self._believed.update(tracks.ids[tracks.status == Status.CONFIRMED].tolist())
+        self._confirmed.update(tracks.ids[tracks.status == Status.CONFIRMED].tolist())
         self.names = tracks.names or self.names
         if features is not None:
-            for row in np.flatnonzero(~np.isnan(features[index, 0])):  # few: only unclear crops are looked at
+            for row in np.flatnonzero(~np.isnan(features[index, 0])):  # few: only unclear crops are embedded
                 key = int(rows.ids[row])
-                self._look_sums[key] = self._look_sums.get(key, 0) + features[index[row]]
+                self._embedding_sums[key] = self._embedding_sums.get(key, 0) + features[index[row]]
 
     def table(self) -> TrackTable:
-        """The seen rows of all tracks that were believed in the end, ordered by id and frame."""
+        """The seen rows of all tracks that were confirmed in the end, ordered by id and frame."""
         columns = [np.concatenate(part) for part in zip(*self._rows, strict=True)] if self._rows else _NOTHING
         ids, xyxy, scores, classes, raw_classes = columns
-        looks = np.array(list(self._look_sums.values()), np.float32).reshape(-1, FEATURE_SIZE)
+        embeddings = np.array(list(self._embedding_sums.values()), np.float32).reshape(-1, FEATURE_SIZE)
         frames = np.repeat(np.arange(len(self)), [len(rows[0]) for rows in self._rows])
         table = TrackTable(
             frames=frames,
-            ids=self._recognised(ids, frames),
+            ids=self._reidentified(ids, frames),
             xyxy=xyxy,
             scores=scores,
             classes=classes,
@@ -92,15 +93,15 @@ class Recorder:
             status=np.full(len(ids), int(Status.CONFIRMED)),
             times_s=np.array(self._times_s),
             camera=np.array(self._camera).reshape(-1, 2, 3),
-            look_ids=np.array(list(self._look_sums), np.int64),
-            looks=looks / np.linalg.norm(looks, axis=1, keepdims=True),
+            embedding_ids=np.array(list(self._embedding_sums), np.int64),
+            embeddings=embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True),
         )
-        return table[np.isin(table.ids, list(self._believed))].ordered
+        return table[np.isin(table.ids, list(self._confirmed))].ordered
 
-    def _recognised(self, ids: Ints, frames: Ints) -> Ints:
+    def _reidentified(self, ids: Ints, frames: Ints) -> Ints:
         """The ids (R,) of rows in these frames (R,) as they turned out to be later.
 
-        An id that was given up here may come back as somebody else's, from a camera that shares the gallery: so a name
+        An id that was given up here may come back as another object's, from a camera that shares the gallery: so a name
         counts for the rows before it was given alone.
         """
         rows = np.flatnonzero(np.isin(ids, [provisional for _, provisional, _ in self._renamed]))
@@ -112,7 +113,7 @@ class Recorder:
         return ids
 
 
-def second_look(table: TrackTable, config: Config) -> TrackTable:
+def post_processed(table: TrackTable, config: Config) -> TrackTable:
     """The tracks of a finished video, better than they could be known while it ran.
 
     Args:
@@ -130,14 +131,14 @@ def second_look(table: TrackTable, config: Config) -> TrackTable:
     while before != len(np.unique(table.ids)):  # what was joined is known longer, and may be joined further
         before = len(np.unique(table.ids))
         table = voted(_linked_once(table, predictor, config))
-    table, shake = settled(table, predictor)
-    table = smoothed(filled(table, settings.fill_s), settings.smooth_s * shake)
+    table, jitter = settled(table, predictor)
+    table = smoothed(filled(table, settings.fill_s), settings.smooth_s * jitter)
     return table[np.lexsort((table.ids, table.frames))]
 
 
 def _linked_once(table: TrackTable, predictor: Predictor, config: Config) -> TrackTable:
     found = pairs(table, predictor, config.offline.link_s)
-    odds = link_odds(found) + look_odds(table, found, config)
+    odds = link_odds(found) + appearance_odds(table, found, config)
     return linked(table, found, odds, config.offline.link_odds)
 
 
@@ -285,7 +286,7 @@ def settled(table: TrackTable, predictor: Predictor) -> tuple[TrackTable, float]
             precision.learn(table.xyxy[rows[~starts]], model.predict(slots[~starts], time_s).cxcywh)
             model.update(slots, Observations(table.xyxy[rows], table.scores[rows], time_s), starts)
             said[rows] += model.predict(slots, time_s).cxcywh
-    return replace(table, xyxy=fused(table.xyxy, said / np.float32(2), precision.shake)), precision.shake
+    return replace(table, xyxy=fused(table.xyxy, said / np.float32(2), precision.jitter)), precision.jitter
 
 
 def pairs(table: TrackTable, predictor: Predictor, max_gap_s: float) -> Pairs:
@@ -333,29 +334,29 @@ def _mean_of(values: Array, first: Ints, last: Ints) -> Array:
 def link_odds(found: Pairs) -> Array:
     """(P,) log-odds that a pair is one object, by motion alone: see `_LINK`.
 
-    The surprise of the forecasts, in their own standard deviations and with heavy tails, so that one bad end does not
-    decide; their vagueness; the time between, since a track that begins where and when another ends is seldom new; and
-    the change of size.
+    The innovation of the forecasts, in their own standard deviations and with heavy tails, so that one bad end does not
+    decide; their positional uncertainty; the time between, since a track that begins where and when another ends is
+    seldom new; and the change of size.
     """
-    surprise = np.log1p(np.abs(np.concatenate([found.ahead, found.back], axis=1))).sum(axis=1)
-    terms = np.stack([np.ones_like(surprise), surprise, found.spread, np.log(found.gap_s), found.growth])
+    innovation = np.log1p(np.abs(np.concatenate([found.ahead, found.back], axis=1))).sum(axis=1)
+    terms = np.stack([np.ones_like(innovation), innovation, found.spread, np.log(found.gap_s), found.growth])
     odds: Array = _LINK @ terms
     return odds
 
 
-def look_odds(table: TrackTable, found: Pairs, config: Config) -> Array:
-    """(P,) log-odds that a pair is one object by look and class; 0 where a look is missing."""
+def appearance_odds(table: TrackTable, found: Pairs, config: Config) -> Array:
+    """(P,) log-odds that a pair is one object by appearance and class; 0 where an embedding is missing."""
     ends = _Ends.of(table)
     classes = table.classes[ends.first]
     odds = np.where(classes[found.ended] == classes[found.began], 0.0, _OTHER_CLASS)
-    if len(table.look_ids):
+    if len(table.embedding_ids):
         from tracker.appearance.similarity import load_calibration
 
-        looks = np.full((len(ends.first), FEATURE_SIZE), np.nan, np.float32)
+        embeddings = np.full((len(ends.first), FEATURE_SIZE), np.nan, np.float32)
         ids = table.ids[ends.first]
-        known = np.isin(table.look_ids, ids)
-        looks[np.searchsorted(ids, table.look_ids[known])] = table.looks[known]
-        similarity = np.einsum("pf,pf->p", looks[found.ended], looks[found.began])
+        known = np.isin(table.embedding_ids, ids)
+        embeddings[np.searchsorted(ids, table.embedding_ids[known])] = table.embeddings[known]
+        similarity = np.einsum("pf,pf->p", embeddings[found.ended], embeddings[found.began])
         odds += load_calibration(config.appearance.model).log_odds(similarity, found.gap_s)
     return odds
 

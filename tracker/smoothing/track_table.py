@@ -23,7 +23,7 @@ _LARGEST = 1.5  # the same of its sides: times as long or as short
 
 @dataclass(frozen=True, eq=False)
 class TrackTable:
-    """All rows of a video's tracks; letters: R rows, F frames, L tracks with a look.
+    """All rows of a video's tracks; letters: R rows, F frames, L tracks with an embedding.
 
     Attributes:
         frames: (R,) int64 position of the row's frame in `times_s`, from 0.
@@ -35,8 +35,8 @@ class TrackTable:
         status: (R,) int64 of `Status`, CONFIRMED or PREDICTED.
         times_s: (F,) float64 time of every frame of the video, increasing.
         camera: (F, 2, 3) float64 camera motion from the frame before to each frame.
-        look_ids: (L,) int64 ids of tracks with a look.
-        looks: (L, 512) float32 unit vectors: their mean look.
+        embedding_ids: (L,) int64 ids of tracks with an embedding.
+        embeddings: (L, 512) float32 unit vectors: their mean.
     """
 
     frames: Ints
@@ -48,15 +48,15 @@ class TrackTable:
     status: Ints
     times_s: Array
     camera: Array
-    look_ids: Ints
-    looks: Floats
+    embedding_ids: Ints
+    embeddings: Floats
 
     @classmethod
     def empty(cls) -> TrackTable:
         """No rows of no frames."""
         number, box, score = np.zeros(0, np.int64), np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
-        camera, looks = np.zeros((0, 2, 3)), np.zeros((0, FEATURE_SIZE), np.float32)
-        return cls(number, number, box, score, number, number, number, np.zeros(0), camera, number, looks)
+        camera, embeddings = np.zeros((0, 2, 3)), np.zeros((0, FEATURE_SIZE), np.float32)
+        return cls(number, number, box, score, number, number, number, np.zeros(0), camera, number, embeddings)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -66,7 +66,7 @@ class TrackTable:
         return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
 
     def at(self, frame: int, names: Mapping[int, str]) -> Tracks:
-        """The tracks of one frame, of a table ordered by frame (as `second_look` returns it)."""
+        """The tracks of one frame, of a table ordered by frame (as `post_processed` returns it)."""
         rows = self[slice(*np.searchsorted(self.frames, [frame, frame + 1]))]
         near = max(frame, 1)
         return Tracks(
@@ -152,12 +152,12 @@ def smoothed(table: TrackTable, sigma_s: float, frame: int | None = None) -> Tra
         return table[wanted]
     box = xyxy_to_cxcywh(table.xyxy.astype(np.float64))
     seconds = table.row_times_s
-    trust = np.maximum(table.scores.astype(np.float64), 1e-3)
-    weight = np.stack([trust, np.zeros_like(trust), np.zeros_like(trust)], axis=1)  # sums of w, w dt, w dt^2
-    total = np.stack([box * trust[:, None], np.zeros_like(box)], axis=1)  # sums of w x, w dt x
+    score = np.maximum(table.scores.astype(np.float64), 1e-3)
+    weight = np.stack([score, np.zeros_like(score), np.zeros_like(score)], axis=1)  # sums of w, w dt, w dt^2
+    total = np.stack([box * score[:, None], np.zeros_like(box)], axis=1)  # sums of w x, w dt x
     for to, source in _neighbours(table, reach_s) if frame is None else [_neighbours_of(table, np.flatnonzero(wanted))]:
         apart = (seconds[source] - seconds[to]) / sigma_s
-        share = trust[source] * np.exp(-0.5 * apart**2)
+        share = score[source] * np.exp(-0.5 * apart**2)
         powers = share[:, None] * np.stack([np.ones_like(apart), apart, apart**2], axis=1)
         there = _carried(box[source], table.frames[source], table.frames[to], table.camera)
         np.add.at(weight, to, powers)

@@ -1,4 +1,4 @@
-"""What a live source does when it falls silent: come back, for as long as somebody waits for it."""
+"""What a live source does when it falls silent: come back, for as long as it is waited for."""
 
 from __future__ import annotations
 

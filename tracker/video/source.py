@@ -5,7 +5,7 @@
             frame.image, frame.number, frame.time_s
 
 Frames are decoded ahead in a thread, a few at most. Whatever goes wrong in it is raised where the frames are read,
-after the last frame that could be had. Live sources drop frames that nobody came for, rather than lag.
+after the last frame that could be had. Live sources drop frames that were not fetched, rather than lag.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ class Source:
 
 
 class _Ahead:
-    """A thread that decodes a few frames ahead of who iterates."""
+    """A thread that decodes a few frames ahead of the loop that takes them."""
 
     def __init__(self, frames: Callable[[threading.Event], Iterator[Frame]], reader: Reader) -> None:
         self._live = reader.live
@@ -232,14 +232,14 @@ class _Ahead:
             for frame in frames(self._stop):
                 if not self._give(frame):
                     break
-        except BaseException as error:  # of any kind: it is the reader's to handle, who waits in another thread
+        except BaseException as error:  # of any kind: it is the reader's to handle, which waits in another thread
             self._error = error
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
     def _give(self, frame: Frame) -> bool:
-        """Puts a frame down for the reader; False where nobody will come for it."""
+        """Puts a frame down for the reader; False where it will not be fetched."""
         with self._changed:
             if self._live and len(self._ready) == AHEAD_LIVE:
                 self._ready.popleft()

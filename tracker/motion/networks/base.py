@@ -148,8 +148,8 @@ class TorchCore(Stateful):
     @torch.inference_mode()
     def step(self, slots: Ints, geometry: Floats, features: Floats | None) -> Floats:
         state = tuple(part[:, slots] for part in self.state)
-        look = None if features is None or np.isnan(features).all() else torch.from_numpy(features)[:, None]
-        hidden, state = self.network.hidden(torch.from_numpy(geometry)[:, None], look, state)
+        embedding = None if features is None or np.isnan(features).all() else torch.from_numpy(features)[:, None]
+        hidden, state = self.network.hidden(torch.from_numpy(geometry)[:, None], embedding, state)
         for part, new in zip(self.state, state, strict=True):
             part[:, slots] = new
         return np.asarray(hidden[:, 0].numpy())

@@ -1,7 +1,7 @@
 """What a similarity means, fitted on sequences with identities: the parameters of `similarity.Calibration`.
 
-Logistic regression on pairs of looks, those of one identity against those of two, at a range of gaps that weigh the
-same; at each gap both answers weigh the same, so that the odds are a likelihood ratio. Two identities count as
+Logistic regression on pairs of embeddings, those of one identity against those of two, at a range of gaps that weigh
+the same; at each gap both answers weigh the same, so that the odds are a likelihood ratio. Two identities count as
 different only if they were once seen in one frame: identities from a tracker may be one person under two numbers.
 """
 
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from tracker.appearance.similarity import Calibration
 from tracker.errors import DataError
-from tracker.evaluation.reid import Looks
+from tracker.evaluation.reid import Embeddings
 
 GAPS = 12
 LEAST_PAIRS = 50  # of one identity at a gap, for the gap to count
@@ -25,8 +25,8 @@ RIDGE = 1e-3  # keeps what the data does not say near its start
 Values = NDArray[np.float64]
 
 
-def pairs(seen: Looks, gap: int) -> tuple[Values, NDArray[np.bool_]]:
-    """Similarity of all pairs of looks `gap` frames apart and whether they are of one identity."""
+def pairs(seen: Embeddings, gap: int) -> tuple[Values, NDArray[np.bool_]]:
+    """Similarity of all pairs of embeddings `gap` frames apart and whether they are of one identity."""
     people, member = np.unique(seen.ids, return_inverse=True)
     frames, moment = np.unique(seen.frames, return_inverse=True)
     present = np.zeros((len(people), len(frames)), np.int64)
@@ -43,15 +43,15 @@ def pairs(seen: Looks, gap: int) -> tuple[Values, NDArray[np.bool_]]:
     return np.concatenate(similarity), np.concatenate(same)
 
 
-def fit(all_looks: Sequence[Looks]) -> Calibration:
-    """The calibration under which the pairs of `all_looks` are most likely.
+def fit(all_embeddings: Sequence[Embeddings]) -> Calibration:
+    """The calibration under which the pairs of `all_embeddings` are most likely.
 
     Raises:
         DataError: too few pairs of one identity or of two.
     """
     rows: list[Values] = []  # similarity, log(1 + seconds), same, weight
     moment: list[float] = []  # mean similarity of one identity at each sequence's shortest gap
-    for seen in all_looks:
+    for seen in all_embeddings:
         longest = int(np.ptp(seen.frames))
         step = int(np.diff(np.unique(seen.frames)).min()) if longest else 1
         before = len(rows)

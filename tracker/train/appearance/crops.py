@@ -1,7 +1,7 @@
 """Crops to learn appearance from: collected out of images, sequences and videos, and varied without end.
 
-Nothing here needs identities. A crop's identity can be changed (other colours, the legs of somebody else), which makes
-new people out of few, and its picture can be damaged the way a tracker meets it (box off, somebody in front, few
+Nothing here needs identities. A crop's identity can be changed (other colours, the legs of another one), which makes
+new people out of few, and its picture can be degraded the way a tracker meets it (box off, another person in front, few
 pixels, blur, compression), which must not change the feature.
 """
 
@@ -24,7 +24,7 @@ from tracker.structures import Floats, Image
 from tracker.system.images import read_image
 
 MARGIN = 0.15  # kept around a box on each side, of its size, so that boxes can be jittered
-CANVAS = 333  # height in pixels of what looks are taken from: 256 with the margin
+CANVAS = 333  # height in pixels of what views are taken from: 256 with the margin
 TALLEST = 384  # pixels a kept crop has at most
 SMALLEST = (24, 10)  # height and width in pixels below which there is nothing to learn from
 EVERY_S = 1.0  # seconds between the frames of a video that crops are taken from
@@ -155,12 +155,12 @@ def with_margin(image: Image, box: Floats) -> Image:
 
 
 class Variations:
-    """Random views of crops: `identity` makes somebody, `look` makes a picture of him as a tracker would take it.
+    """Random views of crops: `identity` makes a person, `view` a picture of it as a tracker would take it.
 
     Args:
         crops: what to draw from.
         rng: where the chance comes from.
-        erase: how often a rectangle of a damaged look is painted over.
+        erase: how often a rectangle of a degraded view is painted over.
         people: share of people among the crops drawn, where there are both people and other things.
     """
 
@@ -191,7 +191,7 @@ class Variations:
         return self.canvas(self._groups[group][self._rng.integers(len(self._groups[group]))])
 
     def identity(self) -> Image:
-        """A canvas with somebody on it: a crop as it is, recoloured, or with the lower part of another one."""
+        """A canvas with a person on it: a crop as it is, recoloured, or with the lower part of another one."""
         group = int(self._rng.choice(len(self._groups), p=self._shares))
         canvas = self._any(group)
         if self.chance(0.3):
@@ -211,11 +211,11 @@ class Variations:
             part[:] = cv2.LUT(part, _table(hue, saturation, value))
         return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR), np.uint8)
 
-    def look(self, canvas: Image, size: tuple[int, int], damaged: bool) -> Image:
-        """The canvas' inside at `size` (height, width): with a box off by up to 3 %, or `damaged` as in real life."""
-        canvas = self._behind_another(canvas) if damaged and self.chance(0.3) else canvas
-        image = self._boxed(canvas, 0.08 if damaged else 0.02)
-        if damaged:
+    def view(self, canvas: Image, size: tuple[int, int], degraded: bool) -> Image:
+        """The canvas' inside at `size` (height, width): with a box off by up to 3 %, or `degraded` as in real life."""
+        canvas = self._behind_another(canvas) if degraded and self.chance(0.3) else canvas
+        image = self._boxed(canvas, 0.08 if degraded else 0.02)
+        if degraded:
             image = self._relit(image) if self.chance(0.7) else image
             image = self._low_resolution(image) if self.chance(0.6) else image
             image = self._blurred(image) if self.chance(0.25) else image
@@ -233,7 +233,7 @@ class Variations:
         return canvas[top:bottom, left:right]
 
     def _behind_another(self, canvas: Image) -> Image:
-        """Somebody else over one side or the lower part."""
+        """Another person over one side or the lower part."""
         other = self._any(int(self._rng.integers(len(self._groups))))
         height, width = canvas.shape[:2]
         x = round(width * self._rng.uniform(0.45, 0.75)) * (1 if self.chance(0.5) else -1)

@@ -1,9 +1,9 @@
 """Distillation: a small, quick student reproduces a teacher's features of better pictures.
 
-The teacher sees a crop at its own input size and undamaged, the student the same crop with fewer pixels, with the box
-off, somebody in front, blur or compression (`crops.Variations`). The loss is the cosine distance, plus half of it after
-the teacher's mean is taken out (features of people have much in common; what tells them apart is the rest), plus the
-squared error of all pairs' similarities in the batch. No identities are needed.
+The teacher sees a crop at its own input size and not degraded, the student the same crop with fewer pixels, with the
+box off, another person in front, blur or compression (`crops.Variations`). The loss is the cosine distance, plus half
+of it after the teacher's mean is taken out (features of people have much in common; what tells them apart is the rest),
+plus the squared error of all pairs' similarities in the batch. No identities are needed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tracker.train.appearance.loop import embed, normalised
 from tracker.train.appearance.settings import CROPS_ASIDE, TrainConfig
 
 PAIR_WEIGHT, CENTRED_WEIGHT = 20.0, 0.5
-UNDAMAGED = 0.25  # share of each batch that the student, too, sees as it is
+INTACT = 0.25  # share of each batch that the student, too, sees as it is
 FEWEST = 4  # crops that anything can be learned from
 
 
@@ -53,19 +53,19 @@ class Distillation:
     ) -> None:
         if len(crops) < FEWEST:
             raise DataError(f"{len(crops)} crops are too few to learn from; give {FEWEST} or more")
-        master = load_weights(teacher)
-        self.start = load_weights(start) if start else master
+        teacher_weights = load_weights(teacher)
+        self.start = load_weights(start) if start else teacher_weights
         self.network = self.start.network().to(device)
         self.extra = nn.Module()
-        self._teacher = FoldedNet(master.network()).to(device)
-        self._sizes = (master.crop_size, config.crop_size)
+        self._teacher = FoldedNet(teacher_weights.network()).to(device)
+        self._sizes = (teacher_weights.crop_size, config.crop_size)
         self._batch = config.batch
         self._device = device
         order = np.random.default_rng(config.seed).permutation(len(crops))
         held = min(max(2, round((config.hold_out or CROPS_ASIDE) * len(crops))), len(crops) - 1)
         self._seen, unseen = ([crops[i] for i in part] for part in (order[held:], order[:held]))
         self.exam_labels: Tensor | None = None
-        self._exam_targets, self.exam_looks = self._views(unseen, np.random.default_rng(config.seed), 4 * config.batch)
+        self._exam_targets, self.exam_views = self._views(unseen, np.random.default_rng(config.seed), 4 * config.batch)
 
     def losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
         target, views = self._views(self._seen, rng, self._batch)
@@ -78,7 +78,7 @@ class Distillation:
         return {"loss": loss, "cosine": cosine, "centred": centred, "pairs": pairs}
 
     def exam(self, network: OmniScaleNet) -> dict[str, float]:
-        ours = embed(FoldedNet(network).to(self._device), self.exam_looks)
+        ours = embed(FoldedNet(network).to(self._device), self.exam_views)
         return {"held_out_cosine": float((ours * self._exam_targets).sum(1).mean())}
 
     def _views(self, crops: Sequence[Crop], rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
@@ -86,7 +86,7 @@ class Distillation:
         variations = Variations(crops, rng)
         teacher_size, student_size = self._sizes
         identities = [variations.identity() for _ in range(count)]
-        pictures = np.stack([variations.look(identity, teacher_size, damaged=False) for identity in identities])
-        views = [variations.look(who, student_size, i >= UNDAMAGED * count) for i, who in enumerate(identities)]
+        pictures = np.stack([variations.view(identity, teacher_size, degraded=False) for identity in identities])
+        views = [variations.view(identity, student_size, i >= INTACT * count) for i, identity in enumerate(identities)]
         target = embed(self._teacher, torch.from_numpy(pictures).to(self._device))
         return target.clone(), torch.from_numpy(np.stack(views)).to(self._device)  # a clone can be used in training

@@ -1,8 +1,8 @@
-"""Metric learning: crops with identities, and a network that puts looks of one identity near each other.
+"""Metric learning: crops with identities, and a network that puts embeddings of one identity near each other.
 
-Identities are classified (cross-entropy, smoothed labels) and, in each batch of some identities with some looks each,
-the least similar look of the same identity must be nearer than the most similar look of another (batch-hard triplets:
-Hermans, Beyer, Leibe: In Defense of the Triplet Loss, 2017). Looks are damaged as in distillation, and parts of
+Identities are classified (cross-entropy, smoothed labels) and, in each batch of some identities with some views each,
+the least similar view of the same identity must be nearer than the most similar view of another (batch-hard triplets:
+Hermans, Beyer, Leibe: In Defense of the Triplet Loss, 2017). Views are degraded as in distillation, and parts of
 them erased (Zhong et al., AAAI 2020); the classifier is thrown away.
 """
 
@@ -29,7 +29,7 @@ from tracker.train.appearance.crops import Crop, Variations, is_big, true_boxes,
 from tracker.train.appearance.loop import embed, normalised
 from tracker.train.appearance.settings import IDENTITIES_ASIDE, TrainConfig
 
-LOOKS = 4  # of each identity in a batch
+VIEWS = 4  # of each identity in a batch
 SMOOTHING, MARGIN = 0.1, 0.3
 
 
@@ -50,10 +50,10 @@ def collect_identities(paths: Sequence[Path]) -> list[Identity]:
     """
     found: list[Identity] = []
     for path in paths:
-        looks: dict[str, list[Crop]] = defaultdict(list)
+        by_name: dict[str, list[Crop]] = defaultdict(list)
         for name, crop in _labelled(path):
-            looks[name].append(crop)
-        several = [Identity(f"{path.name}/{name}", crops) for name, crops in sorted(looks.items()) if len(crops) > 1]
+            by_name[name].append(crop)
+        several = [Identity(f"{path.name}/{name}", crops) for name, crops in sorted(by_name.items()) if len(crops) > 1]
         if len(several) < 2:
             raise DataError(
                 f"{path} holds {len(several)} identities with two crops or more; give pictures named as in Market-1501 "
@@ -114,24 +114,24 @@ class MetricLearning:
         nn.init.normal_(classifier.weight, std=FEATURES**-0.5, generator=torch.Generator().manual_seed(config.seed))
         self.extra: nn.Module = classifier.to(device)
         self._size = config.crop_size
-        self._people = max(2, config.batch // LOOKS)
+        self._people = max(2, config.batch // VIEWS)
         self._device = device
         self._crops = [crop for identity in identities for crop in identity.crops]
         variations = Variations(self._crops, np.random.default_rng(config.seed))
-        self.exam_looks, self._labels = self._looks(unseen, range(len(unseen)), variations, 2 * LOOKS, False)
+        self.exam_views, self._labels = self._views(unseen, range(len(unseen)), variations, 2 * VIEWS, False)
         self.exam_labels: Tensor | None = self._labels
 
     def losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
         drawn = rng.permutation(len(self._seen))[: self._people].tolist()
-        looks, labels = self._looks(self._seen, drawn, Variations(self._crops, rng, erase=0.5), LOOKS, True)
-        features = self.network(normalised(looks))
+        views, labels = self._views(self._seen, drawn, Variations(self._crops, rng, erase=0.5), VIEWS, True)
+        features = self.network(normalised(views))
         classes = F.cross_entropy(self.extra(features), labels, label_smoothing=SMOOTHING)
         triplets = hardest_triplets(F.normalize(features), labels)
         return {"loss": classes + triplets, "classes": classes, "triplets": triplets}
 
     def exam(self, network: OmniScaleNet) -> dict[str, float]:
-        """Rank-1 and mAP of each look of the held-out identities against all others."""
-        features = embed(FoldedNet(network).to(self._device), self.exam_looks)
+        """Rank-1 and mAP of each view of the held-out identities against all others."""
+        features = embed(FoldedNet(network).to(self._device), self.exam_views)
         similarity = (features @ features.T).fill_diagonal_(-2)
         same = (self._labels[:, None] == self._labels).fill_diagonal_(False)
         right = same.gather(1, similarity.argsort(1, descending=True))[:, :-1].double()
@@ -139,17 +139,17 @@ class MetricLearning:
         average = (precision * right).sum(1) / right.sum(1)
         return {"rank1": float(right[:, 0].mean()), "map": float(average.mean())}
 
-    def _looks(
-        self, identities: Sequence[Identity], which: Sequence[int], variations: Variations, count: int, damaged: bool
+    def _views(
+        self, identities: Sequence[Identity], which: Sequence[int], variations: Variations, count: int, degraded: bool
     ) -> tuple[Tensor, Tensor]:
-        """`count` looks (at most one a crop in an exam) of each of `which` identities, and their labels."""
-        looks, labels = [], []
+        """`count` views (at most one a crop in an exam) of each of `which` identities, and their labels."""
+        views, labels = [], []
         for label in which:
-            for crop in variations.choose(identities[label].crops, count, repeat=damaged):
+            for crop in variations.choose(identities[label].crops, count, repeat=degraded):
                 canvas = variations.canvas(crop)
-                looks.append(variations.look(canvas, self._size, damaged and variations.chance(0.7)))
+                views.append(variations.view(canvas, self._size, degraded and variations.chance(0.7)))
                 labels.append(int(label))
-        return torch.from_numpy(np.stack(looks)).to(self._device), torch.tensor(labels, device=self._device)
+        return torch.from_numpy(np.stack(views)).to(self._device), torch.tensor(labels, device=self._device)
 
 
 def hardest_triplets(features: Tensor, labels: Tensor) -> Tensor:

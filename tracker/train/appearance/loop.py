@@ -25,7 +25,7 @@ from tracker.appearance.omniscale import MEAN_RGB, STD_RGB, FoldedNet, OmniScale
 from tracker.config import AppearanceConfig
 from tracker.datasets.mot import MotSequence
 from tracker.errors import UsageError
-from tracker.evaluation.reid import looks
+from tracker.evaluation.reid import embeddings
 from tracker.structures import Image
 from tracker.system.files import replace_file, writing
 from tracker.system.output_folder import claim
@@ -46,13 +46,13 @@ class Task(Protocol):
         network: what is trained and kept.
         extra: what is trained beside it and thrown away, such as a classifier.
         start: the weights that `network` began with.
-        exam_looks: (N, H, W, 3) crops that are never trained on. exam_labels: (N,) whose they are; None: unknown.
+        exam_views: (N, H, W, 3) crops that are never trained on. exam_labels: (N,) whose they are; None: unknown.
     """
 
     network: OmniScaleNet
     extra: nn.Module
     start: Weights
-    exam_looks: Tensor
+    exam_views: Tensor
     exam_labels: Tensor | None
 
     def losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -138,8 +138,8 @@ def train(
         state = {name: value.cpu() for name, value in average.state_dict().items()}
         result = Weights(state, config.crop_size, task.start.calibration)
         result.write(out / "appearance.safetensors")
-        features = embed(FoldedNet(average).to(task.exam_looks.device), task.exam_looks)
-        replace_file(out / "neighbours.jpg", neighbours(task.exam_looks, features, task.exam_labels))
+        features = embed(FoldedNet(average).to(task.exam_views.device), task.exam_views)
+        replace_file(out / "neighbours.jpg", neighbours(task.exam_views, features, task.exam_labels))
     return result
 
 
@@ -175,28 +175,28 @@ def _check_finite(network: nn.Module) -> None:
         raise diverged("weights are not finite")
 
 
-def neighbours(looks: Tensor, features: Tensor, labels: Tensor | None, rows: int = 12, columns: int = 7) -> bytes:
+def neighbours(crops: Tensor, features: Tensor, labels: Tensor | None, rows: int = 12, columns: int = 7) -> bytes:
     """A JPEG sheet: in each row a crop, and the others that are most alike, the most alike first.
 
     Where labels are known, a green frame says that it is the same identity, a red one that it is another.
     """
     similarity = (features @ features.T).fill_diagonal_(-2)
-    picked = torch.linspace(0, len(looks) - 1, min(rows, len(looks))).long().to(looks.device)
-    nearest = similarity[picked].topk(min(columns, len(looks) - 1)).indices
+    picked = torch.linspace(0, len(crops) - 1, min(rows, len(crops))).long().to(crops.device)
+    nearest = similarity[picked].topk(min(columns, len(crops) - 1)).indices
     sheet = []
     for query, others in zip(picked.tolist(), nearest.tolist(), strict=True):
-        tiles = [_framed(looks[query], (255, 255, 255))]
+        tiles = [_framed(crops[query], (255, 255, 255))]
         for other in others:
             same = None if labels is None else bool(labels[query] == labels[other])
             tiles.append(
-                _framed(looks[other], {None: (255, 255, 255), True: (60, 180, 60), False: (60, 60, 220)}[same])
+                _framed(crops[other], {None: (255, 255, 255), True: (60, 180, 60), False: (60, 60, 220)}[same])
             )
         sheet.append(np.hstack(tiles))
     return bytes(cv2.imencode(".jpg", np.vstack(sheet))[1])
 
 
-def _framed(look: Tensor, bgr: tuple[int, int, int]) -> Image:
-    picture = cv2.resize(look.cpu().numpy().astype(np.uint8), (64, 128))
+def _framed(crop: Tensor, bgr: tuple[int, int, int]) -> Image:
+    picture = cv2.resize(crop.cpu().numpy().astype(np.uint8), (64, 128))
     return np.asarray(cv2.copyMakeBorder(picture, 4, 4, 4, 4, cv2.BORDER_CONSTANT, value=bgr), np.uint8)
 
 
@@ -207,7 +207,7 @@ def calibrate(weights: Path, sequences: Sequence[MotSequence], device: str = "cp
         DataError: sequences without images or identities, or with too few of them.
     """
     embedder = Embedder(AppearanceConfig(model=str(weights)), device)
-    calibration = fit([looks(sequence, embedder, stride) for sequence in sequences])
+    calibration = fit([embeddings(sequence, embedder, stride) for sequence in sequences])
     calibrated = replace(load_weights(weights), calibration=calibration)
     calibrated.write(weights)
     return calibrated

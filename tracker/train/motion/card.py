@@ -43,10 +43,10 @@ def write_card(trainer: Trainer) -> Path:
         trainer.command,
         "```",
         "",
-        f"Seed {settings.seed}; {trainer.round} rounds of four steps; the weights of the best validation.",
+        f"Seed {settings.seed}; {trainer.iteration} iterations of four steps; the weights of the best validation.",
         "",
         *([] if trainer.set_aside else [f"No sequence was set aside: {NONE_ASIDE}.", ""]),
-        f"| on the sequences {'set aside' if trainer.set_aside else 'trained on'} (damaged like the training data) "
+        f"| on the sequences {'set aside' if trainer.set_aside else 'trained on'} (degraded like the training data) "
         "| this model | its filter alone |",
         "| --- | --- | --- |",
         f"| negative log-likelihood | {row['validation_loss']:.3f} | {row['filter_validation_loss']:.3f} |",
@@ -79,8 +79,8 @@ def write_card(trainer: Trainer) -> Path:
 def _appearance(data: TrainingTracks) -> str:
     """Where the features of these tracks were from, in a sentence."""
     simulated = "simulated in training, from the similarities of real features."
-    looks = np.cumsum(np.append(0, data.look >= 0))
-    shown = looks[data.first + data.length] > looks[data.first]
+    embedded = np.cumsum(np.append(0, data.embedding_row >= 0))
+    shown = embedded[data.first + data.length] > embedded[data.first]
     if not shown.any():
         return f"Appearance was {simulated}"
     filmed, read = len(np.unique(data.sequence[shown])), len(np.unique(data.sequence))
@@ -123,17 +123,17 @@ def plot(trainer: Trainer) -> list[Path]:
 
 def _curves(pyplot: Any, trainer: Trainer) -> Any:
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 3.5))
-    rounds = [row["round"] for row in trainer.rows]
+    iterations = [row["round"] for row in trainer.rows]
     for key, label in (
         ("loss", "training"),
         ("validation_loss", "validation"),
         ("filter_validation_loss", "filter alone"),
     ):
-        left.plot(rounds, [row[key] for row in trainer.rows], label=label)
+        left.plot(iterations, [row[key] for row in trainer.rows], label=label)
     for key, label in (("iou", "validation"), ("filter_iou", "filter alone")):
-        right.plot(rounds, [row[key] for row in trainer.rows], label=label)
-    left.set(xlabel="round", ylabel="negative log-likelihood")
-    right.set(xlabel="round", ylabel="mean IoU of forecasts")
+        right.plot(iterations, [row[key] for row in trainer.rows], label=label)
+    left.set(xlabel="iteration", ylabel="negative log-likelihood")
+    right.set(xlabel="iteration", ylabel="mean IoU of forecasts")
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend()

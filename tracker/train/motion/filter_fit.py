@@ -33,8 +33,8 @@ def fit_filter(sampler: WindowSampler, settings: MotionTraining) -> KalmanParame
     """The constants of the Kalman filter under which the true future is most likely, by gradient descent."""
     logs = {name: torch.tensor(values, dtype=torch.float64).log().requires_grad_() for name, values in START.items()}
     optimizer = torch.optim.Adam(logs.values(), lr=0.06)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.filter_rounds)
-    for number in range(settings.filter_rounds):
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.filter_iterations)
+    for number in range(settings.filter_iterations):
         rng = np.random.default_rng([settings.seed, 1, number])
         windows = sampler.draw(rng, 256, 24, settings.real)
         p = KalmanParameters(**{name: value.exp() for name, value in logs.items()})

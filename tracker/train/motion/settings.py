@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tracker.config import Settings, merged, read_yaml, setting
+from tracker.config import FORMER, Settings, merged, read_yaml, setting
+from tracker.system.renamed import renamed_fields
 from tracker.train.motion.augmentation import Augmentation
 
 NETWORKS = ("lstm", "rnn", "gru", "transformer")  # names in `motion.networks.registry`, which takes PyTorch to read
 
 
+@renamed_fields(FORMER)
 @dataclass(frozen=True)
 class MotionTraining(Settings):
     """Everything that decides what comes out, but for the data itself."""
@@ -19,8 +21,8 @@ class MotionTraining(Settings):
         "lstm", "the network; lstm is the one in use, the others are to compare it with", choices=NETWORKS
     )
     seed: int = setting(0, "where all chance comes from", 0)
-    rounds: int = setting(4000, "of four steps each, which is what --steps counts; 1000 take about five minutes", 1)
-    filter_rounds: int = setting(200, "steps of the search for the filter's constants", 1)
+    iterations: int = setting(4000, "of four steps each, which is what --steps counts; 1000 take about five minutes", 1)
+    filter_iterations: int = setting(200, "steps of the search for the filter's constants", 1)
     learning_rate: float = setting(2e-3, "learning rate at its highest; higher learns more and diverges sooner", 0, 1)
     weight_decay: float = setting(0.01, "share of the rate by which weights shrink in a step; higher forgets more", 0)
     warmup_steps: int = setting(100, "steps in which the rate rises", 0)
@@ -35,7 +37,7 @@ class MotionTraining(Settings):
     )
     long_steps: int = setting(60, "and the observations of each", 2)
     real: float = setting(0.25, "share of windows made of a detector's boxes where the data has them", 0, 1)
-    looks_every: int = setting(8, "one round in so many has appearance vectors", 1)
+    embeddings_every: int = setting(8, "one iteration in so many has appearance embeddings", 1)
     images: bool = setting(
         True, "appearance vectors are the network's where a sequence has images; else, and without, simulated"
     )

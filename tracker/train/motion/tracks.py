@@ -36,8 +36,8 @@ class TrainingTracks:
         xyxy: (M, 4) float32 true boxes in pixels; NaN where the object has none in the frame.
         detected: (M, 4) float32 boxes a real detector gave for it, NaN where none.
         scores: (M,) float32 their scores.
-        look: (M,) int64 row of `looks` that the true box has, -1 where none.
-        looks: (L, 512) float16 features of what the images show in the true boxes.
+        embedding_row: (M,) int64 row of `embeddings` that the true box has, -1 where none.
+        embeddings: (L, 512) float16 features of what the images show in the true boxes.
         first: (R,) int64 row of each track's first frame.
         length: (R,) int64 rows of each track.
         fps: (R,) float64 frames per second.
@@ -52,8 +52,8 @@ class TrainingTracks:
     xyxy: NDArray[np.float32]
     detected: NDArray[np.float32]
     scores: NDArray[np.float32]
-    look: NDArray[np.int64]
-    looks: NDArray[np.float16]
+    embedding_row: NDArray[np.int64]
+    embeddings: NDArray[np.float16]
     first: NDArray[np.int64]
     length: NDArray[np.int64]
     fps: NDArray[np.float64]
@@ -95,7 +95,7 @@ def read_tracks(
         first_half: names of sequences of which only frames 1 to n/2 + 1 are read (MOT17's usual training half).
         familiar: names of sequences whose det/det.txt is of a detector that was trained on their images.
         remark: called with a sentence for each thing that is wrong or was skipped.
-        describe: gives the looks, of the sequences that have images.
+        describe: gives the embeddings, of the sequences that have images.
 
     Raises:
         DataError: a root without sequences, a file that cannot be read, or no track at all.
@@ -120,11 +120,11 @@ def read_tracks(
     for one, other in same_videos(framed):
         remark(f"{one.folder} and {other.folder} are the same video; make sure that neither is used to validate")
     known = [any(fnmatch(part[4].name, pattern) for pattern in familiar) for part in parts]
-    looks = [_looks(*part, describe, remark) for part in framed]
-    return _joined(parts, looks, groups, known, tuple(map(str, roots)))
+    embeddings = [_embeddings(*part, describe, remark) for part in framed]
+    return _joined(parts, embeddings, groups, known, tuple(map(str, roots)))
 
 
-def _looks(
+def _embeddings(
     sequence: MotSequence,
     xyxy: NDArray[np.float32],
     frames: NDArray[np.int64],
@@ -132,21 +132,21 @@ def _looks(
     remark: Callable[[str], None],
 ) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
     """Of one sequence's M rows: (M,) which feature each has, -1 for none, and the (L, 512) features."""
-    look = np.full(len(xyxy), -1, np.int64)
+    embedding_row = np.full(len(xyxy), -1, np.int64)
     images = sequence.images() if describe else []
     boxed = np.flatnonzero(np.isfinite(xyxy[:, 0]) & (frames <= len(images)))
     if describe is None or not len(boxed):
-        return look, np.zeros((0, FEATURE_SIZE), np.float16)
-    remark(f"{sequence.name} has images: the looks of its {len(boxed)} boxes are taken from them")
+        return embedding_row, np.zeros((0, FEATURE_SIZE), np.float16)
+    remark(f"{sequence.name} has images: the embeddings of its {len(boxed)} boxes are taken from them")
     numbers, groups = by_frame(frames[boxed])
     features = [
         describe(read_image(images[number - 1]), xyxy[boxed[rows]]).astype(np.float16)
         for number, rows in zip(numbers.tolist(), groups, strict=True)
     ]
-    looks = np.concatenate(features)
-    seen = ~np.isnan(looks[:, 0])
-    look[boxed[np.concatenate(groups)[seen]]] = np.arange(seen.sum())
-    return look, looks[seen]
+    embeddings = np.concatenate(features)
+    seen = ~np.isnan(embeddings[:, 0])
+    embedding_row[boxed[np.concatenate(groups)[seen]]] = np.arange(seen.sum())
+    return embedding_row, embeddings[seen]
 
 
 def _read_sequence(sequence: MotSequence, last: int, remark: Callable[[str], None]) -> Part | None:
@@ -221,9 +221,9 @@ def _frames(part: Part) -> NDArray[np.int64]:
 
 
 def same_videos(
-    parts: Sequence[tuple[MotSequence, NDArray[Any], NDArray[np.int64]]], looks: int = 5
+    parts: Sequence[tuple[MotSequence, NDArray[Any], NDArray[np.int64]]], checks: int = 5
 ) -> list[tuple[MotSequence, MotSequence]]:
-    """Pairs of sequences that show the same video: their boxes agree in each of `looks` frames both have boxes in.
+    """Pairs of sequences that show the same video: their boxes agree in each of `checks` frames both have boxes in.
 
     Boxes are compared as shares of the frame, so a scaled copy is found too. Each part is a sequence, its boxes
     (M, 4) and their frame numbers (M,).
@@ -239,8 +239,8 @@ def same_videos(
     for i, (one, boxes_of) in enumerate(shares):
         for other, other_boxes_of in shares[i + 1 :]:
             common = sorted(boxes_of.keys() & other_boxes_of.keys())
-            chosen = common[:: max(1, (len(common) - 1) // (looks - 1))][:looks]
-            if len(chosen) == looks and all(_agree(boxes_of[f], other_boxes_of[f]) for f in chosen):
+            chosen = common[:: max(1, (len(common) - 1) // (checks - 1))][:checks]
+            if len(chosen) == checks and all(_agree(boxes_of[f], other_boxes_of[f]) for f in chosen):
                 found.append((one, other))
     return found
 
@@ -253,13 +253,13 @@ def _agree(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 def _joined(
     parts: Sequence[Part],
-    looks: Sequence[tuple[NDArray[np.int64], NDArray[np.float16]]],
+    embeddings: Sequence[tuple[NDArray[np.int64], NDArray[np.float16]]],
     groups: Sequence[int],
     familiar: Sequence[bool],
     names: tuple[str, ...],
 ) -> TrainingTracks:
     offsets = np.cumsum([0, *(len(part[0]) for part in parts)])
-    before = np.cumsum([0, *(len(features) for _, features in looks)])
+    before = np.cumsum([0, *(len(features) for _, features in embeddings)])
     tracks = [len(part[3]) for part in parts]
 
     def per_track(values: Sequence[Any], dtype: Any) -> NDArray[Any]:
@@ -270,10 +270,13 @@ def _joined(
         xyxy=np.concatenate([part[0] for part in parts]),
         detected=np.concatenate([part[1] for part in parts]),
         scores=np.concatenate([part[2] for part in parts]),
-        look=np.concatenate(
-            [np.where(look < 0, -1, look + n) for (look, _), n in zip(looks, before[:-1], strict=True)]
+        embedding_row=np.concatenate(
+            [
+                np.where(embedding_row < 0, -1, embedding_row + n)
+                for (embedding_row, _), n in zip(embeddings, before[:-1], strict=True)
+            ]
         ),
-        looks=np.concatenate([features for _, features in looks]),
+        embeddings=np.concatenate([features for _, features in embeddings]),
         first=np.concatenate([part[3][:, 0] + offset for part, offset in zip(parts, offsets[:-1], strict=True)]),
         length=np.concatenate([part[3][:, 1] for part in parts]),
         fps=per_track([part[4].fps for part in parts], np.float64),

@@ -1,9 +1,9 @@
 """Training of the motion model: the filter by likelihood first, then the network that corrects it.
 
-Both see the same damaged windows (`windows.py`) and lower the same loss: the negative log-likelihood, under a Laplace
-distribution, of where the object truly is from one frame to two seconds later. Rounds of short windows take turns with
-rounds of long ones, in which the state is carried from chunk to chunk (truncated backpropagation through time, Williams
-& Peng, 1990). Every round has its own random generator, so a run that was stopped goes on bit for bit.
+Both see the same degraded windows (`windows.py`) and lower the same loss: the negative log-likelihood, under a Laplace
+distribution, of where the object truly is from one frame to two seconds later. Iterations of short windows take turns
+with iterations of long ones, in which the state is carried from chunk to chunk (truncated backpropagation through time,
+Williams & Peng, 1990). Every iteration has its own random generator, so a run that was stopped goes on bit for bit.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from tracker.appearance.embedder import Embedder
 from tracker.boxes import cxcywh_to_xyxy, paired_iou
+from tracker.config import FORMER
 from tracker.errors import UsageError, WeightsError
 from tracker.motion.head import corrected
 from tracker.motion.kalman import KalmanParameters
@@ -83,10 +84,10 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
-        self.round, self.best_loss, self.waited = 0, math.inf, 0
+        self.iteration, self.best_loss, self.waited = 0, math.inf, 0
         self.rows: list[dict[str, float]] = []
-        self._losses: list[float] = []  # of the rounds since the last row
-        self._saved = 0  # rounds, in the checkpoint
+        self._losses: list[float] = []  # of the iterations since the last row
+        self._saved = 0  # iterations, in the checkpoint
         self._say = say
         self._board: Any = None
         if resume:
@@ -106,52 +107,52 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        return self.round >= self.settings.rounds or self.waited >= self.settings.patience
+        return self.iteration >= self.settings.iterations or self.waited >= self.settings.patience
 
     def run(self, progress: Callable[[int], None] = lambda _: None) -> Iterator[dict[str, float]]:
         """Trains to the end; yields a row of the curves at every validation, after writing the checkpoint.
 
-        `progress` is called with the number of rounds done after each. An interruption takes effect at the end of a
-        round and leaves a checkpoint of it.
+        `progress` is called with the number of iterations done after each. An interruption takes effect at the end of
+        an iteration and leaves a checkpoint of it.
 
         Raises:
             UsageError: the training diverges; the last checkpoint and older weights stay.
         """
         seconds = sum(row["seconds"] for row in self.rows[-1:])
         began = time.perf_counter() - seconds
-        with ThreadPoolExecutor(1, "windows") as drawer:  # of the next round while this one is learned from
-            coming = drawer.submit(self._draw, self.round)
+        with ThreadPoolExecutor(1, "windows") as drawer:  # of the next iteration while this one is learned from
+            coming = drawer.submit(self._draw, self.iteration)
             try:
                 while not self.finished:
-                    batch, coming = coming.result(), drawer.submit(self._draw, self.round + 1)
+                    batch, coming = coming.result(), drawer.submit(self._draw, self.iteration + 1)
                     with undisturbed():
-                        self._losses.append(self._round(batch))
-                        self.round += 1
+                        self._losses.append(self._iterate(batch))
+                        self.iteration += 1
                         row = {}
-                        if self.round % self.settings.validate_every == 0 or self.finished:
+                        if self.iteration % self.settings.validate_every == 0 or self.finished:
                             row = self._row(began)
                             self._keep(row)
-                    progress(self.round)
+                    progress(self.iteration)
                     if row:
                         yield row
             except (KeyboardInterrupt, GeneratorExit):
-                if self.rank == 0 and self.round > self._saved:
+                if self.rank == 0 and self.iteration > self._saved:
                     self._save()
-                    self._say(f"stopped after round {self.round}; go on with --resume")
+                    self._say(f"stopped after iteration {self.iteration}; go on with --resume")
                 raise
 
     def _row(self, began: float) -> dict[str, float]:
         """A row of the curves."""
-        row = {"round": float(self.round), "loss": float(np.mean(self._losses)), **self.validate()}
+        row = {"round": float(self.iteration), "loss": float(np.mean(self._losses)), **self.validate()}
         if not math.isfinite(row["validation_loss"]):
-            raise diverged(f"the validation loss after round {self.round} is {row['validation_loss']}")
-        row |= {"learning_rate": self._rate(4 * self.round), "seconds": time.perf_counter() - began}
+            raise diverged(f"the validation loss after iteration {self.iteration} is {row['validation_loss']}")
+        row |= {"learning_rate": self._rate(4 * self.iteration), "seconds": time.perf_counter() - began}
         self._losses.clear()
         return row
 
-    def _round(self, batch: Batch) -> float:
-        """Four optimiser steps on the windows drawn for this round."""
-        s, number = self.settings, self.round
+    def _iterate(self, batch: Batch) -> float:
+        """Four optimiser steps on the windows drawn for this iteration."""
+        s, number = self.settings, self.iteration
         losses = []
         state = None
         if number % 2 == 0:
@@ -160,7 +161,7 @@ class Trainer:
             parts = [(slice(None), slice(i * s.long_steps, (i + 1) * s.long_steps)) for i in range(4)]
         for i, (tracks, steps) in enumerate(parts):
             part = batch.part(tracks, steps)
-            count = part.weight.sum().clamp(min=1)  # the end of a long round may find every track over
+            count = part.weight.sum().clamp(min=1)  # the end of a long iteration may find every track over
             mine = part.part(slice(self.rank, None, self.world), slice(None))
             for group in self.optimizer.param_groups:
                 group["lr"] = self._rate(4 * number + i)
@@ -172,7 +173,7 @@ class Trainer:
             loss.backward()  # type: ignore[no-untyped-call]
             losses.append(float(self._shared(loss.detach())))
             if not math.isfinite(losses[-1]):
-                raise diverged(f"the loss in round {number + 1} is {losses[-1]}")
+                raise diverged(f"the loss in iteration {number + 1} is {losses[-1]}")
             nn.utils.clip_grad_norm_(self.network.parameters(), s.clip)
             self.optimizer.step()
             with torch.no_grad():
@@ -181,12 +182,12 @@ class Trainer:
         return float(np.mean(losses))
 
     def _draw(self, number: int) -> Batch:
-        """The windows of a round, the same whenever they are drawn: many short ones, or fewer long ones."""
+        """The windows of an iteration, the same whenever they are drawn: many short ones, or fewer long ones."""
         s = self.settings
         rng = np.random.default_rng([s.seed, 2, number])
-        looks = number % (2 * s.looks_every) in (s.looks_every - 1, s.looks_every)  # a short and a long round
+        embedded = number % (2 * s.embeddings_every) in (s.embeddings_every - 1, s.embeddings_every)  # short, long
         size = (s.long_windows, 4 * s.long_steps) if number % 2 else (4 * s.short_windows, s.short_steps)
-        return Batch.of(self.sampler.draw(rng, *size, s.real, looks), self.filter, self.device)
+        return Batch.of(self.sampler.draw(rng, *size, s.real, embedded), self.filter, self.device)
 
     def _shared(self, loss: Tensor) -> Tensor:
         """Sums gradients and loss over the processes, of which each has a share of the windows."""
@@ -197,7 +198,7 @@ class Trainer:
 
     def _rate(self, step: int) -> float:
         """Learning rate: a linear start, half a cosine, and a linear end where that is not over (Hu et al., 2024)."""
-        s, total = self.settings, 4 * self.settings.rounds
+        s, total = self.settings, 4 * self.settings.iterations
         cosine = 0.5 * (1 + math.cos(math.pi * min(step / (s.decay * total), 1)))
         end = min(1, (total - step) / (s.cooldown * total)) if s.cooldown else 1
         return s.learning_rate * min(1, (step + 1) / (s.warmup_steps + 1)) * cosine * end
@@ -258,7 +259,7 @@ class Trainer:
             "best": self.best,
             "optimizer": self.optimizer.state_dict(),
             "filter": {name: torch.as_tensor(value) for name, value in self.filter.to_tensors().items()},
-            "round": self.round,
+            "round": self.iteration,
             "best_loss": self.best_loss,
             "waited": self.waited,
             "rows": self.rows,
@@ -266,7 +267,7 @@ class Trainer:
             "settings": json.dumps(self._made_with()),
         }
         write(self.folder / LATEST, state)
-        self._saved = self.round
+        self._saved = self.iteration
 
     def _made_with(self) -> dict[str, Any]:
         """What a training that goes on has to have in common with its checkpoint."""
@@ -278,23 +279,24 @@ class Trainer:
         state = read(checkpoint, self.device)
         try:
             then, done = dict(json.loads(state["settings"])), int(state["round"])
+            then = {FORMER.get(name, name): value for name, value in then.items()}
         except (KeyError, TypeError, ValueError) as error:
             raise damaged(checkpoint) from error
         then = _flat(MotionTraining()) | then  # what could not be chosen yet was what is the default now
-        same_settings(checkpoint, then, self._made_with(), free=["rounds", "patience", "licences"])
+        same_settings(checkpoint, then, self._made_with(), free=["iterations", "patience", "licences"])
         try:
             self.network.load_state_dict(state["network"])
             self.average, self.best = state["average"], state["best"]
             self.optimizer.load_state_dict(state["optimizer"])
             constants = {name: value.cpu().numpy() for name, value in state["filter"].items()}
             self.filter = KalmanParameters.from_tensors(constants)
-            self.round = self._saved = done
+            self.iteration = self._saved = done
             self.best_loss, self.waited = state["best_loss"], state["waited"]
             self.rows, self._losses = state["rows"], state["losses"]
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, WeightsError) as error:
             raise damaged(checkpoint) from error
         validated = bool(self.rows) and self.rows[-1]["round"] == done
-        if done > self.settings.rounds or (done == self.settings.rounds and not validated):
+        if done > self.settings.iterations or (done == self.settings.iterations and not validated):
             raise UsageError(f"{checkpoint} has {4 * done} steps behind it; give more, or start without --resume")
 
     def save(self) -> Path:

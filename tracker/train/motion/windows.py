@@ -92,7 +92,7 @@ class WindowSampler:
         return np.asarray(weight / max(weight.sum(), 1), np.float64)
 
     def draw(
-        self, rng: np.random.Generator, windows: int, steps: int, real: float = 0.25, looks: bool = False
+        self, rng: np.random.Generator, windows: int, steps: int, real: float = 0.25, embeddings: bool = False
     ) -> Windows:
         """`windows` of up to `steps` observations, a share `real` of them from detections where there are any."""
         n_real = int(rng.binomial(windows, real)) if len(self._usable[1]) else 0
@@ -137,18 +137,18 @@ class WindowSampler:
             target=draft.target,
             horizon_s=draft.horizon_s.astype(np.float32),
             target_valid=target_valid,
-            features=self._features(rng, row, draft.swapped) if looks else None,
+            features=self._features(rng, row, draft.swapped) if embeddings else None,
         )
 
     def _features(self, rng: np.random.Generator, row: NDArray[Any], swapped: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """(B, T, 512) looks at `row` (B, T), some missing; those of the next window's object where swapped."""
+        """(B, T, 512) embeddings at `row` (B, T), some missing; those of the next window's object where swapped."""
         features = simulated_features(swapped, self.augmentation, rng)
-        look = self.tracks.look[row]
-        own = np.flatnonzero((look >= 0).any(axis=1))
+        embedding_row = self.tracks.embedding_row[row]
+        own = np.flatnonzero((embedding_row >= 0).any(axis=1))
         if len(own):
-            shown = np.where(swapped, np.roll(look, 1, axis=0), look)[own]
+            shown = np.where(swapped, np.roll(embedding_row, 1, axis=0), embedding_row)[own]
             missing = np.isnan(features[own, :, 0]) | (shown < 0)
-            features[own] = np.where(missing[..., None], np.nan, self.tracks.looks[shown])
+            features[own] = np.where(missing[..., None], np.nan, self.tracks.embeddings[shown])
         return features
 
     def _chosen(self, rng: np.random.Generator, kind: int, windows: int, steps: int) -> NDArray[np.int64]:

@@ -1,9 +1,9 @@
-"""Who is known again? Twelve people leave, twelve strangers pass, the twelve come back elsewhere in another order.
+"""Re-identification: twelve people leave, twelve strangers pass, the twelve come back elsewhere in another order.
 
 Counts the old ids that are given back against those that are given to the wrong one (a stranger, or another of the
-twelve), by how long they were away and by `association.return_odds`. All is generated, with looks of three kinds:
+twelve), by how long they were away and by `association.reid_odds`. All is generated, with appearance of three kinds:
 
-clean       looks of one person have cosine .75, those of two about 0;
+clean embeddings of one person have cosine .75, those of two about 0;
 statistics  similarities as the embedded network has them on PETS09-S2L1 (docs/appearance.md): between people .53
             +- .09, of one person .88 after 0.4 s, falling to .72 +- .10;
 crops       pictures of people of a sequence with identities (the earlier half of a track leaves, the later half
@@ -11,7 +11,7 @@ crops       pictures of people of a sequence with identities (the earlier half o
             160 pixels and looked at by the embedded network. They change for as long as their clip is, not the
             gap.
 
-python scripts/studies/returns.py OUT --people people --strangers coco256
+python scripts/studies/reidentification.py OUT --people people --strangers coco256
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from options import study
 from tracker import Config, Detections, Tracker
 from tracker.appearance.embedder import Embedder
-from tracker.boxes import covered_fraction, tlwh_to_xyxy
+from tracker.boxes import occluded_fraction, tlwh_to_xyxy
 from tracker.datasets.mot import CLASS, FRAME, HEIGHT, ID, LEFT, MotSequence
 from tracker.system.images import read_image
 from tracker.train.appearance.crops import collect
@@ -39,26 +39,26 @@ GAPS_S = (5.0, 20.0, 62.0, 240.0)  # 62 s are 1,860 frames
 ODDS = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0)  # 1 is the default
 DEFAULT_ODDS = 1.0
 GIVEN_UP_S = 1.7  # after which motion has lost everybody
-LOOKS = 10  # kept of each half of a track
+EMBEDDINGS = 10  # kept of each half of a track
 SINGLE = 36  # strangers from the folder to draw from
 
 Vectors = NDArray[np.float64]
-Looks = Callable[[int, float], Vectors]  # person (from PEOPLE on: strangers) and time -> how it looks then
+Appearance = Callable[[int, float], Vectors]  # person (from PEOPLE on: strangers) and time -> how it looks then
 
 
-def clean(rng: np.random.Generator) -> Looks:
+def clean(rng: np.random.Generator) -> Appearance:
     """Cosine .75 within, about 0 between."""
     people = _unit(rng.normal(size=(2 * PEOPLE, 512)))
     return lambda who, _: np.sqrt(0.75) * people[who] + np.sqrt(0.25) * _unit(rng.normal(size=512))
 
 
-def statistics(rng: np.random.Generator) -> Looks:
+def statistics(rng: np.random.Generator) -> Appearance:
     """What all people share, a person's own, what changes within seconds, and what each picture adds."""
     axes = np.linalg.qr(rng.normal(size=(512, 28)))[0].T
     shared, own = axes[0], _unit(rng.normal(size=(2 * PEOPLE, 27)))
     drift, since = _unit(rng.normal(size=(2 * PEOPLE, 27))), np.zeros(2 * PEOPLE)
 
-    def look(who: int, time_s: float) -> Vectors:
+    def embedding(who: int, time_s: float) -> Vectors:
         kept = np.exp(-(time_s - since[who]) / 3)
         drift[who] = kept * drift[who] + np.sqrt(1 - kept**2) * _unit(rng.normal(size=27))
         since[who] = time_s
@@ -66,7 +66,7 @@ def statistics(rng: np.random.Generator) -> Looks:
         parts = np.sqrt(0.42) * own[who] + np.sqrt(0.32) * drift[who] + np.sqrt(0.26) * picture
         return _unit(np.sqrt(0.53) * shared + np.sqrt(0.47) * parts @ axes[1:])
 
-    return look
+    return embedding
 
 
 class Crops:
@@ -80,34 +80,34 @@ class Crops:
         for number in range(1, len(images) + 1, 6):
             rows = truth[(truth[:, FRAME] == number) & (truth[:, CLASS] == 1)]
             boxes = tlwh_to_xyxy(rows[:, LEFT : HEIGHT + 1])
-            covered = covered_fraction(boxes, boxes) - np.eye(len(boxes))
+            occluded = occluded_fraction(boxes, boxes) - np.eye(len(boxes))
             image = read_image(images[number - 1])
-            for row, box, cover in zip(rows, np.maximum(boxes, 0).astype(int), covered.max(axis=1), strict=True):
-                if cover < 0.3 and box[3] - box[1] > 60:
+            for row, box, occlusion in zip(rows, np.maximum(boxes, 0).astype(int), occluded.max(axis=1), strict=True):
+                if occlusion < 0.3 and box[3] - box[1] > 60:
                     pictures.setdefault(int(row[ID]), []).append(image[box[1] : box[3], box[0] : box[2]])
         self.known = [self._halves(p, rng) for p in pictures.values() if len(p) * 6 / sequence.fps >= 2]
         single = [crop.image for crop in collect([strangers]) if crop.person and crop.image.shape[0] > 120]
         self.single = [self._pasted([single[i]], rng) for i in rng.permutation(len(single))[:SINGLE]]
 
-    def __call__(self, rng: np.random.Generator) -> Looks:
+    def __call__(self, rng: np.random.Generator) -> Appearance:
         """Twelve of the people of the sequence. The rest of its tracks may be of the same people: no strangers."""
         order = rng.permutation(len(self.known))
         others = [self.single[i] for i in rng.permutation(len(self.single))[:PEOPLE]]
 
-        def look(who: int, time_s: float) -> Vectors:
-            looks = self.known[order[who]][int(time_s > SEEN / FPS)] if who < PEOPLE else others[who - PEOPLE]
-            return looks[rng.integers(len(looks))]
+        def embedding(who: int, time_s: float) -> Vectors:
+            embeddings = self.known[order[who]][int(time_s > SEEN / FPS)] if who < PEOPLE else others[who - PEOPLE]
+            return embeddings[rng.integers(len(embeddings))]
 
-        return look
+        return embedding
 
     def _halves(self, pictures: list[NDArray[np.uint8]], rng: np.random.Generator) -> tuple[Vectors, Vectors]:
         middle = len(pictures) // 2
         return self._pasted(pictures[:middle], rng), self._pasted(pictures[middle:], rng)
 
     def _pasted(self, pictures: list[NDArray[np.uint8]], rng: np.random.Generator) -> Vectors:
-        """Features (LOOKS, 512) of pictures in empty frames, boxes off by some percent as a detector's are."""
+        """Features (EMBEDDINGS, 512) of pictures in empty frames, boxes off by some percent as a detector's are."""
         features = []
-        for picture in (pictures[i] for i in rng.integers(0, len(pictures), LOOKS)):
+        for picture in (pictures[i] for i in rng.integers(0, len(pictures), EMBEDDINGS)):
             height = int(np.exp(rng.uniform(np.log(60), np.log(160))))
             width = max(8, round(height * picture.shape[1] / picture.shape[0]))
             frame = np.full((height + 80, width + 80, 3), rng.integers(60, 200), np.uint8)
@@ -121,9 +121,9 @@ def _unit(rows: Vectors) -> Vectors:
     return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True))
 
 
-def story(looks: Looks, gap_s: float, odds: float, rng: np.random.Generator) -> tuple[int, int, int]:
+def story(appearance: Appearance, gap_s: float, odds: float, rng: np.random.Generator) -> tuple[int, int, int]:
     """Old ids given back, given to a stranger, and given to another of the twelve."""
-    tracker = Tracker(Config().override({"association": {"return_odds": odds}}))
+    tracker = Tracker(Config().override({"association": {"reid_odds": odds}}))
 
     def ids(who: list[int], start_s: float) -> NDArray[np.int64]:
         """The ids of these people, who stand side by side, at the end of the time they are seen for."""
@@ -131,7 +131,7 @@ def story(looks: Looks, gap_s: float, odds: float, rng: np.random.Generator) -> 
             time_s = start_s + step / FPS
             left = 90.0 * np.arange(len(who)) + rng.normal(0, 1, len(who))
             boxes = np.stack([left, np.full(len(who), 100), left + 40, np.full(len(who), 200)], axis=1)
-            features = np.stack([looks(i, time_s) for i in who])
+            features = np.stack([appearance(i, time_s) for i in who])
             tracks = tracker.update(None, Detections(boxes, features=features), time_s=time_s)
         tracker.update(None, Detections.empty(), time_s=time_s + 1 / FPS)
         given = np.zeros(len(who), np.int64)
@@ -155,7 +155,7 @@ def story(looks: Looks, gap_s: float, odds: float, rng: np.random.Generator) -> 
 
 
 def plot(result: dict[str, dict[str, list[dict[str, float]]]], path: Path) -> None:
-    """Kept against wrongly given, a panel a kind of looks, a line a gap; a ring where the default stands."""
+    """Kept against wrongly given, a panel a kind of appearance, a line a gap; a ring where the default stands."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 3.6), layout="constrained")
@@ -181,7 +181,7 @@ def main(
     trials: Annotated[int, typer.Option(min=1, help="Repetitions with other chance.")] = 5,
 ) -> None:
     """Measure, print a table, and plot."""
-    kinds: dict[str, Callable[[np.random.Generator], Looks]] = {"clean": clean, "statistics": statistics}
+    kinds: dict[str, Callable[[np.random.Generator], Appearance]] = {"clean": clean, "statistics": statistics}
     if people and strangers:
         kinds["crops"] = Crops(people, strangers)
     result: dict[str, dict[str, list[dict[str, float]]]] = {}

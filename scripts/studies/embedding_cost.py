@@ -1,9 +1,9 @@
-"""Frames/s of `update` where every detection comes with a look, as `scripts/studies/accuracy.py` says it for boxes
-alone.
+"""Frames/s of `update` where every detection comes with an embedding, as `scripts/studies/accuracy.py` says it for
+boxes alone.
 
-    python scripts/studies/looks_cost.py SETS/mot17
+    python scripts/studies/embedding_cost.py SETS/mot17
 
-The looks are random: what they cost does not depend on whom they show, except that nobody is ever recognised.
+The embeddings are random: their cost does not depend on what they show, except that nothing is ever re-identified.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from tracker.jobs.sequences import Given, given, track_frames
 from tracker.structures import FEATURE_SIZE
 
 
-def with_looks(tracker: Tracker, sequence: MotSequence) -> Iterator[Given]:
+def with_embeddings(tracker: Tracker, sequence: MotSequence) -> Iterator[Given]:
     chance = np.random.default_rng(0)
     for frame in given(tracker, sequence):
-        looks = chance.standard_normal((len(frame.detections), FEATURE_SIZE)).astype(np.float32)
-        yield replace(frame, detections=frame.detections.with_features(looks))
+        embeddings = chance.standard_normal((len(frame.detections), FEATURE_SIZE)).astype(np.float32)
+        yield replace(frame, detections=frame.detections.with_features(embeddings))
 
 
 def main(roots: Sequences) -> None:
@@ -35,7 +35,7 @@ def main(roots: Sequences) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "tracks.txt"
         seconds = sum(
-            track_frames(tracker, with_looks(tracker, sequence), out, strict_online=True) for sequence in sequences
+            track_frames(tracker, with_embeddings(tracker, sequence), out, strict_online=True) for sequence in sequences
         )
     print(f"{sum(sequence.length for sequence in sequences) / seconds:.0f} frames/s")
 

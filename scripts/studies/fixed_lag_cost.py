@@ -1,6 +1,6 @@
-"""What it costs to tell frames half a second late: milliseconds of processor time a frame, by the number of tracks.
+"""What fixed-lag smoothing costs: milliseconds of processor time a frame, by the number of tracks.
 
-    python scripts/studies/hindsight_cost.py
+    python scripts/studies/fixed_lag_cost.py
 
 Generated: each track is seen in nine frames of ten, somewhere; the camera pans.
 """
@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from tracker import Config, Status, Tracks
-from tracker.smoothing.fixed_lag import Hindsight
+from tracker.smoothing.fixed_lag import FixedLagSmoother
 
 TRACKS = (10, 30, 100, 300)
 FRAMES, WARMUP = 300, 60
@@ -22,7 +22,7 @@ PAN = np.array([[1.0, 0, 2], [0, 1, 0]])
 def cost_ms(tracks: int) -> float:
     """Processor time a frame of so many tracks."""
     config, rng = Config(), np.random.default_rng(0)
-    wait: Hindsight[int] = Hindsight(config.bank.report_delay_s, config.offline)
+    smoother: FixedLagSmoother[int] = FixedLagSmoother(config.bank.report_delay_s, config.offline)
     spent = 0.0
     for frame in range(FRAMES):
         ids = np.flatnonzero(rng.random(tracks) < 0.9) + 1
@@ -34,7 +34,7 @@ def cost_ms(tracks: int) -> float:
             time_s=frame / 30, interval_s=1 / 30,
         )  # fmt: skip
         begun = time.process_time()
-        wait.push(frame, now, PAN)
+        smoother.push(frame, now, PAN)
         spent += (time.process_time() - begun) * (frame >= WARMUP)
     return 1000 * spent / (FRAMES - WARMUP)
 
