@@ -202,10 +202,8 @@ class Tracker(Stateful):
             found, given, names = self._detect(image, detections)
         with Timed(self.stage_seconds, "motion+association"):
             self._prepare(image, found)
-            gap, confidence = (
-                self._times.take(time_s),
-                self._confidence(found),
-            )  # taken: what failed until here left no trace
+            gap = self._times.take(time_s)  # taken: what failed until here left no trace
+            confidence = self._confidence(found)
             self._compensate(image, found, affine, time_s)
             tracks = self._predict(time_s, gap)
             motion = motion_similarity(tracks, found, self.config.association)
@@ -226,8 +224,7 @@ class Tracker(Stateful):
 
         Args:
             source: what to track. vid_stride: use every Nth frame.
-            fixed_lag: fixed-lag smoothing, as in files, half a second late (`smoothing/fixed_lag.py`); no tentative
-                rows.
+            fixed_lag: smoothed as in files, half a second late (`smoothing/fixed_lag.py`), without tentative rows.
         """
         from tracker.video.source import open_source
 
@@ -351,9 +348,8 @@ class Tracker(Stateful):
         self.decision = self.returns = None
         if self.keep_decision:
             ids = self._bank.ids(self._bank.live)
-            self.decision = decision_of(
-                ids, tracks, found, given, confidence, similarity, appearance, matches, settings
-            )
+            decided = ids, tracks, found, given, confidence, similarity, appearance, matches, settings
+            self.decision = decision_of(*decided)
         return matches
 
     def _appearance_odds(self, similarity: Floats, seconds: Floats, classes: Ints) -> Floats:

@@ -22,8 +22,7 @@ from hypothesis import strategies as st
 
 import tracker
 from tracker.errors import SourceError
-from tracker.system.image_size import believable, claimed_size, page_sizes
-from tracker.system.images import read_image
+from tracker.system.images import believable, claimed_size, page_sizes, read_image
 from tracker.video.source import open_source
 
 PACKAGE = Path(tracker.__file__).parent

@@ -163,7 +163,7 @@ def test_a_signal_in_the_middle_of_an_iteration_waits_for_its_end(data, tmp_path
 def test_a_hang_up_ends_the_command_as_ctrl_c_does(data, tmp_path, monkeypatch, capsys):
     """Amid the second round, which is done to its end."""
     (tmp_path / "tiny.yaml").write_text(
-        "rounds: 4\nfilter_rounds: 1\nvalidate_every: 3\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\n"
+        "iterations: 4\nfilter_iterations: 1\nvalidate_every: 3\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\n"
     )
     words = ["train", "motion", *map(str, data), "--config", str(tmp_path / "tiny.yaml"), "--device", "cpu"]
     words += ["--out", str(tmp_path / "out")]
@@ -173,11 +173,11 @@ def test_a_hang_up_ends_the_command_as_ctrl_c_does(data, tmp_path, monkeypatch, 
             signal.raise_signal(signal.SIGHUP)
         return whole(run, batch)
 
-    whole = Trainer._round
+    whole = Trainer._iterate
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_round", interrupted)
+        patch.setattr(Trainer, "_iterate", interrupted)
         code, said = ended(words, capsys)
-    assert code == 129 and "stopped after round 2; go on with --resume" in said
+    assert code == 129 and "stopped after iteration 2; go on with --resume" in said
     assert not (tmp_path / "out" / "motion.safetensors").exists()
     assert ended([*words, "--resume"], capsys)[0] == 0
     assert (tmp_path / "out" / "motion.safetensors").exists()
@@ -338,7 +338,7 @@ def test_the_command_leaves_weights_card_curves_and_pictures(data, tmp_path, cap
 
 def test_the_command_counts_steps_and_holds_out_names_and_a_share(data, tmp_path, capsys):
     settings = tmp_path / "small.yaml"
-    settings.write_text("filter_rounds: 1\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\nhold_out: [SEQ-1]\n")
+    settings.write_text("filter_iterations: 1\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\nhold_out: [SEQ-1]\n")
     words = ["train", "motion", *map(str, data), "--config", str(settings), "--device", "cpu", "--quiet"]
     notes = {}
     for name, steps in (("new", ["--steps", "5"]), ("old", ["--rounds", "2"])):

@@ -12,8 +12,7 @@ import numpy as np
 import PIL.Image
 
 from tracker.structures import Image
-from tracker.system.image_size import believable, claimed_size, page_sizes
-from tracker.system.images import check_size, quiet, read_image, unreadable
+from tracker.system.images import believable, check_size, claimed_size, page_sizes, quiet, read_image, unreadable
 
 _SINGLE = frozenset({".jpg", ".jpeg", ".bmp"})
 _PAGED = frozenset({".tif", ".tiff"})
