@@ -3,9 +3,12 @@
 import json
 import resource
 import socket
+import subprocess
+import sys
 import time
 import traceback
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 import torch
@@ -127,6 +130,12 @@ class TestCheckpoint:
                 yolo.load(tmp_path / "evil.pt")
             assert "a call of" in "".join(traceback.format_exception(refused.value))
         torch.nn.Linear(2, 2)  # made as ever
+
+    def test_it_may_be_the_first_thing_a_process_reads(self, tmp_path):
+        """Importing Ultralytics makes layers, too."""
+        torch.save({"model": yolo.load(EMBEDDED)[0]}, tmp_path / "people.pt")
+        code = "import sys; from pathlib import Path; from tracker.detection import yolo; yolo.load(Path(sys.argv[1]))"
+        subprocess.run([sys.executable, "-c", code, tmp_path / "people.pt"], cwd=Path(__file__).parents[2], check=True)
 
     def test_tensors_are_not_larger_than_the_file(self, tmp_path, architecture):
         network = deepcopy(yolo.load(EMBEDDED)[0])

@@ -21,7 +21,14 @@ from tracker.evaluation.reid import Embeddings
 from tracker.train.appearance.calibration import fit, pairs
 from tracker.train.appearance.crops import Crop, Variations, collect
 from tracker.train.appearance.distillation import Distillation
-from tracker.train.appearance.identities import MetricLearning, collect_identities, hardest_triplets, set_aside
+from tracker.train.appearance.identities import (
+    Identity,
+    MetricLearning,
+    collect_identities,
+    hardest_triplets,
+    set_aside,
+)
+from tracker.train.appearance.joint import Joint
 from tracker.train.appearance.loop import calibrate, neighbours, train
 from tracker.train.appearance.settings import TrainConfig
 from tracker.train.checkpoint import read
@@ -172,7 +179,7 @@ def test_a_checkpoint_of_other_settings_or_none_is_refused(crops: list[Crop], tm
         train(task, tmp_path / "none", SHORT, resume=True)
     assert not (tmp_path / "none").exists()
     train(task, tmp_path, SHORT)
-    with pytest.raises(UsageError, match=r"other settings \(batch 4 then, 6 now, seed 0 then, 1 now\)"):
+    with pytest.raises(UsageError, match=r"other settings \(batch 4 then, 6 now, seed 0 then, 1\.0 now\)"):
         train(task, tmp_path, replace(SHORT, seed=1, batch=6), resume=True)
     with pytest.raises(UsageError, match="4 steps behind it"):
         train(task, tmp_path, replace(SHORT, steps=3), resume=True)
@@ -361,6 +368,30 @@ def test_identities_are_learned(reid_folder: Path, tmp_path: Path) -> None:
     assert shown[-1]["rank1"] == 1  # the two people held out
 
 
+def test_identities_are_classified_by_direction_alone(reid_folder: Path) -> None:
+    task = MetricLearning(collect_identities([reid_folder]), SHORT)
+    features, labels = torch.randn(8, 512, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 4
+    before = task.loss(features, labels)
+    task.extra.weight.data *= 3
+    for name, value in task.loss(5 * features, labels).items():
+        torch.testing.assert_close(value, before[name])
+    at_their_identities = task.extra.weight.data[labels]
+    assert task.loss(at_their_identities, labels)["classes"] < before["classes"]
+
+
+def test_views_to_learn_from_are_mirrored_as_often_as_not_and_those_of_the_exam_never() -> None:
+    synthetic = np.zeros((120, 60, 3), np.uint8)
+    synthetic[:, 30:] = 255  # dark on the left, bright on the right
+    people = [Identity(str(name), [Crop(synthetic, True)] * 20) for name in range(8)]
+    task = MetricLearning(people, replace(SHORT, batch=64))
+    left, right = slice(None, 12), slice(20, None)  # columns of 32
+    views = torch.cat([task.batch(np.random.default_rng(seed))[0] for seed in range(4)]).double()
+    mirrored = views[:, :, left].mean((1, 2, 3)) > views[:, :, right].mean((1, 2, 3))
+    assert 0.3 < mirrored.double().mean() < 0.7
+    exam = task.exam_views.double()
+    assert (exam[:, :, left].mean((1, 2, 3)) < exam[:, :, right].mean((1, 2, 3))).all()
+
+
 def test_learning_from_identities_can_be_resumed(reid_folder: Path, tmp_path: Path) -> None:
     identities = collect_identities([reid_folder])
     whole = train(MetricLearning(identities, SHORT), tmp_path / "whole", SHORT)
@@ -438,6 +469,106 @@ def test_the_sheet_shows_each_crop_beside_its_nearest() -> None:
 def test_the_command_learns_from_identities_where_there_is_no_teacher(reid_folder: Path, tmp_path: Path) -> None:
     run(reid_folder, "--steps", 1, "--batch", 8, "--height", 64, "--device", "cpu", "--out", tmp_path / "out")
     assert "18 crops of 6 identities from market" in (tmp_path / "out" / "appearance.md").read_text()
+
+
+# Identities and a teacher at once
+
+
+def joint(crops: list[Crop], reid_folder: Path, **changes: float) -> Joint:
+    return Joint(crops, "", collect_identities([reid_folder]), replace(SHORT, **changes))
+
+
+def test_the_teacher_counts_by_its_weight(crops: list[Crop], reid_folder: Path) -> None:
+    def losses(weight: float) -> dict[str, float]:
+        task = joint(crops, reid_folder, distillation_weight=weight)
+        task.network.train()
+        return {name: float(value.detach()) for name, value in task.losses(np.random.default_rng(0)).items()}
+
+    none, one, four = (losses(weight) for weight in (0, 1, 4))
+    assert none["loss"] == pytest.approx(none["classes"] + none["triplets"])
+    assert one["loss"] > none["loss"] and one["cosine"] > 0
+    assert four["loss"] - none["loss"] == pytest.approx(4 * (one["loss"] - none["loss"]), rel=1e-4)
+
+
+def test_one_pass_sees_a_batch_of_which_a_third_is_the_teachers(crops: list[Crop], reid_folder: Path) -> None:
+    passes: list[torch.Tensor] = []
+    for some in (crops, [Crop(255 - crop.image, crop.person) for crop in crops]):
+        task = joint(some, reid_folder, batch=12)
+        task.network.register_forward_pre_hook(lambda _, inputs: passes.append(inputs[0]))
+        task.losses(np.random.default_rng(3))
+    assert [len(images) for images in passes] == [12, 12]
+    changed = (passes[0] != passes[1]).flatten(1).any(1)
+    assert changed.tolist() == [True] * 4 + [False] * 8
+
+
+def test_it_begins_with_the_embedded_weights_whoever_the_teacher_is(
+    crops: list[Crop], reid_folder: Path, tmp_path: Path
+) -> None:
+    embedded = load_weights()
+    other = {name: value + 0.01 for name, value in embedded.state.items()}
+    replace(embedded, state=other).write(tmp_path / "teacher.safetensors")
+    task = Joint(crops, tmp_path / "teacher.safetensors", collect_identities([reid_folder]), SHORT)
+    for name, value in embedded.network().state_dict().items():
+        assert torch.equal(task.network.state_dict()[name], value), name
+
+
+def test_people_are_learned_while_a_damaged_student_comes_back_to_its_teacher(
+    crops: list[Crop], reid_folder: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    embedded = load_weights()
+    state = {name: value.clone() for name, value in embedded.state.items()}
+    state["fc.0.weight"] += torch.randn_like(state["fc.0.weight"]) * state["fc.0.weight"].std()
+    replace(embedded, state=state).write(tmp_path / "student.safetensors")
+    config = TrainConfig(steps=20, batch=18, height=64, learning_rate=5e-3)
+    shown: list[dict[str, float]] = []
+    task = Joint(crops, "", collect_identities([reid_folder]), config, tmp_path / "student.safetensors")
+    train(task, tmp_path / "out", config, progress=lambda _, losses: shown.append(losses))
+    for name in ("classes", "cosine"):
+        first, last = (np.mean([row[name] for row in part]) for part in (shown[:5], shown[-5:]))
+        assert last < 0.9 * first, name
+    assert {"rank1", "map", "held_out_cosine"} <= shown[-1].keys()
+
+
+def test_what_was_interrupted_ends_as_it_would_have_and_only_as_the_same_lesson(
+    crops: list[Crop], reid_folder: Path, tmp_path: Path
+) -> None:
+    def interrupt(step: int, _: dict[str, float]) -> None:
+        if step == 3:
+            raise KeyboardInterrupt
+
+    whole = train(joint(crops, reid_folder), tmp_path / "whole", SHORT)
+    with pytest.raises(KeyboardInterrupt):
+        train(joint(crops, reid_folder), tmp_path / "parts", SHORT, progress=interrupt)
+    with pytest.raises(UsageError, match=r"other settings \(distillation_weight 4\.5 then, 1\.0 now\)"):
+        train(joint(crops, reid_folder), tmp_path / "parts", replace(SHORT, distillation_weight=1), resume=True)
+    with pytest.raises(WeightsError, match="not a checkpoint of this training"):
+        train(Distillation(crops, "", SHORT), tmp_path / "parts", SHORT, resume=True)
+    parts = train(joint(crops, reid_folder), tmp_path / "parts", SHORT, resume=True)
+    for name, value in whole.state.items():
+        assert torch.equal(value, parts.state[name]), name
+    assert (tmp_path / "whole/curves.csv").read_text() == (tmp_path / "parts/curves.csv").read_text()
+
+
+def test_the_command_takes_identities_beside_a_teacher(
+    yolo_folder: Path, reid_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load_weights().write(tmp_path / "teacher.safetensors")
+    beside = ("--teacher", tmp_path / "teacher.safetensors", "--identities", reid_folder)
+    options = ("--steps", 1, "--batch", 8, "--height", 64, "--device", "cpu", "--out", tmp_path / "out")
+    run(yolo_folder, *beside, "--distillation-weight", 2, *options)
+    card = (tmp_path / "out" / "appearance.md").read_text()
+    assert "6 crops (3 of people) from dataset, 18 crops of 6 identities from market" in card
+    assert "--identities market --distillation-weight 2 --teacher teacher.safetensors" in card
+    assert (tmp_path / "out" / "curves.csv").read_text().startswith("step,loss,classes,triplets,cosine,rank1,map,held")
+    for words, said in (
+        (("--identities", reid_folder), "--identities go beside a --teacher; give one, or the identities as DATA"),
+        (("--distillation-weight", 2), "--distillation-weight weighs a --teacher against --identities; give both"),
+        ((*beside, "--distillation-weight", 101), "--distillation-weight: distillation_weight is 101"),
+    ):
+        with pytest.raises(SystemExit) as left:
+            main([str(word) for word in ("train", "appearance", yolo_folder, *words, *options)])
+        assert left.value.code == 2 and f"error: {said}" in capsys.readouterr().err
 
 
 # Calibration

@@ -12,7 +12,7 @@ import typer
 from tracker.cli._options import option, overridden, renamed
 from tracker.config import Config
 from tracker.errors import UsageError
-from tracker.train.appearance.settings import CROPS_ASIDE, IDENTITIES_ASIDE, TrainConfig
+from tracker.train.appearance.settings import CROPS_ASIDE, IDENTITIES_ASIDE, TEACHERS_PART, TrainConfig
 from tracker.train.detector.settings import FineTuneConfig
 from tracker.train.motion.settings import MotionTraining
 
@@ -157,8 +157,16 @@ def appearance(
     teacher: Annotated[
         Path | None, typer.Option(help="OSNet x0.25 weights to reproduce. Without: learn from identities.")
     ] = None,
+    identities: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="With --teacher: folders of identities, as DATA without it, to learn to tell apart at the same time; "
+            f"one crop in {TEACHERS_PART} of a batch is then for the teacher; repeatable."
+        ),
+    ] = None,
     start: Annotated[
-        Path | None, typer.Option(help="Weights to begin with. Default: the teacher's, or the embedded ones.")
+        Path | None,
+        typer.Option(help="Weights to begin with. Default: the embedded ones; with a teacher alone, the teacher's."),
     ] = None,
     calibrate: Annotated[
         list[Path] | None,
@@ -168,6 +176,7 @@ def appearance(
     steps: Annotated[int | None, option(TrainConfig, "steps")] = None,
     batch: Annotated[int | None, option(TrainConfig, "batch")] = None,
     learning_rate: Annotated[float | None, option(TrainConfig, "learning_rate")] = None,
+    distillation_weight: Annotated[float | None, option(TrainConfig, "distillation_weight")] = None,
     hold_out: Annotated[
         list[str] | None, _hold_out(f" (default: {CROPS_ASIDE}, of identities {IDENTITIES_ASIDE})")
     ] = None,
@@ -178,12 +187,12 @@ def appearance(
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Teach the appearance network, from a teacher or from identities.
+    """Teach the appearance network, from a teacher, from identities, or from both.
 
     With --teacher the network learns to reproduce the teacher's features of better pictures, and needs no identities;
-    without, it learns to tell the identities in DATA apart. Leaves OUT/appearance.safetensors (for `track video.mp4
-    --reid FILE`), appearance.md, curves.csv, curves.png, neighbours.jpg (crops and
-    those most alike) and checkpoint.pt.
+    without, it learns to tell the identities in DATA apart; with --identities it learns both at once, so that it tells
+    these apart and forgets little of the rest. Leaves OUT/appearance.safetensors (for `track video.mp4 --reid FILE`),
+    appearance.md, curves.csv, curves.png, neighbours.jpg (crops and those most alike) and checkpoint.pt.
 
     Example: track train appearance people.mp4 --teacher osnet_x0_25_msmt17.safetensors --out runs/appearance
     """
@@ -197,19 +206,24 @@ def appearance(
     from tracker.system.device import resolve_device
     from tracker.system.output_folder import claim
     from tracker.train.appearance import loop as training
-    from tracker.train.appearance.loop import Task
+    from tracker.train.appearance.lesson import lesson
     from tracker.train.checkpoint import present
 
     console = Console(stderr=True, quiet=quiet, markup=False, emoji=False)  # names may have brackets, colons
     share, names = _held_out(hold_out)
     if names:
         raise UsageError(f"--hold-out {names[0]} is no share; give one, such as 0.1")
+    if identities and not teacher:
+        raise UsageError("--identities go beside a --teacher; give one, or the identities as DATA")
+    if distillation_weight is not None and not identities:
+        raise UsageError("--distillation-weight weighs a --teacher against --identities; give both, or leave it out")
     config = overridden(
         TrainConfig(amp=amp),
         {
             "--steps": ("steps", steps),
             "--batch": ("batch", batch),
             "--learning-rate": ("learning_rate", learning_rate),
+            "--distillation-weight": ("distillation_weight", distillation_weight),
             "--hold-out": ("hold_out", share),
             "--height": ("height", height),
             "--seed": ("seed", seed),
@@ -219,28 +233,12 @@ def appearance(
     place = resolve_device(device)
     if resume:
         present(out / training.CHECKPOINT)
-    inputs = [*data, *(calibrate or []), *(path for path in (teacher, start) if path)]
+    inputs = [*data, *(identities or []), *(calibrate or []), *(path for path in (teacher, start) if path)]
     claim(out, training.COMMAND, training.LEAVES, inputs)
     identified = find_sequences(calibrate) if calibrate else []
-    task: Task
     with console.status("collecting crops"):
-        if teacher:
-            from tracker.train.appearance.crops import collect
-            from tracker.train.appearance.distillation import Distillation
-
-            crops = collect(data, detector)
-            made_from = f"{len(crops)} crops ({sum(crop.person for crop in crops)} of people)"
-            task = Distillation(crops, teacher, config, start, place)
-        else:
-            from tracker.train.appearance.identities import MetricLearning, collect_identities, set_aside
-
-            identities = collect_identities(data)
-            made_from = f"{sum(len(identity.crops) for identity in identities)} crops of {len(identities)} identities"
-            if not set_aside(len(identities), config.hold_out):
-                made_from += " (too few to set any aside: rank1 and map are of those trained on)"
-            task = MetricLearning(identities, config, start or "", place)
-    sources = " ".join(path.name for path in data)
-    console.print(f"{made_from} from {sources}")
+        task, made_from = lesson(data, identities or [], teacher, start or "", detector, config, place)
+    console.print(made_from)
     columns = ("step {task.completed}/{task.total}", "{task.description}")
     with Progress(TextColumn(columns[0]), BarColumn(), TimeRemainingColumn(), columns[1], console=console) as bar:
         row = bar.add_task("", total=config.steps)
@@ -252,13 +250,16 @@ def appearance(
     if identified:
         with console.status("calibrating"):
             training.calibrate(out / "appearance.safetensors", identified, place)
-    words = [f"track train appearance {sources} --steps {config.steps} --batch {config.batch}"]
+    words = ["track train appearance", *(path.name for path in data), f"--steps {config.steps} --batch {config.batch}"]
     words += [f"--learning-rate {config.learning_rate:g} --height {config.height} --seed {config.seed}"]
     words += [f"--hold-out {share:g}"] if share else []
+    words += [f"--identities {path.name}" for path in identities or []]
+    words += [f"--distillation-weight {config.distillation_weight:g}"] if identities else []
     words += [f"--calibrate {sequence.name}" for sequence in identified]
     words += ["--amp"] if amp else []
+    words += [f"--detector {Path(detector).name}"] if detector else []
     words += [f"--{name} {path.name}" for name, path in (("teacher", teacher), ("start", start)) if path]
-    training.write_card(out, f"{made_from} from {sources}", " ".join(words), config)
+    training.write_card(out, made_from, " ".join(words), config)
     training.plot_curves(out)
     console.print(f"wrote {out / 'appearance.safetensors'}", soft_wrap=True)
 

@@ -135,8 +135,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             with zipfile.ZipFile(path) as archive:
                 if sum(part.file_size for part in archive.infolist()) > size:
                     raise pickle.UnpicklingError("more than its size: PyTorch compresses nothing")
+        tasks = ultralytics("nn.tasks")  # makes layers when it is first imported
         with _only_restoring():
-            content, _ = ultralytics("nn.tasks").torch_safe_load(str(path.resolve(strict=True)), safe_only=True)
+            content, _ = tasks.torch_safe_load(str(path.resolve(strict=True)), safe_only=True)
         checkpoint = dict(content)
         for network in (checkpoint.get("ema"), checkpoint.get("model")):
             tensors = network.state_dict().values() if isinstance(network, nn.Module) else ()

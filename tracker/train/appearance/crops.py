@@ -199,6 +199,10 @@ class Variations:
             canvas[cut:] = self._any(group)[cut:]
         if self.chance(0.5):
             canvas = self._recoloured(canvas)
+        return self.mirrored(canvas)
+
+    def mirrored(self, canvas: Image) -> Image:
+        """The canvas, or as often its mirror image."""
         return np.asarray(canvas[:, ::-1], np.uint8) if self.chance(0.5) else canvas
 
     def _recoloured(self, canvas: Image) -> Image:

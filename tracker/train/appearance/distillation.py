@@ -65,11 +65,19 @@ class Distillation:
         held = min(max(2, round((config.hold_out or CROPS_ASIDE) * len(crops))), len(crops) - 1)
         self._seen, unseen = ([crops[i] for i in part] for part in (order[held:], order[:held]))
         self.exam_labels: Tensor | None = None
-        self._exam_targets, self.exam_views = self._views(unseen, np.random.default_rng(config.seed), 4 * config.batch)
+        self.exam_views, self._exam_targets = self._views(unseen, np.random.default_rng(config.seed), 4 * config.batch)
 
     def losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
-        target, views = self._views(self._seen, rng, self._batch)
-        ours = F.normalize(self.network(normalised(views)))
+        views, target = self.batch(rng)
+        return self.loss(self.network(normalised(views)), target)
+
+    def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """What the student sees of some pictures (B, H, W, 3), and the teacher's features of them (B, 512)."""
+        return self._views(self._seen, rng, self._batch)
+
+    def loss(self, features: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """How far features (B, 512) are from the teacher's unit rows (B, 512)."""
+        ours = F.normalize(features)
         mean = target.mean(0)
         cosine = 1 - (ours * target).sum(1).mean()
         centred = 1 - F.cosine_similarity(ours - mean, target - mean).mean()
@@ -82,11 +90,11 @@ class Distillation:
         return {"held_out_cosine": float((ours * self._exam_targets).sum(1).mean())}
 
     def _views(self, crops: Sequence[Crop], rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
-        """The teacher's features (count, 512) of pictures, and what the student sees of them (count, H, W, 3)."""
+        """What the student sees of pictures (count, H, W, 3), and the teacher's features of them (count, 512)."""
         variations = Variations(crops, rng)
         teacher_size, student_size = self._sizes
         identities = [variations.identity() for _ in range(count)]
         pictures = np.stack([variations.view(identity, teacher_size, degraded=False) for identity in identities])
         views = [variations.view(identity, student_size, i >= INTACT * count) for i, identity in enumerate(identities)]
         target = embed(self._teacher, torch.from_numpy(pictures).to(self._device))
-        return target.clone(), torch.from_numpy(np.stack(views)).to(self._device)  # a clone can be used in training
+        return torch.from_numpy(np.stack(views)).to(self._device), target.clone()  # a clone can be used in training

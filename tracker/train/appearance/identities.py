@@ -1,9 +1,10 @@
 """Metric learning: crops with identities, and a network that puts embeddings of one identity near each other.
 
-Identities are classified (cross-entropy, smoothed labels) and, in each batch of some identities with some views each,
-the least similar view of the same identity must be nearer than the most similar view of another (batch-hard triplets:
-Hermans, Beyer, Leibe: In Defense of the Triplet Loss, 2017). Views are degraded as in distillation, and parts of
-them erased (Zhong et al., AAAI 2020); the classifier is thrown away.
+Identities are classified by cosine, the unit of the tracker's comparison, with a margin (CosFace: Wang et al., CVPR
+2018) and smoothed labels. And in each batch of some identities with some views each, the least similar view of the same
+identity must be nearer than the most similar view of another (batch-hard triplets: Hermans, Beyer, Leibe: In Defense of
+the Triplet Loss, 2017). Views are degraded as in distillation, every other one is mirrored, and parts are erased (Zhong
+et al., AAAI 2020); the classifier is thrown away.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from tracker.train.appearance.loop import embed, normalised
 from tracker.train.appearance.settings import IDENTITIES_ASIDE, TrainConfig
 
 VIEWS = 4  # of each identity in a batch
-SMOOTHING, MARGIN = 0.1, 0.3
+SMOOTHING = 0.1  # of the labels
+COSINE_SCALE, COSINE_MARGIN = 16.0, 0.1  # a logit is SCALE * cosine, of the right identity SCALE * (cosine - MARGIN)
+TRIPLET_MARGIN = 0.3
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,8 @@ class MetricLearning:
         unseen = [identities[i] for i in order[:held]] or self._seen
         classifier = nn.Linear(FEATURES, len(self._seen), bias=False)
         nn.init.normal_(classifier.weight, std=FEATURES**-0.5, generator=torch.Generator().manual_seed(config.seed))
-        self.extra: nn.Module = classifier.to(device)
+        self._classifier = classifier.to(device)
+        self.extra: nn.Module = self._classifier
         self._size = config.crop_size
         self._people = max(2, config.batch // VIEWS)
         self._device = device
@@ -122,11 +126,21 @@ class MetricLearning:
         self.exam_labels: Tensor | None = self._labels
 
     def losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        views, labels = self.batch(rng)
+        return self.loss(self.network(normalised(views)), labels)
+
+    def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Views of some identities (B, H, W, 3), and which of the identities each shows (B,)."""
         drawn = rng.permutation(len(self._seen))[: self._people].tolist()
-        views, labels = self._views(self._seen, drawn, Variations(self._crops, rng, erase=0.5), VIEWS, True)
-        features = self.network(normalised(views))
-        classes = F.cross_entropy(self.extra(features), labels, label_smoothing=SMOOTHING)
-        triplets = hardest_triplets(F.normalize(features), labels)
+        return self._views(self._seen, drawn, Variations(self._crops, rng, erase=0.5), VIEWS, True)
+
+    def loss(self, features: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """How badly features (B, 512) tell their identities (B,) apart."""
+        unit = F.normalize(features)
+        cosine = unit @ F.normalize(self._classifier.weight).T
+        cosine = cosine - COSINE_MARGIN * F.one_hot(labels, cosine.shape[1])
+        classes = F.cross_entropy(COSINE_SCALE * cosine, labels, label_smoothing=SMOOTHING)
+        triplets = hardest_triplets(unit, labels)
         return {"loss": classes + triplets, "classes": classes, "triplets": triplets}
 
     def exam(self, network: OmniScaleNet) -> dict[str, float]:
@@ -147,6 +161,7 @@ class MetricLearning:
         for label in which:
             for crop in variations.choose(identities[label].crops, count, repeat=degraded):
                 canvas = variations.canvas(crop)
+                canvas = variations.mirrored(canvas) if degraded else canvas
                 views.append(variations.view(canvas, self._size, degraded and variations.chance(0.7)))
                 labels.append(int(label))
         return torch.from_numpy(np.stack(views)).to(self._device), torch.tensor(labels, device=self._device)
@@ -158,4 +173,4 @@ def hardest_triplets(features: Tensor, labels: Tensor) -> Tensor:
     same = labels[:, None] == labels
     farthest = distance.masked_fill(~same, -torch.inf).amax(1)
     nearest = distance.masked_fill(same, torch.inf).amin(1)
-    return F.relu(MARGIN + farthest - nearest).mean()
+    return F.relu(TRIPLET_MARGIN + farthest - nearest).mean()

@@ -1,8 +1,8 @@
-"""Train the appearance network: the loop that both ways of teaching it share.
+"""Train the appearance network: the loop that all ways of teaching it share.
 
 A way of teaching is a `Task`: `distillation.Distillation` reproduces a teacher and needs no identities,
-`identities.MetricLearning` tells labelled identities apart. The loop is AdamW with a cosine schedule; what is kept is
-the running mean of the weights.
+`identities.MetricLearning` tells labelled identities apart, `joint.Joint` does both. The loop is AdamW with a cosine
+schedule; what is kept is the running mean of the weights.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tracker.config import Settings, setting
 
 CROPS_ASIDE, IDENTITIES_ASIDE = 0.05, 0.1  # shares that are only looked at where nothing else is said
+TEACHERS_PART = 3  # one in so many crops of a batch is for the teacher, where identities are learned beside it
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,12 @@ class TrainConfig(Settings):
         f"share of the data that is only looked at; 0: {CROPS_ASIDE} of crops, {IDENTITIES_ASIDE} of identities",
         0,
         0.9,
+    )
+    distillation_weight: float = setting(
+        4.5,
+        "weight of the teacher's loss where that of identities, which weighs 1, is added; more forgets less",
+        0,
+        100,
     )
     seed: int = setting(0, "where all chance comes from", 0)
     checkpoint_every: int = setting(250, "steps from one checkpoint to the next", 1)
