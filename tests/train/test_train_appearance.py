@@ -179,7 +179,7 @@ def test_a_checkpoint_of_other_settings_or_none_is_refused(crops: list[Crop], tm
         train(task, tmp_path / "none", SHORT, resume=True)
     assert not (tmp_path / "none").exists()
     train(task, tmp_path, SHORT)
-    with pytest.raises(UsageError, match=r"other settings \(batch 4 then, 6 now, seed 0 then, 1\.0 now\)"):
+    with pytest.raises(UsageError, match=r"other settings \(batch 4 then, 6 now, seed 0 then, 1 now\)"):
         train(task, tmp_path, replace(SHORT, seed=1, batch=6), resume=True)
     with pytest.raises(UsageError, match="4 steps behind it"):
         train(task, tmp_path, replace(SHORT, steps=3), resume=True)
