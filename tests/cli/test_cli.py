@@ -284,6 +284,7 @@ class TestBadInput:
             ("--classes", "bus,persn", "no class 'persn'; did you mean 'person'?"),
             ("--vid-stride", "0", "vid_stride is 0; it must be at least 1"),
             ("--forecast", "-1", "--forecast"),
+            ("--line-width", "100000", "--line-width"),  # more than OpenCV draws
             ("--config", "crowdd", "no configuration 'crowdd'"),
             ("--nonsense", "1", "No such option: --nonsense"),
             ("--conf", "high", "--conf"),
