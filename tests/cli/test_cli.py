@@ -296,6 +296,11 @@ class TestBadInput:
         assert says in sentence
         assert not Path("runs").exists()
 
+    def test_one_of_a_list_of_words(self, here, capsys):
+        code, sentence = refused(capsys, "eval", "data", "--out", "out", "--detections", "magic")
+        assert code == 2
+        assert sentence == "Invalid value for '--detections': 'magic' is not one of 'det', 'yolo'."
+
     def test_an_unknown_key_in_a_yaml(self, here, clip, capsys):
         Path("mine.yaml").write_text("detector:\n  confidence: 0.3\n")
         code, sentence = refused(capsys, clip, "--config", "mine.yaml")
