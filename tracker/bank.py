@@ -186,9 +186,8 @@ class TrackBank(Stateful):
 
     def embeddings(self, slots: Ints, time_s: float) -> tuple[Floats, Floats]:
         """Remembered embeddings (N, 512), NaN where there is none, and seconds (N,) since they were last seen."""
-        return self.slots.embeddings.take(slots, axis=0), (time_s - self.slots.embedding_s.take(slots)).astype(
-            np.float32
-        )
+        age = (time_s - self.slots.embedding_s.take(slots)).astype(np.float32)
+        return self.slots.embeddings.take(slots, axis=0), age
 
     def _begin(self, count: int, time_s: float) -> Ints:
         """Slots of so many new tentative tracks."""

@@ -333,30 +333,30 @@ Section = typing.TypeVar("Section", bound=Settings)
 def merged(section: Section, values: Any, where: str = "") -> Section:
     """A copy of any `Settings` with nested `values` on top; errors as `Config.override`."""
     try:
-        return typing.cast(Section, _merge(section, values, ""))
+        return typing.cast(Section, _merge(section, values, "", where))
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}" if where else str(error)) from error
 
 
-def _merge(section: Any, values: Any, place: str) -> Any:
+def _merge(section: Any, values: Any, place: str, where: str) -> Any:
     if not isinstance(values, Mapping):
         found = f"{place.rstrip('.')} is {values!r}" if place else f"found {type(values).__name__}"
         raise ConfigError(f"{found}; expected keys and values, see configs/default.yaml")
     names = [about.name for about in dataclasses.fields(section)]
     changes: dict[str, Any] = {}
-    for key, value in _renamed(values, names, place).items():
+    for key, value in _renamed(values, names, place, where).items():
         if key not in names:
             near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(names)}"
             raise ConfigError(f"unknown key '{place}{key}'; {hint}")
         current = getattr(section, key)
-        changes[key] = _merge(current, value, f"{place}{key}.") if isinstance(current, Settings) else value
+        changes[key] = _merge(current, value, f"{place}{key}.", where) if isinstance(current, Settings) else value
     return dataclasses.replace(section, **changes)
 
 
-def _renamed(values: Mapping[str, Any], names: Collection[str], place: str) -> Mapping[str, Any]:
+def _renamed(values: Mapping[str, Any], names: Collection[str], place: str, where: str) -> Mapping[str, Any]:
     """The values under the names that keys have now."""
-    now = {}
+    now, told = {}, f"{where}: " if where else ""
     for key, value in values.items():
         name = FORMER.get(key, key)
         if key in names or name not in names:
@@ -364,7 +364,7 @@ def _renamed(values: Mapping[str, Any], names: Collection[str], place: str) -> M
         elif name in values:
             raise ConfigError(f"{place}{key} is the former name of {name}, which is there, too; leave it out")
         else:
-            warnings.warn(f"{place}{key} is called {name} now; rename it", RenamedKeyWarning, stacklevel=5)
+            warnings.warn(f"{told}{place}{key} is called {name} now; rename it", RenamedKeyWarning, stacklevel=5)
         now[name] = value
     return now
 

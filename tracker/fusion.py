@@ -18,7 +18,7 @@ from tracker.structures import Floats
 from tracker.system.state import Stateful
 
 # Least squares of the true centre x, centre y, width and height on estimate and detection, mean of the five kinds of
-# data to tune on (YOLOX, R-CNN and Faster R-CNN detections, damaged ground truth of players and of vehicles).
+# data to tune on (YOLOX, R-CNN and Faster R-CNN detections, degraded ground truth of players and of vehicles).
 _SHARE = np.array([0.7, 1.0, 0.6, 0.9], np.float32)
 _PRECISE, _USUAL = (
     0.01,

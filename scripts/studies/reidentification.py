@@ -175,7 +175,7 @@ def plot(result: dict[str, dict[str, list[dict[str, float]]]], path: Path) -> No
 
 
 def main(
-    out: Annotated[Path, typer.Argument(help="Folder for returns.json and returns.png.")],
+    out: Annotated[Path, typer.Argument(help="Folder for reidentification.json and reidentification.png.")],
     people: Annotated[Path | None, typer.Option(help="Sequence with images and identities of people.")] = None,
     strangers: Annotated[Path | None, typer.Option(help="Folder with images/ and YOLO labels/.")] = None,
     trials: Annotated[int, typer.Option(min=1, help="Repetitions with other chance.")] = 5,
@@ -198,8 +198,8 @@ def main(
                 print(f"{kind:10s} {gap:5g} s  odds {odds:4g}: kept {kept:5.1f} %  to a stranger {strange:4.1f} %  "
                       f"to another of the twelve {mixed:4.1f} %", flush=True)  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
-    (out / "returns.json").write_text(json.dumps(result, indent=1))
-    plot(result, out / "returns.png")
+    (out / "reidentification.json").write_text(json.dumps(result, indent=1))
+    plot(result, out / "reidentification.png")
 
 
 if __name__ == "__main__":

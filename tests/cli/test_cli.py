@@ -284,6 +284,7 @@ class TestBadInput:
             ("--classes", "bus,persn", "no class 'persn'; did you mean 'person'?"),
             ("--vid-stride", "0", "vid_stride is 0; it must be at least 1"),
             ("--forecast", "-1", "--forecast"),
+            ("--line-width", "100000", "--line-width"),  # more than OpenCV draws
             ("--config", "crowdd", "no configuration 'crowdd'"),
             ("--nonsense", "1", "No such option: --nonsense"),
             ("--conf", "high", "--conf"),
@@ -294,6 +295,11 @@ class TestBadInput:
         assert code == 2
         assert says in sentence
         assert not Path("runs").exists()
+
+    def test_one_of_a_list_of_words(self, here, capsys):
+        code, sentence = refused(capsys, "eval", "data", "--out", "out", "--detections", "magic")
+        assert code == 2
+        assert sentence == "Invalid value for '--detections': 'magic' is not one of 'det', 'yolo'."
 
     def test_an_unknown_key_in_a_yaml(self, here, clip, capsys):
         Path("mine.yaml").write_text("detector:\n  confidence: 0.3\n")

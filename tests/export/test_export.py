@@ -266,6 +266,13 @@ class TestRefusals:
             export(CONFIG, tmp_path / "out", calibration_set, format=format)
         assert not (tmp_path / "out").exists()
 
+    def test_an_output_in_the_way_is_said_before_the_calibration_set_is_read(self, tmp_path, capsys):
+        (tmp_path / "out").write_text("theirs")
+        with pytest.raises(SystemExit) as ended:
+            main(["export", "--calibrate", "none.mp4", "--out", str(tmp_path / "out")])
+        assert ended.value.code == 1
+        assert capsys.readouterr().err.startswith(f"error: cannot write {tmp_path / 'out'}: ")
+
     def test_the_edge_preset_without_openvino(self, clip, tmp_path, monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, "openvino", None)
         with pytest.raises(SystemExit) as ended:

@@ -1,6 +1,7 @@
 """A run repeated from its record is the same run; what cannot be repeated says why."""
 
 import re
+import warnings
 from contextlib import closing
 from pathlib import Path
 
@@ -50,6 +51,18 @@ def test_the_tracks_are_those_of_the_run_and_each_frame_can_be_looked_into(run):
 def test_weights_that_have_changed_are_named(run):
     rewritten(run, weights={"motion": {"sha256": "another"}, "appearance": {"sha256": "another"}})
     assert repetition(run, "A").changed == "the weights of appearance and motion have changed since"
+
+
+def test_a_record_of_the_version_before_is_read_without_a_word_about_its_names(run):
+    record = yaml.safe_load((run / "run.yaml").read_text())
+    bank = record["config"]["bank"]
+    bank["recognise_s"], bank["coast_cover"] = bank.pop("reid_s"), 0.25
+    del bank["coast_occluded"]
+    rewritten(run, config=record["config"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        config = repetition(run, "A").tracker.config
+    assert config.bank.coast_occluded == 0.25
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,18 @@ class TestWhenSomethingGoesWrong:
         assert (output.project / "pan" / "summary.csv").exists()
 
 
+@pytest.mark.parametrize("offline", [False, True])
+def test_the_tracks_that_are_counted_are_those_in_the_files(tracker, tmp_path, offline, monkeypatch):
+    """All of a clip this short is still to be written when its last frame has been tracked, and the disk is slow."""
+    write = MotWriter.write
+    monkeypatch.setattr(MotWriter, "write", lambda *given: time.sleep(0.1) or write(*given))
+    clip = pan(tmp_path / "pan.mp4", 6)
+    (result,) = run([clip], tracker, Output(project=tmp_path / "runs", offline=offline))
+    with (result.folder / "summary.csv").open() as file:
+        assert result.tracks == len(list(csv.DictReader(file))) > 0
+    assert yaml.safe_load((result.folder / "run.yaml").read_text())["result"]["tracks"] == result.tracks
+
+
 def test_the_progress_counts_frames(tracker, clip, output):
     seen = []
     run([clip], tracker, output, progress=seen.append, vid_stride=2)

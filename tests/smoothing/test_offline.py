@@ -1,4 +1,4 @@
-"""A second look at finished tracks: what is joined, filled and smoothed, and what never happens."""
+"""Offline post-processing of finished tracks: what is joined, filled and smoothed, and what never happens."""
 
 import os
 import signal

@@ -38,6 +38,16 @@ def test_its_own_may_be_replaced(out: Path) -> None:
     claim(out, "count", LEAVES)
 
 
+def test_a_training_that_an_earlier_commit_began_goes_on(tmp_path: Path) -> None:
+    """Its mark holds no names yet."""
+    (tmp_path / ".made-by-track-train-motion").touch()
+    (tmp_path / "checkpoint.pt").write_text("ours")
+    refused(r"checkpoint\.pt was not made by track train appearance", tmp_path, "train appearance", ["checkpoint.pt"])
+    claim(tmp_path, "train motion", ["checkpoint.pt"])
+    (tmp_path / "theirs.txt").write_text("theirs")
+    refused(r"theirs\.txt was not made by track train motion", tmp_path, "train motion", ["theirs.txt"])
+
+
 def test_what_another_command_made_stays(out: Path) -> None:
     for leaves in (LEAVES[:1], LEAVES[1:]):
         refused("was not made by track train count; choose another --out, or move it away", out, "train count", leaves)

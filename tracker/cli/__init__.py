@@ -131,6 +131,7 @@ def _run(words: list[str]) -> int:
         return _INTERRUPTED
     except (TrackerError, typer.TyperException) as error:
         message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+        message = message.replace(": Value error, ", ": ")  # Pydantic's own words, which Typer passes on
         if message:  # none where a group without its sub-command has shown its help
             print(f"error: {message}", file=sys.stderr)
         return error.exit_code

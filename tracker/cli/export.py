@@ -44,12 +44,12 @@ def command(
 
     from tracker.config import Config
     from tracker.export.calibration_data import collect
-    from tracker.export.convert import export, require
+    from tracker.export.convert import export, ready
 
-    require(format.value, int8)
     settings = Config.load(config) if config else Config()
     if model:
         settings = settings.override({"detector": {"model": model}}, "--model")
+    ready(settings, out, format=format.value, int8=int8)
     console = Console(stderr=True, quiet=quiet)
     with console.status("") as status:
         calibration_set = collect(calibrate, settings, frames, progress=status.update)

@@ -79,7 +79,8 @@ def command(
     no_labels: Annotated[bool, typer.Option("--no-labels", help="Draw boxes without id, class and score.")] = False,
     no_trails: Annotated[bool, typer.Option("--no-trails", help="Draw no trails.")] = False,
     line_width: Annotated[
-        int | None, typer.Option(metavar="PIXELS", help="Of boxes and trails.", min=1, show_default="by the frame")
+        int | None,
+        typer.Option(metavar="PIXELS", help="Of boxes and trails.", min=1, max=1000, show_default="by the frame"),
     ] = None,
     offline: Annotated[
         bool,

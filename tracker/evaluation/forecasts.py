@@ -106,7 +106,7 @@ def read_scene(sequence: MotSequence, stride: int, detections: bool, seed: int) 
     scores = np.ones(truth.shape[:2], np.float32)
     if detections:
         if not sequence.detection_file.is_file():
-            raise DataError(f"{sequence.folder} has no det/det.txt; leave out --detections for damaged ground truth")
+            raise DataError(f"{sequence.folder} has no det/det.txt; leave out --detections for degraded ground truth")
         observed = np.full(truth.shape, np.nan, np.float32)
         observed[frame, track], scores[frame, track] = match_detections(table, read_table(sequence.detection_file))
     else:

@@ -101,11 +101,7 @@ def export(
         WeightsError, UsageError: weights that are missing, or exported already.
         OutputError: `out` cannot be written, or holds files of these names that no export wrote.
     """
-    require(format, int8)
-    for path in weights_files(config).values():
-        if path.name == MANIFEST:
-            raise UsageError(f"{path.parent} is exported already; give the weights it was made from")
-    claim(out, "export", [MANIFEST, *(f"{name}{end}" for name in networks for end in _SUFFIXES[format])])
+    ready(config, out, format=format, int8=int8, networks=networks)
     manifest: dict[str, Any] = {"format": format, "precision": "int8" if int8 else "fp32", "version": __version__}
     manifest["networks"] = {}
     parity: dict[str, ParityCheck] = {}
@@ -124,6 +120,15 @@ def export(
         manifest["networks"][name]["agreement"] = parity[name].to_dict()
     replace_text(out / MANIFEST, yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True))
     return parity
+
+
+def ready(config: Config, out: Path, *, format: str, int8: bool, networks: Sequence[str] = NETWORKS) -> None:
+    """Make sure of all that `export` needs, before what takes its time; errors as there."""
+    require(format, int8)
+    for path in weights_files(config).values():
+        if path.name == MANIFEST:
+            raise UsageError(f"{path.parent} is exported already; give the weights it was made from")
+    claim(out, "export", [MANIFEST, *(f"{name}{end}" for name in networks for end in _SUFFIXES[format])])
 
 
 def require(format: str, int8: bool) -> None:

@@ -74,9 +74,8 @@ class _Actor:
         leg = int(np.clip(np.searchsorted(times, time_s) - 1, 0, len(times) - 2))
         steps = np.diff(xs)
         walked = np.abs(steps[:leg]).sum() + abs(x - xs[leg])
-        direction = np.sign(
-            steps[: leg + 1][np.flatnonzero(steps[: leg + 1])[-1]]
-        )  # one that waits faces where it went
+        last = np.flatnonzero(steps[: leg + 1])[-1]  # one that waits faces where it went
+        direction = np.sign(steps[last])
         return float(x), float(y), float(walked), float(direction)
 
 

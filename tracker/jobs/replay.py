@@ -6,6 +6,7 @@ keep it (`Tracker.keep_decision`) when the run is done again. That it gave the r
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from tracker.datasets.mot import MotSequence
 from tracker.errors import DataError, SourceError, UsageError
 from tracker.jobs.prefetch import detected
 from tracker.jobs.sequences import Given, given
+from tracker.system.renamed import RenamedKeyWarning
 from tracker.tracker import Tracker
 from tracker.video.source import open_source
 
@@ -54,7 +56,9 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
     try:
         record = yaml.safe_load(path.read_text(encoding="utf-8"))
         folder = record["folder"]
-        config = Config().override(record["config"], str(path))
+        with warnings.catch_warnings():  # a run wrote its record, so no user has former names to change there
+            warnings.simplefilter("ignore", RenamedKeyWarning)
+            config = Config().override(record["config"], str(path))
         models = {name: _then(folder, record["config"][name]["model"]) for name in ("detector", "appearance", "motion")}
         used = {network: weights["sha256"] for network, weights in record["weights"].items()}
         device, offline = device or record["device"], record["offline"]

@@ -282,11 +282,12 @@ class _Job:
         tables = replace(output, video=False, show=False, crops=False)  # of the online pass
         try:
             record.save()
-            with ResultFiles(result.folder, source, tables if output.offline else output, record.add) as files:
-                try:
+            files = ResultFiles(result.folder, source, tables if output.offline else output, record.add)
+            try:
+                with files:
                     self._follow(source, tracker, device, recorder, files, result, begun)
-                finally:
-                    result.tracks = files.tracks
+            finally:  # once all is written, also what waited
+                result.tracks = files.tracks
             result.stage_seconds["write"] = files.seconds
             if len(recorder) and not self.stopped:
                 self._post_process(recorder, tracker.config, given, result, record)

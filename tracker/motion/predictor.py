@@ -2,7 +2,7 @@
 
 A slot is a row of the model's state arrays. The track bank hands slots out, the model only stores and computes:
 `update` steps a slot or writes it anew, and a slot that is not asked about costs nothing (elapsed time is an input, so
-a occluded object needs no steps). Arrays grow by doubling to the largest number of tracks alive at once and stay there.
+an occluded object needs no steps). Arrays grow by doubling to the largest number of tracks alive at once, and stay.
 """
 
 from __future__ import annotations

@@ -181,8 +181,8 @@ def _smooth(points: NDArray[np.float64]) -> NDArray[np.float64]:
 def _draw_box(image: Image, box: list[int], paint: Colour, line: int, *, dashed: bool) -> None:
     left, top, right, bottom = box
     if not dashed:
-        occluded = (line + 1) // 2 if line > 1 else 0  # on each side, by OpenCV
-        edge = occluded + 1  # a dark edge around it sets it off from a background of its own colour
+        covered = (line + 1) // 2 if line > 1 else 0  # on each side, by OpenCV
+        edge = covered + 1  # a dark edge around it sets it off from a background of its own colour
         cv2.rectangle(image, (left - edge, top - edge), (right + edge, bottom + edge), INK, 1)
         cv2.rectangle(image, (left, top), (right, bottom), paint, line)
         return

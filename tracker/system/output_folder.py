@@ -2,6 +2,7 @@
 
 Everything is looked at before anything is made. What a command has made is known by a file that it leaves,
 `.made-by-track-eval`: in OUT with the names of the files there, and empty in each folder that it may empty.
+Trainings of version 0.1 left it empty in OUT, too; whatever they leave is theirs there.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def claim(out: Path, command: str, leaves: Sequence[str], inputs: Iterable[Path]
         targets = [out / name for name in leaves]
         for source in inputs:
             _keep_apart(source, targets)
-        made = _names(out / mark)
+        made = _names(out / mark, leaves)
         for target in targets:
             if target.is_dir():
                 ours = (target / mark).is_file() or not any(target.iterdir())
@@ -59,9 +60,9 @@ def _mark(command: str) -> str:
     return f".made-by-track-{command.replace(' ', '-')}"
 
 
-def _names(mark: Path) -> set[str]:
+def _names(mark: Path, leaves: Iterable[str]) -> set[str]:
     """What the command has written beside its mark so far."""
-    return set(os.fsdecode(mark.read_bytes()).splitlines()) if mark.is_file() else set()
+    return set(os.fsdecode(mark.read_bytes()).splitlines() or leaves) if mark.is_file() else set()
 
 
 def _keep_apart(source: Path, targets: Iterable[Path]) -> None:
