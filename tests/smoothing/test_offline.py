@@ -20,7 +20,8 @@ from tracker.datasets.mot import MotSequence, results
 from tracker.errors import UsageError
 from tracker.jobs.sequences import track_sequence
 from tracker.motion.load import load_predictor
-from tracker.smoothing.offline import Recorder, linked, pairs, post_processed, settled, voted
+from tracker.smoothing.linking import linked, pairs
+from tracker.smoothing.offline import Recorder, post_processed, settled, voted
 from tracker.smoothing.track_table import TrackTable, filled, smoothed
 
 CONFIG = Config().override({"motion": {"model": "kalman"}})
