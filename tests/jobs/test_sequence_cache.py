@@ -31,10 +31,10 @@ def add_images(sequence):
 
 def test_without_images_nothing_is_kept_and_the_tracks_are_the_same(sequence, tmp_path):
     tracker = Tracker()
-    scene = see(tracker, sequence, tmp_path / "seen")
-    track_frames(tracker, scene.frames, tmp_path / "scene.txt")
+    cached = see(tracker, sequence, tmp_path / "seen")
+    track_frames(tracker, cached.frames, tmp_path / "cached.txt")
     track_sequence(tracker, sequence, tmp_path / "sequence.txt")
-    assert (tmp_path / "scene.txt").read_text() == (tmp_path / "sequence.txt").read_text() != ""
+    assert (tmp_path / "cached.txt").read_text() == (tmp_path / "sequence.txt").read_text() != ""
     assert not (tmp_path / "seen").exists()
 
 
@@ -51,8 +51,8 @@ def test_images_are_looked_at_once_and_remembered(sequence, tmp_path, monkeypatc
         np.testing.assert_array_equal(a.camera_motion, b.camera_motion)
         np.testing.assert_array_equal(a.detections.xyxy, b.detections.xyxy)
         np.testing.assert_allclose(a.detections.features, b.detections.features, atol=1e-3)
-    track_frames(tracker, again.frames, tmp_path / "scene.txt")
-    assert len({line.split(",")[1] for line in (tmp_path / "scene.txt").read_text().splitlines()}) == 2
+    track_frames(tracker, again.frames, tmp_path / "cached.txt")
+    assert len({line.split(",")[1] for line in (tmp_path / "cached.txt").read_text().splitlines()}) == 2
 
 
 def test_other_detections_or_settings_are_looked_at_anew(sequence, tmp_path):
