@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from helpers.clips import BUS
-from helpers.walkers import LENGTH, make_sequence, perfect
+from helpers.walkers import LENGTH, make_detected
 from tracker import Config, Tracker
 from tracker.datasets.mot import MotSequence
 from tracker.jobs import sequence_cache as module
@@ -15,10 +15,7 @@ from tracker.jobs.sequences import given, track_frames, track_sequence
 
 @pytest.fixture
 def sequence(tmp_path):
-    make_sequence(tmp_path, "A")
-    (tmp_path / "A" / "det").mkdir()
-    rows = [f"{f},-1,{x},{y},{w},{h},0.9\n" for f, _, x, y, w, h in perfect()]
-    (tmp_path / "A" / "det" / "det.txt").write_text("".join(rows))
+    make_detected(tmp_path, "A")
     return MotSequence.read(tmp_path / "A")
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from helpers.clips import pan
 from helpers.track_tables import RATE, make_table, walk
-from helpers.walkers import LENGTH, make_sequence, perfect
+from helpers.walkers import LENGTH, make_detected
 from tracker import Config, Detections, Status, Tracker, Tracks
 from tracker.datasets.mot import MotSequence, results
 from tracker.errors import UsageError
@@ -260,10 +260,7 @@ def test_the_recorder_keeps_confirmed_tracks_with_the_boxes_that_were_detected()
 
 
 def test_a_sequence_is_written_with_its_gaps_filled(tmp_path: Path) -> None:
-    make_sequence(tmp_path, "A")
-    (tmp_path / "A" / "det").mkdir()
-    rows = [f"{f},-1,{x},{y},{w},{h},0.9\n" for f, _, x, y, w, h in perfect() if not 9 <= f <= 11]
-    (tmp_path / "A" / "det" / "det.txt").write_text("".join(rows))
+    make_detected(tmp_path, "A", missed=range(9, 12))
     sequence = MotSequence.read(tmp_path / "A")
     track_sequence(Tracker(CONFIG), sequence, tmp_path / "A.txt", offline=True)
     table = results(tmp_path / "A.txt")
