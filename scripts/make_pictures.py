@@ -18,7 +18,7 @@ from PIL import Image
 
 from tracker.boxes import iou
 from tracker.config import Config
-from tracker.jobs.demo import FPS, _Actor, _recoloured, _Scene
+from tracker.jobs.demo import FPS, Actor, Scene, recoloured
 from tracker.jobs.run import Output, run
 from tracker.output.writers import VideoWriter
 from tracker.video.source import Frame, open_source
@@ -29,22 +29,22 @@ FILM_S = (2.0, 8.4)
 FILM_SIZE, FILM_FPS, FILM_QUALITY = (640, 512), 12.5, 42
 
 
-def crowd() -> _Scene:
+def crowd() -> Scene:
     """The demo's street with six other people on it."""
-    scene = _Scene()
+    scene = Scene()
     beige, black = scene.actors[0].sprite, scene.actors[1].sprite
     red = scene.actors[2].sprite
     green = scene.actors[3].sprite
-    violet = _recoloured(beige, 0.5, 0, 152, 108)
-    rust = _recoloured(black, 2.2, 40, 160, 165)
-    teal = _recoloured(black, 2.6, 50, 112, 122)
+    violet = recoloured(beige, 0.5, 0, 152, 108)
+    rust = recoloured(black, 2.2, 40, 160, 165)
+    teal = recoloured(black, 2.6, 50, 112, 122)
     scene.actors = (
-        _Actor(green, ((0, 400, 745), (9, 700, 745))),
-        _Actor(teal, ((0, 760, 760), (9, 330, 760))),
-        _Actor(violet, ((0, 900, 790), (9, 330, 784))),
-        _Actor(beige, ((0, 60, 805), (9, 700, 800))),
-        _Actor(rust, ((1.0, -80, 835), (9, 560, 835))),
-        _Actor(red, ((3.4, 880, 862), (9, 360, 862))),
+        Actor(green, ((0, 400, 745), (9, 700, 745))),
+        Actor(teal, ((0, 760, 760), (9, 330, 760))),
+        Actor(violet, ((0, 900, 790), (9, 330, 784))),
+        Actor(beige, ((0, 60, 805), (9, 700, 800))),
+        Actor(rust, ((1.0, -80, 835), (9, 560, 835))),
+        Actor(red, ((3.4, 880, 862), (9, 360, 862))),
     )
     return scene
 

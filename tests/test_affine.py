@@ -3,19 +3,11 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
+from helpers.boxes import xyxy
 from tracker.affine import composed, identity, inverse, moved, moved_corners
 from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from tracker.motion.kalman import MEAN, move, to_coordinates, to_cxcywh
-
-
-@st.composite
-def corners(draw):
-    n = draw(st.integers(0, 6))
-    corner = draw(hnp.arrays(np.float64, (n, 2), elements=st.floats(-2000, 2000)))
-    size = draw(hnp.arrays(np.float64, (n, 2), elements=st.floats(0.5, 1000)))
-    return np.concatenate([corner, corner + size], axis=1)
 
 
 @st.composite
@@ -28,7 +20,7 @@ def cameras(draw):
     return np.c_[scale * rotation * [[stretch, 1.0]], shift]
 
 
-@given(corners(), cameras())
+@given(xyxy(), cameras())
 def test_corners_centres_and_a_filters_coordinates_move_alike(box, camera):
     expected = moved(xyxy_to_cxcywh(box), camera)
     np.testing.assert_allclose(moved_corners(box, camera), cxcywh_to_xyxy(expected), rtol=1e-9, atol=1e-6)
@@ -38,14 +30,14 @@ def test_corners_centres_and_a_filters_coordinates_move_alike(box, camera):
     np.testing.assert_allclose(to_cxcywh(state[MEAN], state[MEAN])[0], expected, rtol=1e-9, atol=1e-6)
 
 
-@given(corners(), cameras(), cameras())
+@given(xyxy(), cameras(), cameras())
 def test_affines_of_many_frames_move_as_each_alone(box, one, other):
     for affine in (one, other):
         each = moved(box, np.tile(affine, (len(box), 1, 1)))
         np.testing.assert_allclose(each, moved(box, affine), rtol=1e-9, atol=1e-9)
 
 
-@given(corners(), st.floats(-3, 3), st.floats(0.5, 2), st.floats(-100, 100), st.floats(-100, 100))
+@given(xyxy(), st.floats(-3, 3), st.floats(0.5, 2), st.floats(-100, 100), st.floats(-100, 100))
 def test_a_move_and_its_inverse_cancel(box, angle, scale, dx, dy):
     linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     forth = np.c_[linear, [dx, dy]]

@@ -4,17 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
+from helpers.boxes import xyxy
 from tracker import boxes
-
-
-@st.composite
-def xyxy(draw):
-    n = draw(st.integers(0, 6))
-    corner = draw(hnp.arrays(np.float64, (n, 2), elements=st.floats(-2000, 2000)))
-    size = draw(hnp.arrays(np.float64, (n, 2), elements=st.floats(0.5, 1000)))
-    return np.concatenate([corner, corner + size], axis=1)
 
 
 @given(xyxy())

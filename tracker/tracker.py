@@ -39,10 +39,10 @@ from tracker.motion.load import load_predictor
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_input
 from tracker.system import state
-from tracker.system.frame_times import FrameTimes
 from tracker.system.renamed import renamed_argument
 from tracker.system.state import Names, Stateful, fits
 from tracker.system.stopwatch import Timed
+from tracker.video.frame_times import FrameTimes
 
 if TYPE_CHECKING:
     from tracker.appearance.embedder import Embedder

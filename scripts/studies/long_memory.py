@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from options import Sequences, study
 from tracker.datasets.mot import find_sequences
-from tracker.evaluation.forecasts import Forecasts, Model, Scene, forecasts, metrics, read_scene, together
+from tracker.evaluation.forecasts import Forecasts, Model, ObservedSequence, forecasts, metrics, read_observed, together
 from tracker.motion.geometry import AT, GEOMETRY_SIZE
 from tracker.motion.kalman import KalmanParameters
 from tracker.motion.networks.base import ForecastNetwork
@@ -170,14 +170,16 @@ def _plot_recall(found: dict[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=110, bbox_inches="tight")
 
 
-def played_on(scene: Scene, frames: int) -> Scene:
-    """The scene, played backwards and forwards in turn until it has at least so many frames."""
-    length = len(scene.truth)
+def played_on(sequence: ObservedSequence, frames: int) -> ObservedSequence:
+    """The sequence, played backwards and forwards in turn until it has at least so many frames."""
+    length = len(sequence.truth)
     if length >= frames:
-        return scene
+        return sequence
     there_and_back = np.r_[0:length, length - 2 : 0 : -1]
     order = np.resize(there_and_back, frames)
-    return replace(scene, truth=scene.truth[order], observed=scene.observed[order], scores=scene.scores[order])
+    return replace(
+        sequence, truth=sequence.truth[order], observed=sequence.observed[order], scores=sequence.scores[order]
+    )
 
 
 def wanderers(rng: np.random.Generator, tracks: int, steps: int) -> Windows:
@@ -259,11 +261,11 @@ def occluded(
     torch.set_num_threads(1)
     path = out / "occluded.json"
     found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    scenes = [played_on(read_scene(s, 1, False, seed), DISTANCES[-1] + SEEN) for s in find_sequences(roots)]
+    sequences = [played_on(read_observed(s, 1, False, seed), DISTANCES[-1] + SEEN) for s in find_sequences(roots)]
     for model in map(Model.of, models.split(",")):
         said: dict[int, list[Forecasts]] = {d: [] for d in DISTANCES}
-        for scene in scenes:
-            for distance, forecast in forecasts(scene, model.make(scene.interval_s), DISTANCES).items():
+        for sequence in sequences:
+            for distance, forecast in forecasts(sequence, model.make(sequence.interval_s), DISTANCES).items():
                 said[distance].append(forecast)
         found[model.name] = {"by_distance": {d: metrics(together(f), model.normal) for d, f in said.items()}}
         weights = EMBEDDED if model.name == "lstm" else Path(model.name)

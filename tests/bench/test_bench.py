@@ -12,7 +12,7 @@ import typer
 
 from helpers.clips import pan
 from tracker.bench import growth
-from tracker.bench.report import Report, faster
+from tracker.bench.report import BenchReport, faster
 from tracker.bench.runs import OURS, Command, Cost, in_turn, looped, measure, ours, peers
 from tracker.cli import main
 from tracker.config import Config
@@ -99,7 +99,7 @@ class TestRuns:
 class TestReport:
     def report(self, memory):
         stream = [growth.Stretch(10 * (i + 1), 1.0, value) for i, value in enumerate(memory)]
-        return Report(
+        return BenchReport(
             {}, {OURS: [COST], "other": [Cost(25.0, 30.0, 900.0)]}, COST, [growth.Growth(10, 0.5, 1.0)], stream
         )
 

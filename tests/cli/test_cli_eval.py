@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers.walkers import LENGTH, make_sequence, perfect, write_results
+from helpers.walkers import LENGTH, make_detected, perfect, write_results
 from tracker.cli import main
 
 
@@ -15,11 +15,7 @@ from tracker.cli import main
 def root(tmp_path: Path) -> Path:
     """Two sequences with two people each, detected perfectly."""
     for name in ("A", "B"):
-        folder = tmp_path / "data" / name
-        make_sequence(tmp_path / "data", name)
-        (folder / "det").mkdir()
-        rows = [f"{f},-1,{x},{y},{w},{h},0.9\n" for f, _, x, y, w, h in perfect()]
-        (folder / "det" / "det.txt").write_text("".join(rows))
+        make_detected(tmp_path / "data", name)
     return tmp_path / "data"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from helpers.clips import pan
-from helpers.walkers import LENGTH, make_sequence, perfect
+from helpers.walkers import LENGTH, make_detected
 from tracker.bench.growth import Stretch
 from tracker.bench.runs import Cost
 from tracker.cli import main
@@ -20,10 +20,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with sequences in `data` (two people each, detected perfectly) and a clip."""
     monkeypatch.chdir(tmp_path)
     for name in ("A", "B"):
-        make_sequence(tmp_path / "data", name)
-        (tmp_path / "data" / name / "det").mkdir()
-        rows = [f"{f},-1,{x},{y},{w},{h},0.9\n" for f, _, x, y, w, h in perfect()]
-        (tmp_path / "data" / name / "det" / "det.txt").write_text("".join(rows))
+        make_detected(tmp_path / "data", name)
         (tmp_path / "data" / name / "img1").mkdir()
         for frame in range(1, LENGTH + 1):
             picture = np.random.default_rng(frame).integers(0, 256, (480, 640, 3), np.uint8)

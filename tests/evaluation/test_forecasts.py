@@ -18,7 +18,7 @@ from tracker.evaluation.forecasts import (
     evaluate_motion,
     forecasts,
     metrics,
-    read_scene,
+    read_observed,
 )
 from tracker.motion.baselines.constant_velocity import ConstantVelocity, LastBox
 from tracker.motion.predictor import Observations
@@ -75,7 +75,7 @@ def test_nothing_to_forecast_is_no_number_not_a_crash():
 
 def test_every_model_sees_the_same_seeded_degradation(root):
     sequence = MotSequence.read(root / "SEQ-0")
-    one, again, other = (read_scene(sequence, 1, False, seed) for seed in (0, 0, 1))
+    one, again, other = (read_observed(sequence, 1, False, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one.observed, again.observed)
     assert not np.array_equal(one.observed, other.observed, equal_nan=True)
     np.testing.assert_array_equal(one.truth, other.truth)
@@ -88,24 +88,24 @@ def test_every_model_sees_the_same_seeded_degradation(root):
 
 def test_a_stride_is_a_lower_frame_rate_of_the_same_tracks(root):
     sequence = MotSequence.read(root / "SEQ-0")
-    whole, fifth = read_scene(sequence, 1, False, 0), read_scene(sequence, 5, False, 0)
+    whole, fifth = read_observed(sequence, 1, False, 0), read_observed(sequence, 5, False, 0)
     assert fifth.interval_s == pytest.approx(5 * whole.interval_s)
     np.testing.assert_array_equal(fifth.truth, whole.truth[::5])
 
 
 def test_forecasts_are_compared_with_the_frame_they_are_for(root):
     """A model that knows the truth is right at every horizon, so frames, times and tracks go together."""
-    scene = read_scene(MotSequence.read(root / "SEQ-1"), 1, False, 0)
+    seen = read_observed(MotSequence.read(root / "SEQ-1"), 1, False, 0)
 
     class Oracle(LastBox):
         def predict(self, slots, time_s):
             from tracker.boxes import xyxy_to_cxcywh
             from tracker.motion.predictor import Prediction
 
-            box = xyxy_to_cxcywh(scene.truth[round(time_s / scene.interval_s), slots]).astype(np.float32)
+            box = xyxy_to_cxcywh(seen.truth[round(time_s / seen.interval_s), slots]).astype(np.float32)
             return Prediction(box, np.ones_like(box))
 
-    for horizon, found in forecasts(scene, Oracle(), (1, 7, 30)).items():
+    for horizon, found in forecasts(seen, Oracle(), (1, 7, 30)).items():
         assert len(found.truth) > 50, horizon
         assert metrics(found)["iou"] == pytest.approx(1, abs=1e-4)
 

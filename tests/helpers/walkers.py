@@ -1,5 +1,6 @@
 """Two people walking side by side for 20 frames: a sequence whose truth is known, for the tests of evaluation."""
 
+from collections.abc import Container
 from pathlib import Path
 
 LENGTH = 20
@@ -13,6 +14,14 @@ def make_sequence(root: Path, name: str, line: str = "{f},{i},{x},20,30,60,1,1,1
     )
     rows = [line.format(f=f, i=i, x=100 * i + 2 * f) for f in range(1, LENGTH + 1) for i in (1, 2)]
     (root / name / "gt" / "gt.txt").write_text("\n".join(rows) + "\n")
+
+
+def make_detected(root: Path, name: str, missed: Container[int] = ()) -> None:
+    """The same, with det/det.txt: both detected perfectly in every frame but those that are missed."""
+    make_sequence(root, name)
+    (root / name / "det").mkdir()
+    rows = [f"{f},-1,{x},{y},{w},{h},0.9\n" for f, _, x, y, w, h in perfect() if f not in missed]
+    (root / name / "det" / "det.txt").write_text("".join(rows))
 
 
 def write_results(folder: Path, name: str, rows: list[tuple[float, ...]]) -> None:

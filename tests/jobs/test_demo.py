@@ -17,7 +17,7 @@ from tracker.jobs import demo
 
 @pytest.fixture(scope="module")
 def scene():
-    return demo._Scene()
+    return demo.Scene()
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def some(scene):
 
 
 def test_every_time_the_same(scene):
-    (image, rows), (again, same) = scene.render(6.2), demo._Scene().render(6.2)
+    (image, rows), (again, same) = scene.render(6.2), demo.Scene().render(6.2)
     assert np.array_equal(image, again) and np.array_equal(rows, same)
 
 

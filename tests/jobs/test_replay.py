@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers.walkers import LENGTH, make_sequence, perfect
+from helpers.walkers import LENGTH, make_detected
 from tracker.cli import main
 from tracker.errors import ConfigError, DataError, SourceError, UsageError
 from tracker.jobs.replay import repetition
@@ -20,10 +20,7 @@ def run(tmp_path, monkeypatch):
     """`track eval` of sequences A and B, in `out`."""
     monkeypatch.chdir(tmp_path)
     for name in ("A", "B"):
-        make_sequence(tmp_path / "data", name)
-        (tmp_path / "data" / name / "det").mkdir()
-        rows = [f"{f},-1,{x},{y},{w},{h},0.9\n" for f, _, x, y, w, h in perfect()]
-        (tmp_path / "data" / name / "det" / "det.txt").write_text("".join(rows))
+        make_detected(tmp_path / "data", name)
     with pytest.raises(SystemExit):
         main(["eval", "data", "--out", "out", "--quiet", "--strict-online", "--camera-motion", "none"])
     return Path("out")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from helpers.clips import BUS
-from helpers.walkers import LENGTH, make_sequence, perfect
+from helpers.walkers import LENGTH, make_detected
 from tracker import Config, Tracker
 from tracker.datasets.mot import MotSequence
 from tracker.jobs import sequence_cache as module
@@ -15,10 +15,7 @@ from tracker.jobs.sequences import given, track_frames, track_sequence
 
 @pytest.fixture
 def sequence(tmp_path):
-    make_sequence(tmp_path, "A")
-    (tmp_path / "A" / "det").mkdir()
-    rows = [f"{f},-1,{x},{y},{w},{h},0.9\n" for f, _, x, y, w, h in perfect()]
-    (tmp_path / "A" / "det" / "det.txt").write_text("".join(rows))
+    make_detected(tmp_path, "A")
     return MotSequence.read(tmp_path / "A")
 
 
@@ -31,10 +28,10 @@ def add_images(sequence):
 
 def test_without_images_nothing_is_kept_and_the_tracks_are_the_same(sequence, tmp_path):
     tracker = Tracker()
-    scene = see(tracker, sequence, tmp_path / "seen")
-    track_frames(tracker, scene.frames, tmp_path / "scene.txt")
+    cached = see(tracker, sequence, tmp_path / "seen")
+    track_frames(tracker, cached.frames, tmp_path / "cached.txt")
     track_sequence(tracker, sequence, tmp_path / "sequence.txt")
-    assert (tmp_path / "scene.txt").read_text() == (tmp_path / "sequence.txt").read_text() != ""
+    assert (tmp_path / "cached.txt").read_text() == (tmp_path / "sequence.txt").read_text() != ""
     assert not (tmp_path / "seen").exists()
 
 
@@ -51,8 +48,8 @@ def test_images_are_looked_at_once_and_remembered(sequence, tmp_path, monkeypatc
         np.testing.assert_array_equal(a.camera_motion, b.camera_motion)
         np.testing.assert_array_equal(a.detections.xyxy, b.detections.xyxy)
         np.testing.assert_allclose(a.detections.features, b.detections.features, atol=1e-3)
-    track_frames(tracker, again.frames, tmp_path / "scene.txt")
-    assert len({line.split(",")[1] for line in (tmp_path / "scene.txt").read_text().splitlines()}) == 2
+    track_frames(tracker, again.frames, tmp_path / "cached.txt")
+    assert len({line.split(",")[1] for line in (tmp_path / "cached.txt").read_text().splitlines()}) == 2
 
 
 def test_other_detections_or_settings_are_looked_at_anew(sequence, tmp_path):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers.walkers import LENGTH, make_sequence, perfect
+from helpers.walkers import LENGTH, make_detected
 from tracker import Config, Tracker
 from tracker.datasets.mot import MotSequence, find_sequences, results
 from tracker.errors import DataError, OutputError, SourceError
@@ -23,10 +23,7 @@ def tracker() -> Tracker:
 
 @pytest.fixture
 def sequence(tmp_path: Path) -> MotSequence:
-    make_sequence(tmp_path, "A")
-    (tmp_path / "A" / "det").mkdir()
-    rows = [f"{f},-1,{x},{y},{w},{h},0.9\n" for f, _, x, y, w, h in perfect()]
-    (tmp_path / "A" / "det" / "det.txt").write_text("".join(rows))
+    make_detected(tmp_path, "A")
     return MotSequence.read(tmp_path / "A")
 
 

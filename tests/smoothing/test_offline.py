@@ -14,43 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.clips import pan
-from helpers.walkers import LENGTH, make_sequence, perfect
+from helpers.track_tables import RATE, make_table, walk
+from helpers.walkers import LENGTH, make_detected
 from tracker import Config, Detections, Status, Tracker, Tracks
 from tracker.datasets.mot import MotSequence, results
 from tracker.errors import UsageError
 from tracker.jobs.sequences import track_sequence
 from tracker.motion.load import load_predictor
-from tracker.smoothing.offline import Recorder, linked, pairs, post_processed, settled, voted
+from tracker.smoothing.linking import linked, pairs
+from tracker.smoothing.offline import Recorder, post_processed, settled, voted
 from tracker.smoothing.track_table import TrackTable, filled, smoothed
 
 CONFIG = Config().override({"motion": {"model": "kalman"}})
-RATE = 25.0
-
-
-def make_table(rows, frames=100, camera=None, classes=None, embeddings=None):
-    """A table of (frame, id, centre x, centre y) rows: boxes of 40 x 80."""
-    rows = np.array(sorted(rows, key=lambda row: (row[1], row[0])), np.float64).reshape(-1, 4)
-    half = np.array([20, 40])
-    n = len(rows)
-    embeddings = embeddings or {}
-    raw = np.zeros(n, np.int64) if classes is None else np.asarray(classes)
-    return TrackTable(
-        frames=rows[:, 0].astype(np.int64),
-        ids=rows[:, 1].astype(np.int64),
-        xyxy=np.concatenate([rows[:, 2:] - half, rows[:, 2:] + half], axis=1).astype(np.float32),
-        scores=np.full(n, 0.9, np.float32),
-        classes=raw,
-        raw_classes=raw,
-        status=np.full(n, int(Status.CONFIRMED)),
-        times_s=np.arange(frames) / RATE,
-        camera=np.tile(np.eye(2, 3), (frames, 1, 1)) if camera is None else camera,
-        embedding_ids=np.array(sorted(embeddings), np.int64),
-        embeddings=np.array([embeddings[i] for i in sorted(embeddings)], np.float32).reshape(-1, 512),
-    )
-
-
-def walk(i, frames, start=100.0, speed=3.0, y=200.0):
-    return [(f, i, start + speed * f, y) for f in frames]
 
 
 def centres(table):
@@ -285,10 +260,7 @@ def test_the_recorder_keeps_confirmed_tracks_with_the_boxes_that_were_detected()
 
 
 def test_a_sequence_is_written_with_its_gaps_filled(tmp_path: Path) -> None:
-    make_sequence(tmp_path, "A")
-    (tmp_path / "A" / "det").mkdir()
-    rows = [f"{f},-1,{x},{y},{w},{h},0.9\n" for f, _, x, y, w, h in perfect() if not 9 <= f <= 11]
-    (tmp_path / "A" / "det" / "det.txt").write_text("".join(rows))
+    make_detected(tmp_path, "A", missed=range(9, 12))
     sequence = MotSequence.read(tmp_path / "A")
     track_sequence(Tracker(CONFIG), sequence, tmp_path / "A.txt", offline=True)
     table = results(tmp_path / "A.txt")

@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 import long_memory  # noqa: E402
 import motion_cost  # noqa: E402
-from tracker.evaluation.forecasts import Scene  # noqa: E402  # noqa: E402
+from tracker.evaluation.forecasts import ObservedSequence  # noqa: E402  # noqa: E402
 from tracker.motion.load import load_predictor  # noqa: E402  # noqa: E402
 from tracker.motion.networks.registry import NETWORKS  # noqa: E402  # noqa: E402
 from tracker.motion.networks.transformer import TransformerNetwork  # noqa: E402  # noqa: E402
@@ -41,11 +41,11 @@ def test_what_is_asked_a_step_later_is_learned_and_hangs_on_the_symbol(monkeypat
     assert result["gradient"] > 0
 
 
-def test_a_scene_is_played_backwards_and_forwards_until_it_is_long_enough():
+def test_a_sequence_is_played_backwards_and_forwards_until_it_is_long_enough():
     truth = np.arange(5.0)[:, None, None].repeat(4, 2)
-    scene = Scene("S", truth, truth.astype(np.float32), np.ones((5, 1), np.float32), 0.04, None)
-    assert long_memory.played_on(scene, 4) is scene
-    longer = long_memory.played_on(scene, 11)
+    seen = ObservedSequence("S", truth, truth.astype(np.float32), np.ones((5, 1), np.float32), 0.04, None)
+    assert long_memory.played_on(seen, 4) is seen
+    longer = long_memory.played_on(seen, 11)
     assert longer.truth[:, 0, 0].tolist() == [0, 1, 2, 3, 4, 3, 2, 1, 0, 1, 2]
     np.testing.assert_array_equal(longer.observed, longer.truth.astype(np.float32))
     assert len(longer.scores) == 11

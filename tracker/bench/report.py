@@ -19,7 +19,7 @@ WARM_UP = 0.1  # share of a long stream after which memory is to be flat
 
 
 @dataclass(frozen=True)
-class Report:
+class BenchReport:
     """Costs of every command by round, of ours on the clip several times over, and of `update` as a stream grows."""
 
     about: Mapping[str, Any]

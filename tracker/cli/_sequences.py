@@ -19,10 +19,10 @@ class CameraMotionFrom(StrEnum):
     none = "none"
 
 
-Detections = Annotated[
+DetectionsOption = Annotated[
     DetectionsFrom, typer.Option(help="det: the sequences' det/det.txt; yolo: our detector, on their images.")
 ]
-CameraMotion = Annotated[
+CameraMotionOption = Annotated[
     CameraMotionFrom | None,
     typer.Option(help="file: gmc.txt; images: estimated. Default: the first of file, images, none that is there."),
 ]

@@ -38,7 +38,7 @@ def command(
 
     from tracker import provenance
     from tracker.bench.growth import by_length, by_objects
-    from tracker.bench.report import Report
+    from tracker.bench.report import BenchReport
     from tracker.bench.runs import OURS, in_turn, looped, measure, ours, peers
     from tracker.cli.run import prepare
     from tracker.config import Config
@@ -76,7 +76,7 @@ def command(
         "versions": provenance.versions(),
         "machine": provenance.machine(),
     }
-    report = Report(about, costs, repeated, grown, stretches)
+    report = BenchReport(about, costs, repeated, grown, stretches)
     text = json.dumps(report.to_dict(), indent=1)
     replace_text(out / "bench.json", text + "\n")
     report.plot(out / "bench.png")

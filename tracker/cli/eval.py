@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tracker.cli._options import option
-from tracker.cli._sequences import CameraMotion, Detections, DetectionsFrom, Preproc
+from tracker.cli._sequences import CameraMotionOption, DetectionsFrom, DetectionsOption, Preproc
 from tracker.config import Config, DetectorConfig
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ COLUMNS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "Frag", "FP", "FN")
 def command(
     roots: Annotated[list[Path], typer.Argument(metavar="ROOT", help="A sequence, or a folder of sequences.")],
     out: Annotated[Path, typer.Option(help="Folder for SEQUENCE.txt, metrics.json and report.html.")],
-    detections: Detections = DetectionsFrom.det,
-    camera_motion: CameraMotion = None,
+    detections: DetectionsOption = DetectionsFrom.det,
+    camera_motion: CameraMotionOption = None,
     config: Annotated[str | None, typer.Option(help="Preset or YAML file.", metavar="C")] = None,
     classes: Annotated[
         list[str] | None,

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tracker.cli._options import option
-from tracker.cli._sequences import CameraMotion, Detections, DetectionsFrom, Preproc
+from tracker.cli._sequences import CameraMotionOption, DetectionsFrom, DetectionsOption, Preproc
 from tracker.config import Config
 
 
@@ -21,8 +21,8 @@ def command(
     out: Annotated[
         Path, typer.Option(help="Folder for config.yaml and trials.csv; a search there is gone on with.")
     ] = Path("runs/tune"),
-    detections: Detections = DetectionsFrom.det,
-    camera_motion: CameraMotion = None,
+    detections: DetectionsOption = DetectionsFrom.det,
+    camera_motion: CameraMotionOption = None,
     config: Annotated[str | None, typer.Option(help="Preset or YAML file to start from.", metavar="C")] = None,
     device: Annotated[str | None, option(Config, "device")] = None,
     preproc: Preproc = True,

@@ -18,7 +18,7 @@ _MSMT = re.compile(r"^(\d+)_\d+_(\d+)_")
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReidImage:
     """A file, whose picture it is, and the camera's number."""
 
     file: Path
@@ -26,12 +26,12 @@ class Picture:
     camera: int
 
 
-def pictures(folder: Path) -> list[Picture]:
+def pictures(folder: Path) -> list[ReidImage]:
     """All pictures in `folder` and below whose names say who is on them, in natural order of their paths."""
     found = []
     for file in find_images(folder, below=True):
         if (market := _MARKET.match(file.name)) and int(market[1]) > 0:
-            found.append(Picture(file, market[1], int(market[2])))
+            found.append(ReidImage(file, market[1], int(market[2])))
         elif msmt := _MSMT.match(file.name):
-            found.append(Picture(file, f"{file.parent.parent.name}/{msmt[1]}", int(msmt[2])))
+            found.append(ReidImage(file, f"{file.parent.parent.name}/{msmt[1]}", int(msmt[2])))
     return found

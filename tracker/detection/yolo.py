@@ -172,7 +172,7 @@ def letterbox_there(frames: Tensor, picture: tuple[int, int], boxed: tuple[int, 
     return padded.permute(0, 2, 3, 1)
 
 
-class _Rows(nn.Module):
+class _RowHead(nn.Module):
     """A head in the place of Ultralytics' own."""
 
     end2end: bool
@@ -183,7 +183,7 @@ class _Rows(nn.Module):
         self.conf = conf
 
 
-class _FinalRows(_Rows):
+class _FinalRows(_RowHead):
     """Heads trained to give each object once (YOLOv10, YOLO26)."""
 
     end2end = True
@@ -198,7 +198,7 @@ class _FinalRows(_Rows):
         return torch.cat([image[:, None].float(), found[image, place]], dim=1)
 
 
-class _DenseRows(_Rows):
+class _DenseRows(_RowHead):
     """Heads that score every cell of three grids. Only cells above the threshold are decoded."""
 
     end2end = False

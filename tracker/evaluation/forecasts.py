@@ -69,7 +69,7 @@ class Model:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class ObservedSequence:
     """One sequence, R tracks in F frames (those that the stride leaves).
 
     Attributes:
@@ -88,7 +88,7 @@ class Scene:
     frame_size: tuple[float, float] | None
 
 
-def read_scene(sequence: MotSequence, stride: int, detections: bool, seed: int) -> Scene:
+def read_observed(sequence: MotSequence, stride: int, detections: bool, seed: int) -> ObservedSequence:
     """A sequence's tracks and what is seen of them: degraded truth, or the boxes of its det/det.txt.
 
     Raises:
@@ -112,7 +112,7 @@ def read_scene(sequence: MotSequence, stride: int, detections: bool, seed: int) 
     else:
         observed = _degraded(truth, np.random.default_rng([seed, zlib.crc32(sequence.name.encode())]))
     size = sequence.size if all(sequence.size) else None
-    return Scene(sequence.name, truth, observed, scores, stride / sequence.fps, size)
+    return ObservedSequence(sequence.name, truth, observed, scores, stride / sequence.fps, size)
 
 
 def _degraded(truth: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -131,7 +131,7 @@ def _degraded(truth: NDArray[np.float64], rng: np.random.Generator) -> NDArray[n
 
 @dataclass(frozen=True, eq=False)
 class Forecasts:
-    """What one model said of one scene, and what came: M forecasts of one horizon.
+    """What one model said of one sequence, and what came: M forecasts of one horizon.
 
     Attributes:
         mean, std, truth: (M, 4) cxcywh in pixels.
@@ -146,16 +146,18 @@ class Forecasts:
     gap: NDArray[np.int64]
 
 
-def forecasts(scene: Scene, predictor: Predictor, horizons: Sequence[int]) -> dict[int, Forecasts]:
-    """Runs a model over a scene, all tracks at once."""
-    frames, tracks, _ = scene.truth.shape
-    truth = xyxy_to_cxcywh(scene.truth)
+def forecasts(sequence: ObservedSequence, predictor: Predictor, horizons: Sequence[int]) -> dict[int, Forecasts]:
+    """Runs a model over a sequence, all tracks at once."""
+    frames, tracks, _ = sequence.truth.shape
+    truth = xyxy_to_cxcywh(sequence.truth)
     count, last = np.zeros(tracks, np.int64), np.zeros(tracks, np.int64)
     found: dict[int, list[tuple[NDArray[Any], ...]]] = {h: [] for h in horizons}
     for frame in range(frames):
-        time_s = frame * scene.interval_s
-        rows = np.flatnonzero(np.isfinite(scene.observed[frame, :, 0]))
-        seen = Observations(scene.observed[frame, rows], scene.scores[frame, rows], time_s, None, scene.frame_size)
+        time_s = frame * sequence.interval_s
+        rows = np.flatnonzero(np.isfinite(sequence.observed[frame, :, 0]))
+        seen = Observations(
+            sequence.observed[frame, rows], sequence.scores[frame, rows], time_s, None, sequence.frame_size
+        )
         predictor.update(rows, seen, count[rows] == 0)
         gap, last[rows] = frame - last[rows], frame
         count[rows] += 1
@@ -166,10 +168,10 @@ def forecasts(scene: Scene, predictor: Predictor, horizons: Sequence[int]) -> di
             known = ready & np.isfinite(truth[frame + horizon, rows, 0]) & np.isfinite(truth[frame, rows, 0])
             slots = rows[known]
             if len(slots):
-                said = predictor.forecast(slots, time_s + horizon * scene.interval_s)
+                said = predictor.forecast(slots, time_s + horizon * sequence.interval_s)
                 now, then = truth[frame, slots], truth[frame + horizon, slots]
                 way = np.linalg.norm(then[:, :2] - now[:, :2], axis=1) / then[:, 3]
-                speed = way / (horizon * scene.interval_s)
+                speed = way / (horizon * sequence.interval_s)
                 found[horizon].append((said.cxcywh, said.std, then, speed, gap[known]))
     return {horizon: _stacked(parts) for horizon, parts in found.items()}
 
@@ -217,7 +219,7 @@ def _splits(f: Forecasts) -> Iterator[tuple[str, NDArray[np.bool_]]]:
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class MotionEvaluation:
     """`metrics[model][horizon]` over everything; `details[model][horizon]` by speed, gap, frame rate and sequence."""
 
     metrics: dict[str, dict[str, Metrics]]
@@ -232,7 +234,7 @@ def evaluate_motion(
     detections: bool = False,
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
-) -> Report:
+) -> MotionEvaluation:
     """Forecasts of every model over every sequence of `roots`.
 
     Args:
@@ -242,30 +244,30 @@ def evaluate_motion(
         detections: observe the boxes of det/det.txt instead of degraded truth.
         progress: called with a line for every sequence.
     """
-    scenes = [read_scene(sequence, stride, detections, seed) for sequence in find_sequences(roots)]
-    report = Report({}, {})
+    sequences = [read_observed(sequence, stride, detections, seed) for sequence in find_sequences(roots)]
+    report = MotionEvaluation({}, {})
     for model in map(Model.of, models):
-        said: dict[int, list[tuple[Scene, Forecasts]]] = {h: [] for h in horizons}
-        for scene in scenes:
-            progress(f"{model.name}: {scene.name}")
-            for horizon, f in forecasts(scene, model.make(scene.interval_s), horizons).items():
-                said[horizon].append((scene, f))
+        said: dict[int, list[tuple[ObservedSequence, Forecasts]]] = {h: [] for h in horizons}
+        for sequence in sequences:
+            progress(f"{model.name}: {sequence.name}")
+            for horizon, f in forecasts(sequence, model.make(sequence.interval_s), horizons).items():
+                said[horizon].append((sequence, f))
         report.metrics[model.name] = {}
         report.details[model.name] = {}
         for horizon, pairs in said.items():
             everything = together([f for _, f in pairs])
             report.metrics[model.name][str(horizon)] = metrics(everything, model.normal)
             parts = {name: _part(everything, mask) for name, mask in _splits(everything)}
-            for rate in sorted({round(1 / scene.interval_s, 2) for scene, _ in pairs}):
-                same = [f for scene, f in pairs if round(1 / scene.interval_s, 2) == rate]
+            for rate in sorted({round(1 / sequence.interval_s, 2) for sequence, _ in pairs}):
+                same = [f for sequence, f in pairs if round(1 / sequence.interval_s, 2) == rate]
                 parts[f"{rate:g} frames/s"] = together(same)
-            parts |= {scene.name: f for scene, f in pairs}
+            parts |= {sequence.name: f for sequence, f in pairs}
             report.details[model.name][str(horizon)] = {k: metrics(f, model.normal) for k, f in parts.items()}
     return report
 
 
 def together(parts: Sequence[Forecasts]) -> Forecasts:
-    """Forecasts of one horizon of several scenes."""
+    """Forecasts of one horizon of several sequences."""
     return Forecasts(*(np.concatenate([getattr(f, name) for f in parts]) for name in vars(parts[0])))
 
 

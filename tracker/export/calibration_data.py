@@ -31,7 +31,7 @@ FRAMES = 160
 _SIDE = 1280  # px; frames are held in memory
 _SHOT = 20  # frames of one view over a photograph
 _CROPS_A_FRAME = 12
-_LINK = 0.5  # least overlap of one object's boxes in two frames that follow each other
+_LEAST_OVERLAP = 0.5  # least overlap of one object's boxes in two frames that follow each other
 _INTERVAL_S = 0.1  # frames nearer to each other than this are left out
 
 
@@ -134,7 +134,7 @@ def _linked(found: Sequence[Detections]) -> list[Ints]:
             before = found[index - 1]
             overlap = iou(before.xyxy, seen.xyxy) * (before.classes[:, None] == seen.classes)
             old, new = linear_sum_assignment(-overlap)
-            kept = overlap[old, new] >= _LINK
+            kept = overlap[old, new] >= _LEAST_OVERLAP
             own[new[kept]] = numbers[-1][old[kept]]
         fresh = own < 0
         own[fresh] = count + np.arange(fresh.sum())

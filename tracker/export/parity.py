@@ -174,10 +174,10 @@ def _forecast_iou(predictor: Predictor, calibration_set: CalibrationSet) -> floa
     return 100 * float(together.mean()) if len(together) else None
 
 
-Step = tuple[tuple[NDArray[Any], ...], tuple[NDArray[Any], ...]]
+CoreStep = tuple[tuple[NDArray[Any], ...], tuple[NDArray[Any], ...]]
 
 
-def steps(config: Config, calibration_set: CalibrationSet) -> list[Step]:
+def steps(config: Config, calibration_set: CalibrationSet) -> list[CoreStep]:
     """Every step of the calibration set's tracks by PyTorch: geometry, features, hidden, cell; hidden, cell."""
     predictor, recorder = _by_torch(config)
     for _ in _replayed(predictor, calibration_set):
@@ -185,12 +185,12 @@ def steps(config: Config, calibration_set: CalibrationSet) -> list[Step]:
     return recorder.steps
 
 
-class _Recorder(TorchCore):
+class _RecordingCore(TorchCore):
     """The LSTM by PyTorch, keeping every step."""
 
     def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         super().__init__(MotionNetwork(), dict(tensors))
-        self.steps: list[Step] = []
+        self.steps: list[CoreStep] = []
 
     def step(self, slots: Ints, geometry: Floats, features: Floats | None) -> Floats:
         assert features is not None
@@ -201,10 +201,10 @@ class _Recorder(TorchCore):
         return result
 
 
-def _by_torch(config: Config) -> tuple[LearnedPredictor, _Recorder]:
+def _by_torch(config: Config) -> tuple[LearnedPredictor, _RecordingCore]:
     """The predictor with its network run by PyTorch."""
     tensors = read_weights(Path(config.motion.model) if config.motion.model else EMBEDDED).tensors
-    recorder = _Recorder(tensors)
+    recorder = _RecordingCore(tensors)
     parameters = KalmanParameters.from_tensors(tensors)
     return LearnedPredictor(parameters, recorder, tensors["head.weight"], tensors["head.bias"]), recorder
 

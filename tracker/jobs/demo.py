@@ -61,7 +61,7 @@ class _Sprite:
 
 
 @dataclass(frozen=True)
-class _Actor:
+class Actor:
     """A person with a path: seconds, x and y of the feet in the photograph; straight from each point to the next."""
 
     sprite: _Sprite
@@ -152,12 +152,12 @@ def track_clip(
 
 def frames() -> Iterator[tuple[Image, Rows]]:
     """The clip: images (640, 800, 3) BGR, and truth (N, 6) of id, left, top, width, height, visible share."""
-    scene = _Scene()
+    scene = Scene()
     for index in range(round(FPS * SECONDS)):
         yield scene.render(index / FPS)
 
 
-class _Scene:
+class Scene:
     def __init__(self) -> None:
         from tracker.detection.yolo import ultralytics
 
@@ -167,12 +167,12 @@ class _Scene:
         beige = _cut(street, outlines["beige coat"], (128, 898), 499)
         black = _cut(street, outlines["black coat"], (285, 858), 450)
         self.actors = (
-            _Actor(beige, ((0, 560, 825), (3.2, 190, 830), (4.0, 190, 830), (9.2, 690, 815), (10, 770, 815))),
-            _Actor(black, ((0.3, -100, 885), (5.6, 850, 880), (7.0, 850, 875), (10, 480, 880))),
-            _Actor(_recoloured(beige, 0.62, 0, 122, 138), ((1.8, 840, 775), (10, 130, 780))),
-            _Actor(_recoloured(black, 2.4, 50, 130, 140), ((0, 380, 757), (10, 720, 752))),
-            _Actor(_close_up(stadium, outlines["suit"]), ((2.0, -230, 1306), (5.0, 1000, 1306))),
-            _Actor(_recoloured(beige, 0.5, 0, 158, 146), ((5.9, 860, 900), (10, 230, 902))),
+            Actor(beige, ((0, 560, 825), (3.2, 190, 830), (4.0, 190, 830), (9.2, 690, 815), (10, 770, 815))),
+            Actor(black, ((0.3, -100, 885), (5.6, 850, 880), (7.0, 850, 875), (10, 480, 880))),
+            Actor(recoloured(beige, 0.62, 0, 122, 138), ((1.8, 840, 775), (10, 130, 780))),
+            Actor(recoloured(black, 2.4, 50, 130, 140), ((0, 380, 757), (10, 720, 752))),
+            Actor(_close_up(stadium, outlines["suit"]), ((2.0, -230, 1306), (5.0, 1000, 1306))),
+            Actor(recoloured(beige, 0.5, 0, 158, 146), ((5.9, 860, 900), (10, 230, 902))),
         )
         people = [outlines["beige coat"], outlines["black coat"], *outlines["passers-by"]]
         self.street = _without(street, people)
@@ -322,7 +322,7 @@ def _close_up(photo: Image, outline: Any) -> _Sprite:
     return _Sprite(whole.astype(np.uint8), cut.feet, cut.height)
 
 
-def _recoloured(sprite: _Sprite, gain: float, lift: float, red: float, yellow: float) -> _Sprite:
+def recoloured(sprite: _Sprite, gain: float, lift: float, red: float, yellow: float) -> _Sprite:
     """Another coat and shirt: CIELAB's lightness is `gain` times the old plus `lift`, its a and b are given.
 
     Skin, hair and trousers stay: the coat is what is bright (or, where `gain` is above 1, dark) and has little colour

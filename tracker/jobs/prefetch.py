@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tracker.errors import SourceError
 from tracker.structures import Detections, Image
+from tracker.system.stopwatch import Timed
 from tracker.video.source import Frame, Source
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def detected(
     def finish() -> Iterator[tuple[Frame, Detections]]:
         frames, job = pending.popleft()
         found, seconds = job.result()
-        stage_seconds["detect"] += seconds
+        stage_seconds["detect"] += seconds  # here: several threads that add to one number would lose some
         yield from zip(frames, found, strict=True)
 
     with (
@@ -81,12 +82,11 @@ def _batches(source: Source, size: int, stage_seconds: dict[str, float]) -> Iter
     failure: SourceError | None = None
     coming = iter(source)
     while True:
-        start = time.perf_counter()
         try:
-            frame = next(coming, None)
+            with Timed(stage_seconds, "decode"):
+                frame = next(coming, None)
         except SourceError as error:
             frame, failure = None, error
-        stage_seconds["decode"] += time.perf_counter() - start
         if frame is not None:
             frames.append(frame)
         if frames and (frame is None or len(frames) == size):

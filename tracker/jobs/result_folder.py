@@ -185,23 +185,23 @@ def names_apart(sources: Sequence[Any]) -> list[str]:
     >>> names_apart(["rtsp://a:b@10.0.0.7/one", "rtsp://a:b@10.0.0.7/two", "rtsp://10.0.0.8/one", "x.mp4"])
     ['10.0.0.7-one', '10.0.0.7-two', '', '']
     """
-    urls = {number: _Place.of(text) for number, text in enumerate(map(str, sources)) if is_url(text)}
+    urls = {number: _Address.of(text) for number, text in enumerate(map(str, sources)) if is_url(text)}
     names = [""] * len(sources)
-    alone = Counter(place.host for place in urls.values())
-    for number, place in urls.items():
-        others = [other for other in urls.values() if other.host == place.host]
-        if alone[place.host] == 1:
+    alone = Counter(address.host for address in urls.values())
+    for number, address in urls.items():
+        others = [other for other in urls.values() if other.host == address.host]
+        if alone[address.host] == 1:
             continue
         for parts in (["port"], ["path"], ["port", "path"], ["port", "path", "channel"]):
             if len({tuple(getattr(other, part) for part in parts) for other in others}) == len(others):
                 break
-        text = "-".join([place.host, *(getattr(place, part) for part in parts)])
+        text = "-".join([address.host, *(getattr(address, part) for part in parts)])
         names[number] = re.sub("[^A-Za-z0-9._]+", "-", text)[:_LONGEST].strip("-.")
     return names
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Address:
     """Where a URL points to, without secrets."""
 
     host: str
@@ -210,7 +210,7 @@ class _Place:
     channel: str
 
     @classmethod
-    def of(cls, url: str) -> _Place:
+    def of(cls, url: str) -> _Address:
         from tracker.video.url import host
 
         shown = redacted(url)

@@ -146,7 +146,7 @@ def run(
     names = names_apart(sources)
     folders = ResultFolders(output, sources)
     live = [n for n, source in enumerate(sources) if len(sources) > 1 and _is_live(source, vid_stride, reconnect_s)]
-    networks = _Networks(config, device)
+    networks = _SharedNetworks(config, device)
     job = _Job(networks, folders, vid_stride, reconnect_s, fps, progress, command, beside_others=bool(live))
     results: dict[int, SourceResult] = {}
 
@@ -191,7 +191,7 @@ def _shown(source: Any) -> str:
     return given if isinstance(given, str) else f"{len(given)} images"
 
 
-class _Networks:
+class _SharedNetworks:
     """The networks of all sources of a run, loaded once, when the first source has been opened.
 
     Attributes:
@@ -229,7 +229,7 @@ class _Networks:
 class _Job:
     """What the sources of one run share."""
 
-    networks: _Networks
+    networks: _SharedNetworks
     folders: ResultFolders
     vid_stride: int
     reconnect_s: float

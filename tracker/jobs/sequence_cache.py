@@ -21,7 +21,7 @@ from tracker.tracker import Tracker
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class CachedSequence:
     """A sequence and what the tracker is given of it; in the place of images stand empty ones of their size."""
 
     sequence: MotSequence
@@ -34,7 +34,7 @@ def see(
     folder: Path,
     detections: str = "det",
     camera_motion: str | None = None,
-) -> Scene:
+) -> CachedSequence:
     """Look at a sequence, or read what an earlier one left in `folder`.
 
     Every detection is embedded where there are images (a tracker at work takes only those that it needs).
@@ -48,14 +48,14 @@ def see(
     name = hashlib.sha256(json.dumps(subject).encode()).hexdigest()[:12]
     path = folder / f"{sequence.name}-{name}.npz"
     if path.is_file():
-        return Scene(sequence, _read(path))
+        return CachedSequence(sequence, _read(path))
     tracker.reset()
     frames = [_seen(tracker, frame) for frame in given(tracker, sequence, detections, camera_motion)]
     if any(frame.image is not None for frame in frames):
         with writing(path):
             folder.mkdir(parents=True, exist_ok=True)
             _write(path, frames)
-    return Scene(sequence, frames)
+    return CachedSequence(sequence, frames)
 
 
 def _seen(tracker: Tracker, frame: Given) -> Given:

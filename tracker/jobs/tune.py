@@ -23,7 +23,7 @@ from tracker.config import Config
 from tracker.datasets.mot import find_sequences
 from tracker.errors import DataError, MissingExtraError, UsageError
 from tracker.evaluation.tracking import combined_hota, hota_fields
-from tracker.jobs.sequence_cache import Scene, see
+from tracker.jobs.sequence_cache import CachedSequence, see
 from tracker.jobs.sequences import track_frames
 from tracker.system.files import replace_text
 from tracker.system.output_folder import claim
@@ -104,11 +104,11 @@ def tune(
     if study.user_attrs.get("subject", subject) != subject:
         raise UsageError(f"{out} holds trials of other data or settings; give another --out")
     study.set_user_attr("subject", subject)
-    scenes = {
+    sequences = {
         name: [see(tracker, s, out / "seen", detections, camera_motion) for s in sequences]
         for name, sequences in found.items()
     }
-    search = _Search(tracker.config, scenes, preproc)
+    search = _Search(tracker.config, sequences, preproc)
 
     def finished() -> list[Any]:
         return [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
@@ -165,22 +165,22 @@ class _Search:
         space: "section.setting" -> its value at the start, and the least and the greatest that are tried.
     """
 
-    def __init__(self, config: Config, scenes: Mapping[str, list[Scene]], preproc: bool) -> None:
-        self._config, self._scenes, self._preproc = config, scenes, preproc
-        idle = _idle([scene for part in scenes.values() for scene in part])
+    def __init__(self, config: Config, sequences: Mapping[str, list[CachedSequence]], preproc: bool) -> None:
+        self._config, self._sequences, self._preproc = config, sequences, preproc
+        idle = _idle([cached for part in sequences.values() for cached in part])
         self.space = {name: part for name, part in search_space(config).items() if name not in idle}
 
     def __call__(self, trial: Any) -> float:
         tracker = Tracker(self.config({name: self._suggest(trial, name) for name in self.space}))
-        fields: dict[str, dict[str, Any]] = {name: {} for name in self._scenes}
+        fields: dict[str, dict[str, Any]] = {name: {} for name in self._sequences}
         alone: list[float] = []
         with tempfile.TemporaryDirectory(prefix="tracker-tune-") as folder:
-            for name, scenes in self._scenes.items():
-                for scene in scenes:
-                    result = Path(folder) / f"{scene.sequence.name}.txt"
-                    track_frames(tracker, scene.frames, result)
-                    fields[name][scene.sequence.name] = hota_fields(scene.sequence, result, self._preproc)
-                    alone.append(combined_hota({"": fields[name][scene.sequence.name]}))
+            for name, sequences in self._sequences.items():
+                for cached in sequences:
+                    result = Path(folder) / f"{cached.sequence.name}.txt"
+                    track_frames(tracker, cached.frames, result)
+                    fields[name][cached.sequence.name] = hota_fields(cached.sequence, result, self._preproc)
+                    alone.append(combined_hota({"": fields[name][cached.sequence.name]}))
                     trial.report(sum(alone) / len(alone), len(alone))
                     if trial.should_prune():
                         raise _pruned()
@@ -206,12 +206,12 @@ class _Search:
         """trials.csv: a row a trial; no HOTA where it was given up."""
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
-        lines.writerow(["trial", "state", "seconds", "HOTA", *self._scenes, *self.space])
+        lines.writerow(["trial", "state", "seconds", "HOTA", *self._sequences, *self.space])
         for trial in trials:
             seconds = round(trial.duration.total_seconds(), 1)
             scores = trial.user_attrs.get("scores", {})
             hota = [f"{sum(scores.values()) / len(scores):.3f}"] if scores else [""]
-            each = [f"{scores[name]:.3f}" if scores else "" for name in self._scenes]
+            each = [f"{scores[name]:.3f}" if scores else "" for name in self._sequences]
             settings = [f"{trial.params[name]:.4g}" if name in trial.params else "" for name in self.space]
             lines.writerow([trial.number, trial.state.name.lower(), seconds, *hota, *each, *settings])
         return text.getvalue()
@@ -236,9 +236,9 @@ def search_space(config: Config) -> dict[str, tuple[float, float, float]]:
     return space
 
 
-def _idle(scenes: Sequence[Scene]) -> set[str]:
+def _idle(sequences: Sequence[CachedSequence]) -> set[str]:
     """Settings without effect here: of embeddings, where there are none, and of classes, where there is one."""
-    found = [frame.detections for scene in scenes for frame in scene.frames]
+    found = [frame.detections for cached in sequences for frame in cached.frames]
     embedded = any(part.features is not None for part in found)
     classes = len(set().union(*(part.classes.tolist() for part in found))) > 1
     return (set() if embedded else _OF_APPEARANCE) | (set() if classes else {"association.class_factor"})

@@ -8,16 +8,12 @@ takes. OpenBLAS's switch is global to the process, so it is set for the moment o
 from __future__ import annotations
 
 import ctypes
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-_lock = threading.Lock()
-_inside = 0
-_before = 1
+from tracker.system.process_wide import ProcessWide
 
 
 def _switch() -> tuple[Callable[[], int], Callable[[int], None]] | None:
@@ -38,23 +34,19 @@ def _switch() -> tuple[Callable[[], int], Callable[[int], None]] | None:
 _found = _switch()
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Within it, NumPy's matrix products use one thread; does nothing with a BLAS other than OpenBLAS."""
-    global _inside, _before
+def _alone() -> int:
     if _found is None:
-        yield
-        return
+        return 0
     get, put = _found
-    with _lock:
-        if _inside == 0:
-            _before = get()
-            put(1)
-        _inside += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if _inside == 0:
-                put(_before)
+    before = get()
+    put(1)
+    return before
+
+
+def _as_before(count: int) -> None:
+    if _found is not None:
+        _found[1](count)
+
+
+one_thread = ProcessWide(_alone, _as_before)
+"""Within `one_thread()`, NumPy's matrix products use one thread; does nothing with a BLAS other than OpenBLAS."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from tracker.affine import Array, composed, inverse, moved_corners
 from tracker.config import OfflineConfig
-from tracker.smoothing.track_table import SMOOTH_REACH, TrackTable, filled, renamed, smoothed
+from tracker.smoothing.track_table import SMOOTH_REACH, TrackTable, columns, filled, renamed, smoothed
 from tracker.structures import Status, Tracks, of_rows
 
 F = TypeVar("F")  # whatever the caller calls a frame
@@ -98,12 +98,7 @@ def _with(seen: TrackTable, tracks: Tracks) -> TrackTable:
     newest = replace(
         seen,
         frames=np.full(len(rows), len(seen.times_s) - 1),
-        ids=rows.ids,
-        xyxy=rows.xyxy,
-        scores=rows.scores,
-        classes=rows.classes,
-        raw_classes=rows.raw_classes,
-        status=rows.status,
+        **columns(rows),
     )
     seen = seen.stacked(newest).ordered
     confirmed = np.isin(seen.ids, tracks.ids[tracks.status == Status.CONFIRMED])
@@ -137,12 +132,7 @@ def _as_known(tracks: Tracks, rows: TrackTable) -> Tracks:
     row = np.where(np.isin(rows.ids, tracks.ids), np.searchsorted(tracks.ids, rows.ids), -1)
     return replace(
         tracks,
-        ids=rows.ids,
-        xyxy=rows.xyxy,
-        scores=rows.scores,
-        classes=rows.classes,
-        raw_classes=rows.raw_classes,
-        status=rows.status,
+        **columns(rows),
         detection_index=np.append(tracks.detection_index, -1)[row],
         forecaster=of_rows(tracks.forecaster, row),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from tracker.affine import Array, inverse, moved
 from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from tracker.structures import FEATURE_SIZE, Floats, Ints, Status, Tracks
 
-_COLUMNS = ("frames", "ids", "xyxy", "scores", "classes", "raw_classes", "status")  # one value a row
+_OF_TRACKS = ("ids", "xyxy", "scores", "classes", "raw_classes", "status")  # the tracks of a frame have these, too
+_COLUMNS = ("frames", *_OF_TRACKS)  # one value a row
 SMOOTH_REACH = 3.0  # standard deviations: what is further away in time counts nothing
 _FURTHEST = 1 / 3  # of a box's shorter side that smoothing moves it: it keeps about half of itself
 _LARGEST = 1.5  # the same of its sides: times as long or as short
@@ -70,12 +72,7 @@ class TrackTable:
         rows = self[slice(*np.searchsorted(self.frames, [frame, frame + 1]))]
         near = max(frame, 1)
         return Tracks(
-            ids=rows.ids,
-            xyxy=rows.xyxy,
-            scores=rows.scores,
-            classes=rows.classes,
-            raw_classes=rows.raw_classes,
-            status=rows.status,
+            **columns(rows),
             detection_index=np.full(len(rows), -1),
             time_s=float(self.times_s[frame]),
             interval_s=float(self.times_s[near] - self.times_s[near - 1]) if len(self.times_s) > 1 else 0.0,
@@ -95,6 +92,11 @@ class TrackTable:
     def row_times_s(self) -> Array:
         """(R,) time of each row."""
         return self.times_s[self.frames]
+
+
+def columns(rows: TrackTable | Tracks) -> dict[str, Any]:
+    """What a table and the tracks of a frame both say of a row, by name: to make the one of the other."""
+    return {name: getattr(rows, name) for name in _OF_TRACKS}
 
 
 def filled(table: TrackTable, limit_s: float) -> TrackTable:

@@ -26,7 +26,7 @@ COMMAND = "track export --out DIR"
 STREAMS = 4  # inputs that are looked at side by side, each by its share of the cores, at most
 
 Arrays = tuple[NDArray[Any], ...]
-Network = Callable[..., Arrays]
+ExportedNetwork = Callable[..., Arrays]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Export:
     precision: str
     networks: Mapping[str, Mapping[str, Any]]
 
-    def open(self, name: str, *, any_shape: bool = True) -> Network:
+    def open(self, name: str, *, any_shape: bool = True) -> ExportedNetwork:
         """The network `name`: arrays in, arrays out, from any number of threads at once.
 
         Args:

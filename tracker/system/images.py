@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 import struct
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.errors import SourceError
+from tracker.system.process_wide import ProcessWide
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")  # of datasets
@@ -84,29 +84,12 @@ def unreadable(path: Path) -> SourceError:
     return SourceError(f"cannot read image {path}: it is damaged or no image; replace or remove it")
 
 
-_lock = threading.Lock()
-_inside, _level = 0, 0  # how many threads are inside, and OpenCV's level before the first came in
+def _silenced() -> int:
+    return int(cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT))
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Nothing from OpenCV on stderr inside: what fails is told by our own errors.
-
-    OpenCV has one level for all threads, so the last to leave puts back what the first to come found.
-    """
-    global _inside, _level
-    logging = cv2.utils.logging
-    with _lock:
-        if _inside == 0:
-            _level = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-        _inside += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if _inside == 0:
-                logging.setLogLevel(_level)
+quiet = ProcessWide(_silenced, cv2.utils.logging.setLogLevel)
+"""Nothing from OpenCV on stderr within `quiet()`: what fails is told by our own errors."""
 
 
 def claimed_size(data: bytes) -> Size:

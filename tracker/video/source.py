@@ -179,14 +179,14 @@ class Source:
     def _start(self) -> None:
         # No reference to the source, which can be collected
         frames = partial(_frames, self._reader, self._stride, self._fps)
-        self._ahead = _Ahead(frames, self._reader)
+        self._ahead = _ReadAhead(frames, self._reader)
         self._end = weakref.finalize(self, self._ahead.close)
         self._unread = True
         if self._closed:  # by another thread, which may have ended the one before
             self._end()
 
 
-class _Ahead:
+class _ReadAhead:
     """A thread that decodes a few frames ahead of the loop that takes them."""
 
     def __init__(self, frames: Callable[[threading.Event], Iterator[Frame]], reader: Reader) -> None:

@@ -16,7 +16,7 @@ from tracker.motion.networks.base import INPUT_SIZE, ForecastNetwork, State
 WIDTH, HEADS, LAYERS, INNER, WINDOW = 128, 4, 2, 512, 32
 
 
-class Layer(nn.Module):
+class TransformerLayer(nn.Module):
     """Attention and a two-layer perceptron, each on normalised input and added to it."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class TransformerNetwork(ForecastNetwork):
         super().__init__(WIDTH)
         self.window = window
         self.narrow = nn.Linear(INPUT_SIZE, WIDTH)
-        self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
+        self.layers = nn.ModuleList(TransformerLayer() for _ in range(LAYERS))
 
     def start_state(self, tracks: int) -> State:
         zeros = self.no_feature.new_zeros

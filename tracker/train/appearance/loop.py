@@ -62,14 +62,11 @@ class Task(Protocol):
         """How good `network` is on what is never trained on."""
 
 
-class Stateful(Protocol):
+class SupportsStateDict(Protocol):
     """What a checkpoint keeps: networks, optimizer, schedule."""
 
     def state_dict(self) -> Any: ...
     def load_state_dict(self, state_dict: Any, /) -> Any: ...
-
-
-Progress = Callable[[int, dict[str, float]], None]
 
 
 def train(
@@ -78,7 +75,7 @@ def train(
     config: TrainConfig,
     *,
     resume: bool = False,
-    progress: Progress | None = None,
+    progress: Callable[[int, dict[str, float]], None] | None = None,
     remark: Callable[[str], None] = lambda _: None,
 ) -> Weights:
     """Leaves `appearance.safetensors`, `curves.csv`, `neighbours.jpg` and `checkpoint.pt` in `out`.
@@ -106,7 +103,7 @@ def train(
     average = copy.deepcopy(network).requires_grad_(False)
     parameters = [*network.parameters(), *task.extra.parameters()]
     optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)
-    parts: dict[str, Stateful] = {"network": network, "average": average, "extra": task.extra}
+    parts: dict[str, SupportsStateDict] = {"network": network, "average": average, "extra": task.extra}
     parts |= {"optimizer": optimizer}
     first = saved = _restore(out / CHECKPOINT, parts, config) if resume else 0
     with writing(out):
@@ -232,13 +229,13 @@ def _average(average: OmniScaleNet, network: OmniScaleNet, decay: float) -> None
             mean.lerp_(value, 1 - decay)
 
 
-def _save(path: Path, parts: Mapping[str, Stateful], config: TrainConfig, step: int) -> None:
+def _save(path: Path, parts: Mapping[str, SupportsStateDict], config: TrainConfig, step: int) -> None:
     content = {name: part.state_dict() for name, part in parts.items()} | {"config": asdict(config), "step": step}
     _check_finite(cast(nn.Module, parts["average"]))
     write(path, content)
 
 
-def _restore(path: Path, parts: Mapping[str, Stateful], config: TrainConfig) -> int:
+def _restore(path: Path, parts: Mapping[str, SupportsStateDict], config: TrainConfig) -> int:
     """Load a checkpoint into `parts`; the number of steps it has done."""
     content = read(path)
     try:

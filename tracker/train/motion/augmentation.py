@@ -22,7 +22,7 @@ from tracker.motion.kalman import measurement_unit, process_unit
 from tracker.structures import FEATURE_SIZE
 
 Array = NDArray[Any]
-Pair = tuple[float, float]
+Range = tuple[float, float]
 Coordinates = tuple[float, float, float, float]
 
 
@@ -48,11 +48,11 @@ class Augmentation(Settings, section="augmentation"):
     clock: float = setting(0.5, "up to e to this power times faster or slower", 0, 3)
 
     correlated_share: float = setting(0.5, "share of windows with correlated noise", 0, 1)
-    correlated_strength: Pair = setting(
+    correlated_strength: Range = setting(
         (0.3, 1.5), "strength of correlated noise, from, to, in a real detector's", 1e-3, 100
     )
     detector_noise: Coordinates = setting((0.046, 0.018, 0.086, 0.032), "standard deviations of a real one", 0, 10)
-    detector_correlation: Pair = setting((0.82, 0.98), "from frame to frame at 30 frames/s", 0, 1)
+    detector_correlation: Range = setting((0.82, 0.98), "from frame to frame at 30 frames/s", 0, 1)
     tails: float = setting(4.0, "degrees of freedom of Student's t: fewer are heavier", 2.1, 1000)
     white: tuple[float, ...] = setting(
         (0.02, 0.05, 0.05, 0.10), "standard deviation of white noise, one of these", 0, 10
@@ -70,21 +70,21 @@ class Augmentation(Settings, section="augmentation"):
         0,
         10,
     )
-    slow_correlation: Pair = setting((0.97, 0.995), "its correlation from frame to frame at 30 frames/s", 0, 1)
-    slow_familiar: Pair = setting(
+    slow_correlation: Range = setting((0.97, 0.995), "its correlation from frame to frame at 30 frames/s", 0, 1)
+    slow_familiar: Range = setting(
         (0.7, 1.8), "so much of it is added, from, to, on images that it was trained on", 0, 100
     )
-    slow_unfamiliar: Pair = setting((0.0, 1.0), "and on others: it differs from one place to the next", 0, 100)
+    slow_unfamiliar: Range = setting((0.0, 1.0), "and on others: it differs from one place to the next", 0, 100)
 
     sure_share: float = setting(0.5, "share of windows whose scores are all 1", 0, 1)
-    scores: Pair = setting((0.5, 0.95), "scores of the others, from, to; they suffer from noise", 0, 1)
+    scores: Range = setting((0.5, 0.95), "scores of the others, from, to; they suffer from noise", 0, 1)
     score_noise: float = setting(0.08, "standard deviation of a score", 0, 1)
     lowest_score: float = setting(0.1, "no score is lower", 0, 1)
 
     frame_unknown: float = setting(0.15, "share of windows whose frame has no known size", 0, 1)
     camera_share: float = setting(0.25, "share of windows with a camera that moves in slow waves", 0, 1)
     camera_waves: int = setting(3, "waves that a camera moves in", 1, 64)
-    camera_hertz: Pair = setting((0.05, 1.5), "their frequencies, from, to", 1e-4, 100)
+    camera_hertz: Range = setting((0.05, 1.5), "their frequencies, from, to", 1e-4, 100)
     camera_log_speed: float = setting(-1.2, "mean logarithm of the speed of the camera in heights/s", -10, 10)
     camera_log_speed_std: float = setting(1.0, "and its standard deviation", 0, 10)
     camera_axes: tuple[float, float, float] = setting(
@@ -181,7 +181,7 @@ def add_noise(d: Draft, how: Augmentation, rng: np.random.Generator) -> None:
     d.scores = np.where(d.detected[:, None], d.scores, np.where(sure, 1.0, np.clip(scores, how.lowest_score, 1)))
 
 
-def correlated(rng: np.random.Generator, dt: Array, correlation: Pair, tails: float) -> Array:
+def correlated(rng: np.random.Generator, dt: Array, correlation: Range, tails: float) -> Array:
     """(B, T, 4) first-order autoregressive noise of variance 1, distributed as Student's t with `tails` degrees.
 
     Each window draws its `correlation` from one frame to the next at 30 frames/s; `dt` (B, T) seconds since the last.
@@ -194,9 +194,9 @@ def correlated(rng: np.random.Generator, dt: Array, correlation: Pair, tails: fl
     return np.asarray(noise)
 
 
-def _log_uniform(rng: np.random.Generator, pair: Pair, shape: int | tuple[int, ...]) -> Array:
+def _log_uniform(rng: np.random.Generator, bounds: Range, shape: int | tuple[int, ...]) -> Array:
     """Numbers between two, whose logarithms are uniform."""
-    return np.asarray(np.exp(rng.uniform(np.log(pair[0]), np.log(pair[1]), shape)))
+    return np.asarray(np.exp(rng.uniform(np.log(bounds[0]), np.log(bounds[1]), shape)))
 
 
 def hide_frame(d: Draft, how: Augmentation, rng: np.random.Generator) -> None:
