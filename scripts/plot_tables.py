@@ -39,6 +39,7 @@ COLOURS = {  # of a line whose label begins so, the same in every picture
 }
 VARIANTS = ("PyTorch's own start", "LSTM (PyTorch)", "whole history")  # drawn dashed, in their network's colour
 REID_KINDS = {"clean": "clean features", "statistics": "similarities of small people", "crops": "crops of people"}
+REID_COLOURS = {"clean": "tab:green", "statistics": "tab:orange", "crops": "tab:blue"}
 OURS, OURS_ONLINE, BEST_SMOOTHED, BEST = 0, 2, 1, 3  # rows of accuracy-hota.csv
 
 
@@ -171,7 +172,7 @@ def reidentification() -> None:
     for column, label in enumerate(header[1:], 1):
         pairs = [[float(part) for part in row[column].split("/")] for row in rows]
         style = {"linestyle": "--" if "reid_odds" in label else "-", "marker": "o"}
-        style["color"] = {"clean": "tab:green", "stati": "tab:orange", "crops": "tab:blue"}[label[:5]]
+        style["color"] = REID_COLOURS[label.split(",")[0]]
         shown = label.replace("`", "")
         for short, long in REID_KINDS.items():
             shown = shown.replace(short, long)

@@ -20,7 +20,7 @@ from tracker.train.motion.trainer import NONE_ASIDE, PICTURES, Trainer
 
 BINS_S = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0])
 LONGEST_EXAMPLE_S = 4.0
-STYLE = {"font.size": 12, "savefig.dpi": 180, "savefig.bbox": "tight"}  # legible where a page or a phone shrinks it
+STYLE: Any = {"font.size": 12, "savefig.dpi": 180, "savefig.bbox": "tight"}  # legible on a page and on a phone
 SHARES = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99])
 
 
