@@ -3,8 +3,9 @@
     py-spy record --threads --format raw -o stacks.txt -- python -m tracker run video.mp4
     python scripts/flame_graph.py stacks.txt flame.png
 
-Only what computes is sampled, so a thread that waits takes no width. Frames of the interpreter, of thread pools and of
-PyTorch's module calls are left out, as is all before the first frame of the video (imports, loading).
+Time goes down, a call's own calls stand to the right of it. Only what computes is sampled, so a thread that waits takes
+no room. Frames of the interpreter, of thread pools and of PyTorch's module calls are left out, as is what is no work on
+a frame (imports, loading).
 """
 
 from __future__ import annotations
@@ -16,11 +17,17 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-THREADS = {"decode": "#8d99ae", "detect": "#0f8b8d", "MainThread": "#e07a1f", "write": "#b56576"}  # name, colour
+THREADS = {  # name: colour, and the function in which the work on a frame begins
+    "decode": ("#8d99ae", "_Ahead._run"),
+    "detect": ("#0f8b8d", "YoloDetector._detect"),
+    "track": ("#e07a1f", "_Job._follow"),
+    "write": ("#b56576", "ResultFiles._write"),
+}
 LEFT_OUT = ("threading.py", "concurrent/futures", "runpy", "torch/nn/modules/module.py", "torch/utils/", "contextlib")
-LOADING = ("Tracker.detector", "Tracker.embedder", "_Job._record")
-DEPTH = 7
-LEAST = 0.006  # of the whole width: narrower boxes are not drawn
+DEPTH = 5
+LEAST = 0.006  # of the whole: what takes less is not drawn
+SAID = 0.022  # of the whole: what takes less has no room for its name
+LETTERS = 17  # of a name that fit
 
 
 def stacks(path: Path) -> Counter[tuple[str, ...]]:
@@ -31,57 +38,58 @@ def stacks(path: Path) -> Counter[tuple[str, ...]]:
         thread, *frames = text.split(";")
         kind = next((name for name in THREADS if f": {name}" in thread), None)
         kept = [frame for frame in frames if not any(part in frame for part in LEFT_OUT)]
-        if kind == "MainThread":
-            start = next((i for i, frame in enumerate(kept) if "_Job.track" in frame), len(kept))
-            kept = [] if any(part in frame for part in LOADING for frame in kept) else kept[start:]
-        if kind and kept:
-            names = [name(frame) for frame in kept]
+        start = next((i for i, frame in enumerate(kept) if kind and frame.startswith(THREADS[kind][1])), len(kept))
+        if kind and start < len(kept):
+            names = [name(frame) for frame in kept[start + 1 :]]
             merged = [own for own, before in zip(names, [""] + names, strict=False) if own != before]
             found[kind, *merged] += int(count)
     return found
 
 
 def name(frame: str) -> str:
-    """`function (tracker/output/writers.py:12)` as `writers.function`, `Class.method (...)` as it is."""
+    """`function (tracker/output/writers.py:12)` as `writers.function`, `Class.method (...)` without the place."""
     function, _, place = re.sub(r"\.?<\w+>", "", frame).partition(" (")
-    return function if "." in function else f"{Path(place.partition(':')[0]).stem}.{function}"
+    function = function.removesuffix(".__call__")
+    if function == "__call__":
+        return Path(place.partition(":")[0]).stem
+    return function if "." in function or function[:1].isupper() else f"{Path(place.partition(':')[0]).stem}.{function}"
 
 
-def draw(axes: plt.Axes, samples: Counter[tuple[str, ...]], left: float, depth: int, colour: str, total: int) -> None:
-    """One level of boxes from `left`, and what each called below it."""
+def draw(axes: plt.Axes, samples: Counter[tuple[str, ...]], top: float, depth: int, colour: str, total: int) -> None:
+    """One level of boxes from `top` down, and what each called to the right of it."""
     children: dict[str, Counter[tuple[str, ...]]] = {}
     for stack, count in samples.items():
         if stack:
             children.setdefault(stack[0], Counter())[stack[1:]] += count
     for title, below in sorted(children.items(), key=lambda item: -item[1].total()):
-        width = below.total() / total
-        if width >= LEAST and depth < DEPTH:
-            axes.barh(-depth, width, 0.94, left, align="edge", color=colour, alpha=1 - 0.09 * depth, ec="white", lw=0.7)
-            room = int(width * 175)
-            share = f" {100 * width:.0f} %" if depth == 0 else ""
-            label = (title if len(title) <= room - len(share) else title.rpartition(".")[2])[
-                : max(0, room - len(share))
-            ] + share
-            if room > 3:
-                axes.text(left + width / 2, 0.47 - depth, label, ha="center", va="center", fontsize=7)
-            draw(axes, below, left, depth + 1, colour, total)
-        left += width
+        share = below.total() / total
+        if share >= LEAST and depth < DEPTH:
+            axes.barh(top, 0.97, share, depth, align="edge", color=colour, alpha=1 - 0.13 * depth, ec="white", lw=0.7)
+            label = title if len(title) <= LETTERS else title.rpartition(".")[2][:LETTERS]
+            if share >= SAID:
+                text = f"{label} {100 * share:.0f} %" if depth == 0 else label
+                axes.text(depth + 0.485, top + share / 2, text, ha="center", va="center")
+            draw(axes, below, top, depth + 1, colour, total)
+        top += share
 
 
 def main(source: Path, target: Path) -> None:
     """Read the samples, write the picture."""
     samples = stacks(source)
     total = samples.total()
-    figure, axes = plt.subplots(figsize=(15, 3.6), layout="constrained")
-    left = 0.0
-    for thread, colour in THREADS.items():
+    plt.rcParams["font.size"] = 9.5
+    figure, axes = plt.subplots(figsize=(7.4, 6), layout="constrained")
+    top = 0.0
+    for thread, (colour, _) in THREADS.items():
         own = Counter({stack: count for stack, count in samples.items() if stack[0] == thread})
-        shown = Counter({("track" if thread == "MainThread" else thread, *stack[1:]): n for stack, n in own.items()})
-        draw(axes, shown, left, 0, colour, total)
-        left += own.total() / total
-    axes.set(xlim=(0, 1), ylim=(1 - DEPTH, 1))
-    axes.axis("off")
-    figure.savefig(target, dpi=110)
+        draw(axes, own, top, 0, colour, total)
+        top += own.total() / total
+    axes.set(xlim=(0, DEPTH), ylim=(1, 0), ylabel="share of the processor time, %", yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    axes.set_yticklabels(["0", "20", "40", "60", "80", "100"])
+    axes.set_xticks([k + 0.485 for k in range(DEPTH)], ["thread", *["calls"] * (DEPTH - 1)])
+    axes.tick_params(bottom=False)
+    axes.spines[:].set_visible(False)
+    figure.savefig(target, dpi=170)
 
 
 if __name__ == "__main__":

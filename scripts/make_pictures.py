@@ -20,7 +20,7 @@ from tracker.boxes import iou
 from tracker.config import Config
 from tracker.jobs.demo import FPS, Actor, Scene, recoloured
 from tracker.jobs.run import Output, run
-from tracker.output.writers import VideoWriter
+from tracker.output.video_writer import VideoWriter
 from tracker.video.source import Frame, open_source
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -56,7 +56,7 @@ def clearest(results: Path) -> int:
     for frame in np.unique(rows[:, 0]).astype(int).tolist():
         left, top, width, height = rows[rows[:, 0] == frame, 2:6].T
         boxes = np.stack([left, top, left + width, top + height], axis=1).astype(np.float32)
-        worth[frame] = len(boxes) - 0.7 * float(np.triu(iou(boxes, boxes), 1).sum())
+        worth[frame] = len(boxes) - float(np.triu(iou(boxes, boxes), 1).sum())
     return max(worth, key=worth.__getitem__)
 
 

@@ -102,10 +102,11 @@ class Detections:
         InputError: a field with another shape or dtype, NaN or infinite boxes, reversed or empty boxes, scores
             outside [0, 1].
 
-    >>> Detections([[10, 20, 50, 100]], scores=[0.9]).xyxy.shape
-    (1, 4)
-    >>> len(Detections.empty())
-    0
+    Examples:
+        >>> Detections([[10, 20, 50, 100]], scores=[0.9]).xyxy.shape
+        (1, 4)
+        >>> len(Detections.empty())
+        0
     """
 
     xyxy: Floats

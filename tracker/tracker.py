@@ -66,19 +66,18 @@ class Tracker(Stateful):
     State belongs to the object: trackers in one process are independent, and `save` and `load` go on in another.
 
     Attributes:
-        stage_seconds: seconds spent so far in each stage.
-        camera_motion: (2, 3) affine from the pixels of the frame before to those of the last: how the picture moved,
-            and how its size changed.
-        gallery: every identity seen, with its appearance embeddings.
-        features: (N, 512) embeddings of the last frame's detections, NaN where none was taken; None: none at all.
-        keep_decision: set it for a frame to see why its detections were matched; that changes no track.
-        decision: of the last frame, where kept: what every pair's similarity was made of, and what was matched.
-        returns: of the last frame, where kept and there were new tracks: which may be somebody who was here before.
+        stage_seconds (dict[str, float]): seconds spent so far in each stage.
+        camera_motion (Floats): (2, 3) affine from the pixels of the frame before to those of the last frame.
+        gallery (Gallery): every identity seen, with its appearance embeddings.
+        features (Floats | None): (N, 512) embeddings of the last detections; NaN: none taken; None: none at all.
+        keep_decision (bool): set it for a frame to see why its detections were matched; that changes no track.
+        decision (Decision | None): of the last frame, where kept: the terms of every pair, and what was matched.
+        returns (Returns | None): of the last frame, where kept: new tracks that may be somebody who was here before.
 
-    >>> tracker = Tracker()
-    >>> tracks = tracker.update(None, detections=Detections([[10, 20, 50, 100]], scores=[0.9]), time_s=0.0)
-    >>> tracks.ids.tolist(), tracks.detection_index.tolist()
-    ([1], [0])
+    Examples:
+        >>> tracks = Tracker().update(None, Detections([[10, 20, 50, 100]], scores=[0.9]))
+        >>> tracks.ids.tolist(), tracks.detection_index.tolist()
+        ([1], [0])
     """
 
     saved: ClassVar[Names] = ("gallery", "_camera_number", "_bank", "_camera", "_similarity_scale", "_scale", "_times")
@@ -120,7 +119,7 @@ class Tracker(Stateful):
         A gallery that it shares with other trackers is not part of it: `Gallery.save` writes that.
 
         Raises:
-            OutputError: it cannot be written; what was there stays. WeightsError: its weights are not there any more.
+            OutputError, WeightsError: it cannot be written, or its weights are gone; what was there stays.
         """
         shared = self._shared is not None
         saved = self.state_dict(["gallery"] if shared else [])
@@ -131,7 +130,8 @@ class Tracker(Stateful):
         """A tracker that goes on where the saved one was: on the same machine and device bit for bit.
 
         Args:
-            path: of `save`. device: overrides the saved configuration's.
+            path: of `save`.
+            device: overrides the saved configuration's.
             gallery: of a tracker that shares one: that, saved at the same moment or later.
 
         Raises:

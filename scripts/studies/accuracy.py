@@ -123,7 +123,7 @@ def plot(table: dict[str, dict[str, Any]], path: Path) -> None:
     """A row a set: every tracker's HOTA as a dot, online, ours and the best other named; rings: the two with a lag."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(9, 0.75 * len(table) + 0.9), layout="constrained")
+    figure, axes = plt.subplots(figsize=(6.6, 0.85 * len(table) + 0.9), layout="constrained")
     for row, scores in enumerate(table.values()):
         others = {name: values["HOTA"] for name, values in _peers(scores).items()}
         best = max(others, key=others.__getitem__)
@@ -135,14 +135,14 @@ def plot(table: dict[str, dict[str, Any]], path: Path) -> None:
             axes.scatter(value, row, s=60 if ours else 22, color=color, zorder=3)
             axes.annotate(
                 f"{name} {value:.1f}", (value, row), (0, 8 if ours else -15), textcoords="offset points",
-                ha="center", fontsize=8, color=color, weight="bold" if ours else "normal",
+                ha="center", fontsize=9, color=color, weight="bold" if ours else "normal",
             )  # fmt: skip
     axes.set_yticks(range(len(table)), list(table))
     axes.set_ylim(len(table) - 0.4, -0.6)
     axes.margins(x=0.08)
-    axes.set_xlabel("HOTA")
+    axes.set_xlabel("HOTA, %")
     axes.grid(axis="x", alpha=0.3)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=180)
 
 
 def main(

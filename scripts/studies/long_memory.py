@@ -154,7 +154,7 @@ def _write(path: Path, content: Any) -> None:
 def _plot_recall(found: dict[str, Any], path: Path) -> None:
     from matplotlib import pyplot
 
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 3.5))
+    figure, (left, right) = pyplot.subplots(2, 1, figsize=(6.6, 8), layout="constrained")
     for name, result in found.items():
         by_distance = result["by_distance"]
         distances = [int(d) for d in by_distance]
@@ -166,8 +166,8 @@ def _plot_recall(found: dict[str, Any], path: Path) -> None:
     right.set(xscale="log", yscale="log", xlabel="steps since the symbol", ylabel="gradient at the symbol")
     for axes in (left, right):
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
-    figure.savefig(path, dpi=110, bbox_inches="tight")
+        axes.legend(fontsize=9)
+    figure.savefig(path, dpi=180)
 
 
 def played_on(sequence: ObservedSequence, frames: int) -> ObservedSequence:
@@ -279,7 +279,7 @@ def occluded(
 def _plot_occluded(found: dict[str, Any], path: Path) -> None:
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, 3, figsize=(14, 3.5))
+    figure, panels = pyplot.subplots(3, 1, figsize=(6.6, 11), layout="constrained")
     for number, (name, result) in enumerate(found.items()):
         style = {"marker": "o", "color": f"C{number}", "label": Path(name).parent.name if "/" in name else name}
         distances = [int(d) for d, values in result["by_distance"].items() if values["forecasts"]]
@@ -294,11 +294,13 @@ def _plot_occluded(found: dict[str, Any], path: Path) -> None:
     panels[1].axhline(0.9, color="grey", lw=1)
     panels[1].set(xscale="log", xlabel="frames occluded", ylabel="share inside the 90 % interval", ylim=(0, 1.02))
     panels[2].axhline(1 / AMONG, color="grey", lw=1)
-    panels[2].set(xscale="log", xlabel="observations without an embedding", ylabel="share told apart", ylim=(0, 1.02))
+    panels[2].set(
+        xscale="log", xlabel="observations without an embedding", ylabel="share of objects told apart", ylim=(0, 1.02)
+    )
     for axes in panels:
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
-    figure.savefig(path, dpi=110, bbox_inches="tight")
+        axes.legend(fontsize=9)
+    figure.savefig(path, dpi=180)
 
 
 if __name__ == "__main__":

@@ -92,15 +92,15 @@ def main(
 def plot(result: dict[str, dict[str, dict[int, float]]], path: Path) -> None:
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, 2, figsize=(11, 4))
-    labels = ("tracks", f"observations before, {FEW} tracks")
+    figure, panels = pyplot.subplots(2, 1, figsize=(6.6, 8), layout="constrained")
+    labels = ("number of tracks", f"observations before, of each of {FEW} tracks")
     for axes, by_model, label in zip(panels, result.values(), labels, strict=True):
         for name, costs in by_model.items():
             axes.plot(list(costs), list(costs.values()), marker="o", ms=4, label=name)
-        axes.set(xscale="log", yscale="log", xlabel=label, ylabel="milliseconds a step")
+        axes.set(xscale="log", yscale="log", xlabel=label, ylabel="time of a step, ms")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=7)
-    figure.savefig(path, dpi=110, bbox_inches="tight")
+        axes.legend(fontsize=9)
+    figure.savefig(path, dpi=180)
 
 
 if __name__ == "__main__":

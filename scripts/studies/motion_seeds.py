@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from options import study
 
-ACROSS = 4  # panels
+ACROSS = 2  # panels
 
 
 def by_network(metrics: dict[str, dict[str, dict[str, float]]]) -> dict[str, NDArray[np.float64]]:
@@ -49,7 +49,8 @@ def plot(sets: dict[str, dict[str, NDArray[np.float64]]], horizons: dict[str, li
     from matplotlib import pyplot
 
     rows, columns = -(-len(sets) // ACROSS), min(len(sets), ACROSS)
-    size = (3 * columns, 3 * rows)
+    pyplot.rcParams["font.size"] = 12
+    size = (3.3 * columns, 2.6 * rows)
     figure, panels = pyplot.subplots(rows, columns, figsize=size, sharey=True, squeeze=False, layout="constrained")
     for axes, (title, networks) in zip(panels.flat, sets.items(), strict=False):
         first = next(iter(networks.values())).mean(0)
@@ -58,13 +59,13 @@ def plot(sets: dict[str, dict[str, NDArray[np.float64]]], horizons: dict[str, li
             x = places + 0.18 * (number - (len(networks) - 1) / 2)
             axes.bar(x, (values.mean(0) - first), 0.03, color=f"C{number}")
             axes.plot(np.tile(x, (len(values), 1)).T, (values - first).T, "o", ms=4, color=f"C{number}", alpha=0.7)
-            axes.plot([], [], "o", color=f"C{number}", label=name)
+            axes.plot([], [], "o", color=f"C{number}", label=name.upper() if len(name) < 5 else name.title())
         axes.axhline(0, color="grey", lw=1)
         axes.set(title=title, xlabel="frames ahead", xticks=places, xticklabels=horizons[title])
         axes.grid(alpha=0.3)
-    figure.supylabel(f"mean IoU less that of {next(iter(networks))}", fontsize=10)
-    panels[0, 0].legend(fontsize=8)
-    figure.savefig(path, dpi=110)
+    figure.supylabel(f"mean IoU of forecasts, less that of the {next(iter(networks)).upper()}")
+    panels[0, 0].legend(fontsize=11)
+    figure.savefig(path, dpi=180)
 
 
 def main(

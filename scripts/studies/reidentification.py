@@ -158,20 +158,20 @@ def plot(result: dict[str, dict[str, list[dict[str, float]]]], path: Path) -> No
     """Kept against wrongly given, a panel a kind of appearance, a line a gap; a ring where the default stands."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
-    axes = figure.subplots(1, len(result), squeeze=False, sharey=True)[0]
+    figure = Figure(figsize=(6.6, 3.2 * len(result)), layout="constrained")
+    axes = figure.subplots(len(result), 1, squeeze=False)[:, 0]
     for axis, (kind, gaps) in zip(axes, result.items(), strict=True):
         for gap, points in gaps.items():
             wrong, kept = ([point[key] for point in points] for key in ("wrong", "kept"))
             (line,) = axis.plot(wrong, kept, marker=".", label=f"{gap} s")
             here = [point["odds"] for point in points].index(DEFAULT_ODDS)
             axis.plot(wrong[here], kept[here], "o", ms=10, mfc="none", color=line.get_color())
-        axis.set(title=kind, xlabel="old ids given to the wrong one, %", xlim=(-0.5, None), ylim=(0, 103))
+        axis.set(title=kind, xlim=(-0.5, None), ylim=(0, 103))
+        axis.set(xlabel="ids given to the wrong person, %", ylabel="ids given back, %")
         axis.set_xlim(right=max(5.0, axis.get_xlim()[1]))
         axis.grid(alpha=0.3)
-    axes[0].set_ylabel("old ids given back, %")
     axes[-1].legend(title="away for")
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=180)
 
 
 def main(

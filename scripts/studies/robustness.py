@@ -33,10 +33,10 @@ CURVES: dict[str, tuple[float, ...]] = {
     "stride": (1, 2, 3, 5, 7, 10),
 }
 LABELS = {
-    "drop": "detections dropped",
-    "jitter": "box noise (in box sizes)",
+    "drop": "share of detections dropped",
+    "jitter": "box noise, share of its size",
     "false_positives": "false positives a frame",
-    "stride": "every k-th frame",
+    "stride": "every k-th frame, k",
 }
 PEERS: dict[str, Factory] = {
     "ByteTrack": partial(ultralytics, "bytetrack", True, False),
@@ -67,7 +67,8 @@ def worse(sequence: MotSequence, how: str, level: float, out: Path) -> MotSequen
 def plot(table: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(2, 2, figsize=(8, 7), sharey=True, layout="constrained")
+    plt.rcParams["font.size"] = 12
+    figure, panels = plt.subplots(2, 2, figsize=(6.6, 6.6), sharey=True, layout="constrained")
     for panel, (how, levels) in zip(panels.flat, CURVES.items(), strict=True):
         for name in (OURS, *PEERS):
             heights = [table[name][how][f"{level:g}"] for level in levels]
@@ -77,7 +78,7 @@ def plot(table: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
     panels[0, 0].set_ylabel("HOTA, %")
     panels[1, 0].set_ylabel("HOTA, %")
     panels[0, 0].legend()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=180)
 
 
 def main(roots: Sequences, out: Out, only: Only = "", preset: Preset = None, preproc: Preproc = True) -> None:

@@ -52,9 +52,10 @@ class Gallery(Stateful):
 
     One that trackers share is saved and loaded on its own, between two frames of all of them: `save`, `load`.
 
-    >>> from tracker import Tracker
-    >>> gallery = Gallery()
-    >>> door, hall = Tracker(gallery=gallery), Tracker(gallery=gallery)
+    Examples:
+        >>> from tracker import Tracker
+        >>> gallery = Gallery()
+        >>> door, hall = Tracker(gallery=gallery), Tracker(gallery=gallery)
     """
 
     saved = ("_next_id", "_cameras", *_COLUMNS)

@@ -77,8 +77,8 @@ class BenchReport:
         """Four panels: whole runs, stages, growth with objects, growth with length."""
         plt = extra("matplotlib.pyplot", "train")
         plt.switch_backend("Agg")
-        figure, axes = plt.subplots(2, 2, figsize=(11, 7.5), layout="constrained")
-        (whole, stages), (growth, length) = axes
+        figure, axes = plt.subplots(4, 1, figsize=(6.6, 13), layout="constrained")
+        whole, stages, growth, length = axes
         names = list(self.costs)[::-1]
         speeds = [[self.frames / cost.wall_s for cost in self.costs[name]] for name in names]
         middle = [statistics.median(speed) for speed in speeds]
@@ -107,7 +107,7 @@ class BenchReport:
         times.plot(frames, [stretch.update_ms for stretch in self.stream], color="#e07a1f", lw=0.8)
         times.set_ylim(0, 2.5 * max(stretch.update_ms for stretch in self.stream))  # below the other curve
         times.set_ylabel("ms an update", color="#e07a1f")
-        figure.savefig(path, dpi=110)
+        figure.savefig(path, dpi=180)
         plt.close(figure)
 
 

@@ -239,12 +239,12 @@ def plot(result: dict[str, Any], path: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         return
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    for axis, (key, title) in zip(figure.subplots(1, 2), (("rank1", "rank-1 %"), ("map", "mAP %")), strict=True):
+    figure = Figure(figsize=(6.6, 6.6), layout="constrained")
+    for axis, (key, title) in zip(figure.subplots(2, 1), (("rank1", "rank-1, %"), ("map", "mAP, %")), strict=True):
         for name, model in result.items():
             rows = [(gap, row[key]) for gap, row in model["gaps"].items() if key in row]
             axis.plot([gap for gap, _ in rows], [value for _, value in rows], marker=".", label=name)
-        axis.set(title=title, xlabel="seconds apart, or across cameras")
+        axis.set(ylabel=title, xlabel="seconds apart, or across cameras")
         axis.grid(alpha=0.3)
-    axis.legend(fontsize="small")
-    figure.savefig(path, dpi=120)
+    axis.legend()
+    figure.savefig(path, dpi=180)

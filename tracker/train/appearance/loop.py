@@ -283,9 +283,9 @@ def plot_curves(out: Path) -> None:
     with (out / "curves.csv").open() as file:
         rows = list(csv.DictReader(file))
     names = [name for name in rows[0] if name != "step"]
-    figure = Figure(figsize=(3 * len(names), 2.6), layout="constrained")
-    for axis, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+    figure = Figure(figsize=(6.6, 2.4 * len(names)), layout="constrained")
+    for axis, name in zip(figure.subplots(len(names), 1, squeeze=False)[:, 0], names, strict=True):
         axis.plot([int(row["step"]) for row in rows], [float(row[name]) for row in rows], marker=".")
-        axis.set(title=name, xlabel="step")
+        axis.set(ylabel=name.replace("_", " "), xlabel="step")
         axis.grid(alpha=0.3)
-    figure.savefig(out / "curves.png", dpi=120)
+    figure.savefig(out / "curves.png", dpi=180)

@@ -20,6 +20,7 @@ from tracker.train.motion.trainer import NONE_ASIDE, PICTURES, Trainer
 
 BINS_S = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0])
 LONGEST_EXAMPLE_S = 4.0
+STYLE: Any = {"font.size": 12, "savefig.dpi": 180, "savefig.bbox": "tight"}  # legible on a page and on a phone
 SHARES = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99])
 
 
@@ -102,46 +103,53 @@ def plot(trainer: Trainer) -> list[Path]:
         output, _ = network(check.geometry, check.features)
         one = torch.ones_like(check.std)
         said = {
-            trainer.settings.model: corrected(check.mean, check.std, one, output[:, :, None], check.dt),
-            "filter alone": (check.mean, check.std),
+            _shown(trainer): corrected(check.mean, check.std, one, output[:, :, None], check.dt),
+            "Kalman filter alone": (check.mean, check.std),
         }
     arrays = {name: tuple(part.cpu().numpy() for part in parts) for name, parts in said.items()}
     valid, dt = check.weight.cpu().numpy() > 0, check.dt.cpu().numpy()[..., 0]
-    figures = (
-        _curves(pyplot, trainer),
-        _error_by_horizon(pyplot, arrays, valid, dt),
-        _reliability(pyplot, arrays, valid),
-        _examples(pyplot, trainer, output.cpu().numpy()),
-    )
     paths = []
-    for name, figure in zip(PICTURES, figures, strict=True):
-        paths.append(trainer.folder / f"{name}.png")
-        figure.savefig(paths[-1], dpi=110, bbox_inches="tight")
-        pyplot.close(figure)
+    with pyplot.rc_context(STYLE):
+        figures = (
+            _curves(pyplot, trainer),
+            _error_by_horizon(pyplot, arrays, valid, dt),
+            _reliability(pyplot, arrays, valid),
+            _examples(pyplot, trainer, output.cpu().numpy()),
+        )
+        for name, figure in zip(PICTURES, figures, strict=True):
+            paths.append(trainer.folder / f"{name}.png")
+            figure.savefig(paths[-1])
+            pyplot.close(figure)
     return paths
 
 
+def _shown(trainer: Trainer) -> str:
+    """The network's name as a reader writes it."""
+    model = trainer.settings.model
+    return model.title() if model == "transformer" else model.upper()
+
+
 def _curves(pyplot: Any, trainer: Trainer) -> Any:
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 3.5))
+    figure, (left, right) = pyplot.subplots(2, 1, figsize=(6.6, 8), layout="constrained")
     iterations = [row["round"] for row in trainer.rows]
     for key, label in (
         ("loss", "training"),
         ("validation_loss", "validation"),
-        ("filter_validation_loss", "filter alone"),
+        ("filter_validation_loss", "Kalman filter alone"),
     ):
         left.plot(iterations, [row[key] for row in trainer.rows], label=label)
-    for key, label in (("iou", "validation"), ("filter_iou", "filter alone")):
+    for key, label in (("iou", "validation"), ("filter_iou", "Kalman filter alone")):
         right.plot(iterations, [row[key] for row in trainer.rows], label=label)
     left.set(xlabel="iteration", ylabel="negative log-likelihood")
     right.set(xlabel="iteration", ylabel="mean IoU of forecasts")
     for axes in (left, right):
         axes.grid(alpha=0.3)
-        axes.legend()
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)  # off the curves
     return figure
 
 
 def _error_by_horizon(pyplot: Any, said: dict[str, Any], valid: NDArray[Any], dt: NDArray[Any]) -> Any:
-    figure, axes = pyplot.subplots(figsize=(5.5, 3.5))
+    figure, axes = pyplot.subplots(figsize=(6.6, 4.6))
     for name, (error, _) in said.items():
         distance = np.linalg.norm(error[..., :2], axis=-1)
         means = [
@@ -149,20 +157,20 @@ def _error_by_horizon(pyplot: Any, said: dict[str, Any], valid: NDArray[Any], dt
             for low, high in zip(BINS_S[:-1], BINS_S[1:], strict=True)
         ]
         axes.plot(np.sqrt(BINS_S[:-1] * BINS_S[1:]), means, marker="o", label=name)
-    axes.set(xscale="log", yscale="log", xlabel="seconds ahead", ylabel="mean centre error, box heights")
+    axes.set(xscale="log", yscale="log", xlabel="seconds ahead", ylabel="mean error of the centre, box heights")
     axes.grid(alpha=0.3, which="both")
     axes.legend()
     return figure
 
 
 def _reliability(pyplot: Any, said: dict[str, Any], valid: NDArray[Any]) -> Any:
-    figure, axes = pyplot.subplots(figsize=(4, 4))
+    figure, axes = pyplot.subplots(figsize=(5.4, 5.4))
     axes.plot([0, 1], [0, 1], color="grey", lw=1)
     widths = -np.log(1 - SHARES) / np.sqrt(2)  # of a Laplace distribution, in standard deviations
     for name, (error, std) in said.items():
         distance = np.abs(error / std)[valid]
         axes.plot(SHARES, [(distance <= width).mean() for width in widths], marker="o", label=name)
-    axes.set(xlabel="share an interval should hold", ylabel="share it holds", xlim=(0, 1), ylim=(0, 1))
+    axes.set(xlabel="share an interval should hold", ylabel="share of the truth it holds", xlim=(0, 1), ylim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend()
     return figure
@@ -179,31 +187,34 @@ def _examples(pyplot: Any, trainer: Trainer, output: NDArray[Any]) -> Any:
     at = windows.truth.shape[1] // 2
     soon = windows.time_s[:, -1] - windows.time_s[:, at] < LONGEST_EXAMPLE_S
     usable = np.flatnonzero(windows.valid.all(axis=1) & (moved > 0.5) & soon)[:12]
-    figure, grid = pyplot.subplots(3, 4, figsize=(13, 9))
+    figure, grid = pyplot.subplots(4, 3, figsize=(7.2, 9.6), layout="constrained")
     for axes, track in zip(grid.flat, usable, strict=False):
         ahead = np.linspace(0, max(float(windows.time_s[track, -1] - windows.time_s[track, at]), 0.1), 20)[:, None]
         state = lesson.states[:, track, at][:, None]
         unit = process_unit(state[MEAN])
         filter_mean, filter_std = forecast(state, ahead, trainer.filter)
         mean, std = corrected(filter_mean, filter_std, unit, output[track, at][None], ahead)
-        x, y = windows.truth[track, :, 0], -windows.truth[track, :, 1]
+        x, y = windows.truth[track, :, 0], windows.truth[track, :, 1]
         axes.plot(x, y, color="black", lw=1, label="truth")
-        axes.plot(
-            windows.observed[track, : at + 1, 0], -windows.observed[track, : at + 1, 1], ".", color="grey", label="seen"
-        )
-        axes.plot(filter_mean[:, 0], -filter_mean[:, 1], "--", color="tab:orange", label="filter alone")
-        axes.plot(mean[:, 0], -mean[:, 1], color="tab:blue", label=trainer.settings.model)
+        seen = windows.observed[track, : at + 1]
+        axes.plot(seen[:, 0], seen[:, 1], ".", color="grey", label="observed")
+        axes.plot(filter_mean[:, 0], filter_mean[:, 1], "--", color="tab:orange", label="Kalman filter alone")
+        axes.plot(mean[:, 0], mean[:, 1], color="tab:blue", label=_shown(trainer))
         width = 1.63 * std
         for i in range(4, 20, 5):
             angle = np.linspace(0, 2 * np.pi, 40)
             axes.plot(
                 mean[i, 0] + width[i, 0] * np.cos(angle),
-                -mean[i, 1] + width[i, 1] * np.sin(angle),
+                mean[i, 1] + width[i, 1] * np.sin(angle),
                 color="tab:blue",
                 lw=0.5,
             )
         axes.set_aspect("equal", adjustable="datalim")
-        axes.set_title(f"{ahead[-1, 0]:.1f} s ahead", fontsize=8)
-        axes.tick_params(labelsize=6)
-    grid.flat[0].legend(fontsize=7)
+        axes.invert_yaxis()  # as in the picture: y grows downwards
+        axes.set_title(f"{ahead[-1, 0]:.1f} s ahead", fontsize="medium")
+        axes.locator_params(nbins=3)
+        axes.tick_params(labelsize="small")
+    figure.supxlabel("x, pixels", fontsize="medium")
+    figure.supylabel("y, pixels", fontsize="medium")
+    figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize="small")
     return figure
