@@ -60,7 +60,7 @@ def worse(sequence: MotSequence, how: str, level: float, out: Path) -> MotSequen
         sequence = degrade.stride_sequence(sequence, step)
     else:
         rng = degrade.generator(SEED, sequence.name)
-        found = degrade.worsen(found, sequence.length, sequence.size, rng, degrade.Damage(**{how: level}))
+        found = degrade.degraded(found, sequence.length, sequence.size, rng, degrade.Degradation(**{how: level}))
     return write_sequence(out / sequence.name, sequence, truth, found, motion)
 
 

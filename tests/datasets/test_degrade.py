@@ -57,10 +57,10 @@ def test_nothing_to_detect_gives_no_detections() -> None:
 
 def test_real_detections_can_be_made_worse_and_keep_their_scores() -> None:
     real = detect()
-    same = degrade.worsen(real, LENGTH, (1280, 720), degrade.generator(1, "A"), degrade.Damage())
+    same = degrade.degraded(real, LENGTH, (1280, 720), degrade.generator(1, "A"), degrade.Degradation())
     np.testing.assert_allclose(same, real)
-    worse = degrade.worsen(
-        real, LENGTH, (1280, 720), degrade.generator(1, "A"), degrade.Damage(drop=0.5, false_positives=1)
+    worse = degrade.degraded(
+        real, LENGTH, (1280, 720), degrade.generator(1, "A"), degrade.Degradation(drop=0.5, false_positives=1)
     )
     assert len(worse) == pytest.approx(0.5 * len(real) + LENGTH, rel=0.05)
     kept = np.isin(worse[:, 6], real[:, 6])

@@ -65,7 +65,7 @@ def test_each_number_is_what_its_name_says():
     frame = step.frame_size
     speed, velocity = (step.observed - step.last) / unit / 0.201, step.filtered[VELOCITY] / unit
     expected = {
-        "surprise": innovation / spread,
+        "normalised_innovation": innovation / spread,
         "innovation": innovation / unit,
         "move": (step.observed - step.last) / unit,
         "speed": speed / (1 + np.abs(speed) / 8),
@@ -100,7 +100,10 @@ def test_each_number_is_what_its_name_says():
 def test_at_first_sight_nothing_has_moved_and_no_time_has_passed():
     got = told(a_step(dt=0.0, moved=(0.0, 0.0), age=0.0))
     assert (got["first"] == 1).all() and (got["time_step"] == 0).all() and (got["log_age"] == 0).all()
-    assert all((got[name] == 0).all() for name in ("surprise", "innovation", "move", "speed", "velocity", "residual"))
+    assert all(
+        (got[name] == 0).all()
+        for name in ("normalised_innovation", "innovation", "move", "speed", "velocity", "residual")
+    )
 
 
 @pytest.mark.parametrize("size", [(np.nan, np.nan), (1e6, np.nan)])

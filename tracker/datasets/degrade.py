@@ -19,12 +19,12 @@ Boxes = NDArray[np.float64]
 
 
 def generator(seed: int, sequence: str) -> np.random.Generator:
-    """The random numbers of one sequence: the same whatever else is damaged before it."""
+    """The random numbers of one sequence: the same whatever else is degraded before it."""
     return np.random.default_rng([seed, zlib.crc32(sequence.encode())])
 
 
 @dataclass(frozen=True)
-class Damage:
+class Degradation:
     """How much worse detections are made.
 
     Attributes:
@@ -38,11 +38,11 @@ class Damage:
     false_positives: float = 0.0
 
 
-MEDIOCRE = Damage(jitter=0.05, drop=0.1, false_positives=0.2)  # makes of the truth what a mediocre detector gives
+MEDIOCRE = Degradation(jitter=0.05, drop=0.1, false_positives=0.2)  # makes of the truth what a mediocre detector gives
 
 
 def from_truth(
-    truth: Table, length: int, size: tuple[int, int], rng: np.random.Generator, damage: Damage = MEDIOCRE
+    truth: Table, length: int, size: tuple[int, int], rng: np.random.Generator, degradation: Degradation = MEDIOCRE
 ) -> Table:
     """Detections (R, 7) as a detector would give them: frame, -1, left, top, width, height, score.
 
@@ -51,34 +51,40 @@ def from_truth(
         length: number of frames.
         size: width and height of the frame in pixels.
         rng: see `generator`.
-        damage: of the boxes.
+        degradation: of the boxes.
 
     True boxes score around 0.8 (Beta(8, 2)), false ones around 0.4 (Beta(2, 3)).
     """
     objects = truth[truth[:, FLAG] > 0]
-    found = _missed_and_moved(np.insert(objects[:, : HEIGHT + 1], SCORE, -1, axis=1), rng, damage)
+    found = _missed_and_moved(np.insert(objects[:, : HEIGHT + 1], SCORE, -1, axis=1), rng, degradation)
     found[:, ID] = -1
     found[:, SCORE] = rng.beta(8, 2, len(found))
-    false = _false(objects, length, size, rng, damage)
+    false = _false(objects, length, size, rng, degradation)
     shuffled: Table = rng.permutation(np.concatenate([found, false]))  # the order of the rows must tell nothing
     return _by_frame(shuffled)
 
 
-def worsen(detections: Table, length: int, size: tuple[int, int], rng: np.random.Generator, damage: Damage) -> Table:
+def degraded(
+    detections: Table, length: int, size: tuple[int, int], rng: np.random.Generator, degradation: Degradation
+) -> Table:
     """Detections (R, 7) of a real detector degraded further; arguments as in `from_truth`. Scores stay."""
-    found = _missed_and_moved(detections[:, : SCORE + 1], rng, damage)
-    return _by_frame(np.concatenate([found, _false(detections, length, size, rng, damage)]))
+    found = _missed_and_moved(detections[:, : SCORE + 1], rng, degradation)
+    return _by_frame(np.concatenate([found, _false(detections, length, size, rng, degradation)]))
 
 
-def _missed_and_moved(detections: Table, rng: np.random.Generator, damage: Damage) -> Table:
-    kept = detections[rng.random(len(detections)) >= damage.drop].copy()
-    kept[:, LEFT : HEIGHT + 1] = _jittered(kept[:, LEFT : HEIGHT + 1], rng.normal(0, damage.jitter, (len(kept), 4)))
+def _missed_and_moved(detections: Table, rng: np.random.Generator, degradation: Degradation) -> Table:
+    kept = detections[rng.random(len(detections)) >= degradation.drop].copy()
+    kept[:, LEFT : HEIGHT + 1] = _jittered(
+        kept[:, LEFT : HEIGHT + 1], rng.normal(0, degradation.jitter, (len(kept), 4))
+    )
     return kept
 
 
-def _false(objects: Table, length: int, size: tuple[int, int], rng: np.random.Generator, damage: Damage) -> Table:
+def _false(
+    objects: Table, length: int, size: tuple[int, int], rng: np.random.Generator, degradation: Degradation
+) -> Table:
     """(R, 7) detections of nothing: a true object's size, anywhere in the frame."""
-    count = rng.poisson(damage.false_positives, length) if len(objects) else np.zeros(length, np.int64)
+    count = rng.poisson(degradation.false_positives, length) if len(objects) else np.zeros(length, np.int64)
     false = np.full((int(count.sum()), 7), -1.0)
     false[:, FRAME] = np.repeat(np.arange(1, length + 1), count)
     if len(false):

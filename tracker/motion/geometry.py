@@ -46,7 +46,7 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
-    Column("surprise", 4, scale=0.5, low=-3, high=3),  # innovation in its own standard deviations
+    Column("normalised_innovation", 4, scale=0.5, low=-3, high=3),  # innovation in its own standard deviations
     Column("innovation", 4, low=-3, high=3),  # seen less predicted, heights (log units)
     Column("move", 4, low=-3, high=3),  # seen less seen before, heights
     Column("speed", 4, low=-8, high=8),  # the same per second
@@ -129,7 +129,7 @@ def geometry(step: Step, p: KalmanParameters) -> NDArray[np.float32]:
     noise = (measurement_unit(mean) * p.measurement_noise) ** 2
     g = np.empty((*mean.shape[:-1], GEOMETRY_SIZE), np.float32)
     innovation = step.observed - step.predicted[MEAN]
-    g[..., AT["surprise"]] = innovation / np.sqrt(step.predicted[VARIANCE] + noise)
+    g[..., AT["normalised_innovation"]] = innovation / np.sqrt(step.predicted[VARIANCE] + noise)
     g[..., AT["innovation"]] = innovation
     g[..., AT["move"]] = g[..., AT["speed"]] = step.observed - step.last
     g[..., AT["velocity"]] = step.filtered[VELOCITY]
