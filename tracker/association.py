@@ -73,11 +73,17 @@ class Rule(NamedTuple):
     gate: float
     floor: Floats | None = None
 
-    def admits(self, row: Ints, column: Ints, similarity: Floats) -> Mask:
-        """(P,) which of these pairs may match here: (P,) rows of tracks and of detections, and their similarity."""
-        able: Mask = self.tracks[row] & self.detections[column] & (similarity > self.gate)
+    def admits(
+        self, row: Ints, column: Ints, similarity: Floats, tracks: Mask | bool = True, detections: Mask | bool = True
+    ) -> Mask:
+        """(P,) which of these pairs may match here: (P,) rows of tracks and of detections, and their similarity.
+
+        `tracks` (N,) and `detections` (M,) are those that are still free.
+        """
+        able = (self.tracks & tracks).take(row) & (self.detections & detections).take(column)
+        able &= similarity > self.gate
         if self.floor is not None:
-            able &= similarity >= self.floor[row]
+            able &= similarity >= self.floor.take(row)
         return able
 
 
@@ -137,12 +143,12 @@ def associate(status: Ints, confidence: Floats, similarity: Floats, config: Asso
     free_tracks, free_found = np.ones(len(status), bool), np.ones(len(confidence), bool)
     chosen = []
     for rule in rules:
-        able = rule.admits(row, column, value) & free_tracks[row] & free_found[column]
+        able = rule.admits(row, column, value, free_tracks, free_found)
         tracks, found = _assign(similarity, row[able], column[able], rule.gate)
         free_tracks[tracks], free_found[found] = False, False
-        chosen.append((tracks, found, np.full(len(tracks), rule.stage, np.int64)))
+        chosen.append((tracks, found, np.full(len(tracks), int(rule.stage))))
     matched = np.concatenate(chosen, axis=1)
-    return Matches(*matched[:, np.argsort(matched[0])])
+    return Matches(*matched[:, matched[0].argsort()])
 
 
 def plan(status: Ints, confidence: Floats, similarity: Floats, config: AssociationConfig) -> tuple[Rule, ...]:
@@ -340,7 +346,7 @@ def assign(similarity: Floats, gate: float) -> tuple[Ints, Ints]:
 
 def _above(similarity: Floats, gate: float) -> tuple[Ints, Ints]:
     """Rows and columns (P,) of the pairs above the gate, ordered by row: few of many in a frame full of objects."""
-    flat = np.flatnonzero(similarity > gate)
+    flat = (similarity > gate).ravel().nonzero()[0]
     width = max(similarity.shape[1], 1)
     return flat // width, flat % width
 
@@ -353,7 +359,7 @@ def _assign(similarity: Floats, row: Ints, column: Ints, gate: float) -> tuple[I
     if not contested.any():
         return row, column
     these, those = row[contested], column[contested]
-    rows, columns = np.flatnonzero(np.bincount(these)), np.flatnonzero(np.bincount(those))
+    rows, columns = np.bincount(these).nonzero()[0], np.bincount(those).nonzero()[0]
     gain = similarity[these, those].astype(np.float64) - gate
     # lap minimises with the option of leaving out a pair at `cost_limit`: cost = limit - gain keeps all gains positive
     limit = float(gain.max()) + 1.0
@@ -362,5 +368,5 @@ def _assign(similarity: Floats, row: Ints, column: Ints, gate: float) -> tuple[I
     _, chosen, _ = lap.lapjv(cost, extend_cost=True, cost_limit=limit)
     paired = (chosen >= 0) & (cost[np.arange(len(rows)), chosen] < limit)
     left = np.concatenate([row[~contested], rows[paired]])
-    order = np.argsort(left)
+    order = left.argsort()
     return left[order], np.concatenate([column[~contested], columns[chosen[paired]]])[order]

@@ -161,7 +161,7 @@ class TrackBank(Stateful):
         """Of the detections not taken, those that may begin a track: sure enough, and no double of a taken one."""
         able = confidence >= self._config.birth_score
         able[taken] = False
-        rows = np.flatnonzero(able)
+        rows = able.nonzero()[0]
         if len(rows):
             double = (iou(found.xyxy[rows], found.xyxy[taken]) > self._config.birth_overlap).any(axis=1)
             rows = rows[~double]

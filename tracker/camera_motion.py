@@ -7,6 +7,7 @@ stands still only a few frames a second are looked at, so that a fixed camera co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -39,17 +40,21 @@ def checked(motion: ArrayLike) -> Affine:
         affine = np.array(motion, np.float64)
     except (ValueError, TypeError) as error:
         raise InputError("camera_motion is no array of numbers; expected a finite (2, 3) affine") from error
-    if affine.shape != (2, 3) or not np.isfinite(affine).all():
+    numbers = affine.ravel().tolist()
+    if affine.shape != (2, 3) or not all(map(math.isfinite, numbers)):
         raise InputError(f"camera_motion has shape {affine.shape}; expected a finite (2, 3) affine")
-    scales = np.linalg.svd(affine[:, :2], compute_uv=False)
-    if not 1 / _ZOOM <= scales[1] <= scales[0] <= _ZOOM:
+    a, b, right, c, d, down = numbers
+    # the singular values of a 2 x 2 matrix in closed form (Blinn, IEEE CG&A 1996), many times quicker than NumPy's
+    mean, half = math.hypot(a + d, c - b) / 2, math.hypot(a - d, c + b) / 2
+    least, most = abs(mean - half), mean + half
+    if not 1 / _ZOOM <= least <= most <= _ZOOM:
         raise InputError(
-            f"camera_motion scales by {scales[1]:.3g} to {scales[0]:.3g}, which no camera does from one frame to the "
+            f"camera_motion scales by {least:.3g} to {most:.3g}, which no camera does from one frame to the "
             "next; give the affine from the previous frame's pixels to this one's, or None"
         )
-    if np.abs(affine[:, 2]).max() > _SHIFT_PX:
+    if max(abs(right), abs(down)) > _SHIFT_PX:
         raise InputError(
-            f"camera_motion moves by {affine[:, 2].tolist()} pixels; give the affine from the previous frame's pixels "
+            f"camera_motion moves by {[right, down]} pixels; give the affine from the previous frame's pixels "
             "to this one's, or None"
         )
     return affine

@@ -148,7 +148,7 @@ def propagate(state: Array, dt: Array, p: KalmanParameters) -> Array:
     covariance = decay * (state[COVARIANCE] + travel * state[VELOCITY_VARIANCE]) + noise * (travel * travel / 2)
     squared = decay * decay
     velocity_variance = squared * state[VELOCITY_VARIANCE] + noise * ((1 - squared) / (2 * p.damping))
-    return namespace(state).stack([mean, decay * state[VELOCITY], variance, covariance, velocity_variance])
+    return _stacked(mean, decay * state[VELOCITY], variance, covariance, velocity_variance)
 
 
 def _propagated_position(state: Array, dt: Array, p: KalmanParameters) -> tuple[Array, ...]:
@@ -181,15 +181,20 @@ def observe(predicted: Array, observed: Array, noise: Array) -> Array:
     innovation = observed - mean
     gain = variance / total
     velocity_gain = covariance / total
-    return namespace(predicted).stack(
-        [
-            mean + gain * innovation,
-            velocity + velocity_gain * innovation,
-            (1 - gain) * variance,
-            (1 - gain) * covariance,
-            velocity_variance - velocity_gain * covariance,
-        ]
+    return _stacked(
+        mean + gain * innovation,
+        velocity + velocity_gain * innovation,
+        (1 - gain) * variance,
+        (1 - gain) * covariance,
+        velocity_variance - velocity_gain * covariance,
     )
+
+
+def _stacked(*parts: Array) -> Array:
+    """A state (5, ..., 4) of its parts."""
+    xp = namespace(parts[0])
+    stacked: Array = np.array(parts) if xp is np else xp.stack(parts)  # of arrays several times quicker than `np.stack`
+    return stacked
 
 
 def warp(coordinates: NDArray[Any], affine: NDArray[np.float64]) -> None:
@@ -197,8 +202,10 @@ def warp(coordinates: NDArray[Any], affine: NDArray[np.float64]) -> None:
     turn(coordinates, affine)
     coordinates[..., :2] += affine[:, 2]
     width, height = axis_scales(affine)
-    coordinates[..., 2] += math.log(width)
-    coordinates[..., 3] += math.log(height)
+    if width == height:  # as almost always
+        coordinates[..., 2:] += math.log(width)
+    else:
+        coordinates[..., 2:] += np.log([width, height])
 
 
 def move(state: NDArray[Any], affine: NDArray[np.float64]) -> None:

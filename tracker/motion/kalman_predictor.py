@@ -228,4 +228,4 @@ class KalmanPredictor(Stateful):
 
 def _four(values: Array) -> Array:
     """(N,) -> (N, 4), the same for each coordinate."""
-    return np.repeat(values, 4).reshape(-1, 4)
+    return values[:, None].repeat(4, axis=1)
