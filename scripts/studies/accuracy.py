@@ -21,7 +21,7 @@ import typer
 from options import Only, Out, Preset, Sets, study
 from tracker import Config, Status, Tracker, Tracks
 from tracker.boxes import tlwh_to_xyxy
-from tracker.cli._sequences import CameraMotion
+from tracker.cli._sequences import CameraMotionOption
 from tracker.datasets.mot import FRAME, HEIGHT, ID, LEFT, SCORE, MotSequence, find_sequences, results
 from tracker.evaluation.tracking import score
 from tracker.jobs.sequences import track_sequence
@@ -152,7 +152,7 @@ def main(
     preset: Preset = None,
     device: str = "cpu",
     only: Only = "",
-    camera_motion: CameraMotion = None,
+    camera_motion: CameraMotionOption = None,
     strict_online: Annotated[bool, typer.Option("--strict-online", help="Each frame as it was tracked.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Offline post-processing too.")] = False,
     rows: Annotated[int, typer.Option(help="Trackers in each set's own table.")] = 12,
