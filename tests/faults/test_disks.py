@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import pytest
 import yaml
-from runs import FAST, begin, check_complete, rows
+from processes import FAST, begin, check_complete, rows
 
 from helpers.clips import pan
 

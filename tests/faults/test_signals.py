@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from runs import FAST, ROOT, begin, check_complete
+from processes import FAST, ROOT, begin, check_complete
 
 from helpers.cameras import cameras
 from helpers.clips import pan
