@@ -20,10 +20,8 @@ from tracker.system.state import Stateful
 # Least squares of the true centre x, centre y, width and height on estimate and detection, mean of the five kinds of
 # data to tune on (YOLOX, R-CNN and Faster R-CNN detections, degraded ground truth of players and of vehicles).
 _SHARE = np.array([0.7, 1.0, 0.6, 0.9], np.float32)
-_PRECISE, _USUAL = (
-    0.01,
-    0.02,
-)  # median share by which heights differ from predictions: no part of it up to here, all from
+# Median share by which heights differ from predictions: no part of the estimate up to the first, all from the second.
+_PRECISE, _USUAL = 0.01, 0.02
 _SAME = 0.5  # least IoU of what is reported with the detection, that of one object in every benchmark
 _SMALL = 0.09  # steps of centre and size, in sizes, that move no edge by .14: after those IoU is above .5
 _START, _START_WEIGHT = 0.01, 20.0  # the prior, worth this many detections: precise until it shows otherwise

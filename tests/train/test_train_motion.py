@@ -161,7 +161,7 @@ def test_a_signal_in_the_middle_of_an_iteration_waits_for_its_end(data, tmp_path
 
 
 def test_a_hang_up_ends_the_command_as_ctrl_c_does(data, tmp_path, monkeypatch, capsys):
-    """Amid the second round, which is done to its end."""
+    """Amid the second iteration, which is done to its end."""
     (tmp_path / "tiny.yaml").write_text(
         "iterations: 4\nfilter_iterations: 1\nvalidate_every: 3\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\n"
     )

@@ -40,7 +40,9 @@ class Augmentation(Settings, section="augmentation"):
     bursts: float = setting(0.3, "share of windows in which many detections in a row are missed", 0, 1)
     burst_begin: float = setting(0.03, "chance that this begins at a step", 0, 1)
     burst_end: float = setting(0.08, "chance that it ends at a frame", 1e-3, 1)
-    reversed: float = setting(0.2, "share of windows played backwards", 0, 1)
+    reversed: float = setting(
+        0.2, "share of windows played backwards; not more, as what a camera passes mostly comes nearer", 0, 1
+    )
     horizons: int = setting(4, "targets a step", 1, 64)
     longest_frames: int = setting(60, "the last of them is drawn up to so far ahead", 1, 100000)
 
