@@ -2,7 +2,7 @@
 
     python scripts/make_sets.py DATA SETS
     for s in mot17 mot17-fifth mot15;       do python scripts/studies/peers.py SETS/$s --out PEERS/$s; done
-    for s in uadetrac sportsmot kitti;      do python scripts/studies/peers.py SETS/$s --out PEERS/$s --no-preproc; done
+    for s in uadetrac sportsmot kitti ...;  do python scripts/studies/peers.py SETS/$s --out PEERS/$s --no-preproc; done
     python scripts/studies/accuracy.py SETS --peers PEERS --out OUT [--config C]
 
 leaves OUT/accuracy.md, OUT/accuracy.json and, beside others, OUT/accuracy.png. With SETS/tune in the place of SETS it
@@ -27,7 +27,14 @@ from tracker.evaluation.tracking import score
 from tracker.jobs.sequences import track_sequence
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 
-SETS = {"mot17": True, "mot17-fifth": True, "mot15": True, "uadetrac": False, "sportsmot": False, "kitti": False}
+PREPROCESSED = ("mot17", "mot17-fifth", "mot15")
+SETS = dict.fromkeys(PREPROCESSED, True) | dict.fromkeys(
+    (
+        "uadetrac", "sportsmot", "kitti", "kitti-cars", "kitti-people", "dancetrack", "hockey", "jaad", "uavdt",
+        "hockey-strides", "dancetrack-strides", "sportsmot-strides", "synthetic",
+    ),
+    False,
+)  # fmt: skip
 METRICS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW")
 OURS = "**tracker (ours)**"
 STRICT = "**ours, strictly online**"
