@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from tracker.association import Matches
-from tracker.bank import Slots, TrackBank
+from tracker.bank import TrackBank
 from tracker.config import BankConfig
 from tracker.motion.load import load_predictor
+from tracker.slots import Slots
 from tracker.structures import TENTATIVE, Detections
 
 

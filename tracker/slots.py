@@ -1,0 +1,62 @@
+"""The tracks' arrays: one row (slot) of every array a track. `bank.py` has the rules."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from tracker.structures import FEATURE_SIZE, PREDICTED, TENTATIVE
+from tracker.system.state import Names, Stateful, fits
+
+_VOTED = 16  # classes that votes are counted of, a track
+
+
+class Slots(Stateful):
+    """What is known of each track, in arrays of a row (slot) each; rows of no live track hold what is left there.
+
+    Attributes:
+        ids, status, hits: (C,) int64; hits are frames in which it was detected.
+        born_s, seen_s: (C,) float64 seconds of the first and of the last detection.
+        pending: (C,) bool, may be an old track, re-identified: not confirmed before that is clear.
+        expected, std: (C, 4) float32 predicted centre and size in pixels, and their standard deviations.
+        reported: (C, 4) float32 xyxy in pixels of the last frame in which it was detected.
+        scores, best_confidence: (C,) float32 of the last detection; the highest calibrated one so far.
+        raw_classes, classes: (C,) int64 class number of the last detection, and voted.
+        winner: (C,) int64 the column of `voted` that the voted class stands in.
+        voted, votes: (C, 16) int64 class numbers in the order they came, and float32 sums of their scores; -inf where
+            there is none.
+        detections: (C,) int64 row of the last detection in its frame.
+        embeddings: (C, 512) float32 remembered appearance, unit vectors; NaN where there is none.
+        embedding_s, embedding_counts: (C,) float64 seconds when it was last looked at, and int64 how often it was.
+    """
+
+    saved: ClassVar[Names] = ("ids", "status", "hits", "born_s", "seen_s", "pending", "expected", "std", "reported")
+    saved += ("scores", "best_confidence", "raw_classes", "classes", "winner", "voted", "votes", "detections")
+    saved += ("embeddings", "embedding_s", "embedding_counts")
+
+    def __init__(self, count: int = 0) -> None:
+        self.ids, self.status, self.hits, self.detections = (np.zeros(count, np.int64) for _ in range(4))
+        self.raw_classes, self.classes, self.winner, self.embedding_counts = (
+            np.zeros(count, np.int64) for _ in range(4)
+        )
+        self.born_s, self.seen_s, self.embedding_s = (np.zeros(count) for _ in range(3))
+        self.pending = np.zeros(count, bool)
+        self.scores, self.best_confidence = (np.zeros(count, np.float32) for _ in range(2))
+        self.expected, self.std, self.reported = (np.zeros((count, 4), np.float32) for _ in range(3))
+        self.voted, self.votes = np.zeros((count, _VOTED), np.int64), np.zeros((count, _VOTED), np.float32)
+        self.embeddings = np.zeros((count, FEATURE_SIZE), np.float32)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def grow(self, count: int) -> None:
+        """Append so many rows."""
+        more = Slots(count)
+        for name in self.saved:
+            setattr(self, name, np.concatenate([getattr(self, name), getattr(more, name)]))
+
+    def _check_state(self) -> None:
+        fits(all(len(getattr(self, name)) == len(self) for name in self.saved), "number of the tracks' slots")
+        fits(bool(((self.winner >= 0) & (self.winner < _VOTED)).all()), "the tracks' votes")
+        fits(bool(((self.status >= TENTATIVE) & (self.status <= PREDICTED)).all()), "the tracks' status")
