@@ -15,10 +15,9 @@ from tracker.association import (
     assign,
     associate,
     decision_of,
-    grown_iou,
     motion_similarity,
 )
-from tracker.boxes import iou, near
+from tracker.boxes import grown_iou, iou, near
 from tracker.config import AssociationConfig
 from tracker.structures import Detections, Status
 

@@ -7,6 +7,7 @@ moves wildly, was lost for a while or is seen at a low frame rate is compared wi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -15,7 +16,7 @@ import lap
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.boxes import height_overlap, near
+from tracker.boxes import grown_iou, height_overlap, near, nearest_by_far
 from tracker.config import AssociationConfig
 from tracker.structures import CONFIRMED, TENTATIVE, Detections, Floats, Ints, Mask
 
@@ -26,6 +27,12 @@ class Stage(IntEnum):
     CONFIDENT = 1  # confident detections, confirmed tracks (seen or lost)
     WEAK = 2  # weak detections extend tracks seen in the frame before (ByteTrack, Zhang et al., ECCV 2022)
     TENTATIVE = 3  # what is left, tracks not confirmed yet
+    FAR = 4  # what overlaps too little for any gate, and is nearest to each other by far
+
+
+WEAK, FAR = int(Stage.WEAK), int(Stage.FAR)  # plain numbers, which arrays are compared with more quickly
+
+_FAR_LOOK = -3.0  # e to this, times what the appearance adds, is what distances are multiplied by
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +44,16 @@ class TrackPredictions:
         std: (N, 4) predicted standard deviations of centre x, centre y, width, height in pixels.
         status: (N,) of `Status`: TENTATIVE, CONFIRMED (seen in the frame before) or PREDICTED (lost).
         classes: (N,) class numbers.
+        upright: (N,) from 0 to 1, how much of the configured height power counts; None: all of it.
+        lift: (N,) from 1, what little overlaps are multiplied by; None: nothing.
     """
 
     xyxy: Floats
     std: Floats
     status: Ints
     classes: Ints
+    upright: Floats | None = None
+    lift: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +110,7 @@ class Decision:
         grown: (N, 2) float32 pixels by which a track's box grew to each side, across and down.
         found: the detections, the surest first. given: (M,) int64 their rows in what `update` was given.
         confidence: (M,) float32 their scores, stretched to what scores mean in this stream.
-        overlap: float32 IoU of the two boxes, both grown by the prediction's uncertainty.
+        overlap: float32 IoU of the two boxes, both grown by the prediction's uncertainty, times the track's lift.
         height: float32 factor in [0, 1] for how well top and bottom agree.
         same_class: float32 factor for the class, 1 where it is the same.
         appearance: float32 what the embeddings add; 0 where nothing is known.
@@ -151,6 +162,42 @@ def associate(status: Ints, confidence: Floats, similarity: Floats, config: Asso
     return Matches(*matched[:, matched[0].argsort()])
 
 
+def add_far(
+    matches: Matches,
+    tracks: TrackPredictions,
+    found: Detections,
+    sure: Mask,
+    appearance: Floats | None,
+    reach: Callable[[], Floats],
+) -> Matches:
+    """The matches, and pairs of what they leave that overlap too little and can hardly be wrong.
+
+    An object whose velocity is not known, or that turns, may be out of its box's reach. What looks alike counts as
+    nearer; what looks different does not count as further away: it may have turned.
+
+    Args:
+        sure: (M,) detections that may be matched so. appearance: (N, M) of `appearance_bonus`; None: no embeddings.
+        reach: gives (N,) the sizes of itself by which a track may be away; asked only where a sure detection is left.
+    """
+    left = sure.copy()
+    left[matches.detections] = False
+    columns = np.flatnonzero(left)
+    if not len(columns):
+        return matches
+    steps = reach()
+    steps[matches.tracks] = 0
+    if not len(rows := np.flatnonzero(steps)):
+        return matches
+    pairs = np.ix_(rows, columns)
+    alike = np.zeros((len(steps), len(sure))) if appearance is None else np.maximum(appearance, 0)
+    weight = np.exp(_FAR_LOOK * alike[pairs])
+    weight[tracks.classes[rows, None] != found.classes[columns]] = np.inf
+    row, column = nearest_by_far(tracks.xyxy[rows], found.xyxy[columns], steps[rows], weight)
+    more = rows[row], columns[column], np.full(len(row), FAR)
+    matched = np.concatenate([(matches.tracks, matches.detections, matches.stages), more], axis=1)
+    return Matches(*matched[:, np.argsort(matched[0])])
+
+
 def plan(status: Ints, confidence: Floats, similarity: Floats, config: AssociationConfig) -> tuple[Rule, ...]:
     """The stages in their order; arguments as of `associate`."""
     sure = confidence >= config.high_score
@@ -195,9 +242,9 @@ def decision_of(
     overlap, height, same_class = (
         term.reshape(shape) for term in motion_terms(predicted, found, row, column, ratio, config)
     )
-    far = np.ones(shape, bool)
-    far[near_row, near_column] = False
-    overlap[far] = 0
+    apart = np.ones(shape, bool)
+    apart[near_row, near_column] = False
+    overlap[apart] = 0
     stages, gates, allowed = np.zeros(shape, np.int64), np.full(shape, np.nan), np.zeros(shape, bool)
     for rule in plan(predicted.status, confidence, similarity, config):
         meet = np.ix_(rule.tracks, rule.detections)
@@ -206,6 +253,8 @@ def decision_of(
         if rule.floor is not None:
             gates[meet] = np.maximum(gates[meet], rule.floor[rule.tracks, None])
         allowed |= rule.admits(row, column, similarity.ravel()).reshape(shape)
+    far = tuple(rows[matches.stages == FAR] for rows in (matches.tracks, matches.detections))
+    stages[far], gates[far], allowed[far] = FAR, 0, True
     return Decision(
         ids=ids,
         predicted=predicted,
@@ -253,7 +302,11 @@ def motion_terms(
     """
     own, other = tracks.xyxy.take(row, axis=0), found.xyxy.take(column, axis=0)
     overlap = grown_iou(own, other, ratio.take(row, axis=0))
-    height = height_overlap(own, other) ** np.float32(config.height_power)
+    power: Floats | np.float32 = np.float32(config.height_power)
+    if tracks.lift is not None and tracks.upright is not None:
+        overlap *= tracks.lift.take(row)
+        power = (power * tracks.upright).take(row)
+    height = height_overlap(own, other) ** power
     differs = tracks.classes.take(row) != found.classes.take(column)
     return overlap, height, np.array([1, config.class_factor], np.float32).take(differs)
 
@@ -308,26 +361,6 @@ def spread(xyxy: Floats, std: Floats, config: AssociationConfig) -> Floats:
     size = xyxy[:, 2:] - xyxy[:, :2]
     margin: Floats = np.minimum(np.float32(config.spread) * std[:, :2], np.float32(config.spread_limit) * size)
     return margin
-
-
-def grown_iou(tracks: Floats, found: Floats, ratio: Floats) -> Floats:
-    """IoU of tracks (..., 4) and detections (..., 4), both grown by the track's (..., 2) share of their own size.
-
-    Buffered IoU (Yang et al., WACV 2023) with a buffer of its own for each track. Shapes broadcast.
-    """
-    size, other = tracks[..., 2:] - tracks[..., :2], found[..., 2:] - found[..., :2]
-    margin, other_margin = ratio * size, ratio * other
-    common = np.minimum(tracks[..., 2:] + margin, found[..., 2:] + other_margin)
-    common -= np.maximum(tracks[..., :2] - margin, found[..., :2] - other_margin)
-    np.maximum(common, 0, out=common)
-    overlap = _product(common)
-    grown: Floats = overlap / ((_product(size) + _product(other)) * _product(1 + 2 * ratio) - overlap)
-    return grown
-
-
-def _product(pairs: Floats) -> Floats:
-    product: Floats = pairs[..., 0] * pairs[..., 1]  # quicker than a reduction over two
-    return product
 
 
 def assign(similarity: Floats, gate: float) -> tuple[Ints, Ints]:

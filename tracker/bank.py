@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.association import Matches, TrackPredictions, motion_odds
+from tracker.association import FAR, WEAK, Matches, TrackPredictions, motion_odds
 from tracker.boxes import cxcywh_to_xyxy, iou, occluded_fraction
 from tracker.config import BankConfig
 from tracker.motion.fusion import Precision, fused
+from tracker.motion.habits import Habits, smoothness, turns
 from tracker.motion.predictor import Observations, Predictor
 from tracker.slots import Slots
 from tracker.structures import CONFIRMED, PREDICTED, TENTATIVE, Detections, Floats, Ints, Mask, Tracks
@@ -36,14 +37,14 @@ class TrackBank(Stateful):
         slots: what is known of the tracks. live: (N,) the slots of those there are, in order of their ids.
     """
 
-    saved = ("_predictor", "_precision", "slots", "live", "_free", "_departed", "_departed_s")
+    saved = ("_predictor", "_precision", "_habits", "slots", "live", "_free", "_departed", "_departed_s")
     rebuilt = ("_new_ids", "_config", "_renamed")
 
     def __init__(self, predictor: Predictor, config: BankConfig, new_ids: Callable[[int], Ints]) -> None:
         self._predictor = predictor
         self._new_ids = new_ids
         self._config = config
-        self._precision = Precision()
+        self._precision, self._habits = Precision(), Habits()
         self._renamed: dict[int, int] = {}  # of this frame
         self.live: Ints = np.zeros(0, np.int64)
         self._free: list[int] = []
@@ -76,7 +77,22 @@ class TrackBank(Stateful):
         prediction = self._predictor.predict(self.live, time_s)
         own, live = self.slots, self.live
         own.expected[live], own.std[live] = prediction.cxcywh, prediction.std
-        return TrackPredictions(prediction.xyxy, prediction.std, own.status.take(live), own.classes.take(live))
+        status, classes = own.status.take(live), own.classes.take(live)
+        return TrackPredictions(prediction.xyxy, prediction.std, status, classes, *self._habits.of(classes, status))
+
+    def sure(self, confidence: Floats) -> Mask:
+        """(M,) of calibrated scores, which are sure enough to confirm a track at once."""
+        return np.asarray(confidence >= self._config.confirm_score)
+
+    def reach(self) -> Floats:
+        """(N,) sizes of itself by which each live track may be away from where it is expected; 0: not looked for afar.
+
+        Lost tracks and those that were never seen surely are not.
+        """
+        own, live = self.slots, self.live
+        looked_for = self.sure(own.best_confidence.take(live)) & (own.status.take(live) != PREDICTED)
+        reach: Floats = self._habits.reach(own.classes.take(live), own.hits.take(live)) * looked_for
+        return reach
 
     def update(
         self, matches: Matches, found: Detections, confidence: Floats, time_s: float, frame_size: FrameSize
@@ -94,16 +110,25 @@ class TrackBank(Stateful):
         if not len(slots):
             return
         seen = found[rows]
-        observed = Observations(seen.xyxy, seen.scores, time_s, seen.features, frame_size)
+        lift = self._habits.of(own.classes.take(known), own.status.take(known))[1]
+        far = matches.stages == FAR
+        turned = far if lift is None else far | turns(lift)
+        turned = np.pad(turned, (0, len(born))) if np.count_nonzero(turned) else None
+        observed = Observations(seen.xyxy, seen.scores, time_s, seen.features, frame_size, turned)
         self._predictor.update(slots, observed, np.arange(len(slots)) >= len(known))
         own.detections[slots] = rows
         own.reported[slots] = seen.xyxy
-        detected = seen.xyxy[: len(known)]
-        self._precision.learn(detected, own.expected.take(known, axis=0))
+        detected, expected = seen.xyxy[: len(known)], own.expected.take(known, axis=0)
+        self._precision.learn(detected, expected)
+        births = np.count_nonzero(self.sure(confidence.take(rows[len(known) :]))) if len(born) else 0
+        if self._habits.due(int(births)):
+            sure = self.sure(confidence.take(matches.detections))
+            sure &= (matches.stages != WEAK) & (own.status.take(known) != PREDICTED)
+            self._habits.learn(own.classes.take(known), own.hits.take(known), expected, detected, sure)
         strength = self._config.smoothing * self._precision.jitter
         if strength:  # else the estimate is not needed
             estimated = self._predictor.predict(known, time_s).cxcywh
-            own.reported[known] = fused(detected, estimated, strength)
+            own.reported[known] = fused(detected, estimated, strength, None if lift is None else smoothness(lift))
         self._see(slots, seen, confidence.take(rows), time_s)
 
     def _newcomers(self, taken: Ints, found: Detections, confidence: Floats) -> Ints:

@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 
 Boxes = NDArray[Any]  # (..., 4), any float dtype
 
+_REACH = 3.0  # of `nearest_by_far`: at most so many usual steps away,
+_CLEAR = 0.5  # nearer by this factor than any other,
+_GROWTH = 0.5  # and no side differs by more than a factor e to this
+
 
 def xyxy_to_tlwh(xyxy: Boxes) -> Boxes:
     """(..., 4) left, top, right, bottom -> left, top, width, height."""
@@ -103,6 +107,52 @@ def height_overlap(a: Boxes, b: Boxes) -> NDArray[Any]:
     """
     union = np.maximum(a[..., 3], b[..., 3]) - np.minimum(a[..., 1], b[..., 1])
     return _share(_common(a[..., 1], a[..., 3], b[..., 1], b[..., 3]), union)
+
+
+def grown_iou(tracks: Boxes, found: Boxes, ratio: NDArray[Any]) -> NDArray[Any]:
+    """IoU of tracks (..., 4) and detections (..., 4), both grown by the track's (..., 2) share of their own size.
+
+    Buffered IoU (Yang et al., WACV 2023) with a buffer of its own for each track. Shapes broadcast.
+    """
+    size, other = tracks[..., 2:] - tracks[..., :2], found[..., 2:] - found[..., :2]
+    margin, other_margin = ratio * size, ratio * other
+    common = np.minimum(tracks[..., 2:] + margin, found[..., 2:] + other_margin)
+    common -= np.maximum(tracks[..., :2] - margin, found[..., :2] - other_margin)
+    np.maximum(common, 0, out=common)
+    overlap = _product(common)
+    grown: NDArray[Any] = overlap / ((_product(size) + _product(other)) * _product(1 + 2 * ratio) - overlap)
+    return grown
+
+
+def _product(pairs: NDArray[Any]) -> NDArray[Any]:
+    product: NDArray[Any] = pairs[..., 0] * pairs[..., 1]  # quicker than a reduction over two
+    return product
+
+
+def nearest_by_far(
+    own: Boxes, found: Boxes, reach: NDArray[Any], weight: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of boxes that are nearest to each other by far, and of much the same size.
+
+    Args:
+        own: (N, 4), N > 0. found: (M, 4), M > 0. reach: (N,) sizes of itself that one may usually be away.
+        weight: (N, M) what distances are multiplied by.
+
+    Returns:
+        (K,) rows of `own` and (K,) of `found`, ordered by the former.
+    """
+    size, others = own[:, 2:] - own[:, :2], found[:, 2:] - found[:, :2]
+    off = (own[:, None, :2] + own[:, None, 2:] - found[:, :2] - found[:, 2:]) / 2
+    distance = np.sqrt((off * off).sum(-1) / size.prod(1)[:, None]) * weight
+    column = distance.argmin(1)
+    row = np.flatnonzero(distance.argmin(0)[column] == np.arange(len(own)))
+    column = column[row]
+    nearest = distance[row, column]
+    distance[row, column] = np.inf
+    rival = np.minimum(distance[row].min(1), distance[:, column].min(0))
+    growth = np.abs(np.log(others[column] / size[row])).max(1)
+    sure = (nearest < _CLEAR * rival) & (nearest < _REACH * reach[row]) & (growth < _GROWTH)
+    return row[sure], column[sure]
 
 
 def occluded_fraction(boxes: Boxes, others: Boxes) -> NDArray[Any]:

@@ -23,6 +23,7 @@ from tracker.association import (
     Decision,
     Matches,
     TrackPredictions,
+    add_far,
     ambiguous,
     appearance_bonus,
     associate,
@@ -342,6 +343,7 @@ class Tracker(Stateful):
             appearance = appearance_bonus(self._appearance_odds(alike, age[:, None], found.classes), settings)
             similarity = motion + appearance
         matches = associate(tracks.status, confidence, similarity, settings)
+        matches = add_far(matches, tracks, found, self._bank.sure(confidence), appearance, self._bank.reach)
         if found.features is not None:
             same = np.where(age[matches.tracks] > _MOMENT_S, np.nan, alike[matches.tracks, matches.detections])
             self._stream_scale.learn_same(same, found.classes[matches.detections])

@@ -91,7 +91,7 @@ def test_a_track_that_is_in_the_file_without_a_detection_says_why(evaluated):
 
 
 def test_a_detection_out_of_reach_begins_a_track_and_both_say_so(evaluated):
-    run = evaluated(rows((100, 20, 0.9, range(1, 11)), (145, 20, 0.9, range(11, LENGTH + 1))))
+    run = evaluated(rows((100, 20, 0.9, range(1, 11)), (200, 20, 0.9, range(11, LENGTH + 1))))
     old, new = explain(run, 1, 11), explain(run, 2, 11)
     assert (old.state, old.successor, old.next_reported) == ("confirmed", 2, None)
     assert "no detection overlaps it" in old.answer and "it began track 2" in old.answer

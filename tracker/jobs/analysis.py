@@ -81,7 +81,7 @@ class Terms:
         score: as the detector gave it. trust: the same, calibrated to what scores mean in this stream.
         distance: of the predicted centre and the detection's, in heights of the predicted box.
         iou: overlap of the predicted box and the detection.
-        grown_iou: the same with both boxes grown by the prediction's uncertainty.
+        grown_iou: the same with both boxes grown by the prediction's uncertainty, times what that is worth here.
         vertical: factor for how well top and bottom agree. same_class: factor for the class, 1 where it is the same.
         look: what the appearance adds; 0 where nothing is known.
         similarity: grown_iou x vertical x same_class + look, which decides.

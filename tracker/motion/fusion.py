@@ -28,12 +28,13 @@ _START, _START_WEIGHT = 0.01, 20.0  # the prior, worth this many detections: pre
 _MEMORY = 3000.0  # detections that the estimate looks back on
 
 
-def fused(detected: Floats, estimated: Floats, strength: float = 1.0) -> Floats:
+def fused(detected: Floats, estimated: Floats, strength: float = 1.0, smooth: Floats | None = None) -> Floats:
     """Where objects most likely are that were just seen.
 
     Args:
         detected: (N, 4) xyxy in pixels. estimated: (N, 4) cxcywh in pixels, of the motion model after it has seen them.
         strength: 0 for boxes as they were detected, 1 for the best share of the estimate.
+        smooth: (N,) from 0 to 1, how much of that each box gets; None: all.
 
     Returns:
         (N, 4) xyxy between the two, or the detection where what lies between is hardly the same box: then the estimate
@@ -43,6 +44,8 @@ def fused(detected: Floats, estimated: Floats, strength: float = 1.0) -> Floats:
         return detected
     seen = xyxy_to_cxcywh(detected)
     step = np.float32(strength) * _SHARE * (estimated - seen)
+    if smooth is not None:
+        step *= smooth[:, None]
     between = cxcywh_to_xyxy(seen + step)
     if np.abs(step.reshape(-1, 2, 2) / seen[:, None, 2:]).max(initial=0) < _SMALL:  # spares the areas in most frames
         return between

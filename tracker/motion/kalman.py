@@ -37,6 +37,7 @@ MEAN, VELOCITY, VARIANCE, COVARIANCE, VELOCITY_VARIANCE = range(5)
 LARGEST_CHANGE = np.array([np.inf, np.inf, 3.0, 3.0])
 """No forecast changes a size by more than a factor e^3 = 20: a logarithm's error must not become a box of any size."""
 
+_TURN = 3.0  # standard deviations of an observation: further away an object that can turn has done so
 _CENTRE = np.array([1.0, 1.0, 0.0, 0.0])  # of the four coordinates, those in pixels
 
 
@@ -172,6 +173,22 @@ def _propagated_position(state: Array, dt: Array, p: KalmanParameters) -> tuple[
 def correct(predicted: Array, observed: Array, p: KalmanParameters) -> Array:
     """State (5, ..., 4) after the predicted state was observed at (..., 4)."""
     return observe(predicted, observed, p.measurement_noise * measurement_unit(predicted[MEAN]))
+
+
+def turn_aside(predicted: NDArray[Any], observed: NDArray[Any], dt: NDArray[Any], p: KalmanParameters) -> NDArray[Any]:
+    """State (5, N, 4), predicted over `dt` (N, 1) seconds, of objects that may have turned at the time before.
+
+    Where the centre is observed (N, 4) further away than the filter can explain, its velocity was another one: that is
+    made so uncertain that the distance is no surprise, and the correction that follows finds it.
+    """
+    explained = _TURN**2 * (predicted[VARIANCE] + (p.measurement_noise * measurement_unit(predicted[MEAN])) ** 2)
+    more = np.maximum((observed - predicted[MEAN]) ** 2 - explained, 0) * _CENTRE
+    travel = (1 - np.exp(-p.damping * dt)) / p.damping
+    turned = predicted.copy()
+    turned[VARIANCE] += more
+    turned[COVARIANCE] += more / travel
+    turned[VELOCITY_VARIANCE] += more / travel**2
+    return turned
 
 
 def observe(predicted: Array, observed: Array, noise: Array) -> Array:

@@ -21,6 +21,7 @@ from tracker.motion.kalman import (
     start,
     to_coordinates,
     to_cxcywh,
+    turn_aside,
 )
 from tracker.motion.predictor import Observations, Prediction
 from tracker.structures import Floats, Ints, Mask
@@ -113,6 +114,9 @@ class SlotFilter(Stateful):
             before = self._ahead.take(slots, axis=1)
         else:
             before = propagate(self.state(slots), _four(elapsed), self.constants(len(slots)))
+        if seen.turned is not None:
+            elsewhere = before[:, seen.turned], observed[seen.turned], elapsed[seen.turned, None]
+            before[:, seen.turned] = turn_aside(*elsewhere, self.parameters)
         after = correct(before, observed, self.constants(len(slots)))
         if new.any():
             after[:, new] = before[:, new] = start(observed[new], self.parameters)

@@ -27,6 +27,7 @@ class Observations:
         time_s: time of the frame in seconds; later than that of every slot's last observation.
         features: (N, 512) float32 unit appearance vectors, a row of NaN where there is none; None: none for all.
         frame_size: width and height of the frame in pixels, None where unknown.
+        turned: (N,) True where a detection far from the prediction shows another velocity, not an error; None: nowhere.
     """
 
     xyxy: Floats
@@ -34,6 +35,7 @@ class Observations:
     time_s: float
     features: Floats | None = None
     frame_size: tuple[float, float] | None = None
+    turned: Mask | None = None
 
 
 @dataclass(frozen=True, eq=False)
