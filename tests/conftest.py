@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tracker.config import Config
 from tracker.system.privacy import imported
 
+settings.register_profile("patient", deadline=None)  # a busy machine is slow, not wrong
+settings.load_profile("patient")
 imported("ultralytics.utils")  # before a test does: its own import asks name servers and writes to the home folder
 
 

@@ -250,7 +250,7 @@ def crowds(draw):
     return frames, rng
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(crowds())
 def test_permuting_detections_permutes_the_output(crowd):
     frames, rng = crowd
@@ -265,7 +265,7 @@ def test_permuting_detections_permutes_the_output(crowd):
         assert a.detection_index[seen].tolist() == order[b.detection_index[seen]].tolist()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(crowds())
 def test_without_features_the_tracks_are_those_without_appearance(crowd):
     frames, _ = crowd
@@ -275,7 +275,7 @@ def test_without_features_the_tracks_are_those_without_appearance(crowd):
         assert a.ids.tobytes() == b.ids.tobytes() and a.xyxy.tobytes() == b.xyxy.tobytes()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(crowds())
 def test_ids_are_unique_and_never_reused(crowd):
     frames, _ = crowd
@@ -289,7 +289,7 @@ def test_ids_are_unique_and_never_reused(crowd):
         alive, ended = set(ids), ended | alive
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(crowds(), st.booleans())
 def test_to_keep_a_decision_changes_no_track(crowd, embeddings):
     frames, rng = crowd
@@ -459,7 +459,7 @@ lives = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(lives, st.integers(1, 30))
 def test_nobody_is_two_objects_of_one_frame(spans, every):
     """An id is never of two objects while both are there, nor of one and, later, of another it was seen beside."""

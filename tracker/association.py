@@ -340,22 +340,6 @@ def ambiguous(similarity: Floats, gate: float, margin: float = 0.3, poor: float 
     return (value <= max(gate, poor)) | rivals | wanted_twice[best], best
 
 
-def motion_odds(expected: Floats, std: Floats, found: Floats) -> Floats:
-    """(N, M) log-odds, at most 0, that lost tracks expected at (N, 4) centres and sizes are now at these (M, 4) boxes.
-
-    The log-density of a bivariate Cauchy around the expected centre, heavy-tailed because an occluded object may turn,
-    relative to that at a usual distance. Nearness is no evidence: any other object that comes out there is near as
-    well.
-
-    Args:
-        std: (N, 4) standard deviations of centre x, centre y, width, height.
-    """
-    centre = (found[:, :2] + found[:, 2:]) / 2
-    squared = (((centre[None] - expected[:, None, :2]) / std[:, None, :2]) ** 2).sum(axis=-1)
-    odds: Floats = -1.5 * np.maximum(np.log1p(squared) - np.log(np.float32(3)), 0)  # usual: one deviation in x and y
-    return odds
-
-
 def spread(xyxy: Floats, std: Floats, config: AssociationConfig) -> Floats:
     """(N, 2) pixels by which a predicted box grows to each side: its centre's uncertainty, bounded by its size."""
     size = xyxy[:, 2:] - xyxy[:, :2]

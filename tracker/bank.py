@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.association import FAR, WEAK, Matches, TrackPredictions, motion_odds
+from tracker.appearance.reidentification import motion_odds
+from tracker.association import FAR, WEAK, Matches, TrackPredictions
 from tracker.boxes import cxcywh_to_xyxy, iou, occluded_fraction
 from tracker.config import BankConfig
 from tracker.motion.fusion import Precision, fused

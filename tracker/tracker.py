@@ -30,7 +30,7 @@ from tracker.association import (
     decision_of,
     motion_similarity,
 )
-from tracker.bank import FrameSize, TrackBank
+from tracker.bank import TrackBank
 from tracker.camera_motion import CameraMotion
 from tracker.config import Config
 from tracker.detection.score_calibration import ScoreScale
@@ -212,7 +212,8 @@ class Tracker(Stateful):
             found = self._embed(image, found, confidence, tracks, motion, time_s)
         with Timed(self.stage_seconds, "motion+association"):
             matches = self._match(tracks, found, given, confidence, motion, time_s)
-            self._bank.update(matches, found, confidence, time_s, _size(image))
+            size = None if image is None else (float(image.shape[1]), float(image.shape[0]))
+            self._bank.update(matches, found, confidence, time_s, size)
             self._reidentify(found, time_s)
             self._remember(found, time_s)
             return self._report(detections, found, given, names, time_s)
@@ -396,7 +397,3 @@ class Tracker(Stateful):
         if self.features is None and found.features is not None:
             self.features = found.features[np.argsort(given)]
         return self._bank.report(time_s, self._times.interval_s, names, given)
-
-
-def _size(image: Image | None) -> FrameSize:
-    return None if image is None else (float(image.shape[1]), float(image.shape[0]))

@@ -61,7 +61,7 @@ people = st.lists(
 )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(people, st.integers(1, 20))
 def test_post_processing_never_joins_two_of_one_frame_nor_loses_a_row(spans: list, every: int) -> None:
     """Objects that all look alike come and go in places of their own."""
@@ -215,7 +215,7 @@ def tables(draw):
     return make_table(rows, 60, camera)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(tables())
 def test_laws(table: TrackTable) -> None:
     before = np.array(table.xyxy)

@@ -57,3 +57,19 @@ def reidentify(odds: Floats, config: AssociationConfig) -> tuple[Ints, Ints]:
     runner_up = np.maximum(others[rows].max(axis=1), others[:, columns].max(axis=0))
     clear = value - runner_up >= config.reid_margin
     return rows[clear], columns[clear]
+
+
+def motion_odds(expected: Floats, std: Floats, found: Floats) -> Floats:
+    """(N, M) log-odds, at most 0, that lost tracks expected at (N, 4) centres and sizes are now at these (M, 4) boxes.
+
+    The log-density of a bivariate Cauchy around the expected centre, heavy-tailed because an occluded object may turn,
+    relative to that at a usual distance. Nearness is no evidence: any other object that comes out there is near as
+    well.
+
+    Args:
+        std: (N, 4) standard deviations of centre x, centre y, width, height.
+    """
+    centre = (found[:, :2] + found[:, 2:]) / 2
+    squared = (((centre[None] - expected[:, None, :2]) / std[:, None, :2]) ** 2).sum(axis=-1)
+    odds: Floats = -1.5 * np.maximum(np.log1p(squared) - np.log(np.float32(3)), 0)  # usual: one deviation in x and y
+    return odds
