@@ -11,7 +11,6 @@ from hypothesis.extra import numpy as hnp
 from tracker.association import (
     Stage,
     TrackPredictions,
-    ambiguous,
     assign,
     associate,
     decision_of,
@@ -151,16 +150,6 @@ def test_no_pair_that_overlaps_is_left_out(n, m, seed):
 def test_nothing_to_match_matches_nothing(n, m):
     found = Detections([BOX] * m, scores=[0.9] * m) if m else Detections.empty()
     assert match(predictions(np.zeros((n, 4)) + BOX if n else np.zeros((0, 4)), [Status.CONFIRMED] * n), found) == []
-
-
-def test_motion_alone_places_only_what_fits_well_and_has_no_rival():
-    def unclear(*rows):
-        return ambiguous(np.array(rows, np.float32), gate=0.15)[0].tolist()
-
-    assert unclear([0.8, 0.0], [0.0, 0.7]) == [False, False]
-    assert unclear([0.8, 0.0], [0.0, 0.4]) == [False, True]  # somebody else may have come out there
-    assert unclear([0.8, 0.6], [0.0, 0.9]) == [True, True]  # the first track may have either
-    assert unclear([0.8, 0.0], [0.0, 0.0]) == [False, True]  # nobody's
 
 
 @st.composite

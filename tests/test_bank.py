@@ -76,7 +76,7 @@ def test_a_slot_that_is_used_again_holds_nothing_of_the_track_before(bank):
         bank.update(Matches(pair, pair, pair + 1), found, found.scores, frame / 25, None)
     slot = bank.live.copy()
     assert bank.slots.hits[slot] == 6 and bank.slots.embedding_counts[slot] == 6 and bank.slots.classes[slot] == 7
-    bank.depart(1000.0)
+    bank.predict(1000.0, gap=True)
     see(bank, 1, 1000.0)
     assert bank.live.tolist() == slot.tolist()
     slots = bank.slots

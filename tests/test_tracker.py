@@ -542,7 +542,7 @@ def test_where_the_picture_changes_its_size_tracks_go_on_in_it(scale):
 def test_detections_without_pictures_know_of_no_size():
     tracker = Tracker()
     run(tracker, walk(5))
-    assert tracker._size == []
+    assert tracker._camera._size == []
 
 
 def test_a_stream_that_breaks_off_tells_what_was_tracked_first(tmp_path):

@@ -317,29 +317,6 @@ def appearance_bonus(odds: Floats, config: AssociationConfig) -> Floats:
     return bonus
 
 
-def ambiguous(similarity: Floats, gate: float, margin: float = 0.3, poor: float = 0.5) -> tuple[Mask, Ints]:
-    """Which detections motion alone cannot place.
-
-    Args:
-        similarity: (N, M) of confirmed tracks and detections. gate: least similarity of a pair.
-        margin: a second choice that comes this close to the first makes a pair ambiguous.
-        poor: so does a similarity below this: another object may have come out where the track is expected.
-
-    Returns:
-        (M,) True where a detection has no track that fits well, or where it or its track has a close second choice;
-        and (M,) its best track's row (meaningless where there is none).
-    """
-    n, m = similarity.shape
-    if not n or not m:
-        return np.ones(m, bool), np.zeros(m, np.int64)
-    best = similarity.argmax(axis=0)
-    value = similarity[best, np.arange(m)]
-    close = similarity > np.maximum(value - margin, gate)
-    rivals = close.sum(axis=0) > 1
-    wanted_twice = (similarity > np.maximum(similarity.max(axis=1, keepdims=True) - margin, gate)).sum(axis=1) > 1
-    return (value <= max(gate, poor)) | rivals | wanted_twice[best], best
-
-
 def spread(xyxy: Floats, std: Floats, config: AssociationConfig) -> Floats:
     """(N, 2) pixels by which a predicted box grows to each side: its centre's uncertainty, bounded by its size."""
     size = xyxy[:, 2:] - xyxy[:, :2]

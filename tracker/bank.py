@@ -67,14 +67,13 @@ class TrackBank(Stateful):
         """Move every track with the camera: (2, 3) affine, previous frame to this one."""
         self._predictor.warp(self.live, affine)
 
-    def depart(self, time_s: float) -> None:
-        """Behind a gap between frames: motion knows nothing of tracks unseen for longer than `lost_s` by now."""
-        unseen = time_s - self.slots.seen_s.take(self.live) > self._config.lost_s
-        if unseen.any():
-            self._end(unseen, time_s)
+    def predict(self, time_s: float, gap: bool = False) -> TrackPredictions:
+        """What the matching needs to know of the live tracks at `time_s`.
 
-    def predict(self, time_s: float) -> TrackPredictions:
-        """What the matching needs to know of the live tracks at `time_s`."""
+        Behind a gap between frames motion knows nothing of tracks unseen for longer than `lost_s` by now: they end.
+        """
+        if gap and (unseen := time_s - self.slots.seen_s.take(self.live) > self._config.lost_s).any():
+            self._end(unseen, time_s)
         prediction = self._predictor.predict(self.live, time_s)
         own, live = self.slots, self.live
         own.expected[live], own.std[live] = prediction.cxcywh, prediction.std
@@ -132,6 +131,17 @@ class TrackBank(Stateful):
             own.reported[known] = fused(detected, estimated, strength, None if lift is None else smoothness(lift))
         self._see(slots, seen, confidence.take(rows), time_s)
 
+    def coast(self, time_s: float) -> None:
+        """A frame that is not looked at: all are where they are expected; what was lost before may be removed."""
+        own = self.slots
+        self._renamed = {}
+        self._lose(own.status.take(self.live) == PREDICTED, time_s)
+        own.reported[self.live] = cxcywh_to_xyxy(own.expected.take(self.live, axis=0))
+
+    def boxes(self) -> Floats:
+        """(N, 4) xyxy in pixels of the live tracks, where they were last."""
+        return self.slots.reported.take(self.live, axis=0)
+
     def _newcomers(self, taken: Ints, found: Detections, confidence: Floats) -> Ints:
         """Of the detections not taken, those that may begin a track: sure enough, and no double of a taken one."""
         able = confidence >= self._config.birth_score
@@ -177,36 +187,39 @@ class TrackBank(Stateful):
         self.live = np.concatenate([self.live, slots])
         return slots
 
-    def report(self, time_s: float, interval_s: float, names: Mapping[int, str], order: Ints) -> Tracks:
+    def report(self, time_s: float, interval_s: float, names: Mapping[int, str], order: Ints | None) -> Tracks:
         """The tracks of this frame: all that were seen, and occluded ones behind (or in front of) a seen one.
 
         Args:
-            order: (M,) the user's number of each detection.
+            order: (M,) the user's number of each detection; None: the frame was not looked at. Then confirmed tracks
+                that were seen when one was looked at last stand for the seen ones, all predicted.
         """
         own, live = self.slots, self.live
-        seen_s = own.seen_s.take(live)
+        seen_s, status = own.seen_s.take(live), own.status.take(live)
         seen = seen_s == time_s
-        shown = seen
-        occluded = (~seen & (time_s - seen_s <= self._config.coast_s)).nonzero()[0]
+        here = seen if order is not None else status == CONFIRMED
+        shown = here
+        occluded = ((status == PREDICTED) & (time_s - seen_s <= self._config.coast_s)).nonzero()[0]
         if len(occluded):
             predicted = cxcywh_to_xyxy(own.expected.take(live.take(occluded), axis=0))
-            occlusion = occluded_fraction(predicted, own.reported.take(live[seen], axis=0)).max(axis=1, initial=0)
-            shown = seen.copy()
+            occlusion = occluded_fraction(predicted, own.reported.take(live[here], axis=0)).max(axis=1, initial=0)
+            shown = here.copy()
             shown[occluded[occlusion >= self._config.coast_occluded]] = True
-        slots, detected = live[shown], seen[shown]
+        slots, detected, status = live[shown], seen[shown], status[shown]
         boxes, raw_classes = own.reported.take(slots, axis=0), own.raw_classes.take(slots)
         detection_index = np.full(len(slots), -1)
-        detection_index[detected] = order.take(own.detections.take(slots[detected]))
-        if len(occluded):
+        if order is not None:
+            detection_index[detected] = order.take(own.detections.take(slots[detected]))
+        if order is None or len(occluded):
             boxes[~detected] = cxcywh_to_xyxy(own.expected.take(slots[~detected], axis=0))
-            raw_classes[~detected] = -1
+            raw_classes[~detected], status[~detected] = -1, PREDICTED
         return Tracks(
             ids=own.ids.take(slots),
             xyxy=boxes,
             scores=own.scores.take(slots),
             classes=own.classes.take(slots),
             raw_classes=raw_classes,
-            status=own.status.take(slots),
+            status=status,
             detection_index=detection_index,
             time_s=time_s,
             interval_s=interval_s,
@@ -214,6 +227,7 @@ class TrackBank(Stateful):
             renamed=self._renamed,
             jitter=self._precision.jitter,
             forecaster=self._predictor.snapshot(slots, time_s),
+            looked=order is not None,
         )
 
     def _confirm(self, slots: Ints) -> None:

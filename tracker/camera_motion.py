@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tracker.affine import Affine, identity
+from tracker.affine import Affine, composed, identity
 from tracker.config import CameraConfig
 from tracker.errors import InputError
 from tracker.structures import Floats, Image
-from tracker.system.state import Stateful
+from tracker.system.state import Stateful, fits
 
 _CORNERS = 200
 _FEWEST_INLIERS = 12  # fewer corners that agree say nothing about the camera
@@ -60,7 +60,7 @@ def checked(motion: ArrayLike) -> Affine:
     return affine
 
 
-def resized(before: Sequence[int], now: Sequence[int]) -> Affine:
+def _resized(before: Sequence[int], now: Sequence[int]) -> Affine:
     """From the pixels of a frame of one size (width, height) to those of the same picture in another."""
     return np.array([[now[0] / before[0], 0, 0], [0, now[1] / before[1], 0]])
 
@@ -68,7 +68,7 @@ def resized(before: Sequence[int], now: Sequence[int]) -> Affine:
 class CameraMotion(Stateful):
     """Estimates the camera's motion from frame to frame of one stream."""
 
-    saved = ("_grey", "_grey_s", "_moved_s")
+    saved = ("_grey", "_grey_s", "_moved_s", "_size")
     rebuilt = ("_config",)
 
     def __init__(self, config: CameraConfig) -> None:
@@ -76,9 +76,10 @@ class CameraMotion(Stateful):
         self._grey: Image = np.zeros((0, 0), np.uint8)  # of the frame last looked at; empty: none yet
         self._grey_s = 0.0
         self._moved_s = 0.0
+        self._size: list[int] = []  # width and height of the last frame; empty: none yet
 
     def estimate(self, frame: Image, time_s: float, objects: Floats) -> Affine:
-        """The motion from the last frame that was looked at to this one, had that been of this one's size.
+        """The motion from the frame before to this one.
 
         Args:
             frame: (H, W, 3) uint8 BGR.
@@ -86,9 +87,15 @@ class CameraMotion(Stateful):
             objects: (N, 4) boxes in this frame to leave out of the estimate.
 
         Returns:
-            (2, 3) affine in pixels of the full frame; the identity at the first frame, while the camera stands still
-            and where too few corners agree.
+            (2, 3) affine in pixels of the full frame; but for a change of the frame's size, the identity at the first
+            frame, while the camera stands still and where too few corners agree.
         """
+        affine = self._followed(frame, time_s, objects)
+        before, self._size = self._size, [frame.shape[1], frame.shape[0]]
+        return affine if before in ([], self._size) else composed(_resized(before, self._size), affine)
+
+    def _followed(self, frame: Image, time_s: float, objects: Floats) -> Affine:
+        """The motion from the last frame that was compared, had that been of this one's size."""
         if self._config.method == "none":
             return identity()
         still = self._grey.size > 0 and self._grey_s - self._moved_s >= _STILL_AFTER_S
@@ -112,6 +119,9 @@ class CameraMotion(Stateful):
         self._moved_s = time_s
         affine[:, 2] /= scale
         return affine
+
+    def _check_state(self) -> None:
+        fits(len(self._size) in (0, 2) and min(self._size, default=1) > 0, "the size of the last picture")
 
 
 def _flow(before: Image, after: Image, objects: Floats) -> tuple[Affine, float]:

@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import numbers
 import os
+import re
 import types
 import typing
 import warnings
@@ -34,6 +35,8 @@ FORMER = {
     "looks_every": "embeddings_every",
 }
 """Keys that had another name in version 0.1: taken in this one as well, with a warning. Former name -> name now."""
+
+EVERY = "a number of frames up to 1000 (5), of seconds up to 10 (0.15s), or auto"
 
 PACKAGE = Path(__file__).parent
 _PRESET_FOLDERS = (PACKAGE / "configs", PACKAGE.parent / "configs")  # installed, and in a checkout
@@ -167,6 +170,18 @@ class DetectorConfig(Settings, section="detector"):
     half: bool = setting(False, "16-bit floats on CUDA")
     batch: int = setting(0, "frames of a file looked at together; 0: 8 on CUDA, 1 on the CPU", 0, 256)
     max_detections: int = setting(300, "per frame", 1, 10000)
+    every: str = setting(
+        "1", f"which frames are looked at: every Nth, every so many seconds, or as the tracker needs it: {EVERY}"
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.every, int) and not isinstance(self.every, bool):  # as YAML has it
+            object.__setattr__(self, "every", str(self.every))
+        super().__post_init__()
+        number = re.fullmatch(r"(\d+)|(\d*\.?\d+)s", self.every)
+        frames, seconds = (float(part or 0) for part in number.groups()) if number else (0, 0)
+        if self.every != "auto" and not (1 <= frames <= 1000 or 0 < seconds <= 10):
+            raise ConfigError(f"detector.every is {self.every!r}; give {EVERY}")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ class Slots(Stateful):
         born_s, seen_s: (C,) float64 seconds of the first and of the last detection.
         pending: (C,) bool, may be an old track, re-identified: not confirmed before that is clear.
         expected, std: (C, 4) float32 predicted centre and size in pixels, and their standard deviations.
-        reported: (C, 4) float32 xyxy in pixels of the last frame in which it was detected.
+        reported: (C, 4) float32 xyxy in pixels of the last frame in which it was detected, or that was not looked at.
         scores, best_confidence: (C,) float32 of the last detection; the highest calibrated one so far.
         raw_classes, classes: (C,) int64 class number of the last detection, and voted.
         winner: (C,) int64 the column of `voted` that the voted class stands in.

@@ -160,15 +160,18 @@ class Detections:
         return Detections(self.xyxy, self.scores, self.classes, features, self.pixels)
 
 
-def as_input(frame: Any, detections: Any) -> tuple[Image | None, Detections | None]:
+def as_input(frame: Any, detections: Any, look: bool = True) -> tuple[Image | None, Detections | None]:
     """What a tracker is given for one frame, in either order: other libraries take detections first.
 
     Raises:
-        InputError: neither of the two, something else than a frame, or other than `Detections`.
+        InputError: neither of the two, something else than a frame, or other than `Detections`; detections where
+            nothing is looked for, and may be neither.
     """
     if isinstance(frame, Detections) and not isinstance(detections, Detections):
         frame, detections = detections, frame
-    if frame is None and detections is None:
+    if not look and detections is not None:
+        raise InputError("update got look=False and detections; leave one of the two out")
+    if look and frame is None and detections is None:
         raise InputError("update got neither a frame nor detections; give at least one")
     if isinstance(frame, np.ndarray) and frame.ndim == 2 and frame.shape[1] in (5, 6):
         raise InputError(
@@ -266,6 +269,7 @@ class Tracks:
         names: class number -> name; may be empty.
         renamed: provisional id -> id, of new tracks that were re-identified in this frame as known ones.
         jitter: how far the detector's boxes are from steady ones: 0 as a person draws them, 1 as detectors do.
+        looked: whether objects were looked for in this frame; where not, all boxes are predicted.
     """
 
     ids: Ints
@@ -281,6 +285,7 @@ class Tracks:
     renamed: Mapping[int, int] = field(default_factory=dict)
     jitter: float = 1.0
     forecaster: Forecaster | None = field(default=None, repr=False)
+    looked: bool = True
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -301,6 +306,7 @@ class Tracks:
             self.renamed,
             self.jitter,
             of_rows(self.forecaster, np.arange(len(self))[keep]),
+            self.looked,
         )
 
     @property

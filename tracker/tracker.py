@@ -15,16 +15,16 @@ from numpy.typing import ArrayLike
 
 from tracker import camera_motion as camera
 from tracker import checkpoint
-from tracker.affine import Affine, composed, identity, is_identity
+from tracker.affine import Affine, identity, is_identity
 from tracker.appearance.gallery import Gallery
-from tracker.appearance.normalisation import SimilarityScale, crop_quality, occluded_share
+from tracker.appearance.normalisation import SimilarityScale, crop_quality
 from tracker.appearance.reidentification import Returns, reid_odds, reidentify
+from tracker.appearance.selection import worth_embedding
 from tracker.association import (
     Decision,
     Matches,
     TrackPredictions,
     add_far,
-    ambiguous,
     appearance_bonus,
     associate,
     decision_of,
@@ -33,6 +33,7 @@ from tracker.association import (
 from tracker.bank import TrackBank
 from tracker.camera_motion import CameraMotion
 from tracker.config import Config
+from tracker.detection.looks import Looks
 from tracker.detection.score_calibration import ScoreScale
 from tracker.export.networks import Networks
 from tracker.motion.blas import one_thread
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from tracker.detection.detector import Detector
     from tracker.video.source import Frame
 
-_OCCLUDED = 0.5  # where so much of an object is occluded, a crop shows mostly another one
 _MOMENT_S = 1.0  # embeddings of one object that are no further apart show how alike those are at best
 
 
@@ -82,7 +82,7 @@ class Tracker(Stateful):
     """
 
     saved: ClassVar[Names] = ("gallery", "_camera_number", "_bank", "_camera", "_similarity_scale", "_scale", "_times")
-    saved += ("_size", "camera_motion")
+    saved += ("_looks", "camera_motion")
     rebuilt: ClassVar[Names] = ("config", "stage_seconds", "features", "keep_decision", "decision", "returns")
     rebuilt += ("_networks", "_shared", "_motion")
 
@@ -108,7 +108,7 @@ class Tracker(Stateful):
         self._similarity_scale: SimilarityScale | None = None
         self._scale = ScoreScale()
         self._times = FrameTimes(1 / self.config.frame_rate)
-        self._size: list[int] = []  # width and height of the last picture; empty: none yet
+        self._looks = Looks(self.config.detector.every)
         self.camera_motion = identity()
         self.features: Floats | None = None
         self.decision: Decision | None = None
@@ -150,7 +150,6 @@ class Tracker(Stateful):
         return tracker
 
     def _check_state(self) -> None:
-        fits(len(self._size) in (0, 2) and min(self._size, default=1) > 0, "the size of the last picture")
         newest = int(self._bank.ids(self._bank.live).max(initial=0))
         fits(self.gallery.gave(self._camera_number, newest), "its gallery, older or another one,")
 
@@ -182,6 +181,7 @@ class Tracker(Stateful):
         detections: Detections | None = None,
         camera_motion: ArrayLike | None = None,
         time_s: float | None = None,
+        look: bool | None = None,
     ) -> Tracks:
         """Track one frame.
 
@@ -191,22 +191,31 @@ class Tracker(Stateful):
                 are; otherwise the CNN looks at `frame`, where there is one. The two may stand in either order.
             camera_motion: (2, 3) affine from the previous frame to this one; None: estimated from the images.
             time_s: time of the frame in seconds, later than the last; None: one frame interval after it.
+            look: False: nothing is looked for, which is not the same as that nothing is found: no track is lost or
+                ends by it. None: with detections yes, without them where it is `due`.
 
         Returns:
-            The tracks of this frame: seen ones (tentative or confirmed) and predicted boxes of occluded ones.
+            The tracks of this frame: seen ones (tentative or confirmed) and predicted boxes of occluded ones. Of a
+            frame that is not looked at predicted boxes of all that were confirmed by the last look.
 
         Raises:
-            InputError: no frame and no detections, a frame, affine or time that cannot be one.
+            InputError: no frame and no detections, a frame, affine or time that cannot be one; detections of a frame
+                that is not looked at.
         """
-        image, detections, affine, time_s = self._validate(frame, detections, camera_motion, time_s)
+        image, detections = as_input(frame, detections, look is None or bool(look))
+        affine = None if camera_motion is None else camera.checked(camera_motion)
+        time_s = self._times.next(time_s)
+        if not (detections is not None or self._looks.due(time_s) if look is None else look):
+            with Timed(self.stage_seconds, "motion+association"):
+                return self._coast(image, affine, time_s)
         with Timed(self.stage_seconds, "detect"):
             found, given, names = self._detect(image, detections)
         with Timed(self.stage_seconds, "motion+association"):
             self._prepare(image, found)
             gap = self._times.take(time_s)  # taken: what failed until here left no trace
             confidence = self._confidence(found)
-            self._compensate(image, found, affine, time_s)
-            tracks = self._predict(time_s, gap)
+            self._compensate(image, found.xyxy, affine, time_s)
+            tracks = self._bank.predict(time_s, gap)
             motion = motion_similarity(tracks, found, self.config.association)
         with Timed(self.stage_seconds, "appearance"):
             found = self._embed(image, found, confidence, tracks, motion, time_s)
@@ -216,7 +225,12 @@ class Tracker(Stateful):
             self._bank.update(matches, found, confidence, time_s, size)
             self._reidentify(found, time_s)
             self._remember(found, time_s)
+            self._looks.looked(time_s)
             return self._report(detections, found, given, names, time_s)
+
+    def due(self, time_s: float | None = None) -> bool:
+        """Whether `update` looks at the next frame by itself: what `detector.every` says. time_s: as for `update`."""
+        return self._looks.due(self._times.next(time_s))
 
     @renamed_argument("hindsight", "fixed_lag")
     def stream(self, source: Any, vid_stride: int = 1, fixed_lag: bool = False) -> Iterator[tuple[Frame, Tracks]]:
@@ -245,14 +259,6 @@ class Tracker(Stateful):
                 raise
             yield from smoother.flush()
 
-    def _validate(
-        self, frame: Image | None, detections: Detections | None, camera_motion: ArrayLike | None, time_s: float | None
-    ) -> tuple[Image | None, Detections | None, Affine | None, float]:
-        """What `update` was given, as it can be used; errors as there."""
-        image, detections = as_input(frame, detections)
-        affine = None if camera_motion is None else camera.checked(camera_motion)
-        return image, detections, affine, self._times.next(time_s)
-
     def _detect(self, image: Image | None, detections: Detections | None) -> tuple[Detections, Ints, Mapping[int, str]]:
         """The detections, the surest first; (M,) their rows as they came; names of classes.
 
@@ -264,6 +270,17 @@ class Tracker(Stateful):
             detections, names = self.detector([image])[0], self.detector.names
         given = np.lexsort((*detections.xyxy.T[::-1], -detections.scores))
         return detections[given], given, names
+
+    def _coast(self, image: Image | None, affine: Affine | None, time_s: float) -> Tracks:
+        """The tracks of a frame that is not looked at."""
+        gap = self._times.take(time_s)
+        self._compensate(image, self._bank.boxes(), affine, time_s)
+        self._bank.predict(time_s, gap)
+        self._bank.coast(time_s)
+        self.features = self.decision = self.returns = None
+        names = self.detector.names if self._networks.detects else {}
+        self._looks.passed()
+        return self._bank.report(time_s, self._times.interval_s, names, None)
 
     def _prepare(self, image: Image | None, found: Detections) -> None:
         """Load what this frame may need: weights that cannot be read are an error before anything was learned."""
@@ -280,22 +297,13 @@ class Tracker(Stateful):
         """(M,) scores, stretched to what they mean in this stream."""
         return self._scale(found.scores) if self.config.association.stretch_scores else found.scores
 
-    def _compensate(self, image: Image | None, found: Detections, affine: Affine | None, time_s: float) -> None:
+    def _compensate(self, image: Image | None, objects: Floats, affine: Affine | None, time_s: float) -> None:
         """Move the tracks with the picture: by the caller's affine, or by how the pictures and their sizes differ."""
         if affine is None and image is not None:
-            affine = self._camera.estimate(image, time_s, found.xyxy)
-            before, self._size = self._size, [image.shape[1], image.shape[0]]
-            if before not in ([], self._size):
-                affine = composed(camera.resized(before, self._size), affine)
+            affine = self._camera.estimate(image, time_s, objects)
         self.camera_motion = identity() if affine is None else affine
         if not is_identity(self.camera_motion):
             self._bank.warp(self.camera_motion)
-
-    def _predict(self, time_s: float, gap: bool) -> TrackPredictions:
-        """Where the tracks are now that motion still follows."""
-        if gap:
-            self._bank.depart(time_s)
-        return self._bank.predict(time_s)
 
     def _embed(
         self,
@@ -306,21 +314,14 @@ class Tracker(Stateful):
         motion: Floats,
         time_s: float,
     ) -> Detections:
-        """Embed the crops that motion cannot place, and those of tracks not embedded for a while.
-
-        Not those that are mostly occluded: no embedding is neutral, another object's would count against the match and
-        stay in the memory. Detections that came with their embeddings stay as they are, as without a picture.
-        """
+        """Embed the crops that are worth it. Detections that came embedded stay as they are, as without a picture."""
         if image is None or not self._embeds(image, found):
             return found
         settings = self.config.association
-        unclear, best = ambiguous(motion * (tracks.status != TENTATIVE)[:, None], settings.min_overlap)
-        wanted = unclear & (confidence >= settings.high_score)
-        if len(tracks.xyxy):
-            embeddings, age = self._bank.embeddings(self._bank.live, time_s)
-            stale = np.isnan(embeddings[:, 0]) | (age >= self.config.appearance.refresh_s)
-            wanted |= ~unclear & stale[best]
-        wanted &= occluded_share(found.xyxy) <= _OCCLUDED
+        sure, confirmed = confidence >= settings.high_score, motion * (tracks.status != TENTATIVE)[:, None]
+        embeddings, age = self._bank.embeddings(self._bank.live, time_s)
+        stale = np.isnan(embeddings[:, 0]) | (age >= self.config.appearance.refresh_s)
+        wanted = worth_embedding(confirmed, stale, found.xyxy, sure, settings.min_overlap)
         features = np.full((len(found), FEATURE_SIZE), np.nan, np.float32)
         if wanted.any():
             features[wanted] = self.embedder(image, found.xyxy[wanted], found.pixels)

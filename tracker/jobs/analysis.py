@@ -199,7 +199,7 @@ def observed(again: Repetition, table: Table, frame: int, progress: Callable[[in
     with closing(again.frames()) as frames:
         for now in frames:
             number, tracker.keep_decision = now.number, now.number == frame
-            tracks = tracker.update(now.image, now.detections, now.camera_motion, now.time_s)
+            tracks = now.tracked(tracker)
             progress(number)
             if number == frame:
                 here = tracks, tracker.decision, tracker.returns, frozenset(tracker.gallery.ids(now.time_s).tolist())
@@ -216,7 +216,10 @@ def observed(again: Repetition, table: Table, frame: int, progress: Callable[[in
         reason = "it was left out (--vid-stride)" if frame < number else f"it has frames 1 to {number}"
         raise UsageError(f"frame {frame} is not in {again.file.parent}; {reason}")
     tracks, decision, returns, remembered = here
-    assert decision is not None
+    if decision is None:
+        raise UsageError(
+            f"frame {frame} was not looked at (--detect-every), nothing was matched in it; give one that was"
+        )
     same = written is not None and _same(written, table[table[:, FRAME] == frame])
     return Observed(frame, tracks, decision, returns, remembered, seen, renamed, table, same)
 

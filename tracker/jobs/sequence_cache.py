@@ -50,7 +50,7 @@ def see(
     if path.is_file():
         return CachedSequence(sequence, _read(path))
     tracker.reset()
-    frames = [_seen(tracker, frame) for frame in given(tracker, sequence, detections, camera_motion)]
+    frames = [_seen(tracker, frame) for frame in given(tracker, sequence, detections, camera_motion, True)]
     if any(frame.image is not None for frame in frames):
         with writing(path):
             folder.mkdir(parents=True, exist_ok=True)

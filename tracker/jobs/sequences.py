@@ -19,7 +19,7 @@ from tracker.datasets.mot import DetectionFile, MotSequence
 from tracker.errors import DataError
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.smoothing.offline import Recorder, post_processed
-from tracker.structures import Detections, Image
+from tracker.structures import Detections, Image, Tracks
 from tracker.system.files import writing
 from tracker.system.images import read_image
 
@@ -31,19 +31,32 @@ CAMERA_MOTION = ("file", "images", "none")
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What `Tracker.update` is given of one frame, which is the `number`-th from 1."""
+    """What `Tracker.update` is given of one frame, which is the `number`-th from 1; nothing where it is not to look."""
 
     number: int
     time_s: float
     image: Image | None
     detections: Detections
     camera_motion: NDArray[np.float64] | None
+    look: bool = True
+
+    def tracked(self, tracker: Tracker) -> Tracks:
+        """What the tracker makes of it; it looks where that is due."""
+        look = self.look and tracker.due(self.time_s)
+        return tracker.update(self.image, self.detections if look else None, self.camera_motion, self.time_s, look)
 
 
 def given(
-    tracker: Tracker, sequence: MotSequence, detections: str = "det", camera_motion: str | None = None
+    tracker: Tracker,
+    sequence: MotSequence,
+    detections: str = "det",
+    camera_motion: str | None = None,
+    always: bool = False,
 ) -> Generator[Given, None, None]:
-    """The frames of a sequence as the tracker gets them; arguments and errors as for `track_sequence`."""
+    """The frames of a sequence as the tracker gets them: detections where it is due to look, or of all (`always`).
+
+    Other arguments and errors as for `track_sequence`.
+    """
     images = sequence.images()
     if camera_motion is None:
         camera_motion = "file" if sequence.camera_motion_file.is_file() else "images" if images else "none"
@@ -67,13 +80,16 @@ def given(
     def frames() -> Generator[Given, None, None]:
         for i in range(sequence.length):
             image = read_image(images[i]) if needs_images else None
-            if file is not None:
+            look = always or tracker.due(i / sequence.fps)
+            if not look:
+                found = Detections.empty()
+            elif file is not None:
                 found = file.frame(i + 1)
                 found = found[found.scores >= tracker.config.detector.conf]  # as the detector itself drops them
             else:
                 assert image is not None
                 found = tracker.detector([image])[0]
-            yield Given(i + 1, i / sequence.fps, image, found, still if motion is None else motion[i])
+            yield Given(i + 1, i / sequence.fps, image, found, still if motion is None else motion[i], look)
 
     return frames()
 
@@ -134,7 +150,7 @@ def track_frames(
     with writing(out), out.open("w", encoding="ascii") as lines:
         for frame in frames:
             start = time.perf_counter()
-            tracks = tracker.update(frame.image, frame.detections, frame.camera_motion, frame.time_s)
+            tracks = frame.tracked(tracker)
             seconds += time.perf_counter() - start
             if offline:
                 recorder.add(tracks, frame.detections, tracker.camera_motion, tracker.features)

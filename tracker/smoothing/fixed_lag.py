@@ -9,6 +9,7 @@ have not.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
@@ -42,9 +43,13 @@ class FixedLagSmoother(Generic[F]):
         self._held: deque[tuple[F, Tracks]] = deque()
         self._motion = np.zeros((0, 2, 3))  # of the camera, from each frame that waits to the newest
         self._seen = TrackTable.empty()  # detected rows, where the newest frame would show them
+        self._looked_s = -math.inf  # time of the newest frame that was looked at
 
     def push(self, frame: F, tracks: Tracks, camera_motion: Array) -> list[tuple[F, Tracks]]:
-        """Take the next frame, and how the camera moved into it, (2, 3); return the frames that have waited."""
+        """Take the next frame, and how the camera moved into it, (2, 3); return the frames that have waited.
+
+        One that was not looked at waits at least for the next that is: its boxes lie between those of two looks.
+        """
         if not self._delay_s:
             return [(frame, tracks.confirmed)]
         held, motion, seen = self._held, self._motion, self._seen
@@ -55,11 +60,17 @@ class FixedLagSmoother(Generic[F]):
             motion = composed(motion, camera_motion)
             seen = replace(seen, xyxy=moved_corners(seen.xyxy, camera_motion))
         motion = np.concatenate([motion, np.eye(2, 3)[None]])
+        looked_s = self._looked_s
+        if tracks.looked:
+            if held and not held[-1][1].looked:
+                seen = replace(seen, unlooked_s=max(seen.unlooked_s, tracks.time_s - looked_s))
+            looked_s = tracks.time_s
         seen = _with(seen, tracks)
-        self._motion, self._seen, self._held = motion, seen, held  # all at once: an interruption finds all or none
+        # all at once: an interruption finds all or none
+        self._motion, self._seen, self._held, self._looked_s = motion, seen, held, looked_s
         held.append((frame, tracks))
         decided = []
-        while tracks.time_s - self._held[0][1].time_s >= self._delay_s - 1e-6:
+        while self._held and self._held[0][1].time_s <= min(tracks.time_s - self._delay_s + 1e-6, looked_s):
             decided.append(self._next())
         return decided
 
@@ -68,13 +79,13 @@ class FixedLagSmoother(Generic[F]):
         return [self._next() for _ in range(len(self._held))]
 
     def _next(self) -> tuple[F, Tracks]:
-        """The frame that has waited longest."""
+        """The frame that has waited longest; one that no look follows is as it was tracked."""
         at = len(self._seen.times_s) - len(self._held)
         confirmed = self._seen[self._seen.status == Status.CONFIRMED]
         rows = smoothed(filled(confirmed, self._fill_s), self._smooth_s * self._held[-1][1].jitter, at)
         rows = replace(rows, xyxy=moved_corners(rows.xyxy, inverse(self._motion[:1])[0]))
         frame, tracks = self._held[0]
-        now = frame, _as_known(tracks, rows)
+        now = frame, _as_known(tracks, rows) if tracks.time_s <= self._looked_s else tracks.confirmed
         self._seen, self._motion = self._needed_after(at), self._motion[1:]
         self._held.popleft()
         return now
@@ -86,7 +97,8 @@ class FixedLagSmoother(Generic[F]):
         reach_s = seen.times_s[frame] - SMOOTH_REACH * self._smooth_s
         old = seconds < reach_s
         followed = np.append((seen.ids[1:] == seen.ids[:-1]) & old[1:], False)[: len(seen)]
-        seen = seen[~old | (~followed & (seconds >= reach_s - self._fill_s))]
+        fill_s = max(self._fill_s, seen.unlooked_s)
+        seen = seen[~old | (~followed & (seconds >= reach_s - fill_s))]
         first = min(frame, int(seen.frames.min(initial=frame)))
         return replace(seen, frames=seen.frames - first, times_s=seen.times_s[first:], camera=seen.camera[first:])
 

@@ -7,6 +7,7 @@ Predicted rows of the online pass are not used: between two sightings a line is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -35,6 +36,8 @@ class Recorder:
         self._camera: list[Array] = []
         self._confirmed: set[int] = set()
         self._renamed: list[tuple[int, int, int]] = []  # before which frame, which id, became which
+        self._looked_s = -math.inf  # time of the last frame that was looked at ...
+        self._unlooked_s = 0.0  # ... and the longest time that passed between two with others in between
         self._embedding_sums: dict[int, Floats] = {}
         self.names: Mapping[int, str] = {}
 
@@ -46,7 +49,8 @@ class Recorder:
 
         Args:
             tracks: what `Tracker.update` returned.
-            found: the detections it got: their boxes are taken as they were detected, to be smoothed later.
+            found: the detections it got: their boxes are taken as they were detected, to be smoothed later. Any
+                where it was not looked at.
             camera_motion: (2, 3) affine from the frame before. features: (N, 512) embeddings of `found`, NaN where
                 none.
         """
@@ -61,6 +65,10 @@ class Recorder:
         index = tracks.detection_index[seen]
         rows = tracks[seen]
         self._rows.append((rows.ids, found.xyxy[index], rows.scores, rows.classes, rows.raw_classes))
+        if tracks.looked:
+            if self._times_s and self._looked_s < self._times_s[-1]:
+                self._unlooked_s = max(self._unlooked_s, tracks.time_s - self._looked_s)
+            self._looked_s = tracks.time_s
         self._times_s.append(tracks.time_s)
         self._camera.append(np.asarray(camera_motion, np.float64))
         self._confirmed.update(tracks.ids[tracks.status == Status.CONFIRMED].tolist())
@@ -88,6 +96,7 @@ class Recorder:
             camera=np.array(self._camera).reshape(-1, 2, 3),
             embedding_ids=np.array(list(self._embedding_sums), np.int64),
             embeddings=embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True),
+            unlooked_s=self._unlooked_s,
         )
         return table[np.isin(table.ids, list(self._confirmed))].ordered
 

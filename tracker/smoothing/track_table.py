@@ -39,6 +39,7 @@ class TrackTable:
         camera: (F, 2, 3) float64 camera motion from the frame before to each frame.
         embedding_ids: (L,) int64 ids of tracks with an embedding.
         embeddings: (L, 512) float32 unit vectors: their mean.
+        unlooked_s: the longest time between two looks, where frames in between were not looked at; 0: all were.
     """
 
     frames: Ints
@@ -52,6 +53,7 @@ class TrackTable:
     camera: Array
     embedding_ids: Ints
     embeddings: Floats
+    unlooked_s: float = 0.0
 
     @classmethod
     def empty(cls) -> TrackTable:
@@ -86,7 +88,8 @@ class TrackTable:
 
     def stacked(self, more: TrackTable) -> TrackTable:
         """The rows of both tables."""
-        return replace(self, **{c: np.concatenate([getattr(self, c), getattr(more, c)]) for c in _COLUMNS})
+        both: dict[str, Any] = {c: np.concatenate([getattr(self, c), getattr(more, c)]) for c in _COLUMNS}
+        return replace(self, **both)
 
     @property
     def row_times_s(self) -> Array:
@@ -102,13 +105,15 @@ def columns(rows: TrackTable | Tracks) -> dict[str, Any]:
 def filled(table: TrackTable, limit_s: float) -> TrackTable:
     """The table with the frames a track misses for at most `limit_s` filled by straight lines on the ground.
 
+    So are those between two looks, however long.
+
     Both ends of a gap are moved with the camera into each frame between, then weighted by nearness in time. The new
     rows are PREDICTED, with the score of their neighbours, weighted the same way.
 
     Args:
         table: ordered by id and frame.
     """
-    seconds = table.row_times_s
+    seconds, limit_s = table.row_times_s, max(limit_s, table.unlooked_s)
     before = np.flatnonzero(
         (np.diff(table.ids) == 0) & (np.diff(table.frames) > 1) & (np.diff(seconds) <= limit_s + 1e-6)
     )
