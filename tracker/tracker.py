@@ -228,9 +228,9 @@ class Tracker(Stateful):
             self._looks.looked(time_s)
             return self._report(detections, found, given, names, time_s)
 
-    def due(self, time_s: float | None = None) -> bool:
-        """Whether `update` looks at the next frame by itself: what `detector.every` says. time_s: as for `update`."""
-        return self._looks.due(self._times.next(time_s))
+    def due(self, time_s: float | None = None, passed: int = 0) -> bool:
+        """Whether a frame is to be looked at (`detector.every`), after so many more that are not; time as there."""
+        return self._looks.due(self._times.next(time_s), passed)
 
     @renamed_argument("hindsight", "fixed_lag")
     def stream(self, source: Any, vid_stride: int = 1, fixed_lag: bool = False) -> Iterator[tuple[Frame, Tracks]]:

@@ -46,6 +46,23 @@ def test_results_metrics_and_report_are_written(root: Path, tmp_path: Path, caps
     assert "HOTA" in table and "all" in table
 
 
+def test_fewer_frames_are_looked_at_and_all_are_reported(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options, share in (((), 1.0), (("--detect-every", "4"), 0.25), (("--detect-every", "0.12s"), 0.35)):
+        out = tmp_path / f"out{share}"
+        code, _, _ = run(capsys, root, "--out", out, *options)
+        metrics = json.loads((out / "metrics.json").read_text())
+        assert code == 0 and metrics["looked_at_share"] == share
+        assert metrics["combined"]["HOTA"] > 97
+        assert len((out / "A.txt").read_text().splitlines()) == 2 * LENGTH
+    with pytest.raises(SystemExit):
+        main(["explain", str(tmp_path / "out0.25"), "--sequence", "A", "--id", "1", "--frame", "6"])
+    assert "frame 6 was not looked at (--detect-every)" in capsys.readouterr().err
+    code, _, said = run(capsys, root, "--out", tmp_path / "none", "--detect-every", "often")
+    assert code != 0 and "--detect-every: detector.every is 'often'; give a number of frames" in said
+
+
 def test_names_with_brackets_are_names(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Rich reads `[name]` as markup: it swallowed it, and fell over what closes nothing, `[` and `/x]`."""
     (root / "A").rename(root / "A[bold] :car:")

@@ -112,6 +112,20 @@ class TestSameAsOneAfterTheOther:
         assert all(len(batch) == size for batch in batches[:-1])
         assert seconds["decode"] > 0
 
+    @pytest.mark.parametrize(("every", "looked_at"), [("5", 5), ("0.25s", 8), ("auto", None)])
+    def test_frames_that_are_not_looked_at(self, clip, output, every, looked_at):
+        """Whether it is known ahead which, or the tracker says so: the same frames, and the same tracks in all."""
+        alone = Tracker(CONFIG.override({"detector": {"every": every}}))
+        stream = [pair for _, pair in alone.stream(clip, fixed_lag=True)]
+        (result,) = run([clip], alone, output)
+        lines = (result.folder / "tracks.txt").read_text()
+        assert lines == "".join(tracks.to_mot(number) for number, tracks in enumerate(stream, 1))
+        assert {line.split(",")[0] for line in lines.splitlines()} == set(map(str, range(1, FRAMES + 1)))
+        noted = yaml.safe_load((result.folder / "run.yaml").read_text())
+        assert noted["config"]["detector"]["every"] == every
+        assert noted["result"]["frames_looked_at"] == result.frames_looked_at == sum(t.looked for t in stream)
+        assert looked_at is None or result.frames_looked_at == looked_at
+
     def test_torch_gets_its_threads_back(self, tracker, brief, output):
         before = torch.get_num_threads()
         run([brief], tracker, output)

@@ -67,7 +67,7 @@ def test_without_features_tracks_are_those_of_no_reid(tmp_path: Path, name: str)
 
 def test_progress_is_told_for_every_frame(tracker: Tracker, sequence: MotSequence, tmp_path: Path) -> None:
     frames: list[int] = []
-    track_sequence(tracker, sequence, tmp_path / "A.txt", progress=lambda: frames.append(1))
+    track_sequence(tracker, sequence, tmp_path / "A.txt", progress=lambda _: frames.append(1))
     assert len(frames) == LENGTH
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
-from tracker.config import Settings, bounds, merged
+from tracker.config import DetectorConfig, Settings, bounds, merged
 
 Section = TypeVar("Section", bound=Settings)
 
@@ -35,6 +35,18 @@ def option(
     text = about or f"{setting.metadata['about']}{f' ({limits})' if (limits := bounds(setting)) else ''}."
     default = shown or ("" if isinstance(setting.default, bool | tuple) else f"{setting.default}")
     return typer.Option(*names, help=text[:1].upper() + text[1:], show_default=default or False, metavar=metavar)
+
+
+DetectEvery = Annotated[
+    str | None,
+    option(
+        DetectorConfig,
+        "every",
+        "--detect-every",
+        about="Look at every Nth frame, every so many seconds (0.15s), or when the tracker needs it; all are reported.",
+        metavar="N|SECONDSs|auto",
+    ),
+]
 
 
 def overridden(section: Section, options: Mapping[str, tuple[Any, ...]]) -> Section:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from tracker.cli._options import overridden
+
 
 def command(
     out: Annotated[Path, typer.Option(help="Folder for bench.json and bench.png.")],
@@ -19,6 +21,9 @@ def command(
         Path | None, typer.Option(metavar="PATH", help="The interpreter that has BoxMOT, where it is another one.")
     ] = None,
     config: Annotated[str | None, typer.Option(help="Preset or YAML file of ours.", metavar="C")] = None,
+    detect_every: Annotated[
+        str, typer.Option(metavar="N|SECONDSs|auto", help="Ours also with these frames looked at alone, in turn.")
+    ] = "",
     rounds: Annotated[int, typer.Option(min=1, help="Runs of each, in turn.")] = 3,
     loops: Annotated[int, typer.Option(min=1, help="Memory also with the clip so many times over; 1: not.")] = 4,
     stream: Annotated[int, typer.Option(min=1000, help="Frames of the long stream of boxes.")] = 5000,
@@ -50,6 +55,7 @@ def command(
 
     extra("matplotlib", "train")
     settings = Config.load(config) if config else Config()
+    overridden(settings, {"--detect-every": ("detector", "every", detect_every or None)})  # an error shows at once
     if source is not None and not source.is_file():
         raise SourceError(f"no file {source}; give a video file")
     claim(out, "bench", ("bench.json", "bench.png"), [source] if source else [])
@@ -65,6 +71,9 @@ def command(
             f"{OURS} --no-reid": ours(clip, preset, "--no-reid"),
             f"{OURS} --no-video": ours(clip, preset, "--no-video"),
         }
+        if detect_every:
+            looks = "--detect-every", detect_every
+            commands[" ".join([OURS, *looks])] = ours(clip, preset, *looks)
         commands |= peers(others, clip, settings, folder, boxmot_python)
         costs = in_turn(commands, rounds, status.update)
         status.update(f"{OURS}, the clip {loops} times over")

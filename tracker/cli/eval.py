@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracker.cli._options import option
+from tracker.cli._options import DetectEvery, option, overridden
 from tracker.cli._sequences import CameraMotionOption, DetectionsFrom, DetectionsOption, Preproc
 from tracker.config import Config, DetectorConfig
 
@@ -35,6 +35,7 @@ def command(
             DetectorConfig, "classes", about="With yolo: only these names or numbers; repeat or separate by commas."
         ),
     ] = None,
+    detect_every: DetectEvery = None,
     device: Annotated[str | None, option(Config, "device")] = None,
     preproc: Preproc = True,
     strict_online: Annotated[
@@ -80,7 +81,9 @@ def command(
     if offline and strict_online:
         raise UsageError("--offline and --strict-online exclude each other; leave one out")
     sequences = find_sequences(roots)
-    settings = Config.load(config) if config else Config()
+    settings = overridden(
+        Config.load(config) if config else Config(), {"--detect-every": ("detector", "every", detect_every)}
+    )
     if classes:
         names = [name for item in classes for name in item.split(",") if name]
         settings = settings.override({"detector": {"classes": names}}, "--classes")
@@ -95,9 +98,9 @@ def command(
     for name in LEFT:  # what an earlier evaluation says is not of these tracks
         (out / name).unlink(missing_ok=True)
     replace_text(out / "run.yaml", provenance.yaml_text(record))
-    fps = _track(tracker, sequences, out, detections, camera_motion, strict_online, offline, console)
+    fps, share = _track(tracker, sequences, out, detections, camera_motion, strict_online, offline, console)
 
-    metrics: dict[str, Any] = {"update_fps": round(fps, 1)}
+    metrics: dict[str, Any] = {"update_fps": round(fps, 1), "looked_at_share": round(share, 4)}
     if scored:
         metrics = _score(scored, out, preproc) | metrics | ({"against": others} if others else {})
         _save(scored, out, metrics, preproc, console)
@@ -142,8 +145,8 @@ def _track(
     strict_online: bool,
     offline: bool,
     console: Console,
-) -> float:
-    """Write OUT/SEQUENCE.txt for each sequence; return the frames/s of `Tracker.update`."""
+) -> tuple[float, float]:
+    """Write OUT/SEQUENCE.txt for each sequence; return frames/s of `Tracker.update`, and the share looked at."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from tracker.jobs.sequences import track_sequence
@@ -152,7 +155,13 @@ def _track(
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=frames)
-        seconds = 0.0
+        seconds, looked = 0.0, 0
+
+        def tracked(look: bool) -> None:
+            nonlocal looked
+            looked += look
+            progress.advance(task)
+
         for sequence in sequences:
             progress.update(task, description=sequence.name)
             seconds += track_sequence(
@@ -163,9 +172,9 @@ def _track(
                 camera_motion=camera_motion,
                 strict_online=strict_online,
                 offline=offline,
-                progress=lambda: progress.advance(task),
+                progress=tracked,
             )
-    return frames / seconds if seconds else 0.0
+    return frames / seconds if seconds else 0.0, looked / frames
 
 
 def _score(sequences: list[MotSequence], results: Path, preproc: bool) -> dict[str, Any]:

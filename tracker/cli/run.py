@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracker.cli._options import option, overridden
+from tracker.cli._options import DetectEvery, option, overridden
 from tracker.config import AppearanceConfig, BankConfig, Config, DetectorConfig
 from tracker.errors import UsageError
 from tracker.jobs.interruption import pass_on
@@ -54,6 +54,7 @@ def command(
         ),
     ] = None,
     no_reid: Annotated[bool, typer.Option("--no-reid", help="Motion alone, without appearance: faster.")] = False,
+    detect_every: DetectEvery = None,
     vid_stride: Annotated[int, typer.Option(help="Use every Nth frame.")] = 1,
     fps: Annotated[
         float | None,
@@ -116,6 +117,7 @@ def command(
             "--imgsz": ("detector", "imgsz", None if imgsz is None else _size(imgsz)),
             "--batch": ("detector", "batch", batch),
             "--half": ("detector", "half", half or None),
+            "--detect-every": ("detector", "every", detect_every),
             "--reid": ("appearance", "model", reid),
             "--memory": ("bank", "memory_s", None if memory is None else 60 * memory),
             "--no-reid": ("appearance", "enabled", False if no_reid else None),
@@ -249,8 +251,9 @@ def _print_summary(result: SourceResult) -> None:
     summary = result.to_dict()
     stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in summary["ms_per_frame"].items())
     ended = " (interrupted)" if result.interrupted else ""
+    looked = "" if result.frames_looked_at == result.frames else f", {result.frames_looked_at} looked at"
     print(
-        f"{result.source}: {_counted(result.tracks, 'track')} in {_counted(result.frames, 'frame')}{ended}, "
+        f"{result.source}: {_counted(result.tracks, 'track')} in {_counted(result.frames, 'frame')}{ended}{looked}, "
         f"{summary['frames_per_s']:.1f} frames/s, the first after {result.first_frame_s:.1f} s\n"
         f"  ms a frame: {stages} (stages overlap)\n"
         f"  results in {result.folder}"

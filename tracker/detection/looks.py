@@ -25,10 +25,10 @@ class Looks(Stateful):
         self._passed = 0  # frames since the last look
         self._due_s = -math.inf
 
-    def due(self, time_s: float) -> bool:
-        """Whether the next frame, of this time, is to be looked at."""
+    def due(self, time_s: float, passed: int = 0) -> bool:
+        """Whether a frame of this time is to be looked at, after so many that are not."""
         if self._frames:
-            return self._due_s == -math.inf or self._passed + 1 >= self._frames
+            return self._due_s == -math.inf or self._passed + passed + 1 >= self._frames
         return bool(time_s >= self._due_s - _ROUNDING_S)
 
     def looked(self, time_s: float) -> None:

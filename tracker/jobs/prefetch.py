@@ -1,14 +1,15 @@
-"""The frames of a source with what the detector finds in each, some detected ahead."""
+"""The frames of a source with what the detector finds in those that are looked at, some detected ahead."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from tracker.detection.looks import Looks
 from tracker.errors import SourceError
 from tracker.structures import Detections, Image
 from tracker.system.stopwatch import Timed
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _CPU_WORKERS = 4  # frames detected at once on a CPU, at most; each is held in memory meanwhile
 _CUDA_BATCH = 8  # where the configuration leaves it open
+_AUTO_AHEAD = 16  # frames between two looks that wait, at most
 _ALONE: AbstractContextManager[object] = nullcontext()
 
 
@@ -29,12 +31,18 @@ def detected(
     stage_seconds: dict[str, float],
     batch: int = 0,
     turn: AbstractContextManager[object] = _ALONE,
-) -> Generator[tuple[Frame, Detections], None, None]:
-    """The frames of a source with what the detector finds in each, some detected ahead.
+    every: str = "1",
+    due: Callable[[float, int], bool] = lambda _, __: True,
+) -> Generator[tuple[Frame, Detections | None], None, None]:
+    """The frames of a source with what the detector finds in each, some detected ahead; None: not looked at.
 
     On a CPU several frames are looked at side by side, each by its share of the cores: that wastes less than all cores
     on one frame. A GPU looks at batches (of `batch` frames where that is not 0). A live source is never looked at
     ahead: that would only add delay. Sources that share a detector take turns, each within `turn`.
+
+    Which frames are looked at (`every`, as `detector.every` has it) is known ahead but for `auto`. There the tracker
+    says whether it is `due` at a time so many frames ahead, once all before the last look were tracked; what is between
+    two looks is tracked while the detector is at the second.
 
     Raises:
         SourceError: the source's own, after the last frame that could be read.
@@ -42,31 +50,42 @@ def detected(
     import torch
 
     cores = torch.get_num_threads()
-    workers = 1 if source.live or device != "cpu" else min(_CPU_WORKERS, cores)
-    size = 1 if source.live else batch or (1 if device == "cpu" else _CUDA_BATCH)
-    ahead = 0 if source.live else workers
-    pending: deque[tuple[list[Frame], Future[tuple[list[Detections], float]]]] = deque()
+    alone = source.live or every == "auto"
+    workers = 1 if alone or device != "cpu" else min(_CPU_WORKERS, cores)
+    size = 1 if alone else batch or (1 if device == "cpu" else _CUDA_BATCH)
+    ahead = 0 if source.live else _AUTO_AHEAD if every == "auto" else workers
+    pending: deque[tuple[list[tuple[Frame, bool]], Future[tuple[list[Detections], float]] | None]] = deque()
     failure: SourceError | None = None
+    looks = Looks(every)
+
+    def looked_at(frame: Frame) -> bool:
+        look = due(frame.time_s, len(pending)) if every == "auto" else looks.due(frame.time_s)
+        looks.looked(frame.time_s) if look else looks.passed()
+        return look
 
     def detect(images: list[Image]) -> tuple[list[Detections], float]:
         with turn:
             start = time.perf_counter()
             return detector(images), time.perf_counter() - start
 
-    def finish() -> Iterator[tuple[Frame, Detections]]:
+    def finish() -> Iterator[tuple[Frame, Detections | None]]:
         frames, job = pending.popleft()
-        found, seconds = job.result()
+        found, seconds = job.result() if job else ([], 0.0)
         stage_seconds["detect"] += seconds  # here: several threads that add to one number would lose some
-        yield from zip(frames, found, strict=True)
+        results = iter(found)
+        for frame, look in frames:
+            yield frame, next(results) if look else None
 
     with (
         _torch_threads(max(1, cores // workers)),
         ThreadPoolExecutor(workers, "detect", torch.set_num_threads, (max(1, cores // workers),)) as pool,
     ):
         try:
-            for frames in _batches(source, size, stage_seconds):
-                pending.append((frames, pool.submit(detect, [frame.image for frame in frames])))
-                if len(pending) > ahead:
+            for read in _batches(source, size, stage_seconds):
+                frames = [(frame, looked_at(frame)) for frame in read]
+                images = [frame.image for frame, look in frames if look]
+                pending.append((frames, pool.submit(detect, images) if images else None))
+                while len(pending) > (0 if images and every == "auto" else ahead):
                     yield from finish()
         except SourceError as error:
             failure = error

@@ -21,6 +21,7 @@ from tracker.datasets.mot import MotSequence
 from tracker.errors import DataError, SourceError, UsageError
 from tracker.jobs.prefetch import detected
 from tracker.jobs.sequences import Given, given
+from tracker.structures import Detections
 from tracker.system.renamed import RenamedKeyWarning
 from tracker.tracker import Tracker
 from tracker.video.source import open_source
@@ -104,9 +105,11 @@ def _of_source(
                 raise SourceError(f"{source} is live, what was seen there is gone; explain a run of a recorded video")
             seconds = {"decode": 0.0, "detect": 0.0}
             device = resolve_device(tracker.config.device)
-            with closing(detected(opened, tracker.detector, device, seconds)) as detected_frames:
+            looks: dict[str, Any] = {"every": tracker.config.detector.every, "due": tracker.due}
+            with closing(detected(opened, tracker.detector, device, seconds, **looks)) as detected_frames:
                 for frame, found in detected_frames:
-                    yield Given(frame.number, frame.time_s, frame.image, found, None)
+                    look = found is not None
+                    yield Given(frame.number, frame.time_s, frame.image, found or Detections.empty(), None, look)
 
     return frames
 

@@ -34,7 +34,7 @@ from tracker.jobs.result_folder import RECORD, Output, Record, ResultFolders, na
 from tracker.output.window import require_windows
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.smoothing.offline import Recorder, post_processed
-from tracker.structures import Tracks
+from tracker.structures import Detections, Tracks
 from tracker.video.source import Source, open_source
 from tracker.video.url import is_url, scheme, shown
 
@@ -64,7 +64,7 @@ class SourceResult:
     Attributes:
         source: its name.
         folder: where the results are; None where nothing could be read.
-        frames: how many were tracked.
+        frames: how many were tracked. frames_looked_at: how many of them the detector looked at.
         tracks: how many different objects were reported.
         seconds: wall time from the first frame wanted to the last file closed.
         first_frame_s: seconds until the first frame was tracked, networks loaded and all.
@@ -78,6 +78,7 @@ class SourceResult:
     source: str
     folder: Path | None = None
     frames: int = 0
+    frames_looked_at: int = 0
     tracks: int = 0
     seconds: float = 0.0
     first_frame_s: float = 0.0
@@ -93,6 +94,7 @@ class SourceResult:
             "source": self.source,
             "folder": None if self.folder is None else str(self.folder),
             "frames": self.frames,
+            "frames_looked_at": self.frames_looked_at,
             "tracks": self.tracks,
             "seconds": round(self.seconds, 3),
             "first_frame_s": round(self.first_frame_s, 3),
@@ -317,7 +319,7 @@ class _Job:
         smoother: FixedLagSmoother[Held] = FixedLagSmoother(tracker.config.bank.report_delay_s, tracker.config.offline)
         waiting = HeldFrames(files.pictures)
         detector, start = tracker.detector, time.perf_counter()
-        batch = tracker.config.detector.batch
+        settings = tracker.config.detector
         turn = self.networks.turn if self.beside_others else nullcontext()
 
         def write(decided: list[tuple[Held, Tracks]]) -> None:
@@ -325,16 +327,18 @@ class _Job:
                 files.take(waiting.release(held), tracks)
 
         try:
-            with closing(detected(source, detector, device, result.stage_seconds, batch, turn)) as frames:
+            plan = settings.batch, turn, settings.every, tracker.due
+            with closing(detected(source, detector, device, result.stage_seconds, *plan)) as frames:
                 for frame, found in frames:
                     if self.stopped:
                         break
-                    tracks = tracker.update(frame.image, found, time_s=frame.time_s)
+                    tracks = tracker.update(frame.image, found, time_s=frame.time_s, look=found is not None)
                     result.frames += 1
+                    result.frames_looked_at += tracks.looked
                     result.first_frame_s = result.first_frame_s or time.perf_counter() - begun
                     tracks = replace(tracks, names=detector.names)
                     if self.folders.output.offline:
-                        recorder.add(tracks, found, tracker.camera_motion, tracker.features)
+                        recorder.add(tracks, found or Detections.empty(), tracker.camera_motion, tracker.features)
                     write(smoother.push(waiting.hold(frame), tracks, tracker.camera_motion))
                     seconds = time.perf_counter() - start
                     live = len(tracks.confirmed)

@@ -103,7 +103,7 @@ def track_sequence(
     camera_motion: str | None = None,
     strict_online: bool = False,
     offline: bool = False,
-    progress: Callable[[], None] = lambda: None,
+    progress: Callable[[bool], None] = lambda _: None,
 ) -> float:
     """Write the sequence's tracks to `out` in MOTChallenge's format.
 
@@ -116,7 +116,7 @@ def track_sequence(
         strict_online: a frame is written as it was tracked, and not as the next half second shows it to have been.
         offline: nothing is written before the end, and then what offline post-processing made of it
             (`tracker.smoothing.offline`).
-        progress: called after each frame.
+        progress: called after each frame, with whether it was looked at.
 
     Returns:
         Seconds spent in `Tracker.update` with detections given, over all frames.
@@ -137,7 +137,7 @@ def track_frames(
     *,
     strict_online: bool = False,
     offline: bool = False,
-    progress: Callable[[], None] = lambda: None,
+    progress: Callable[[bool], None] = lambda _: None,
 ) -> float:
     """What `track_sequence` does, of frames that are at hand."""
     tracker.reset()
@@ -154,11 +154,11 @@ def track_frames(
             seconds += time.perf_counter() - start
             if offline:
                 recorder.add(tracks, frame.detections, tracker.camera_motion, tracker.features)
-                progress()
+                progress(tracks.looked)
                 continue
             waited = smoother.push(frame.number, tracks, tracker.camera_motion)
             lines.writelines(rows.to_mot(number) for number, rows in waited)
-            progress()
+            progress(tracks.looked)
         lines.writelines(rows.to_mot(number) for number, rows in smoother.flush())
         if offline:
             table = post_processed(recorder.table(), config)
