@@ -174,6 +174,14 @@ class DetectorConfig(Settings, section="detector"):
         "1", f"which frames are looked at: every Nth, every so many seconds, or as the tracker needs it: {EVERY}"
     )
 
+    look_within_s: float = setting(
+        0.5,
+        "with auto: a newcomer is looked at twice within this; higher: fewer looks where nothing is",
+        0.15,
+        10,
+        tune=False,
+    )
+
     def __post_init__(self) -> None:
         if isinstance(self.every, int) and not isinstance(self.every, bool):  # as YAML has it
             object.__setattr__(self, "every", str(self.every))

@@ -108,7 +108,7 @@ class Tracker(Stateful):
         self._similarity_scale: SimilarityScale | None = None
         self._scale = ScoreScale()
         self._times = FrameTimes(1 / self.config.frame_rate)
-        self._looks = Looks(self.config.detector.every)
+        self._looks = Looks(self.config.detector.every, self.config.detector.look_within_s)
         self.camera_motion = identity()
         self.features: Floats | None = None
         self.decision: Decision | None = None
@@ -122,9 +122,8 @@ class Tracker(Stateful):
         Raises:
             OutputError, WeightsError: it cannot be written, or its weights are gone; what was there stays.
         """
-        shared = self._shared is not None
-        saved = self.state_dict(["gallery"] if shared else [])
-        checkpoint.save(path, self.config, saved, self._networks.detects, shared)
+        saved = self.state_dict([] if self._shared is None else ["gallery"])
+        checkpoint.save(path, self.config, saved, self._networks.detects, self._shared is not None)
 
     @classmethod
     def load(cls, path: str | Path, device: str | None = None, gallery: Gallery | None = None) -> Self:
@@ -191,16 +190,15 @@ class Tracker(Stateful):
                 are; otherwise the CNN looks at `frame`, where there is one. The two may stand in either order.
             camera_motion: (2, 3) affine from the previous frame to this one; None: estimated from the images.
             time_s: time of the frame in seconds, later than the last; None: one frame interval after it.
-            look: False: nothing is looked for, which is not the same as that nothing is found: no track is lost or
-                ends by it. None: with detections yes, without them where it is `due`.
+            look: False: nothing is looked for, which is not as if nothing is found: no track is lost or ends by it.
+                None: with detections yes, without them where it is `due`.
 
         Returns:
-            The tracks of this frame: seen ones (tentative or confirmed) and predicted boxes of occluded ones. Of a
-            frame that is not looked at predicted boxes of all that were confirmed by the last look.
+            The tracks of this frame: seen ones (tentative or confirmed) and predicted boxes of occluded ones; without
+            a look predicted boxes of all confirmed ones.
 
         Raises:
-            InputError: no frame and no detections, a frame, affine or time that cannot be one; detections of a frame
-                that is not looked at.
+            InputError: neither frame nor detections; detections without a look; a frame, affine or time that cannot be.
         """
         image, detections = as_input(frame, detections, look is None or bool(look))
         affine = None if camera_motion is None else camera.checked(camera_motion)
@@ -225,7 +223,6 @@ class Tracker(Stateful):
             self._bank.update(matches, found, confidence, time_s, size)
             self._reidentify(found, time_s)
             self._remember(found, time_s)
-            self._looks.looked(time_s)
             return self._report(detections, found, given, names, time_s)
 
     def due(self, time_s: float | None = None, passed: int = 0) -> bool:
@@ -304,6 +301,7 @@ class Tracker(Stateful):
         self.camera_motion = identity() if affine is None else affine
         if not is_identity(self.camera_motion):
             self._bank.warp(self.camera_motion)
+            self._looks.warp(self.camera_motion)
 
     def _embed(
         self,
@@ -351,9 +349,8 @@ class Tracker(Stateful):
             self._stream_scale.learn_same(same, found.classes[matches.detections])
         self.decision = self.returns = None
         if self.keep_decision:
-            ids = self._bank.ids(self._bank.live)
-            decided = ids, tracks, found, given, confidence, similarity, appearance, matches, settings
-            self.decision = decision_of(*decided)
+            decided = self._bank.ids(self._bank.live), tracks, found, given, confidence, similarity, appearance, matches
+            self.decision = decision_of(*decided, settings)
         return matches
 
     def _appearance_odds(self, similarity: Floats, seconds: Floats, classes: Ints) -> Floats:
@@ -393,8 +390,11 @@ class Tracker(Stateful):
     def _report(
         self, detections: Detections | None, found: Detections, given: Ints, names: Mapping[int, str], time_s: float
     ) -> Tracks:
-        """The tracks of this frame; `features` in the caller's order."""
+        """The tracks of this frame, of which the looks learn; `features` in the caller's order."""
         self.features = None if detections is None else detections.features
         if self.features is None and found.features is not None:
             self.features = found.features[np.argsort(given)]
-        return self._bank.report(time_s, self._times.interval_s, names, given)
+        tracks = self._bank.report(time_s, self._times.interval_s, names, given)
+        self._looks.looked(time_s)
+        self._looks.learn(tracks, found.xyxy, given)
+        return tracks

@@ -27,6 +27,7 @@ def make_table(rows, frames=100, camera=None, classes=None, embeddings=None):
         camera=np.tile(np.eye(2, 3), (frames, 1, 1)) if camera is None else camera,
         embedding_ids=np.array(sorted(embeddings), np.int64),
         embeddings=np.array([embeddings[i] for i in sorted(embeddings)], np.float32).reshape(-1, 512),
+        looked=np.ones(frames, bool),
     )
 
 

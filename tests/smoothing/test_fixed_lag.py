@@ -200,7 +200,12 @@ def test_with_all_the_time_it_tells_what_a_finished_video_shows(frames, seed):
         rows.append(replace(TrackTable.empty(), frames=np.full(len(ids), number), ids=frame.ids, xyxy=box,
                             scores=frame.scores, classes=frame.classes, raw_classes=frame.raw_classes,
                             status=frame.status))  # fmt: skip
-    table = replace(rows[0], times_s=np.array([t.time_s for t in stream]), camera=np.array(cameras))
+    table = replace(
+        rows[0],
+        times_s=np.array([t.time_s for t in stream]),
+        camera=np.array(cameras),
+        looked=np.ones(len(stream), bool),
+    )
     for more in rows[1:]:
         table = table.stacked(more)
     settings = OfflineConfig(fill_s=0.55, smooth_s=0.1)

@@ -1,12 +1,33 @@
-"""When the detector looks: at every frame, every Nth, every so many seconds, or when the tracker needs it."""
+"""When the detector looks: at every frame, every Nth, every so many seconds, or when the tracker needs it.
+
+What an object does between two looks is forecast. How far that can be trusted differs from stream to stream, by more
+than speed or crowding tell: dancers hardly move and are unpredictable, cars move and are predictable. So with `auto`
+the tracker's own forecasts are compared with what is detected later. Their overlap falls with the time ahead, on a
+straight line in all kinds of data; how steeply says how many frames can be left out for a small loss. Before enough was
+seen that is none. Where nothing is tracked, newcomers alone decide.
+"""
 
 from __future__ import annotations
 
 import math
 
-from tracker.system.state import Stateful
+import numpy as np
 
+from tracker.affine import Affine, moved_corners
+from tracker.boxes import area, paired_intersection
+from tracker.structures import CONFIRMED, Floats, Ints, Tracks
+from tracker.system.state import Stateful, fits
+
+LONGEST_S = 0.15  # between two looks where something is tracked
 _ROUNDING_S = 1e-3  # by which the times of frames are off
+_LOSS = 0.04  # overlap that may be lost in frames that are not looked at
+_POOR = 0.5  # where forecasts overlap less on average, 0 where the object was lost, all frames are looked at
+_AHEAD = 18  # frames of which forecasts are compared at most, ...
+_AHEAD_S = 2 * LONGEST_S  # ... and seconds
+_MEMORY_S = 8.0  # what is compared counts e times less after so long ...
+_SURPRISE = 0.35  # ... and half where so much less overlaps than before, times the root of the number of objects
+# Two points before anything was seen, each worth 20 objects: the overlap now, and how much is left at the longest time.
+_PRIOR = 20 * np.array([2, LONGEST_S, 0.9 + 0.54, LONGEST_S**2, LONGEST_S * 0.54, 2])
 
 
 class Looks(Stateful):
@@ -14,29 +35,100 @@ class Looks(Stateful):
 
     Args:
         every: `detector.every` of the configuration.
+        within_s: `detector.look_within_s`: a newcomer is looked at twice within this, and so can be confirmed.
     """
 
-    saved = ("_passed", "_due_s")
-    rebuilt = ("_frames", "_seconds")
+    saved = ("_passed", "_looked_s", "_due_s", "_wait", "_sums", "_compared_s", "_ids", "_boxes", "_said_s", "_step_s")
+    rebuilt = ("_frames", "_seconds", "_adaptive", "_within_s")
 
-    def __init__(self, every: str) -> None:
+    def __init__(self, every: str, within_s: float) -> None:
+        self._adaptive, self._within_s = every == "auto", within_s
         self._frames = int(every) if every.isdecimal() else 0
         self._seconds = float(every[:-1]) if every.endswith("s") else 0.0
         self._passed = 0  # frames since the last look
-        self._due_s = -math.inf
+        self._looked_s = -math.inf
+        self._due_s = -math.inf  # not before
+        self._wait = 1  # frames from the last look to the next
+        # of forecasts compared: number, seconds ahead x, overlap y, x squared, x times y; and number with lost ones
+        self._sums = np.zeros(6)
+        self._compared_s = 0.0
+        self._ids: Ints = np.zeros(0, np.int64)  # tracks that were forecast ...
+        self._boxes: Floats = np.zeros((0, _AHEAD, 4), np.float32)  # ... to be here, by this frame's coordinates, ...
+        self._said_s, self._step_s = -math.inf, 1.0  # ... in steps of this from that time on
 
     def due(self, time_s: float, passed: int = 0) -> bool:
         """Whether a frame of this time is to be looked at, after so many that are not."""
+        if self._looked_s == -math.inf:
+            return True
+        frames = self._passed + passed + 1
         if self._frames:
-            return self._due_s == -math.inf or self._passed + passed + 1 >= self._frames
-        return bool(time_s >= self._due_s - _ROUNDING_S)
-
-    def looked(self, time_s: float) -> None:
-        """The next frame was looked at."""
-        self._passed = 0
-        late = not 0 <= time_s - self._due_s < self._seconds
-        self._due_s = (time_s if late else self._due_s) + self._seconds
+            return frames >= self._frames
+        if self._adaptive and time_s - self._looked_s >= self._within_s:  # also behind a gap
+            return True
+        return bool(frames >= self._wait and time_s >= self._due_s - _ROUNDING_S)
 
     def passed(self) -> None:
         """The next frame was not looked at."""
         self._passed += 1
+
+    def looked(self, time_s: float) -> None:
+        """The next frame was looked at."""
+        self._passed, self._looked_s, self._due_s = 0, time_s, time_s + self._seconds
+
+    def warp(self, affine: Affine) -> None:
+        """The camera has moved: (2, 3), previous frame to this one."""
+        if len(self._boxes):
+            self._boxes = moved_corners(self._boxes.reshape(-1, 4), affine).reshape(self._boxes.shape)
+
+    def learn(self, tracks: Tracks, xyxy: Floats, given: Ints) -> None:
+        """When to look next, by what is tracked in a frame that was looked at.
+
+        Args:
+            xyxy: (M, 4) boxes that were detected. given: (M,) their `detection_index`.
+        """
+        time_s, step_s = tracks.time_s, tracks.interval_s
+        if not self._adaptive or step_s <= 0:
+            return
+        self._compare(tracks, xyxy[np.argsort(given)])
+        if time_s >= self._said_s + min(_AHEAD * self._step_s, _AHEAD_S) - _ROUNDING_S or not len(self._ids):
+            confirmed = tracks[tracks.status == CONFIRMED]
+            self._ids, self._said_s, self._step_s = confirmed.ids, time_s, step_s
+            self._boxes = confirmed.forecast(_AHEAD, step_s).xyxy
+        self._due_s = time_s if len(tracks) else time_s + self._within_s - LONGEST_S
+        self._wait = self._affordable(step_s)
+
+    def _affordable(self, step_s: float) -> int:
+        """The frames from a look to the next, for the loss that may be."""
+        _, slope, found = self._line()
+        if found < _POOR:
+            return 1
+        cheap_s = _LOSS / max(-slope, 1e-6)  # behind the first frame, which is as far ahead at any rate
+        return max(min(1 + int(cheap_s / step_s), int(LONGEST_S / step_s + _ROUNDING_S)), 1)
+
+    def _line(self) -> tuple[float, float, float]:
+        """Overlap now and what it gains a second, by least squares; and its mean with 0 for those that were lost."""
+        number, x, y, xx, xy, asked = (self._sums + _PRIOR).tolist()
+        slope = (number * xy - x * y) / (number * xx - x * x)
+        return (y - slope * x) / number, slope, y / asked
+
+    def _compare(self, tracks: Tracks, xyxy: Floats) -> None:
+        """Learn from where the tracks that were forecast are detected now."""
+        seconds = tracks.time_s - self._said_s
+        steps = seconds / self._step_s
+        ahead = round(steps) if steps <= _AHEAD else 0
+        if not ahead or abs(steps - ahead) > 0.25:
+            return
+        seen = (tracks.detection_index >= 0) & (tracks.status == CONFIRMED)
+        _, then, now = np.intersect1d(self._ids, tracks.ids[seen], assume_unique=True, return_indices=True)
+        said, came = self._boxes[then, ahead - 1], xyxy[tracks.detection_index[seen][now]]
+        common = paired_intersection(said, came)
+        overlap = float((common / (area(said) + area(came) - common)).sum())
+        number, (begin, slope, _) = len(now), self._line()
+        surprised = number * (begin + slope * seconds) - overlap > _SURPRISE * math.sqrt(number)
+        self._sums *= math.exp((self._compared_s - tracks.time_s) / _MEMORY_S) / (2 if surprised else 1)
+        self._sums += number, number * seconds, overlap, number * seconds**2, seconds * overlap, len(self._ids)
+        self._compared_s = tracks.time_s
+
+    def _check_state(self) -> None:
+        fits(len(self._ids) == len(self._boxes), "number of tracks that were forecast")
+        fits(bool(np.isfinite(self._sums).all()), "what is known of forecasts")

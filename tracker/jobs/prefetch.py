@@ -56,7 +56,7 @@ def detected(
     ahead = 0 if source.live else _AUTO_AHEAD if every == "auto" else workers
     pending: deque[tuple[list[tuple[Frame, bool]], Future[tuple[list[Detections], float]] | None]] = deque()
     failure: SourceError | None = None
-    looks = Looks(every)
+    looks = Looks(every, 0.0)
 
     def looked_at(frame: Frame) -> bool:
         look = due(frame.time_s, len(pending)) if every == "auto" else looks.due(frame.time_s)

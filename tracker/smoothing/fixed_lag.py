@@ -22,6 +22,8 @@ from tracker.config import OfflineConfig
 from tracker.smoothing.track_table import SMOOTH_REACH, TrackTable, columns, filled, renamed, smoothed
 from tracker.structures import Status, Tracks, of_rows
 
+_BETWEEN_LOOKS = 0.9  # standard deviation of the smoothing, in times from one look to the next
+
 F = TypeVar("F")  # whatever the caller calls a frame
 
 
@@ -62,8 +64,6 @@ class FixedLagSmoother(Generic[F]):
         motion = np.concatenate([motion, np.eye(2, 3)[None]])
         looked_s = self._looked_s
         if tracks.looked:
-            if held and not held[-1][1].looked:
-                seen = replace(seen, unlooked_s=max(seen.unlooked_s, tracks.time_s - looked_s))
             looked_s = tracks.time_s
         seen = _with(seen, tracks)
         # all at once: an interruption finds all or none
@@ -82,7 +82,7 @@ class FixedLagSmoother(Generic[F]):
         """The frame that has waited longest; one that no look follows is as it was tracked."""
         at = len(self._seen.times_s) - len(self._held)
         confirmed = self._seen[self._seen.status == Status.CONFIRMED]
-        rows = smoothed(filled(confirmed, self._fill_s), self._smooth_s * self._held[-1][1].jitter, at)
+        rows = smoothed(filled(confirmed, self._fill_s), self._sigma_s() * self._held[-1][1].jitter, at)
         rows = replace(rows, xyxy=moved_corners(rows.xyxy, inverse(self._motion[:1])[0]))
         frame, tracks = self._held[0]
         now = frame, _as_known(tracks, rows) if tracks.time_s <= self._looked_s else tracks.confirmed
@@ -90,23 +90,33 @@ class FixedLagSmoother(Generic[F]):
         self._held.popleft()
         return now
 
+    def _sigma_s(self) -> float:
+        """How far boxes are smoothed: where few frames are looked at, about from each look to the next."""
+        looks = self._seen.times_s[self._seen.looked]
+        if self._seen.looked.all() or len(looks) < 2 or not self._smooth_s:
+            return self._smooth_s
+        step_s = float(looks[-1] - looks[0]) / (len(looks) - 1)
+        return max(self._smooth_s, min(_BETWEEN_LOOKS * step_s, self._delay_s / SMOOTH_REACH))
+
     def _needed_after(self, frame: int) -> TrackTable:
         """The rows that frames after this one need."""
         seen = self._seen
         seconds = seen.row_times_s
-        reach_s = seen.times_s[frame] - SMOOTH_REACH * self._smooth_s
+        reach_s = seen.times_s[frame] - SMOOTH_REACH * self._sigma_s()
         old = seconds < reach_s
         followed = np.append((seen.ids[1:] == seen.ids[:-1]) & old[1:], False)[: len(seen)]
-        fill_s = max(self._fill_s, seen.unlooked_s)
-        seen = seen[~old | (~followed & (seconds >= reach_s - fill_s))]
-        first = min(frame, int(seen.frames.min(initial=frame)))
-        return replace(seen, frames=seen.frames - first, times_s=seen.times_s[first:], camera=seen.camera[first:])
+        looks = np.flatnonzero(seen.looked[: frame + 1])
+        look = int(looks[-1]) if len(looks) else frame  # the last one: lines to the next begin there
+        seen = seen[~old | (~followed & ((seconds >= reach_s - self._fill_s) | (seen.frames >= look)))]
+        first = min(look, int(seen.frames.min(initial=look)))
+        parts = {name: getattr(seen, name)[first:] for name in ("times_s", "camera", "looked")}
+        return replace(seen, frames=seen.frames - first, **parts)
 
 
 def _with(seen: TrackTable, tracks: Tracks) -> TrackTable:
     """The rows seen so far and those of the newest frame, ordered by id and frame; and which are confirmed by now."""
     rows = tracks[tracks.detection_index >= 0]
-    seen = replace(seen, times_s=np.append(seen.times_s, tracks.time_s))
+    seen = replace(seen, times_s=np.append(seen.times_s, tracks.time_s), looked=np.append(seen.looked, tracks.looked))
     newest = replace(
         seen,
         frames=np.full(len(rows), len(seen.times_s) - 1),

@@ -7,7 +7,6 @@ Predicted rows of the online pass are not used: between two sightings a line is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -36,8 +35,7 @@ class Recorder:
         self._camera: list[Array] = []
         self._confirmed: set[int] = set()
         self._renamed: list[tuple[int, int, int]] = []  # before which frame, which id, became which
-        self._looked_s = -math.inf  # time of the last frame that was looked at ...
-        self._unlooked_s = 0.0  # ... and the longest time that passed between two with others in between
+        self._looked: list[bool] = []
         self._embedding_sums: dict[int, Floats] = {}
         self.names: Mapping[int, str] = {}
 
@@ -65,10 +63,7 @@ class Recorder:
         index = tracks.detection_index[seen]
         rows = tracks[seen]
         self._rows.append((rows.ids, found.xyxy[index], rows.scores, rows.classes, rows.raw_classes))
-        if tracks.looked:
-            if self._times_s and self._looked_s < self._times_s[-1]:
-                self._unlooked_s = max(self._unlooked_s, tracks.time_s - self._looked_s)
-            self._looked_s = tracks.time_s
+        self._looked.append(tracks.looked)
         self._times_s.append(tracks.time_s)
         self._camera.append(np.asarray(camera_motion, np.float64))
         self._confirmed.update(tracks.ids[tracks.status == Status.CONFIRMED].tolist())
@@ -96,7 +91,7 @@ class Recorder:
             camera=np.array(self._camera).reshape(-1, 2, 3),
             embedding_ids=np.array(list(self._embedding_sums), np.int64),
             embeddings=embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True),
-            unlooked_s=self._unlooked_s,
+            looked=np.array(self._looked, bool),
         )
         return table[np.isin(table.ids, list(self._confirmed))].ordered
 

@@ -39,7 +39,7 @@ class TrackTable:
         camera: (F, 2, 3) float64 camera motion from the frame before to each frame.
         embedding_ids: (L,) int64 ids of tracks with an embedding.
         embeddings: (L, 512) float32 unit vectors: their mean.
-        unlooked_s: the longest time between two looks, where frames in between were not looked at; 0: all were.
+        looked: (F,) bool, which frames were looked at.
     """
 
     frames: Ints
@@ -53,14 +53,15 @@ class TrackTable:
     camera: Array
     embedding_ids: Ints
     embeddings: Floats
-    unlooked_s: float = 0.0
+    looked: NDArray[np.bool_]
 
     @classmethod
     def empty(cls) -> TrackTable:
         """No rows of no frames."""
         number, box, score = np.zeros(0, np.int64), np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
         camera, embeddings = np.zeros((0, 2, 3)), np.zeros((0, FEATURE_SIZE), np.float32)
-        return cls(number, number, box, score, number, number, number, np.zeros(0), camera, number, embeddings)
+        looked = np.zeros(0, bool)
+        return cls(number, number, box, score, number, number, number, np.zeros(0), camera, number, embeddings, looked)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -105,7 +106,8 @@ def columns(rows: TrackTable | Tracks) -> dict[str, Any]:
 def filled(table: TrackTable, limit_s: float) -> TrackTable:
     """The table with the frames a track misses for at most `limit_s` filled by straight lines on the ground.
 
-    So are those between two looks, however long.
+    So are those between two looks, however long these are apart, and those nearer to the first or the last
+    sighting than to the look before or after, which missed the object: there the line goes on.
 
     Both ends of a gap are moved with the camera into each frame between, then weighted by nearness in time. The new
     rows are PREDICTED, with the score of their neighbours, weighted the same way.
@@ -113,21 +115,25 @@ def filled(table: TrackTable, limit_s: float) -> TrackTable:
     Args:
         table: ordered by id and frame.
     """
-    seconds, limit_s = table.row_times_s, max(limit_s, table.unlooked_s)
-    before = np.flatnonzero(
-        (np.diff(table.ids) == 0) & (np.diff(table.frames) > 1) & (np.diff(seconds) <= limit_s + 1e-6)
-    )
+    seconds = table.row_times_s
+    near = (np.diff(seconds) <= limit_s + 1e-6) | (np.diff(np.cumsum(table.looked)[table.frames]) == 1)
+    before = np.flatnonzero((np.diff(table.ids) == 0) & (np.diff(table.frames) > 1) & near)
     missing = table.frames[before + 1] - table.frames[before] - 1
     left = np.repeat(before, missing)
     step = np.arange(len(left)) - np.repeat(np.cumsum(missing) - missing, missing) + 1
     frames = table.frames[left] + step
+    if not table.looked.all():
+        left, frames = (np.concatenate(parts) for parts in zip((left, frames), *_beyond(table), strict=True))
     elapsed = table.times_s[frames] - seconds[left]
     share = (elapsed / (seconds[left + 1] - seconds[left]))[:, None]
     box = xyxy_to_cxcywh(table.xyxy.astype(np.float64))
     start = _carried(box[left], table.frames[left], frames, table.camera)
     stop = _carried(box[left + 1], table.frames[left + 1], frames, table.camera)
-    between = cxcywh_to_xyxy((1 - share) * start + share * stop)
-    score = (1 - share[:, 0]) * table.scores[left] + share[:, 0] * table.scores[left + 1]
+    line = (1 - share) * start + share * stop
+    line[:, 2:] = np.maximum(line[:, 2:], np.minimum(start, stop)[:, 2:] / 2)  # beyond an end it may come to nothing
+    between = cxcywh_to_xyxy(line)
+    later = np.clip(share[:, 0], 0, 1)
+    score = (1 - later) * table.scores[left] + later * table.scores[left + 1]
     more = replace(
         table[left],
         frames=frames,
@@ -137,6 +143,29 @@ def filled(table: TrackTable, limit_s: float) -> TrackTable:
         status=np.full(len(left), int(Status.PREDICTED)),
     )
     return table.stacked(more).ordered
+
+
+def _beyond(table: TrackTable) -> list[tuple[Ints, Ints]]:
+    """Frames beyond tracks' ends that are nearer to them than to the look that missed the track.
+
+    Returns:
+        Before the first and behind the last sightings, each: (M,) the first row of the pair whose line goes on there,
+        and (M,) the frame.
+    """
+    looks = np.flatnonzero(table.looked)
+    new = np.diff(table.ids, prepend=-1) != 0
+    first, last = np.flatnonzero(new), np.flatnonzero(np.append(new[1:], True)[: len(new)])
+    several = first < last
+    found = []
+    for rows, line, side in ((first[several], first[several], -1), (last[several], last[several] - 1, 1)):
+        at = np.searchsorted(looks, table.frames[rows]) + side
+        inside = (at >= 0) & (at < len(looks))
+        rows, line = rows[inside], line[inside]
+        begin, end = table.times_s[table.frames[rows]], table.times_s[looks[at[inside]]]
+        share = (table.times_s - begin[:, None]) / (end - begin)[:, None]
+        row, frame = np.nonzero((share > 0) & (share < 0.5))
+        found.append((line[row], frame))
+    return found
 
 
 def smoothed(table: TrackTable, sigma_s: float, frame: int | None = None) -> TrackTable:
