@@ -226,7 +226,7 @@ HOSTILE = [
     ("an attribute that is none", {"__class__": np.zeros(1)}, "__class__, which is no part"),
     ("a matrix that is none", {"camera_motion": np.eye(4)}, "camera_motion"),
     ("a time that is none", {"times.last_s": np.array(np.nan)}, "time"),
-    ("a picture of no size", {"size": np.array([0, 5])}, "picture"),
+    ("a picture of no size", {"camera.size": np.array([0, 5])}, "picture"),
     ("an id that nobody gave", {"gallery.next_id": np.array(1)}, "gallery"),
 ]
 
