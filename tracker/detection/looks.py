@@ -20,7 +20,7 @@ from tracker.system.state import Stateful, fits
 
 LONGEST_S = 0.15  # between two looks where something is tracked
 _ROUNDING_S = 1e-3  # by which the times of frames are off
-_LOSS = 0.04  # overlap that may be lost in frames that are not looked at
+_LOSS = 0.03  # overlap that may be lost in frames that are not looked at
 _POOR = 0.5  # where forecasts overlap less on average, 0 where the object was lost, all frames are looked at
 _AHEAD = 18  # frames of which forecasts are compared at most, ...
 _AHEAD_S = 2 * LONGEST_S  # ... and seconds
