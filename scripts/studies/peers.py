@@ -127,6 +127,7 @@ def peers() -> dict[str, Factory]:
             "s_sim_corr": True,
             "det_thresh": 0.6,
         },
+        "OccluBoost": {"use_cmc": False, "det_thresh": 0.6, "gta_enabled": False} | still,
         "SFSORT": {},
     }.items():
         table[f"boxmot-{kind.lower()}"] = partial(boxmot, kind, settings)
