@@ -60,6 +60,7 @@ def test_every_mistake_has_a_picture_before_and_after(scored: Path) -> None:
     assert page.tags.count("svg") == 3 + 2 + 2  # with a gap, also the middle of it
     assert "id 11 → 16, not found for 2 frames" in text
     assert "frame 8<" in text and "frame 11<" in text
+    assert "wrong for 10 frames (0.4 s)" in text
 
 
 def test_every_link_leads_somewhere_in_the_page_and_nothing_is_loaded(scored: Path) -> None:
