@@ -144,8 +144,8 @@ def test_how_late_each_file_was_written_is_said(root: Path, tmp_path: Path, caps
     shifts = {name: [late["shift_frames"] for late in written.values()] for name, written in told.items()}
     assert shifts == {"": [0, 0], "online": [0, 0], "offline": [0, 0], "rival": [0, 9]}
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "<td>0.5 s late</td>" in page and "<td>strictly online</td>" in page
-    assert "<td>unknown; but B: unknown, boxes numbered 9 frames (0.36 s) too late</td>" in page
+    assert '<td class="words">0.5 s late</td>' in page and '<td class="words">strictly online</td>' in page
+    assert ">unknown; but B: unknown, boxes numbered 9 frames (0.36 s) too late</td>" in page
 
 
 def test_without_ground_truth_there_are_results_and_no_scores(

@@ -32,8 +32,8 @@ _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
 body { max-width: 82rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; }
-th, td { padding: .15rem .8rem; text-align: right; font-variant-numeric: tabular-nums; }
-th:first-child, td:first-child { text-align: left; }
+th, td { padding: .15rem .5rem; text-align: right; font-variant-numeric: tabular-nums; }
+th:first-child, td:first-child, .words { text-align: left; }
 tbody tr:nth-child(odd) { background: #8881; }
 .all { font-weight: 600; }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(39rem, 1fr)); gap: 1rem; }
@@ -63,12 +63,13 @@ class _Case:
 
     @property
     def lasting(self) -> str:
-        """How long a wrong id stays after a switch."""
+        """Of a switch, how long the wrong id stays."""
         if not self.mistake.switch:
             return ""
         frames = self.mistake.wrong_frames
-        seconds = f"{frames / self.sequence.fps:.1f} s"
-        return f", wrong for {_counted(frames, 'frame', 'frames')} ({seconds})" if frames else ", its own id"
+        if not frames:
+            return f"; {self.mistake.id_after} is its own id"
+        return f", wrong for {_counted(frames, 'frame', 'frames')} ({frames / self.sequence.fps:.1f} s)"
 
     @property
     def kind(self) -> str:
@@ -146,8 +147,8 @@ def _counted(count: int, one: str, several: str) -> str:
 
 def _summary(scores: Mapping[str, Mapping[str, Any]], shown: Set[_Case]) -> str:
     """A row a sequence, one for all together, and one for every other tracker."""
-    columns = list(scores["combined"])
-    head = "".join(f"<th>{column}</th>" for column in (*columns, "Written"))
+    columns = [name for name in scores["combined"] if name != "WrongID_frames"]  # the same in seconds stands there
+    head = "".join(f"<th>{column}</th>" for column in columns) + '<th class="words">Written</th>'
     linked = {case.sequence.name for case in shown}
     all_of = [("all", scores), *scores.get("against", {}).items()]
     lines = [(name, values, _written(scores, name)) for name, values in scores["sequences"].items()]
@@ -156,8 +157,9 @@ def _summary(scores: Mapping[str, Mapping[str, Any]], shown: Set[_Case]) -> str:
     for name, values, late in lines:
         label = html.escape(name)
         label = f'<a href="#{label}">{label}</a>' if name in linked else label
-        cells = "".join(f"<td>{v:.2f}</td>" if isinstance(v, float) else f"<td>{v}</td>" for v in values.values())
-        cells += f"<td>{html.escape(late)}</td>"
+        shares = (values[column] for column in columns)
+        cells = "".join(f"<td>{v:.2f}</td>" if isinstance(v, float) else f"<td>{v}</td>" for v in shares)
+        cells += f'<td class="words">{html.escape(late)}</td>'
         rows.append(f'<tr class="{"all" if name == "all" else ""}"><td>{label}</td>{cells}</tr>')
     return (
         f"<table><thead><tr><th>sequence</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
