@@ -167,6 +167,7 @@ class DetectorConfig(Settings, section="detector"):
     half: bool = setting(False, "16-bit floats on CUDA")
     batch: int = setting(0, "frames of a file looked at together; 0: 8 on CUDA, 1 on the CPU", 0, 256)
     max_detections: int = setting(300, "per frame", 1, 10000)
+    skip_repeats: bool = setting(True, "frames that show the picture before them once more are not looked at")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
-    from tracker.jobs.run import Progress, SourceResult
+    from tracker.jobs.outcome import Progress, SourceResult
 
 
 def command(

@@ -104,9 +104,12 @@ def _of_source(
                 raise SourceError(f"{source} is live, what was seen there is gone; explain a run of a recorded video")
             seconds = {"decode": 0.0, "detect": 0.0}
             device = resolve_device(tracker.config.device)
-            with closing(detected(opened, tracker.detector, device, seconds)) as detected_frames:
+            skip = tracker.config.detector.skip_repeats
+            looked = detected(opened, tracker.detector, device, seconds, skip_repeats=skip)
+            with closing(looked) as detected_frames:
                 for frame, found in detected_frames:
-                    yield Given(frame.number, frame.time_s, frame.image, found, None)
+                    if found is not None:
+                        yield Given(frame.number, frame.captured_s, frame.image, found, None)
 
     return frames
 

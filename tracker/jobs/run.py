@@ -28,6 +28,7 @@ from tracker import provenance
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, UsageError
 from tracker.jobs.interruption import attend
+from tracker.jobs.outcome import STAGES, Progress, SourceResult
 from tracker.jobs.prefetch import detected
 from tracker.jobs.result_files import Held, HeldFrames, ResultFiles, move_files
 from tracker.jobs.result_folder import RECORD, Output, Record, ResultFolders, names_apart
@@ -42,65 +43,6 @@ if TYPE_CHECKING:
     from tracker.tracker import Tracker
 
 __all__ = ["STAGES", "Output", "Progress", "SourceResult", "run"]
-
-STAGES = ("decode", "detect", "appearance", "motion+association", "write")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands: source, frames tracked of how many (None: unknown), tracks in the last, seconds so far."""
-
-    source: str
-    frames: int
-    frame_count: int | None
-    live: int
-    seconds: float
-
-
-@dataclass
-class SourceResult:
-    """What became of one source.
-
-    Attributes:
-        source: its name.
-        folder: where the results are; None where nothing could be read.
-        frames: how many were tracked.
-        tracks: how many different objects were reported.
-        seconds: wall time from the first frame wanted to the last file closed.
-        first_frame_s: seconds until the first frame was tracked, networks loaded and all.
-        stage_seconds: seconds of work of each of `STAGES` (for decode: of waiting for frames). Stages overlap, so they
-            may add up to more than `seconds`.
-        error: what ended it early, if something did; results until then are in `folder`.
-        interrupted: ended by the user or the system.
-        signal: the number of the signal that interrupted it.
-    """
-
-    source: str
-    folder: Path | None = None
-    frames: int = 0
-    tracks: int = 0
-    seconds: float = 0.0
-    first_frame_s: float = 0.0
-    stage_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
-    error: SourceError | OutputError | None = None
-    interrupted: bool = False
-    signal: int = signal.SIGINT
-
-    def to_dict(self) -> dict[str, Any]:
-        """Counts, frames/s and milliseconds a frame, ready for YAML or JSON."""
-        frames = max(1, self.frames)
-        return {
-            "source": self.source,
-            "folder": None if self.folder is None else str(self.folder),
-            "frames": self.frames,
-            "tracks": self.tracks,
-            "seconds": round(self.seconds, 3),
-            "first_frame_s": round(self.first_frame_s, 3),
-            "frames_per_s": round(self.frames / self.seconds, 2) if self.seconds else 0.0,
-            "ms_per_frame": {stage: round(1000 * s / frames, 2) for stage, s in self.stage_seconds.items()},
-            "error": None if self.error is None else str(self.error),
-            "interrupted": self.interrupted,
-        }
 
 
 def run(
@@ -319,23 +261,28 @@ class _Job:
         detector, start = tracker.detector, time.perf_counter()
         batch = tracker.config.detector.batch
         turn = self.networks.turn if self.beside_others else nullcontext()
+        skip = tracker.config.detector.skip_repeats
+        tracks: Tracks | None = None
 
         def write(decided: list[tuple[Held, Tracks]]) -> None:
             for held, tracks in decided:
                 files.take(waiting.release(held), tracks)
 
         try:
-            with closing(detected(source, detector, device, result.stage_seconds, batch, turn)) as frames:
+            with closing(detected(source, detector, device, result.stage_seconds, batch, turn, skip)) as frames:
                 for frame, found in frames:
                     if self.stopped:
                         break
-                    tracks = tracker.update(frame.image, found, time_s=frame.time_s)
+                    if found is not None:
+                        tracks = tracker.update(frame.image, found, time_s=frame.captured_s)
+                        tracks = replace(tracks, names=detector.names)
+                    assert tracks is not None  # the first frame repeats none
                     result.frames += 1
+                    result.frames_repeated += frame.repeated
                     result.first_frame_s = result.first_frame_s or time.perf_counter() - begun
-                    tracks = replace(tracks, names=detector.names)
                     if self.folders.output.offline:
                         recorder.add(tracks, found, tracker.camera_motion, tracker.features)
-                    write(smoother.push(waiting.hold(frame), tracks, tracker.camera_motion))
+                    write(smoother.push(waiting.hold(frame), tracks, tracker.camera_motion, frame.repeated))
                     seconds = time.perf_counter() - start
                     live = len(tracks.confirmed)
                     self.progress(Progress(result.source, result.frames, source.frame_count, live, seconds))
@@ -363,7 +310,7 @@ class _Job:
                     self._opened(given) as source,
                     ResultFiles(Path(scratch), source, self.folders.output, record.add) as files,
                 ):
-                    for position, frame in zip(range(len(recorder)), source):  # noqa: B905 - the rest was not tracked
+                    for position, frame in zip(recorder.shown, source):  # noqa: B905 - the rest was not tracked
                         files.take(frame, table.at(position, recorder.names))
                         if files.window_closed:
                             self.stop(signal.SIGINT)
