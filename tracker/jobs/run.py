@@ -25,6 +25,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tracker import provenance
+from tracker.analytics.zones import Zones
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, UsageError
 from tracker.jobs.interruption import attend
@@ -32,6 +33,7 @@ from tracker.jobs.outcome import STAGES, Progress, SourceResult
 from tracker.jobs.prefetch import detected
 from tracker.jobs.result_files import Held, HeldFrames, ResultFiles, move_files
 from tracker.jobs.result_folder import RECORD, Output, Record, ResultFolders, names_apart
+from tracker.output.regions import Outlines
 from tracker.output.window import require_windows
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.smoothing.offline import Recorder, post_processed
@@ -54,6 +56,7 @@ def run(
     vid_stride: int = 1,
     reconnect_s: float = 600.0,
     fps: float | None = None,
+    zones: Zones | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
     command: Sequence[str] = (),
 ) -> list[SourceResult]:
@@ -67,6 +70,7 @@ def run(
         vid_stride: use every Nth frame.
         reconnect_s: a live source that has worked once is waited for so long when it drops.
         fps: as for `open_source`, of every source.
+        zones: in each source's picture; detections in their regions to ignore are dropped before tracking.
         progress: called after each frame, in the thread of its source.
         command: the command line, to be noted in `run.yaml`.
 
@@ -89,7 +93,8 @@ def run(
     folders = ResultFolders(output, sources)
     live = [n for n, source in enumerate(sources) if len(sources) > 1 and _is_live(source, vid_stride, reconnect_s)]
     networks = _SharedNetworks(config, device)
-    job = _Job(networks, folders, vid_stride, reconnect_s, fps, progress, command, beside_others=bool(live))
+    zones = zones or Zones()
+    job = _Job(networks, folders, vid_stride, reconnect_s, fps, zones, progress, command, beside_others=bool(live))
     results: dict[int, SourceResult] = {}
 
     def track(number: int) -> None:
@@ -176,6 +181,7 @@ class _Job:
     vid_stride: int
     reconnect_s: float
     fps: float | None
+    zones: Zones
     progress: Callable[[Progress], None]
     command: Sequence[str]
     beside_others: bool
@@ -212,6 +218,8 @@ class _Job:
         output = self.folders.output
         if output.offline and source.live:
             raise UsageError(f"{source.name} is live and has no end to look back from; leave out --offline")
+        assert source.size is not None  # of the first frame, which an open source has
+        zones = self.zones.fitted(source.size)  # of frames whose size may change while it runs
         tracker = self.networks.tracker(of_its_own=self.beside_others)
         device = resolve_device(tracker.config.device)
         result = SourceResult(name)
@@ -224,15 +232,16 @@ class _Job:
         tables = replace(output, video=False, show=False, crops=False)  # of the online pass
         try:
             record.save()
-            files = ResultFiles(result.folder, source, tables if output.offline else output, record.add)
+            ignored = zones.outlines if zones.ignore else None
+            files = ResultFiles(result.folder, source, tables if output.offline else output, record.add, ignored)
             try:
                 with files:
-                    self._follow(source, tracker, device, recorder, files, result, begun)
+                    self._follow(source, zones, tracker, device, recorder, files, result, begun)
             finally:  # once all is written, also what waited
                 result.tracks = files.tracks
             result.stage_seconds["write"] = files.seconds
             if len(recorder) and not self.stopped:
-                self._post_process(recorder, tracker.config, given, result, record)
+                self._post_process(recorder, tracker.config, given, result, record, ignored)
         except OutputError as error:
             result.error = error
         if self.stopped:
@@ -248,6 +257,7 @@ class _Job:
     def _follow(
         self,
         source: Source,
+        zones: Zones,
         tracker: Tracker,
         device: str,
         recorder: Recorder,
@@ -274,6 +284,7 @@ class _Job:
                     if self.stopped:
                         break
                     if found is not None:
+                        found = zones.keep(found, (frame.image.shape[1], frame.image.shape[0]))
                         tracks = tracker.update(frame.image, found, time_s=frame.captured_s)
                         tracks = replace(tracks, names=detector.names)
                     assert tracks is not None  # the first frame repeats none
@@ -295,7 +306,13 @@ class _Job:
         write(smoother.flush())
 
     def _post_process(
-        self, recorder: Recorder, config: Config, given: Any, result: SourceResult, record: Record
+        self,
+        recorder: Recorder,
+        config: Config,
+        given: Any,
+        result: SourceResult,
+        record: Record,
+        ignored: Outlines | None,
     ) -> None:
         """Decode again the frames that were tracked, and write them with what offline post-processing makes of the
         tracks.
@@ -308,7 +325,7 @@ class _Job:
                 table = post_processed(recorder.table(), config)
                 with (
                     self._opened(given) as source,
-                    ResultFiles(Path(scratch), source, self.folders.output, record.add) as files,
+                    ResultFiles(Path(scratch), source, self.folders.output, record.add, ignored) as files,
                 ):
                     for position, frame in zip(recorder.shown, source):  # noqa: B905 - the rest was not tracked
                         files.take(frame, table.at(position, recorder.names))
@@ -338,4 +355,5 @@ class _Job:
                 "fps": self.fps,
             },
             "offline": self.folders.output.offline,
+            **({"zones": self.zones.to_dict()} if self.zones.ignore else {}),
         } | provenance.conditions(tracker.config, device)
