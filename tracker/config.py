@@ -167,6 +167,7 @@ class DetectorConfig(Settings, section="detector"):
     half: bool = setting(False, "16-bit floats on CUDA")
     batch: int = setting(0, "frames of a file looked at together; 0: 8 on CUDA, 1 on the CPU", 0, 256)
     max_detections: int = setting(300, "per frame", 1, 10000)
+    skip_repeats: bool = setting(True, "frames that show the picture before them once more are not looked at")
 
 
 @dataclass(frozen=True)
@@ -308,8 +309,8 @@ def _find(name_or_path: str | Path) -> Path:
     raise ConfigError(f"no configuration {str(name_or_path)!r}; give a YAML file or one of: {', '.join(presets())}")
 
 
-def read_yaml(path: Path) -> Any:
-    """The content of a file of settings; an empty one has none.
+def read_yaml(path: Path, advice: str = "see configs/default.yaml") -> Any:
+    """The content of a file of settings; an empty one has none. `advice` says in errors how to write it.
 
     Raises:
         ConfigError: it cannot be read, or is not safe YAML.
@@ -324,7 +325,7 @@ def read_yaml(path: Path) -> Any:
         where = getattr(error, "problem_mark", None)
         line = f" line {where.line + 1}" if where else ""
         problem = str(getattr(error, "problem", None) or error).splitlines()[0]
-        raise ConfigError(f"{path}{line} is not plain YAML ({problem}); see configs/default.yaml") from error
+        raise ConfigError(f"{path}{line} is not plain YAML ({problem}); {advice}") from error
 
 
 Section = typing.TypeVar("Section", bound=Settings)

@@ -220,24 +220,24 @@ class Tracker(Stateful):
 
     @renamed_argument("hindsight", "fixed_lag")
     def stream(self, source: Any, vid_stride: int = 1, fixed_lag: bool = False) -> Iterator[tuple[Frame, Tracks]]:
-        """Track a whole source (file, folder, glob, camera number, URL): yields frames with their tracks as they come.
-
-        Starts afresh: ids of an earlier stream do not go on.
+        """Track a whole source (file, folder, glob, camera number, URL) afresh: its frames with their tracks, in order.
 
         Args:
             source: what to track. vid_stride: use every Nth frame.
             fixed_lag: smoothed as in files, half a second late (`smoothing/fixed_lag.py`), without tentative rows.
         """
+        from tracker.video.repeats import marked
         from tracker.video.source import open_source
 
         self.reset()
         smoother: FixedLagSmoother[Frame] = FixedLagSmoother(self.config.bank.report_delay_s, self.config.offline)
         with open_source(source, vid_stride) as frames:
             try:
-                for frame in frames:
-                    tracks = self.update(frame.image, time_s=frame.time_s)
+                for frame in marked(frames, self.config.detector.skip_repeats):
+                    if not frame.repeated:
+                        tracks = self.update(frame.image, time_s=frame.captured_s)
                     if fixed_lag:
-                        yield from smoother.push(frame, tracks, self.camera_motion)
+                        yield from smoother.push(frame, tracks, self.camera_motion, frame.repeated)
                     else:
                         yield frame, tracks
             except Exception:  # a source that breaks off: what was tracked before comes first

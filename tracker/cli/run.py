@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
-    from tracker.jobs.run import Progress, SourceResult
+    from tracker.jobs.outcome import Progress, SourceResult
 
 
 def command(
@@ -61,6 +61,10 @@ def command(
             help="Frames/s of images, or of a video whose times are wrong; the video made of it runs as fast.",
             show_default="the source's, 30 of images",
         ),
+    ] = None,
+    zones: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="zones.yaml: detections in its ignore regions are dropped before tracking."),
     ] = None,
     reconnect_for: Annotated[
         float, typer.Option(metavar="MINUTES", help="A live source that drops is waited for so long.", min=0)
@@ -121,6 +125,7 @@ def command(
             "--no-reid": ("appearance", "enabled", False if no_reid else None),
         },
     )
+    from tracker.analytics.zones import Zones
     from tracker.jobs.run import Output, run
     from tracker.video.source import separate
 
@@ -138,6 +143,10 @@ def command(
         offline=offline,
         crops=save_crops,
     )
+    places = Zones() if zones is None else Zones.load(zones)
+    if places.unused:
+        unused = " and ".join(places.unused)
+        print(f"warning: {zones}: {unused} are not counted yet; only what ignore says is done", file=sys.stderr)
     prepare(settings, quiet)
     with _progress_bar(quiet) as progress:
         results = run(
@@ -148,6 +157,7 @@ def command(
             vid_stride=vid_stride,
             reconnect_s=60 * reconnect_for,
             fps=fps,
+            zones=places,
             progress=progress,
             command=["track", *sys.argv[1:]],
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tracker.errors import SourceError
 from tracker.structures import Detections, Image
 from tracker.system.stopwatch import Timed
+from tracker.video.repeats import marked
 from tracker.video.source import Frame, Source
 
 if TYPE_CHECKING:
@@ -29,8 +30,12 @@ def detected(
     stage_seconds: dict[str, float],
     batch: int = 0,
     turn: AbstractContextManager[object] = _ALONE,
-) -> Generator[tuple[Frame, Detections], None, None]:
+    skip_repeats: bool = True,
+) -> Generator[tuple[Frame, Detections | None], None, None]:
     """The frames of a source with what the detector finds in each, some detected ahead.
+
+    It does not look at frames that show the picture before them once more, unless `skip_repeats` is off: they come with
+    None.
 
     On a CPU several frames are looked at side by side, each by its share of the cores: that wastes less than all cores
     on one frame. A GPU looks at batches (of `batch` frames where that is not 0). A live source is never looked at
@@ -49,23 +54,27 @@ def detected(
     failure: SourceError | None = None
 
     def detect(images: list[Image]) -> tuple[list[Detections], float]:
+        if not images:
+            return [], 0.0
         with turn:
             start = time.perf_counter()
             return detector(images), time.perf_counter() - start
 
-    def finish() -> Iterator[tuple[Frame, Detections]]:
+    def finish() -> Iterator[tuple[Frame, Detections | None]]:
         frames, job = pending.popleft()
         found, seconds = job.result()
         stage_seconds["detect"] += seconds  # here: several threads that add to one number would lose some
-        yield from zip(frames, found, strict=True)
+        coming = iter(found)
+        yield from ((frame, None if frame.repeated else next(coming)) for frame in frames)
 
     with (
         _torch_threads(max(1, cores // workers)),
         ThreadPoolExecutor(workers, "detect", torch.set_num_threads, (max(1, cores // workers),)) as pool,
     ):
         try:
-            for frames in _batches(source, size, stage_seconds):
-                pending.append((frames, pool.submit(detect, [frame.image for frame in frames])))
+            for frames in _batches(marked(source, skip_repeats), size, stage_seconds):
+                new = [frame.image for frame in frames if not frame.repeated]
+                pending.append((frames, pool.submit(detect, new)))
                 if len(pending) > ahead:
                     yield from finish()
         except SourceError as error:
@@ -76,7 +85,7 @@ def detected(
         raise failure
 
 
-def _batches(source: Source, size: int, stage_seconds: dict[str, float]) -> Iterator[list[Frame]]:
+def _batches(source: Iterable[Frame], size: int, stage_seconds: dict[str, float]) -> Iterator[list[Frame]]:
     """The frames in lists of `size`; a shorter one at the end or before the source's error."""
     frames: list[Frame] = []
     failure: SourceError | None = None

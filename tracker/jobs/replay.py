@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from tracker import provenance
+from tracker.analytics.zones import Zones
 from tracker.config import Config
 from tracker.datasets.mot import MotSequence
 from tracker.errors import DataError, SourceError, UsageError
@@ -77,7 +78,8 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
         if sequence is not None:
             raise UsageError(f"{run} is the run of one source, not of sequences; leave out --sequence")
         source = record["source"]
-        frames = _of_source(tracker, _then(folder, source["given"]), source["vid_stride"], source.get("fps"))
+        zones = Zones.parsed(record.get("zones", {}), str(path))
+        frames = _of_source(tracker, _then(folder, source["given"]), source["vid_stride"], source.get("fps"), zones)
         return Repetition(tracker, frames, run / "tracks.txt", config.bank.report_delay_s, changed)
     frames, name = _of_sequence(tracker, run, record, sequence)
     return Repetition(
@@ -94,7 +96,7 @@ def _then(folder: str, given: Any) -> Any:
 
 
 def _of_source(
-    tracker: Tracker, source: str | list[str], vid_stride: int, fps: float | None
+    tracker: Tracker, source: str | list[str], vid_stride: int, fps: float | None, zones: Zones
 ) -> Callable[[], Generator[Given, None, None]]:
     def frames() -> Generator[Given, None, None]:
         from tracker.system.device import resolve_device
@@ -104,9 +106,15 @@ def _of_source(
                 raise SourceError(f"{source} is live, what was seen there is gone; explain a run of a recorded video")
             seconds = {"decode": 0.0, "detect": 0.0}
             device = resolve_device(tracker.config.device)
-            with closing(detected(opened, tracker.detector, device, seconds)) as detected_frames:
+            assert opened.size is not None
+            here = zones.fitted(opened.size)
+            skip = tracker.config.detector.skip_repeats
+            looked = detected(opened, tracker.detector, device, seconds, skip_repeats=skip)
+            with closing(looked) as detected_frames:
                 for frame, found in detected_frames:
-                    yield Given(frame.number, frame.time_s, frame.image, found, None)
+                    if found is not None:
+                        found = here.keep(found, (frame.image.shape[1], frame.image.shape[0]))
+                        yield Given(frame.number, frame.captured_s, frame.image, found, None)
 
     return frames
 

@@ -39,17 +39,23 @@ class FixedLagSmoother(Generic[F]):
         self._delay_s = delay_s
         self._fill_s = settings.fill_s
         self._smooth_s = min(settings.smooth_s, delay_s / SMOOTH_REACH)
-        self._held: deque[tuple[F, Tracks]] = deque()
+        self._held: deque[tuple[list[F], Tracks]] = deque()  # frames that show one picture, and its tracks
         self._motion = np.zeros((0, 2, 3))  # of the camera, from each frame that waits to the newest
         self._seen = TrackTable.empty()  # detected rows, where the newest frame would show them
 
-    def push(self, frame: F, tracks: Tracks, camera_motion: Array) -> list[tuple[F, Tracks]]:
-        """Take the next frame, and how the camera moved into it, (2, 3); return the frames that have waited."""
+    def push(self, frame: F, tracks: Tracks, camera_motion: Array, repeated: bool = False) -> list[tuple[F, Tracks]]:
+        """Take the next frame, and how the camera moved into it, (2, 3); return the frames that have waited.
+
+        One that shows the picture before it once more is `repeated`: what that shows is reported of both.
+        """
         if not self._delay_s:
             return [(frame, tracks.confirmed)]
+        if repeated:
+            self._held[-1][0].append(frame)
+            return []
         held, motion, seen = self._held, self._motion, self._seen
         if tracks.renamed:
-            held = deque((f, _renamed(t, tracks.renamed)) for f, t in held)
+            held = deque((frames, _renamed(t, tracks.renamed)) for frames, t in held)
             seen = _renamed_rows(seen, tracks.renamed)
         if (camera_motion != np.eye(2, 3)).any():
             motion = composed(motion, camera_motion)
@@ -57,27 +63,27 @@ class FixedLagSmoother(Generic[F]):
         motion = np.concatenate([motion, np.eye(2, 3)[None]])
         seen = _with(seen, tracks)
         self._motion, self._seen, self._held = motion, seen, held  # all at once: an interruption finds all or none
-        held.append((frame, tracks))
+        held.append(([frame], tracks))
         decided = []
         while tracks.time_s - self._held[0][1].time_s >= self._delay_s - 1e-6:
-            decided.append(self._next())
+            decided += self._next()
         return decided
 
     def flush(self) -> list[tuple[F, Tracks]]:
         """The frames that wait at the end of the stream; tracks that were never confirmed are left out."""
-        return [self._next() for _ in range(len(self._held))]
+        return [shown for _ in range(len(self._held)) for shown in self._next()]
 
-    def _next(self) -> tuple[F, Tracks]:
-        """The frame that has waited longest."""
+    def _next(self) -> list[tuple[F, Tracks]]:
+        """The frame that has waited longest, and those that show its picture once more."""
         at = len(self._seen.times_s) - len(self._held)
         confirmed = self._seen[self._seen.status == Status.CONFIRMED]
         rows = smoothed(filled(confirmed, self._fill_s), self._smooth_s * self._held[-1][1].jitter, at)
         rows = replace(rows, xyxy=moved_corners(rows.xyxy, inverse(self._motion[:1])[0]))
-        frame, tracks = self._held[0]
-        now = frame, _as_known(tracks, rows)
+        frames, tracks = self._held[0]
+        known = _as_known(tracks, rows)
         self._seen, self._motion = self._needed_after(at), self._motion[1:]
         self._held.popleft()
-        return now
+        return [(frame, known) for frame in frames]
 
     def _needed_after(self, frame: int) -> TrackTable:
         """The rows that frames after this one need."""

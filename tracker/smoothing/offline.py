@@ -37,19 +37,24 @@ class Recorder:
         self._renamed: list[tuple[int, int, int]] = []  # before which frame, which id, became which
         self._embedding_sums: dict[int, Floats] = {}
         self.names: Mapping[int, str] = {}
+        self.shown: list[int] = []  # of each frame of the source, which of those taken it shows
 
     def __len__(self) -> int:
         return len(self._times_s)
 
-    def add(self, tracks: Tracks, found: Detections, camera_motion: Array, features: Floats | None) -> None:
+    def add(self, tracks: Tracks, found: Detections | None, camera_motion: Array, features: Floats | None) -> None:
         """Take the next frame.
 
         Args:
             tracks: what `Tracker.update` returned.
-            found: the detections it got: their boxes are taken as they were detected, to be smoothed later.
+            found: the detections it got: their boxes are taken as they were detected, to be smoothed later. None: the
+                frame shows the picture before it once more, and was not looked at.
             camera_motion: (2, 3) affine from the frame before. features: (N, 512) embeddings of `found`, NaN where
                 none.
         """
+        if found is None:
+            self.shown.append(len(self) - 1)
+            return
         for provisional, known in tracks.renamed.items():
             self._renamed.append((len(self), provisional, known))
             if provisional in self._confirmed:
@@ -61,6 +66,7 @@ class Recorder:
         index = tracks.detection_index[seen]
         rows = tracks[seen]
         self._rows.append((rows.ids, found.xyxy[index], rows.scores, rows.classes, rows.raw_classes))
+        self.shown.append(len(self))
         self._times_s.append(tracks.time_s)
         self._camera.append(np.asarray(camera_motion, np.float64))
         self._confirmed.update(tracks.ids[tracks.status == Status.CONFIRMED].tolist())
