@@ -15,7 +15,7 @@ Boxes = NDArray[Any]  # (..., 4), any float dtype
 
 _REACH = 3.0  # of `nearest_by_far`: at most so many usual steps away,
 _CLEAR = 0.5  # nearer by this factor than any other,
-_GROWTH = 0.5  # and no side differs by more than a factor e to this
+_GROWTH = 0.3  # and with a diagonal that differs by less than a factor e to this: sides change with each turn
 
 
 def xyxy_to_tlwh(xyxy: Boxes) -> Boxes:
@@ -150,7 +150,7 @@ def nearest_by_far(
     nearest = distance[row, column]
     distance[row, column] = np.inf
     rival = np.minimum(distance[row].min(1), distance[:, column].min(0))
-    growth = np.abs(np.log(others[column] / size[row])).max(1)
+    growth = np.abs(np.log((others[column] ** 2).sum(1) / (size[row] ** 2).sum(1))) / 2
     sure = (nearest < _CLEAR * rival) & (nearest < _REACH * reach[row]) & (growth < _GROWTH)
     return row[sure], column[sure]
 

@@ -160,6 +160,12 @@ def test_nor_is_one_out_of_reach_or_of_another_size():
     assert pairs(boxes((0, 0)), boxes((20, 0), size=20)) == []
 
 
+def test_turning_on_the_spot_is_not_another_size():
+    """Of something long and thin the box's sides change, its diagonal hardly does."""
+    lying, standing = np.array([[0.0, 0, 60, 15]]), np.array([[22.0, -18, 38, 44]])
+    assert pairs(lying, standing) == [(0, 0)]
+
+
 places = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), min_size=1, max_size=8)
 
 
