@@ -61,7 +61,7 @@ def test_the_best_comes_out_as_a_configuration_that_opens_with_its_result(search
     assert text.startswith(f"# HOTA {found.best:.2f} on ") and "# Command: track tune one\n" in text
     settings = Config.load(found.config)
     assert settings.bank.birth_score < 0.9 and settings.motion.model == "kalman"
-    assert differences(settings, Config()) == found.settings
+    assert differences(settings) == found.settings
 
 
 def test_every_trial_has_a_row(searched):
