@@ -103,6 +103,12 @@ def test_the_space_lies_around_the_settings_and_within_their_bounds():
         assert low <= value <= high and low < high, name
 
 
+def test_what_a_search_leaves_is_read_back_as_it_was_whatever_the_sensitivity():
+    config = Config().override({"sensitivity": 0.9, "bank": {"birth_score": 0.5}})
+    assert differences(config) == {"bank": {"birth_score": 0.5}, "sensitivity": 0.9}
+    assert Config().override(differences(config)) == config
+
+
 def test_what_changes_nothing_is_not_searched(searched):
     """There are no embeddings and one class."""
     assert not [name for name in rows(searched[0])[0] if "appearance" in name or "reid" in name or "class" in name]
