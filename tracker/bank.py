@@ -39,7 +39,7 @@ class TrackBank(Stateful):
     """
 
     saved = ("_predictor", "_precision", "_habits", "slots", "live", "_free", "_departed", "_departed_s")
-    rebuilt = ("_new_ids", "_config", "_renamed")
+    rebuilt = ("_new_ids", "_config", "_renamed", "_pending")
 
     def __init__(self, predictor: Predictor, config: BankConfig, new_ids: Callable[[int], Ints]) -> None:
         self._predictor = predictor
@@ -47,6 +47,7 @@ class TrackBank(Stateful):
         self._config = config
         self._precision, self._habits = Precision(), Habits()
         self._renamed: dict[int, int] = {}  # of this frame
+        self._pending: Ints = np.zeros(0, np.int64)  # slots of tracks that this frame would have confirmed otherwise
         self.live: Ints = np.zeros(0, np.int64)
         self._free: list[int] = []
         self._departed: Ints = np.zeros(0, np.int64)  # ids of confirmed tracks that ended a moment ago ...
@@ -100,7 +101,7 @@ class TrackBank(Stateful):
     ) -> None:
         """Continue the matched tracks and begin new ones; what is not seen is lost, or removed if never confirmed."""
         own = self.slots
-        self._renamed = {}
+        self._renamed, self._pending = {}, self._pending[:0]
         known = self.live.take(matches.tracks)
         rows = np.concatenate([matches.detections, self._newcomers(matches.detections, found, confidence)])
         missed = np.ones(len(self.live), bool)
@@ -212,6 +213,7 @@ class TrackBank(Stateful):
             interval_s=interval_s,
             names=names,
             renamed=self._renamed,
+            pending=own.ids.take(self._pending),
             jitter=self._precision.jitter,
             forecaster=self._predictor.snapshot(slots, time_s),
         )
@@ -226,9 +228,10 @@ class TrackBank(Stateful):
         asked = np.interp(age, [0, config.confirm_s], [config.confirm_score, config.birth_score])
         sure = own.best_confidence.take(slots) >= asked
         sure &= own.hits.take(slots) >= config.confirm_hits
-        sure &= ~own.pending.take(slots) | (age >= config.report_delay_s)
         sure |= own.status.take(slots) != TENTATIVE
-        own.status[slots[sure]] = CONFIRMED
+        waits = sure & own.pending.take(slots) & (age < config.report_delay_s)
+        self._pending = slots[waits]
+        own.status[slots[sure & ~waits]] = CONFIRMED
 
     def _see(self, slots: Ints, seen: Detections, confidence: Floats, time_s: float) -> None:
         """Write what was detected of each track, and confirm those that were seen often enough."""

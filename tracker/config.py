@@ -35,6 +35,8 @@ FORMER = {
 }
 """Keys that had another name in version 0.1: taken in this one as well, with a warning. Former name -> name now."""
 
+_SENSED = {"detector": ("conf",), "association": ("high_score",), "bank": ("birth_score", "confirm_score")}
+_NEUTRAL, _ODDS = 0.5, 6.0  # at 0 a detection has to be six times as likely true (not .5 but .86), at 1 a sixth (.14)
 PACKAGE = Path(__file__).parent
 _PRESET_FOLDERS = (PACKAGE / "configs", PACKAGE.parent / "configs")  # installed, and in a checkout
 
@@ -267,6 +269,19 @@ class Config(Settings):
     device: str = setting("auto", "where the networks run: auto, cpu, cuda or cuda:N")
     engine: str = setting("torch", "what runs detector and CNN; int8: on the CPU", choices=("torch", "openvino-int8"))
     frame_rate: float = setting(30.0, "frames/s assumed where a frame comes without a time", 0.01, 10000)
+    sensitivity: float = setting(
+        _NEUTRAL,
+        "0: finds only what is beyond doubt, 1: whatever the detector hints at; moves `detector.conf`, "
+        "`association.high_score`, `bank.birth_score` and `bank.confirm_score`, but for those given beside or after it",
+        0,
+        1,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.sensitivity != _NEUTRAL and self.thresholds() == Config().thresholds():  # `Config(sensitivity=0.8)`
+            for name, scores in self.thresholds(self.sensitivity - _NEUTRAL).items():
+                object.__setattr__(self, name, dataclasses.replace(getattr(self, name), **scores))
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Config:
@@ -287,6 +302,12 @@ class Config(Settings):
             ConfigError: an unknown key (with the nearest valid one), a wrong type or a value out of bounds.
         """
         return merged(self, values, where)
+
+    def thresholds(self, change: float = 0.0) -> dict[str, dict[str, float]]:
+        """What `sensitivity` moves, as it is once that is so much (-1 to 1) more: section -> key -> score."""
+        scores = {name: {key: getattr(getattr(self, name), key) for key in keys} for name, keys in _SENSED.items()}
+        f = _ODDS ** (-2 * change)  # of the odds of each, so that their order stays
+        return {n: {key: round(p * f / (1 - p + p * f), 4) for key, p in keys.items()} for n, keys in scores.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, ready for YAML or JSON."""
@@ -345,6 +366,9 @@ def _merge(section: Any, values: Any, place: str, where: str) -> Any:
         raise ConfigError(f"{found}; expected keys and values, see configs/default.yaml")
     names = [about.name for about in dataclasses.fields(section)]
     changes: dict[str, Any] = {}
+    if isinstance(section, Config) and "sensitivity" in values:  # first: a threshold beside it is meant as it stands
+        change = Config(sensitivity=values["sensitivity"]).sensitivity - section.sensitivity
+        section = _merge(section, section.thresholds(change) if change else {}, place, where)
     for key, value in _renamed(values, names, place, where).items():
         if key not in names:
             near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.4)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracker.cli._options import option
+from tracker.cli._options import SENSITIVITY, option, overridden
 from tracker.cli._sequences import CameraMotionOption, DetectionsFrom, DetectionsOption, Preproc
 from tracker.config import Config, DetectorConfig
 
@@ -37,6 +37,7 @@ def command(
             DetectorConfig, "classes", about="With yolo: only these names or numbers; repeat or separate by commas."
         ),
     ] = None,
+    sensitivity: Annotated[float | None, option(Config, "sensitivity", about=SENSITIVITY, metavar="0..1")] = None,
     device: Annotated[str | None, option(Config, "device")] = None,
     preproc: Preproc = True,
     strict_online: Annotated[
@@ -87,10 +88,11 @@ def command(
     if offline and strict_online:
         raise UsageError("--offline and --strict-online exclude each other; leave one out")
     sequences = find_sequences(roots)
-    settings = Config.load(config) if config else Config()
-    if classes:
-        names = [name for item in classes for name in item.split(",") if name]
-        settings = settings.override({"detector": {"classes": names}}, "--classes")
+    names = [name for item in classes or () for name in item.split(",") if name]
+    settings = overridden(
+        Config.load(config) if config else Config(),
+        {"--sensitivity": ("sensitivity", sensitivity), "--classes": ("detector", "classes", names or None)},
+    )
     if detections is DetectionsFrom.yolo:
         prepare(settings, quiet)
     tracker = Tracker(settings, device=device)

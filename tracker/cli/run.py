@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracker.cli._options import option, overridden
+from tracker.cli._options import SENSITIVITY, option, overridden
 from tracker.config import AppearanceConfig, BankConfig, Config, DetectorConfig
 from tracker.errors import UsageError
 from tracker.jobs.interruption import pass_on
@@ -54,6 +54,7 @@ def command(
         ),
     ] = None,
     no_reid: Annotated[bool, typer.Option("--no-reid", help="Motion alone, without appearance: faster.")] = False,
+    sensitivity: Annotated[float | None, option(Config, "sensitivity", about=SENSITIVITY, metavar="0..1")] = None,
     vid_stride: Annotated[int, typer.Option(help="Use every Nth frame.")] = 1,
     fps: Annotated[
         float | None,
@@ -113,6 +114,7 @@ def command(
     settings = overridden(
         Config.load(config) if config else Config(),
         {
+            "--sensitivity": ("sensitivity", sensitivity),  # first: --conf, where given, is meant as it stands
             **exported_models(model),
             "--conf": ("detector", "conf", conf),
             "--iou": ("detector", "iou", iou),

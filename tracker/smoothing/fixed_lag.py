@@ -19,7 +19,7 @@ import numpy as np
 from tracker.affine import Array, composed, inverse, moved_corners
 from tracker.config import OfflineConfig
 from tracker.smoothing.track_table import SMOOTH_REACH, TrackTable, columns, filled, renamed, smoothed
-from tracker.structures import Status, Tracks, of_rows
+from tracker.structures import Ints, Status, Tracks, of_rows
 
 F = TypeVar("F")  # whatever the caller calls a frame
 
@@ -70,7 +70,12 @@ class FixedLagSmoother(Generic[F]):
         return decided
 
     def flush(self) -> list[tuple[F, Tracks]]:
-        """The frames that wait at the end of the stream; tracks that were never confirmed are left out."""
+        """The frames that wait at the end of the stream; tracks that were never confirmed are left out.
+
+        Not those that only wait to be re-identified: nothing comes any more that could show them to be old ones.
+        """
+        if self._held:
+            self._seen = _confirmed(self._seen, self._held[-1][1].pending)
         return [shown for _ in range(len(self._held)) for shown in self._next()]
 
     def _next(self) -> list[tuple[F, Tracks]]:
@@ -106,13 +111,14 @@ def _with(seen: TrackTable, tracks: Tracks) -> TrackTable:
         frames=np.full(len(rows), len(seen.times_s) - 1),
         **columns(rows),
     )
-    seen = seen.stacked(newest).ordered
-    confirmed = np.isin(seen.ids, tracks.ids[tracks.status == Status.CONFIRMED])
-    return replace(
-        seen,
-        status=np.where(confirmed, int(Status.CONFIRMED), seen.status),
-        camera=np.tile(np.eye(2, 3), (len(seen.times_s), 1, 1)),  # boxes were moved already
-    )
+    seen = _confirmed(seen.stacked(newest).ordered, tracks.ids[tracks.status == Status.CONFIRMED])
+    still = np.tile(np.eye(2, 3), (len(seen.times_s), 1, 1))  # boxes were moved already
+    return replace(seen, camera=still)
+
+
+def _confirmed(seen: TrackTable, ids: Ints) -> TrackTable:
+    """The same rows, those of these tracks as confirmed ones."""
+    return replace(seen, status=np.where(np.isin(seen.ids, ids), int(Status.CONFIRMED), seen.status))
 
 
 def _renamed(tracks: Tracks, names: Mapping[int, int]) -> Tracks:

@@ -34,6 +34,7 @@ class Recorder:
         self._times_s: list[float] = []
         self._camera: list[Array] = []
         self._confirmed: set[int] = set()
+        self._pending: set[int] = set()  # of the last frame
         self._renamed: list[tuple[int, int, int]] = []  # before which frame, which id, became which
         self._embedding_sums: dict[int, Floats] = {}
         self.names: Mapping[int, str] = {}
@@ -70,6 +71,7 @@ class Recorder:
         self._times_s.append(tracks.time_s)
         self._camera.append(np.asarray(camera_motion, np.float64))
         self._confirmed.update(tracks.ids[tracks.status == Status.CONFIRMED].tolist())
+        self._pending = set(tracks.pending.tolist())
         self.names = tracks.names or self.names
         if features is not None:
             for row in np.flatnonzero(~np.isnan(features[index, 0])):  # few: only unclear crops are embedded
@@ -77,7 +79,7 @@ class Recorder:
                 self._embedding_sums[key] = self._embedding_sums.get(key, 0) + features[index[row]]
 
     def table(self) -> TrackTable:
-        """The seen rows of all tracks that were confirmed in the end, ordered by id and frame."""
+        """The seen rows of all tracks that were confirmed in the end, or only waited for that, by id and frame."""
         columns = [np.concatenate(part) for part in zip(*self._rows, strict=True)] if self._rows else _NOTHING
         ids, xyxy, scores, classes, raw_classes = columns
         embeddings = np.array(list(self._embedding_sums.values()), np.float32).reshape(-1, FEATURE_SIZE)
@@ -95,7 +97,7 @@ class Recorder:
             embedding_ids=np.array(list(self._embedding_sums), np.int64),
             embeddings=embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True),
         )
-        return table[np.isin(table.ids, list(self._confirmed))].ordered
+        return table[np.isin(table.ids, list(self._confirmed | self._pending))].ordered
 
     def _reidentified(self, ids: Ints, frames: Ints) -> Ints:
         """The ids (R,) of rows in these frames (R,) as they turned out to be later.
