@@ -18,6 +18,7 @@ from tracker.motion.fusion import Precision, fused
 from tracker.motion.load import load_predictor
 from tracker.motion.predictor import Observations, Predictor
 from tracker.smoothing.direction import Direction, Ends
+from tracker.smoothing.doubles import merged
 from tracker.smoothing.linking import appearance_odds, link_odds, linked, pairs
 from tracker.smoothing.track_table import TrackTable, filled, smoothed
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
@@ -120,6 +121,7 @@ def post_processed(table: TrackTable, config: Config) -> TrackTable:
         return table
     settings = config.offline
     predictor = load_predictor(config.motion.model)
+    table = merged(voted(table), settings)
     before = -1
     while before != len(np.unique(table.ids)):  # what was joined is known longer, and may be joined further
         before = len(np.unique(table.ids))
