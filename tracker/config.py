@@ -250,6 +250,7 @@ class OfflineConfig(Settings, section="offline"):
         0.5, "a track that begins overlapping another of its class by more may be a second box of it", 0, 1
     )
     double_s: float = setting(1.0, "and is merged with it if one of them ends so within this; 0: never", 0, 3600)
+    least_s: float = setting(0.1, "a track seen for less, but at the video's ends, is left out; 0: none", 0, 3600)
     link_s: float = setting(3.0, "longest gap over which two tracks are joined", 0, 3600)
     link_odds: float = setting(-0.5, "least log-odds that they are one object; higher: fewer joined", -50, 50)
     fill_s: float = setting(2.0, "gaps up to this long are filled with interpolated boxes", 0, 3600)

@@ -27,7 +27,7 @@ from tracker.smoothing.offline import Recorder, post_processed, settled, voted
 from tracker.smoothing.track_table import TrackTable, filled, smoothed
 
 CONFIG = Config().override({"motion": {"model": "kalman"}})
-ALL = CONFIG.override({"offline": {"double_s": 0}})  # no row is left out
+ALL = CONFIG.override({"offline": {"double_s": 0, "least_s": 0}})  # no row is left out
 
 
 def centres(table):
@@ -372,3 +372,15 @@ def test_merging_doubles_gives_no_id_two_boxes_of_a_frame(spans: list) -> None:
     place = out.ids * 1000 + out.frames
     assert (np.diff(place) > 0).all() and set(out.ids) <= set(table.ids)
     assert {*out.frames.tolist()} == {*table.frames.tolist()}, "where something was, something is"
+
+
+@pytest.mark.parametrize(("frames", "stays"), [([30, 31, 32], False), ([30, 31, 32, 33], True), ([30, 40], True)])
+def test_tracks_of_a_moment_are_left_out(frames: list, stays: bool) -> None:
+    table = make_table(walk(1, range(60)) + walk(2, frames, y=600.0))
+    assert set(post_processed(table, CONFIG.override({"offline": {"least_s": 0.1}})).ids) == ({1, 2} if stays else {1})
+
+
+def test_tracks_that_the_videos_ends_cut_stay() -> None:
+    table = make_table(walk(1, range(2)) + walk(2, [98, 99], y=600.0) + walk(3, [50, 51], y=900.0))
+    assert set(post_processed(table, CONFIG).ids) == {1, 2}
+    assert not len(post_processed(make_table(walk(3, [50, 51])), CONFIG))
