@@ -226,8 +226,24 @@ class TrackBank(Stateful):
         sure = own.best_confidence.take(slots) >= asked
         sure &= own.hits.take(slots) >= config.confirm_hits
         sure &= ~own.pending.take(slots) | (age >= config.report_delay_s)
-        sure |= own.status.take(slots) != TENTATIVE
-        own.status[slots[sure]] = CONFIRMED
+        known = own.status.take(slots) != TENTATIVE
+        fresh = (sure > known).nonzero()[0]
+        if len(fresh):  # in few frames
+            doubtful = self._double(slots[fresh], slots[known]) & (age[fresh] < config.double_s)
+            sure[fresh[doubtful]] = False
+        own.status[slots[sure | known]] = CONFIRMED
+
+    def _double(self, fresh: Ints, known: Ints) -> Mask:
+        """(N,) which of the tracks about to be confirmed may be a second box of a known one (M,), all just seen.
+
+        Mostly it is the known one that has been led astray, by a box of half its object that the detector is less sure
+        of than of the whole. Two objects, one behind the other, are mostly both seen surely or the new one less.
+        """
+        own = self.slots
+        double = iou(own.reported.take(fresh, axis=0), own.reported.take(known, axis=0)) > self._config.double_overlap
+        double &= own.classes.take(fresh)[:, None] == own.classes.take(known)
+        double &= own.scores.take(fresh)[:, None] > own.scores.take(known)
+        return np.asarray(double.any(axis=1))
 
     def _see(self, slots: Ints, seen: Detections, confidence: Floats, time_s: float) -> None:
         """Write what was detected of each track, and confirm those that were seen often enough."""

@@ -228,6 +228,10 @@ class BankConfig(Settings, section="bank"):
     confirm_hits: int = setting(2, "detections before a track is confirmed; higher: fewer false tracks", 1, 100)
     confirm_score: float = setting(0.8, "and one of them at least this sure at first; higher: fewer false tracks", 0, 1)
     confirm_s: float = setting(2.0, "seen for this long, as sure as `birth_score` is enough; linear between", 0, 3600)
+    double_overlap: float = setting(
+        0.5, "a new track that overlaps a less surely seen one by more than this may be a second box of it", 0, 1
+    )
+    double_s: float = setting(0.5, "and is not confirmed until they part, or until it was seen for this long", 0, 3600)
     report_delay_s: float = setting(0.5, "lag of fixed-lag smoothing, for files; 0: none", 0, 60, tune=False)
     lost_s: float = setting(1.5, "a track unseen for longer is not matched by motion any more", 0, 3600)
     lost_heights: float = setting(0.7, "nor with more positional uncertainty: deviation in box heights", 0, 1000)
