@@ -93,6 +93,30 @@ def test_boxes_of_two_classes_are_no_doubles():
     assert confirmed_frames(reported, 2) == [11, 12]
 
 
+def scene(confidences, xyxy):
+    """A picture, filled to `xyxy` by something found with these scores."""
+    tracker, frame = Tracker(Config().override({"appearance": {"enabled": False}})), np.zeros((240, 320, 3), np.uint8)
+    return [
+        tracker.update(frame, Detections([xyxy], [c], [6]), time_s=i / FPS).status.tolist() == [Status.CONFIRMED]
+        for i, c in enumerate(confidences)
+    ]
+
+
+def test_a_scene_that_is_taken_for_an_object_is_not_confirmed():
+    """A street that is a train to the detector, sure for a second."""
+    scores = np.tile([*[0.8] * FPS, *[0.6] * FPS], 4)
+    assert not any(scene(scores, [3, 2, 318, 238]))
+    assert any(scene(scores, [3, 2, 150, 238])), "half of the picture may be an object"
+
+
+def test_a_train_that_fills_the_picture_is_confirmed():
+    assert np.flatnonzero(scene([0.9] * 3 * FPS, [3, 2, 318, 238]))[0] < 2 * FPS
+    wide = [[10, 60, 40 + 10 * i, 200] for i in range(28)] + [[0, 0, 320, 240]] * 10
+    tracker, frame = Tracker(Config().override({"appearance": {"enabled": False}})), np.zeros((240, 320, 3), np.uint8)
+    reported = [tracker.update(frame, Detections([b], [0.85]), time_s=i / FPS) for i, b in enumerate(wide)]
+    assert all(t.confirmed.ids.tolist() == [1] for t in reported[1:]), "it came nearer"
+
+
 def test_a_short_loss_keeps_the_id_and_a_long_one_ends_it():
     tracker = Tracker(Config().override({"bank": {"lost_s": 1.0}, "appearance": {"enabled": False}}))
     run(tracker, walk(10))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.association import FAR, WEAK, Matches, TrackPredictions, motion_odds
-from tracker.boxes import cxcywh_to_xyxy, iou, occluded_fraction
+from tracker.boxes import area, cxcywh_to_xyxy, iou, occluded_fraction
 from tracker.config import BankConfig
 from tracker.motion.fusion import Precision, fused
 from tracker.motion.habits import Habits, smoothness, turns
@@ -129,7 +129,7 @@ class TrackBank(Stateful):
         if strength:  # else the estimate is not needed
             estimated = self._predictor.predict(known, time_s).cxcywh
             own.reported[known] = fused(detected, estimated, strength, None if lift is None else smoothness(lift))
-        self._see(slots, seen, confidence.take(rows), time_s)
+        self._see(slots, seen, confidence.take(rows), time_s, frame_size)
 
     def _newcomers(self, taken: Ints, found: Detections, confidence: Floats) -> Ints:
         """Of the detections not taken, those that may begin a track: sure enough, and no double of a taken one."""
@@ -172,6 +172,7 @@ class TrackBank(Stateful):
         own.ids[slots] = self._new_ids(count)
         own.status[slots], own.born_s[slots] = TENTATIVE, time_s
         own.hits[slots] = own.pending[slots] = own.best_confidence[slots] = own.embedding_counts[slots] = 0
+        own.confidence_sum[slots] = 0
         own.classes[slots], own.votes[slots], own.embeddings[slots] = _NO_CLASS, -np.inf, np.nan
         self.live = np.concatenate([self.live, slots])
         return slots
@@ -215,7 +216,7 @@ class TrackBank(Stateful):
             forecaster=self._predictor.snapshot(slots, time_s),
         )
 
-    def _confirm(self, slots: Ints) -> None:
+    def _confirm(self, slots: Ints, frame_size: FrameSize) -> None:
         """Confirm the tracks, just seen, that were seen often enough and once surely enough.
 
         How sure that is falls with age: what is seen frame after frame needs less and less to be confirmed.
@@ -230,6 +231,7 @@ class TrackBank(Stateful):
         fresh = (sure > known).nonzero()[0]
         if len(fresh):  # in few frames
             doubtful = self._double(slots[fresh], slots[known]) & (age[fresh] < config.double_s)
+            doubtful |= self._filling(slots[fresh], age[fresh], frame_size)
             sure[fresh[doubtful]] = False
         own.status[slots[sure | known]] = CONFIRMED
 
@@ -245,7 +247,20 @@ class TrackBank(Stateful):
         double &= own.scores.take(fresh)[:, None] > own.scores.take(known)
         return np.asarray(double.any(axis=1))
 
-    def _see(self, slots: Ints, seen: Detections, confidence: Floats, time_s: float) -> None:
+    def _filling(self, fresh: Ints, age: NDArray[np.float64], frame_size: FrameSize) -> Mask:
+        """(N,) which of the tracks about to be confirmed, of this age, fill the picture and may be no object.
+
+        No border of it is seen, and nothing that it moves against: a detector that takes a scene for an object may be
+        sure for a second. All its detections count then, not the surest; an object that came nearer is known already.
+        """
+        if frame_size is None:
+            return np.zeros(len(fresh), bool)
+        own, config = self.slots, self._config
+        filling = area(own.reported.take(fresh, axis=0)) > config.filling * frame_size[0] * frame_size[1]
+        asked = np.interp(age, [0, 2 * config.confirm_s], [1, config.confirm_score])
+        return np.asarray(filling & (own.confidence_sum.take(fresh) < asked * own.hits.take(fresh)))
+
+    def _see(self, slots: Ints, seen: Detections, confidence: Floats, time_s: float, frame_size: FrameSize) -> None:
         """Write what was detected of each track, and confirm those that were seen often enough."""
         own = self.slots
         own.seen_s[slots] = time_s
@@ -253,10 +268,11 @@ class TrackBank(Stateful):
         own.raw_classes[slots] = seen.classes
         own.hits[slots] += 1
         own.best_confidence[slots] = np.maximum(own.best_confidence.take(slots), confidence)
+        own.confidence_sum[slots] += confidence
         self._vote(slots, seen.classes, seen.scores)
         if seen.features is not None:
             self._remember(slots, seen.features, time_s)
-        self._confirm(slots)
+        self._confirm(slots, frame_size)
 
     def _vote(self, slots: Ints, classes: Ints, scores: Floats) -> None:
         """A track's class is the one with the largest sum of scores so far.

@@ -232,6 +232,9 @@ class BankConfig(Settings, section="bank"):
         0.5, "a new track that overlaps a less surely seen one by more than this may be a second box of it", 0, 1
     )
     double_s: float = setting(0.5, "and is not confirmed until they part, or until it was seen for this long", 0, 3600)
+    filling: float = setting(
+        0.8, "a new track covering more of the picture is believed for all its detections, not for the surest", 0, 1
+    )
     report_delay_s: float = setting(0.5, "lag of fixed-lag smoothing, for files; 0: none", 0, 60, tune=False)
     lost_s: float = setting(1.5, "a track unseen for longer is not matched by motion any more", 0, 3600)
     lost_heights: float = setting(0.7, "nor with more positional uncertainty: deviation in box heights", 0, 1000)

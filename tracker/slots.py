@@ -21,7 +21,8 @@ class Slots(Stateful):
         pending: (C,) bool, may be an old track, re-identified: not confirmed before that is clear.
         expected, std: (C, 4) float32 predicted centre and size in pixels, and their standard deviations.
         reported: (C, 4) float32 xyxy in pixels of the last frame in which it was detected.
-        scores, best_confidence: (C,) float32 of the last detection; the highest calibrated one so far.
+        scores, best_confidence, confidence_sum: (C,) float32 of the last detection; of the calibrated ones so far, the
+            highest and all together.
         raw_classes, classes: (C,) int64 class number of the last detection, and voted.
         winner: (C,) int64 the column of `voted` that the voted class stands in.
         voted, votes: (C, 16) int64 class numbers in the order they came, and float32 sums of their scores; -inf where
@@ -32,8 +33,8 @@ class Slots(Stateful):
     """
 
     saved: ClassVar[Names] = ("ids", "status", "hits", "born_s", "seen_s", "pending", "expected", "std", "reported")
-    saved += ("scores", "best_confidence", "raw_classes", "classes", "winner", "voted", "votes", "detections")
-    saved += ("embeddings", "embedding_s", "embedding_counts")
+    saved += ("scores", "best_confidence", "confidence_sum", "raw_classes", "classes", "winner", "voted", "votes")
+    saved += ("detections", "embeddings", "embedding_s", "embedding_counts")
 
     def __init__(self, count: int = 0) -> None:
         self.ids, self.status, self.hits, self.detections = (np.zeros(count, np.int64) for _ in range(4))
@@ -42,7 +43,7 @@ class Slots(Stateful):
         )
         self.born_s, self.seen_s, self.embedding_s = (np.zeros(count) for _ in range(3))
         self.pending = np.zeros(count, bool)
-        self.scores, self.best_confidence = (np.zeros(count, np.float32) for _ in range(2))
+        self.scores, self.best_confidence, self.confidence_sum = (np.zeros(count, np.float32) for _ in range(3))
         self.expected, self.std, self.reported = (np.zeros((count, 4), np.float32) for _ in range(3))
         self.voted, self.votes = np.zeros((count, _VOTED), np.int64), np.zeros((count, _VOTED), np.float32)
         self.embeddings = np.zeros((count, FEATURE_SIZE), np.float32)
