@@ -131,7 +131,7 @@ class TrackBank(Stateful):
         if strength:  # else the estimate is not needed
             estimated = self._predictor.predict(known, time_s).cxcywh
             own.reported[known] = fused(detected, estimated, strength, None if lift is None else smoothness(lift))
-        self._see(slots, seen, confidence.take(rows), time_s)
+        self._see(slots, seen, confidence.take(rows), time_s, frame_size)
 
     def _newcomers(self, taken: Ints, found: Detections, confidence: Floats) -> Ints:
         """Of the detections not taken, those that may begin a track: sure enough, and no double of a taken one."""
@@ -174,6 +174,7 @@ class TrackBank(Stateful):
         own.ids[slots] = self._new_ids(count)
         own.status[slots], own.born_s[slots] = TENTATIVE, time_s
         own.hits[slots] = own.pending[slots] = own.best_confidence[slots] = own.embedding_counts[slots] = 0
+        own.confidence_sum[slots] = 0
         own.classes[slots], own.votes[slots], own.embeddings[slots] = _NO_CLASS, -np.inf, np.nan
         self.live = np.concatenate([self.live, slots])
         return slots
@@ -218,7 +219,7 @@ class TrackBank(Stateful):
             forecaster=self._predictor.snapshot(slots, time_s),
         )
 
-    def _confirm(self, slots: Ints) -> None:
+    def _confirm(self, slots: Ints, frame_size: FrameSize) -> None:
         """Confirm the tracks, just seen, that were seen often enough and once surely enough.
 
         How sure that is falls with age: what is seen frame after frame needs less and less to be confirmed.
@@ -228,12 +229,20 @@ class TrackBank(Stateful):
         asked = np.interp(age, [0, config.confirm_s], [config.confirm_score, config.birth_score])
         sure = own.best_confidence.take(slots) >= asked
         sure &= own.hits.take(slots) >= config.confirm_hits
-        sure |= own.status.take(slots) != TENTATIVE
         waits = sure & own.pending.take(slots) & (age < config.report_delay_s)
-        self._pending = slots[waits]
-        own.status[slots[sure & ~waits]] = CONFIRMED
+        known = own.status.take(slots) != TENTATIVE
+        fresh = (sure & ~waits & ~known).nonzero()[0]
+        if len(fresh):  # in few frames
+            doubtful = own.double(slots[fresh], slots[known], config.double_overlap) & (age[fresh] < config.double_s)
+            if frame_size is not None:  # of what fills the picture all detections count, not the surest
+                asked = np.interp(age[fresh], [0, 2 * config.confirm_s], [1, config.confirm_score])
+                unsure = own.confidence_sum[slots[fresh]] < asked * own.hits[slots[fresh]]
+                doubtful |= unsure & own.filling(slots[fresh], config.filling, frame_size)
+            sure[fresh[doubtful]] = False
+        self._pending = slots[waits & ~known]
+        own.status[slots[known | sure & ~waits]] = CONFIRMED
 
-    def _see(self, slots: Ints, seen: Detections, confidence: Floats, time_s: float) -> None:
+    def _see(self, slots: Ints, seen: Detections, confidence: Floats, time_s: float, frame_size: FrameSize) -> None:
         """Write what was detected of each track, and confirm those that were seen often enough."""
         own = self.slots
         own.seen_s[slots] = time_s
@@ -241,10 +250,11 @@ class TrackBank(Stateful):
         own.raw_classes[slots] = seen.classes
         own.hits[slots] += 1
         own.best_confidence[slots] = np.maximum(own.best_confidence.take(slots), confidence)
+        own.confidence_sum[slots] += confidence
         self._vote(slots, seen.classes, seen.scores)
         if seen.features is not None:
             self._remember(slots, seen.features, time_s)
-        self._confirm(slots)
+        self._confirm(slots, frame_size)
 
     def _vote(self, slots: Ints, classes: Ints, scores: Floats) -> None:
         """A track's class is the one with the largest sum of scores so far.

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from tracker.errors import ConfigError
+from tracker.system.files import read_yaml
 from tracker.system.renamed import RenamedKeyWarning, renamed_fields
 
 FORMER = {
@@ -231,6 +232,13 @@ class BankConfig(Settings, section="bank"):
     confirm_hits: int = setting(2, "detections before a track is confirmed; higher: fewer false tracks", 1, 100)
     confirm_score: float = setting(0.8, "and one of them at least this sure at first; higher: fewer false tracks", 0, 1)
     confirm_s: float = setting(2.0, "seen for this long, as sure as `birth_score` is enough; linear between", 0, 3600)
+    double_overlap: float = setting(
+        0.5, "a new track that overlaps a less surely seen one by more than this may be a second box of it", 0, 1
+    )
+    double_s: float = setting(0.5, "and is not confirmed until they part, or until it was seen for this long", 0, 3600)
+    filling: float = setting(
+        0.8, "a new track covering more of the picture is believed for all its detections, not for the surest", 0, 1
+    )
     report_delay_s: float = setting(0.5, "lag of fixed-lag smoothing, for files; 0: none", 0, 60, tune=False)
     lost_s: float = setting(1.5, "a track unseen for longer is not matched by motion any more", 0, 3600)
     lost_heights: float = setting(0.7, "nor with more positional uncertainty: deviation in box heights", 0, 1000)
@@ -249,6 +257,11 @@ class BankConfig(Settings, section="bank"):
 class OfflineConfig(Settings, section="offline"):
     """What later frames say of earlier ones: at the end of a video (`--offline`), or within `bank.report_delay_s`."""
 
+    double_overlap: float = setting(
+        0.5, "a track that begins overlapping another of its class by more may be a second box of it", 0, 1
+    )
+    double_s: float = setting(1.0, "and is merged with it if one of them ends so within this; 0: never", 0, 3600)
+    least_s: float = setting(0.1, "a track seen for less, but at the video's ends, is left out; 0: none", 0, 3600)
     link_s: float = setting(3.0, "longest gap over which two tracks are joined", 0, 3600)
     link_odds: float = setting(-0.5, "least log-odds that they are one object; higher: fewer joined", -50, 50)
     fill_s: float = setting(2.0, "gaps up to this long are filled with interpolated boxes", 0, 3600)
@@ -328,25 +341,6 @@ def _find(name_or_path: str | Path) -> Path:
         if preset.is_file():
             return preset
     raise ConfigError(f"no configuration {str(name_or_path)!r}; give a YAML file or one of: {', '.join(presets())}")
-
-
-def read_yaml(path: Path, advice: str = "see configs/default.yaml") -> Any:
-    """The content of a file of settings; an empty one has none. `advice` says in errors how to write it.
-
-    Raises:
-        ConfigError: it cannot be read, or is not safe YAML.
-    """
-    import yaml  # takes its time, and `track --help` reads the settings without it
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}); give a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" line {where.line + 1}" if where else ""
-        problem = str(getattr(error, "problem", None) or error).splitlines()[0]
-        raise ConfigError(f"{path}{line} is not plain YAML ({problem}); {advice}") from error
 
 
 Section = typing.TypeVar("Section", bound=Settings)

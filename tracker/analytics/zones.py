@@ -21,9 +21,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.config import read_yaml
 from tracker.errors import ConfigError
 from tracker.structures import Detections, Mask
+from tracker.system.files import read_yaml
 
 Points = NDArray[np.float64]  # (P, 2) x, y
 FrameSize = tuple[int, int]  # width, height

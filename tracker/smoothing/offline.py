@@ -18,6 +18,7 @@ from tracker.motion.fusion import Precision, fused
 from tracker.motion.load import load_predictor
 from tracker.motion.predictor import Observations, Predictor
 from tracker.smoothing.direction import Direction, Ends
+from tracker.smoothing.doubles import merged
 from tracker.smoothing.linking import appearance_odds, link_odds, linked, pairs
 from tracker.smoothing.track_table import TrackTable, filled, smoothed
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
@@ -128,10 +129,14 @@ def post_processed(table: TrackTable, config: Config) -> TrackTable:
         return table
     settings = config.offline
     predictor = load_predictor(config.motion.model)
+    table = merged(voted(table), settings)
     before = -1
     while before != len(np.unique(table.ids)):  # what was joined is known longer, and may be joined further
         before = len(np.unique(table.ids))
         table = voted(_linked_once(table, predictor, config))
+    table = lasting(table, settings.least_s)
+    if not len(table):
+        return table
     table, jitter = settled(table, predictor)
     table = smoothed(filled(table, settings.fill_s), settings.smooth_s * jitter)
     return table[np.lexsort((table.ids, table.frames))]
@@ -141,6 +146,20 @@ def _linked_once(table: TrackTable, predictor: Predictor, config: Config) -> Tra
     found = pairs(table, predictor, config.offline.link_s)
     odds = link_odds(found) + appearance_odds(table, found, config)
     return linked(table, found, odds, config.offline.link_odds)
+
+
+def lasting(table: TrackTable, least_s: float) -> TrackTable:
+    """The table without tracks that were seen for less than this from first to last, mostly false alarms.
+
+    But those that are there in the video's first or last frame: how long they are is not known.
+
+    Args:
+        table: ordered by id and frame.
+    """
+    ends, seconds = Ends.of(table), table.row_times_s
+    kept = seconds[ends.last] - seconds[ends.first] >= least_s - 1e-6
+    kept |= (table.frames[ends.first] == 0) | (table.frames[ends.last] == len(table.times_s) - 1)
+    return table[kept[ends.track]]
 
 
 def settled(table: TrackTable, predictor: Predictor) -> tuple[TrackTable, float]:

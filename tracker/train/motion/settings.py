@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tracker.config import FORMER, Settings, merged, read_yaml, setting
+from tracker.config import FORMER, Settings, merged, setting
+from tracker.system.files import read_yaml
 from tracker.system.renamed import renamed_fields
 from tracker.train.motion.augmentation import Augmentation
 
