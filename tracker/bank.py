@@ -15,8 +15,9 @@ from tracker.appearance.reidentification import motion_odds
 from tracker.association import FAR, WEAK, Matches, TrackPredictions
 from tracker.boxes import cxcywh_to_xyxy, iou, occluded_fraction
 from tracker.config import BankConfig
-from tracker.motion.fusion import Precision, fused
-from tracker.motion.habits import Habits, smoothness, turns
+from tracker.motion.adaptation.fusion import Precision, fused
+from tracker.motion.adaptation.habits import Habits, smoothness, turns
+from tracker.motion.adaptation.patience import Patience
 from tracker.motion.predictor import Observations, Predictor
 from tracker.slots import Slots
 from tracker.structures import CONFIRMED, PREDICTED, TENTATIVE, Detections, Floats, Ints, Mask, Tracks
@@ -38,14 +39,14 @@ class TrackBank(Stateful):
         slots: what is known of the tracks. live: (N,) the slots of those there are, in order of their ids.
     """
 
-    saved = ("_predictor", "_precision", "_habits", "slots", "live", "_free", "_departed", "_departed_s")
+    saved = ("_predictor", "_precision", "_habits", "_patience", "slots", "live", "_free", "_departed", "_departed_s")
     rebuilt = ("_new_ids", "_config", "_renamed", "_pending")
 
     def __init__(self, predictor: Predictor, config: BankConfig, new_ids: Callable[[int], Ints]) -> None:
         self._predictor = predictor
         self._new_ids = new_ids
         self._config = config
-        self._precision, self._habits = Precision(), Habits()
+        self._precision, self._habits, self._patience = Precision(), Habits(), Patience()
         self._renamed: dict[int, int] = {}  # of this frame
         self._pending: Ints = np.zeros(0, np.int64)  # slots of tracks that this frame would have confirmed otherwise
         self.live: Ints = np.zeros(0, np.int64)
@@ -126,6 +127,7 @@ class TrackBank(Stateful):
         if self._habits.due(int(births)):
             sure = self.sure(confidence.take(matches.detections))
             sure &= (matches.stages != WEAK) & (own.status.take(known) != PREDICTED)
+            self._patience.learn(found.xyxy)
             self._habits.learn(own.classes.take(known), own.hits.take(known), expected, detected, sure)
         strength = self._config.smoothing * self._precision.jitter
         if strength:  # else the estimate is not needed
@@ -349,9 +351,14 @@ class TrackBank(Stateful):
         slots = self.live[missed]
         confirmed = own.status.take(slots) != TENTATIVE
         own.status[slots[confirmed]] = PREDICTED
-        height = own.expected.take(slots, axis=0)[:, 3]
-        uncertain = own.std.take(slots, axis=0)[:, :2].max(axis=1, initial=0) > config.lost_heights * height
-        gone = ~confirmed | uncertain | (time_s - own.seen_s.take(slots) > config.lost_s)
+        expected, seen_s = own.expected.take(slots, axis=0), own.seen_s.take(slots)
+        std, height, unseen_s = own.std.take(slots, axis=0), expected[:, 3], time_s - seen_s
+        spread = np.maximum(std[:, 0], std[:, 1])
+        gone = (spread > config.lost_heights * height) | (unseen_s > config.lost_s)
+        if gone.any():
+            times = self._patience.times(expected, seen_s - own.born_s.take(slots), config.lost_s)
+            gone = (spread > times * config.lost_heights * height) | (unseen_s > times * config.lost_s)
+        gone |= ~confirmed
         if gone.any():
             missed[missed] = gone
             self._end(missed, time_s)

@@ -109,6 +109,14 @@ def height_overlap(a: Boxes, b: Boxes) -> NDArray[Any]:
     return _share(_common(a[..., 1], a[..., 3], b[..., 1], b[..., 3]), union)
 
 
+def alike_in_height(a: Boxes, b: Boxes, factor: float) -> NDArray[np.bool_]:
+    """(..., 4), (..., 4) of one shape -> (...) whether neither is taller than the other by more than a factor."""
+    ratio = (a[..., 3] - a[..., 1]) / (b[..., 3] - b[..., 1])
+    middle = (factor + 1 / factor) / 2
+    alike: NDArray[np.bool_] = np.abs(ratio - middle) <= factor - middle
+    return alike
+
+
 def grown_iou(tracks: Boxes, found: Boxes, ratio: NDArray[Any]) -> NDArray[Any]:
     """IoU of tracks (..., 4) and detections (..., 4), both grown by the track's (..., 2) share of their own size.
 

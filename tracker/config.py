@@ -240,7 +240,9 @@ class BankConfig(Settings, section="bank"):
         0.8, "a new track covering more of the picture is believed for all its detections, not for the surest", 0, 1
     )
     report_delay_s: float = setting(0.5, "lag of fixed-lag smoothing, for files; 0: none", 0, 60, tune=False)
-    lost_s: float = setting(1.5, "a track unseen for longer is not matched by motion any more", 0, 3600)
+    lost_s: float = setting(
+        1.5, "so long motion searches for an unseen track; up to twice as long if followed for long", 0, 3600
+    )
     lost_heights: float = setting(0.7, "nor with more positional uncertainty: deviation in box heights", 0, 1000)
     reid_s: float = setting(2.0, "a new track can still be re-identified as an old one for this long", 0, 60)
     memory_s: float = setting(300.0, "but is re-identified for this long (--memory)", 0, 1e6, tune=False)

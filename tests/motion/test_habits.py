@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tracker import Detections, Tracker
 from tracker.boxes import cxcywh_to_xyxy, nearest_by_far
-from tracker.motion.habits import Habits, smoothness, turns
+from tracker.motion.adaptation.habits import Habits, smoothness, turns
 from tracker.motion.kalman import correct, propagate, start, turn_aside
 from tracker.motion.load import load_predictor
 from tracker.structures import CONFIRMED, PREDICTED

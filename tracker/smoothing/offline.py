@@ -14,7 +14,7 @@ import numpy as np
 
 from tracker.affine import Array
 from tracker.config import Config
-from tracker.motion.fusion import Precision, fused
+from tracker.motion.adaptation.fusion import Precision, fused
 from tracker.motion.load import load_predictor
 from tracker.motion.predictor import Observations, Predictor
 from tracker.smoothing.direction import Direction, Ends
