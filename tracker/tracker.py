@@ -18,7 +18,7 @@ from tracker import checkpoint
 from tracker.affine import Affine, composed, identity, is_identity
 from tracker.appearance.gallery import Gallery
 from tracker.appearance.normalisation import SimilarityScale, crop_quality, occluded_share
-from tracker.appearance.reidentification import Returns, reid_odds, reidentify
+from tracker.appearance.reidentification import Returns, doubted, reid_odds, reidentify
 from tracker.association import (
     Decision,
     Matches,
@@ -38,7 +38,7 @@ from tracker.export.networks import Networks
 from tracker.motion.blas import one_thread
 from tracker.motion.load import load_predictor
 from tracker.smoothing.fixed_lag import FixedLagSmoother
-from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_input
+from tracker.structures import FEATURE_SIZE, PREDICTED, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_input
 from tracker.system import state
 from tracker.system.renamed import renamed_argument
 from tracker.system.state import Names, Stateful, fits
@@ -313,9 +313,8 @@ class Tracker(Stateful):
         """
         if image is None or not self._embeds(image, found):
             return found
-        settings = self.config.association
-        unclear, best = ambiguous(motion * (tracks.status != TENTATIVE)[:, None], settings.min_overlap)
-        wanted = unclear & (confidence >= settings.high_score)
+        unclear, best = ambiguous(motion * (tracks.status != TENTATIVE)[:, None], self.config.association.min_overlap)
+        wanted = unclear & (confidence >= self.config.association.high_score)
         if len(tracks.xyxy):
             embeddings, age = self._bank.embeddings(self._bank.live, time_s)
             stale = np.isnan(embeddings[:, 0]) | (age >= self.config.appearance.refresh_s)
@@ -341,7 +340,9 @@ class Tracker(Stateful):
             self._stream_scale.learn(found)
             embeddings, age = self._bank.embeddings(self._bank.live, time_s)
             alike = embeddings @ found.features.T
-            appearance = appearance_bonus(self._appearance_odds(alike, age[:, None], found.classes), settings)
+            odds = self._appearance_odds(alike, age[:, None], found.classes)
+            odds = doubted(odds, tracks.status == PREDICTED, embeddings, found.features)
+            appearance = appearance_bonus(odds, settings)
             similarity = motion + appearance
         matches = associate(tracks.status, confidence, similarity, settings)
         matches = add_far(matches, tracks, found, self._bank.sure(confidence), appearance, self._bank.reach)
