@@ -5,8 +5,8 @@ who left), by how long they were away and by `association.reid_odds`. All is gen
 appearance of three kinds, and for sixty with the pictures of a benchmark:
 
 clean embeddings of one person have cosine .75, those of two about 0;
-statistics  similarities as the embedded network has them on PETS09-S2L1 (docs/appearance.md): between people .53
-            +- .09, of one person .88 after 0.4 s, falling to .72 +- .10;
+statistics  similarities as the embedded network has them on PETS09-S2L1 (docs/appearance.md): between people .49
+            +- .13, of one person .88 after 0.4 s, falling to .72;
 crops       pictures of people of a sequence with identities (the earlier half of a track leaves, the later half
             returns) and single people of a folder with YOLO labels as strangers, pasted into empty frames at 60 to
             160 pixels and looked at by the embedded network. They change for as long as their clip is, not the
@@ -44,6 +44,7 @@ GAPS_S = (5.0, 20.0, 62.0, 240.0)  # 62 s are 1,860 frames
 ODDS = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0)  # 1 is the default
 DEFAULT_ODDS = 1.0
 GIVEN_UP_S = 1.7  # after which motion has lost everybody
+OWN = 17  # dimensions in which people differ, for similarities that spread as measured
 EMBEDDINGS = 10  # kept of each half of a track
 SINGLE = 36  # strangers from the folder to draw from
 
@@ -59,17 +60,17 @@ def clean(rng: np.random.Generator) -> Appearance:
 
 def statistics(rng: np.random.Generator) -> Appearance:
     """What all people share, a person's own, what changes within seconds, and what each picture adds."""
-    axes = np.linalg.qr(rng.normal(size=(512, 28)))[0].T
-    shared, own = axes[0], _unit(rng.normal(size=(2 * PEOPLE, 27)))
-    drift, since = _unit(rng.normal(size=(2 * PEOPLE, 27))), np.zeros(2 * PEOPLE)
+    axes = np.linalg.qr(rng.normal(size=(512, 1 + OWN)))[0].T
+    shared, own = axes[0], _unit(rng.normal(size=(2 * PEOPLE, OWN)))
+    drift, since = _unit(rng.normal(size=(2 * PEOPLE, OWN))), np.zeros(2 * PEOPLE)
 
     def embedding(who: int, time_s: float) -> Vectors:
         kept = np.exp(-(time_s - since[who]) / 3)
-        drift[who] = kept * drift[who] + np.sqrt(1 - kept**2) * _unit(rng.normal(size=27))
+        drift[who] = kept * drift[who] + np.sqrt(1 - kept**2) * _unit(rng.normal(size=OWN))
         since[who] = time_s
-        picture = rng.normal(size=27) / np.sqrt(27)
-        parts = np.sqrt(0.42) * own[who] + np.sqrt(0.32) * drift[who] + np.sqrt(0.26) * picture
-        return _unit(np.sqrt(0.53) * shared + np.sqrt(0.47) * parts @ axes[1:])
+        picture = rng.normal(size=OWN) / np.sqrt(OWN)
+        parts = np.sqrt(0.44) * own[who] + np.sqrt(0.37) * drift[who] + np.sqrt(0.19) * picture
+        return _unit(np.sqrt(0.49) * shared + np.sqrt(0.51) * parts @ axes[1:])
 
     return embedding
 
