@@ -357,6 +357,7 @@ class TrackBank(Stateful):
         gone = (spread > config.lost_heights * height) | (unseen_s > config.lost_s)
         if gone.any():
             times = self._patience.times(expected, seen_s - own.born_s.take(slots), config.lost_s)
+            times[own.embedding_counts.take(slots) > 0] = 1  # those are recognised later, wherever they come out
             gone = (spread > times * config.lost_heights * height) | (unseen_s > times * config.lost_s)
         gone |= ~confirmed
         if gone.any():

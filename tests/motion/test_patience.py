@@ -16,7 +16,7 @@ def person(x, nearer=0.0):
     return [x, 100.0 - nearer, x + 40, 200.0 + nearer]
 
 
-def ids_of(x, followed_s, hidden_s, walks=0.0, left=0.0):
+def ids_of(x, followed_s, hidden_s, walks=0.0, left=0.0, looks=None):
     """Of somebody, when first and when last seen: followed for a while, until at `x`, hidden, and back there.
 
     Others stand nearer to the camera, at the edges of what is seen.
@@ -24,14 +24,17 @@ def ids_of(x, followed_s, hidden_s, walks=0.0, left=0.0):
     Args:
         walks: pixels a frame, before.
         left: where the left one of the others stands.
+        looks: embeddings of the others and of who is followed, and what there is in the latter's place afterwards.
     """
-    tracker = Tracker(Config().override({"appearance": {"enabled": False}}))
+    tracker = Tracker(Config().override({"appearance": {"enabled": looks is not None}}))
     hidden, back = (round(s * FPS) for s in (followed_s, followed_s + hidden_s))
     ids = []
     for frame in range(back + 5):
         here = [] if hidden <= frame < back else [person(x + walks * min(frame - hidden, 0))]
         boxes = np.array([*(person(other, nearer=20) for other in (left, 600.0)), *here], np.float32)
-        tracks = tracker.update(None, Detections(boxes, np.full(len(boxes), 0.9)), time_s=frame / FPS)
+        features = None if looks is None else looks[[0, 1, 2 + (frame >= back)][: len(boxes)]]
+        found = Detections(boxes, np.full(len(boxes), 0.9), features=features)
+        tracks = tracker.update(None, found, time_s=frame / FPS)
         ids += tracks.ids[tracks.detection_index == 2].tolist()
     return ids[0], ids[-1]
 
@@ -55,6 +58,13 @@ def test_others_are_not_waited_for_that_long(followed_s, hidden_s):
 
 def test_who_walks_out_of_the_picture_is_not_waited_for_that_long():
     kept = [ids_of(0.0, 5.0, 1.5 * LEAST_S, walks=-1.0, left=left) for left in (-100.0, 100.0)]
+    assert [first == last for first, last in kept] == [True, False]
+
+
+def test_who_was_looked_at_is_recognised_not_waited_for_that_long():
+    """Somebody else in the same place is taken for who was there only while motion waits."""
+    looks = np.eye(4, 512, dtype=np.float32)
+    kept = [ids_of(300.0, 5.0, share * LEAST_S, looks=looks) for share in (0.5, 1.5)]
     assert [first == last for first, last in kept] == [True, False]
 
 
