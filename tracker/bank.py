@@ -7,6 +7,7 @@ are the gallery's to remember.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,14 @@ from tracker.appearance.reidentification import motion_odds
 from tracker.association import FAR, WEAK, Matches, TrackPredictions
 from tracker.boxes import cxcywh_to_xyxy, iou, occluded_fraction
 from tracker.config import BankConfig
+from tracker.motion.adaptation.births import Births
 from tracker.motion.adaptation.fusion import Precision, fused
 from tracker.motion.adaptation.habits import Habits, smoothness, turns
 from tracker.motion.adaptation.patience import Patience
 from tracker.motion.predictor import Observations, Predictor
 from tracker.slots import Slots
 from tracker.structures import CONFIRMED, PREDICTED, TENTATIVE, Detections, Floats, Ints, Mask, Tracks
-from tracker.system.state import Stateful, fits
+from tracker.system.state import Names, Stateful, fits
 
 _NO_CLASS = np.iinfo(np.int64).min  # of a track that begins, until its first vote
 _EMBEDDINGS = 10  # a remembered embedding is the mean of so many; then an exponential average with that memory
@@ -39,14 +41,16 @@ class TrackBank(Stateful):
         slots: what is known of the tracks. live: (N,) the slots of those there are, in order of their ids.
     """
 
-    saved = ("_predictor", "_precision", "_habits", "_patience", "slots", "live", "_free", "_departed", "_departed_s")
+    saved: ClassVar[Names] = ("_predictor", "_precision", "_habits", "_patience", "_births")
+    saved += ("slots", "live", "_free", "_departed", "_departed_s")
     rebuilt = ("_new_ids", "_config", "_renamed", "_pending")
 
     def __init__(self, predictor: Predictor, config: BankConfig, new_ids: Callable[[int], Ints]) -> None:
         self._predictor = predictor
         self._new_ids = new_ids
         self._config = config
-        self._precision, self._habits, self._patience = Precision(), Habits(), Patience()
+        self._precision, self._habits = Precision(), Habits()
+        self._patience, self._births = Patience(), Births()
         self._renamed: dict[int, int] = {}  # of this frame
         self._pending: Ints = np.zeros(0, np.int64)  # slots of tracks that this frame would have confirmed otherwise
         self.live: Ints = np.zeros(0, np.int64)
@@ -107,6 +111,9 @@ class TrackBank(Stateful):
         rows = np.concatenate([matches.detections, self._newcomers(matches.detections, found, confidence)])
         missed = np.ones(len(self.live), bool)
         missed[matches.tracks] = False
+        if self._births.waiting:
+            fresh = (own.hits.take(self.live) == 1) & (own.status.take(self.live) != PREDICTED)
+            self._births.learn(fresh & self.sure(own.best_confidence.take(self.live)), missed)
         self._lose(missed, time_s)
         born = self._begin(len(rows) - len(known), time_s)
         slots = np.concatenate([known, born])
@@ -123,8 +130,9 @@ class TrackBank(Stateful):
         own.reported[slots] = seen.xyxy
         detected, expected = seen.xyxy[: len(known)], own.expected.take(known, axis=0)
         self._precision.learn(detected, expected)
-        births = np.count_nonzero(self.sure(confidence.take(rows[len(known) :]))) if len(born) else 0
-        if self._habits.due(int(births)):
+        births = int(np.count_nonzero(self.sure(confidence.take(rows[len(known) :])))) if len(born) else 0
+        self._births.waiting = births > 0
+        if self._habits.due(births):
             sure = self.sure(confidence.take(matches.detections))
             sure &= (matches.stages != WEAK) & (own.status.take(known) != PREDICTED)
             self._patience.learn(found.xyxy)
@@ -230,7 +238,8 @@ class TrackBank(Stateful):
         age = own.seen_s.take(slots) - own.born_s.take(slots)
         asked = np.interp(age, [0, config.confirm_s], [config.confirm_score, config.birth_score])
         sure = own.best_confidence.take(slots) >= asked
-        sure &= own.hits.take(slots) >= config.confirm_hits
+        early = self._births.believed and not np.count_nonzero(own.embedding_counts.take(slots))
+        sure &= own.hits.take(slots) >= config.confirm_hits - early
         waits = sure & own.pending.take(slots) & (age < config.report_delay_s)
         known = own.status.take(slots) != TENTATIVE
         fresh = (sure & ~waits & ~known).nonzero()[0]
