@@ -182,18 +182,20 @@ def add_far(
     """
     left = sure.copy()
     left[matches.detections] = False
-    columns = np.flatnonzero(left)
+    columns = left.nonzero()[0]
     if not len(columns):
         return matches
     steps = reach()
     steps[matches.tracks] = 0
-    if not len(rows := np.flatnonzero(steps)):
+    if not len(rows := steps.nonzero()[0]):
         return matches
     pairs = np.ix_(rows, columns)
     alike = np.zeros((len(steps), len(sure))) if appearance is None else np.maximum(appearance, 0)
     weight = np.exp(_FAR_LOOK * alike[pairs])
     weight[tracks.classes[rows, None] != found.classes[columns]] = np.inf
     row, column = nearest_by_far(tracks.xyxy[rows], found.xyxy[columns], steps[rows], weight)
+    if not len(row):
+        return matches
     more = rows[row], columns[column], np.full(len(row), FAR)
     matched = np.concatenate([(matches.tracks, matches.detections, matches.stages), more], axis=1)
     return Matches(*matched[:, np.argsort(matched[0])])
@@ -309,8 +311,9 @@ def motion_terms(
         overlap *= tracks.lift.take(row)
         power = (power * tracks.upright).take(row)
     height = height_overlap(own, other) ** power
-    lost = (tracks.status == PREDICTED).take(row).nonzero()[0]
-    if len(lost):
+    lost = tracks.status == PREDICTED
+    if np.count_nonzero(lost):
+        lost = lost.take(row).nonzero()[0]
         height[lost[~alike_in_height(own.take(lost, axis=0), other.take(lost, axis=0), _TALLER)]] = 0
     differs = tracks.classes.take(row) != found.classes.take(column)
     return overlap, height, np.array([1, config.class_factor], np.float32).take(differs)

@@ -49,8 +49,7 @@ class TrackBank(Stateful):
         self._predictor = predictor
         self._new_ids = new_ids
         self._config = config
-        self._precision, self._habits = Precision(), Habits()
-        self._patience, self._births = Patience(), Births()
+        self._precision, self._habits, self._patience, self._births = Precision(), Habits(), Patience(), Births()
         self._renamed: dict[int, int] = {}  # of this frame
         self._pending: Ints = np.zeros(0, np.int64)  # slots of tracks that this frame would have confirmed otherwise
         self.live: Ints = np.zeros(0, np.int64)
@@ -126,8 +125,7 @@ class TrackBank(Stateful):
         turned = np.pad(turned, (0, len(born))) if np.count_nonzero(turned) else None
         observed = Observations(seen.xyxy, seen.scores, time_s, seen.features, frame_size, turned)
         self._predictor.update(slots, observed, np.arange(len(slots)) >= len(known))
-        own.detections[slots] = rows
-        own.reported[slots] = seen.xyxy
+        own.detections[slots], own.reported[slots] = rows, seen.xyxy
         detected, expected = seen.xyxy[: len(known)], own.expected.take(known, axis=0)
         self._precision.learn(detected, expected)
         births = int(np.count_nonzero(self.sure(confidence.take(rows[len(known) :])))) if len(born) else 0
@@ -235,23 +233,27 @@ class TrackBank(Stateful):
         How sure that is falls with age: what is seen frame after frame needs less and less to be confirmed.
         """
         own, config = self.slots, self._config
-        age = own.seen_s.take(slots) - own.born_s.take(slots)
+        tentative = own.status.take(slots) == TENTATIVE
+        own.status[slots] = CONFIRMED
+        if not np.count_nonzero(tentative):  # so it is in most frames
+            return
+        new, known = slots[tentative], slots[~tentative]
+        age = own.seen_s.take(new) - own.born_s.take(new)
         asked = np.interp(age, [0, config.confirm_s], [config.confirm_score, config.birth_score])
-        sure = own.best_confidence.take(slots) >= asked
         early = self._births.believed and not np.count_nonzero(own.embedding_counts.take(slots))
-        sure &= own.hits.take(slots) >= config.confirm_hits - early
-        waits = sure & own.pending.take(slots) & (age < config.report_delay_s)
-        known = own.status.take(slots) != TENTATIVE
-        fresh = (sure & ~waits & ~known).nonzero()[0]
+        sure = own.best_confidence.take(new) >= asked
+        sure &= own.hits.take(new) >= config.confirm_hits - early
+        waits = sure & own.pending.take(new) & (age < config.report_delay_s)
+        self._pending = new[waits]
+        fresh = (sure & ~waits).nonzero()[0]
         if len(fresh):  # in few frames
-            doubtful = own.double(slots[fresh], slots[known], config.double_overlap) & (age[fresh] < config.double_s)
+            doubtful = own.double(new[fresh], known, config.double_overlap) & (age[fresh] < config.double_s)
             if frame_size is not None:  # of what fills the picture all detections count, not the surest
                 asked = np.interp(age[fresh], [0, 2 * config.confirm_s], [1, config.confirm_score])
-                unsure = own.confidence_sum[slots[fresh]] < asked * own.hits[slots[fresh]]
-                doubtful |= unsure & own.filling(slots[fresh], config.filling, frame_size)
+                unsure = own.confidence_sum[new[fresh]] < asked * own.hits[new[fresh]]
+                doubtful |= unsure & own.filling(new[fresh], config.filling, frame_size)
             sure[fresh[doubtful]] = False
-        self._pending = slots[waits & ~known]
-        own.status[slots[known | sure & ~waits]] = CONFIRMED
+        own.status[new[~sure | waits]] = TENTATIVE
 
     def _see(self, slots: Ints, seen: Detections, confidence: Floats, time_s: float, frame_size: FrameSize) -> None:
         """Write what was detected of each track, and confirm those that were seen often enough."""

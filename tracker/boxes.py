@@ -153,7 +153,7 @@ def nearest_by_far(
     off = (own[:, None, :2] + own[:, None, 2:] - found[:, :2] - found[:, 2:]) / 2
     distance = np.sqrt((off * off).sum(-1) / size.prod(1)[:, None]) * weight
     column = distance.argmin(1)
-    row = np.flatnonzero(distance.argmin(0)[column] == np.arange(len(own)))
+    row = (distance.argmin(0)[column] == np.arange(len(own))).nonzero()[0]
     column = column[row]
     nearest = distance[row, column]
     distance[row, column] = np.inf
