@@ -204,3 +204,18 @@ def test_a_similarity_at_the_floor_itself_suffices():
     said = decided(predictions([[0, 0, 40, 100]], [Status.CONFIRMED]), found, None, weak_lead=0.5)
     assert said.similarity.tolist() == [[0.5, 1.0]] and said.gates[0, 0] == 0.5
     assert said.allowed[0, 0] and list(zip(*said.matches.__dict__.values(), strict=True)) == [(0, 0, Stage.CONFIDENT)]
+
+
+@pytest.mark.parametrize(
+    ("status", "top", "may"),
+    [
+        pytest.param(Status.PREDICTED, 20, False, id="lost: somebody else, nearer"),
+        pytest.param(Status.PREDICTED, 80, True, id="lost: a little taller"),
+        pytest.param(Status.CONFIRMED, 20, True, id="just seen: its lower half was hidden"),
+    ],
+)
+def test_what_is_much_taller_than_a_lost_track_is_another_object(status, top, may):
+    tracks = predictions([[100, 100, 140, 200]], [status], std=20.0)
+    found = Detections([[100, top, 140, 200]], [0.9])
+    similarity = motion_similarity(tracks, found, AssociationConfig())
+    assert (similarity[0, 0] > AssociationConfig().min_overlap) == may

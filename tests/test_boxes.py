@@ -62,3 +62,9 @@ def test_empty_arrays_stay_empty():
     none, one = np.zeros((0, 4)), np.array([[0.0, 0, 1, 1]])
     assert boxes.iou(none, one).shape == (0, 1)
     assert boxes.iou(one, none).shape == (1, 0)
+
+
+@pytest.mark.parametrize(("height", "alike"), [(10, True), (14, True), (7.2, True), (16, False), (6.4, False)])
+def test_heights_are_alike_up_to_a_factor_either_way(height, alike):
+    box, other = np.array([[0, 0, 5, 10]]), np.array([[90, 20, 99, 20 + height]])
+    assert boxes.alike_in_height(box, other, 1.5).tolist() == [alike]

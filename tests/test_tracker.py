@@ -60,6 +60,63 @@ def test_the_less_sure_the_detections_the_longer_it_takes_to_confirm_a_track(sco
     assert (status[: round(confirmed_s * FPS)] == Status.TENTATIVE).all()
 
 
+def confirmed_frames(reported, number):
+    return [i for i, t in enumerate(reported) if number in t.ids[t.status == Status.CONFIRMED]]
+
+
+@pytest.mark.parametrize("frames", [3, 8])
+def test_a_second_box_of_one_object_is_no_second_object(frames):
+    """The upper half of a person has been tracked; then all of it is seen as well, and more surely, for a moment."""
+    half, whole = walk(10 + frames, height=60.0), walk(30 + frames)
+    both = [Detections([*a, *b], [0.6, 0.9]) for a, b in zip(half[10:], whole[10:], strict=False)]
+    reported = run(Tracker(), [*half[:10], *both, *whole[10 + frames :]])
+    assert set(np.concatenate([t.confirmed.ids for t in reported])) == {1}
+    assert len(reported[-1]) == 1
+
+
+def test_who_comes_out_from_behind_another_is_confirmed_when_they_part():
+    stands, leaves = box(100), [box(108 + 4 * i) for i in range(12)]
+    reported = run(Tracker(), [[stands]] * 10 + [Detections([stands, b], [0.7, 0.9]) for b in leaves])
+    apart = (iou(np.array([stands]), np.array(leaves))[0] <= 0.5).tolist().index(True)
+    assert confirmed_frames(reported, 2)[0] == 10 + apart
+
+
+@pytest.mark.parametrize(("score", "after"), [(0.7, FPS // 2), (0.9, 1)], ids=["seen less surely", "seen as surely"])
+def test_two_who_stay_side_by_side_are_two(score, after):
+    reported = run(Tracker(), [[box(100)]] * 10 + [Detections([box(100), box(112)], [score, 0.9])] * 20)
+    assert confirmed_frames(reported, 2)[0] == 10 + after
+
+
+def test_boxes_of_two_classes_are_no_doubles():
+    rider = Detections([box(100), box(110)], [0.8, 0.9], classes=[0, 1])
+    reported = run(Tracker(), [[box(100)]] * 10 + [rider] * 3)
+    assert confirmed_frames(reported, 2) == [11, 12]
+
+
+def scene(confidences, xyxy):
+    """A picture, filled to `xyxy` by something found with these scores."""
+    tracker, frame = Tracker(Config().override({"appearance": {"enabled": False}})), np.zeros((240, 320, 3), np.uint8)
+    return [
+        tracker.update(frame, Detections([xyxy], [c], [6]), time_s=i / FPS).status.tolist() == [Status.CONFIRMED]
+        for i, c in enumerate(confidences)
+    ]
+
+
+def test_a_scene_that_is_taken_for_an_object_is_not_confirmed():
+    """A street that is a train to the detector, sure for a second."""
+    scores = np.tile([*[0.8] * FPS, *[0.6] * FPS], 4)
+    assert not any(scene(scores, [3, 2, 318, 238]))
+    assert any(scene(scores, [3, 2, 150, 238])), "half of the picture may be an object"
+
+
+def test_a_train_that_fills_the_picture_is_confirmed():
+    assert np.flatnonzero(scene([0.9] * 3 * FPS, [3, 2, 318, 238]))[0] < 2 * FPS
+    wide = [[10, 60, 40 + 10 * i, 200] for i in range(28)] + [[0, 0, 320, 240]] * 10
+    tracker, frame = Tracker(Config().override({"appearance": {"enabled": False}})), np.zeros((240, 320, 3), np.uint8)
+    reported = [tracker.update(frame, Detections([b], [0.85]), time_s=i / FPS) for i, b in enumerate(wide)]
+    assert all(t.confirmed.ids.tolist() == [1] for t in reported[1:]), "it came nearer"
+
+
 def test_a_short_loss_keeps_the_id_and_a_long_one_ends_it():
     tracker = Tracker(Config().override({"bank": {"lost_s": 1.0}, "appearance": {"enabled": False}}))
     run(tracker, walk(10))

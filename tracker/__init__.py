@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tracker.system.version import __version__
 
 if TYPE_CHECKING:
+    from tracker.analytics.zones import Zones
     from tracker.appearance.gallery import Gallery
     from tracker.association import Decision
     from tracker.config import Config
@@ -34,6 +35,7 @@ __all__ = [
     "Status",
     "Tracker",
     "Tracks",
+    "Zones",
     "__version__",
     "open_source",
 ]
@@ -46,6 +48,7 @@ _HOME = {
     "Gallery": "tracker.appearance.gallery",
     "Status": "tracker.structures",
     "Tracks": "tracker.structures",
+    "Zones": "tracker.analytics.zones",
     "Tracker": "tracker.tracker",
     "open_source": "tracker.video.source",
 }

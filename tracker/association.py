@@ -16,9 +16,9 @@ import lap
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.boxes import grown_iou, height_overlap, near, nearest_by_far
+from tracker.boxes import alike_in_height, grown_iou, height_overlap, near, nearest_by_far
 from tracker.config import AssociationConfig
-from tracker.structures import CONFIRMED, TENTATIVE, Detections, Floats, Ints, Mask
+from tracker.structures import CONFIRMED, PREDICTED, TENTATIVE, Detections, Floats, Ints, Mask
 
 
 class Stage(IntEnum):
@@ -32,6 +32,7 @@ class Stage(IntEnum):
 
 WEAK, FAR = int(Stage.WEAK), int(Stage.FAR)  # plain numbers, which arrays are compared with more quickly
 
+_TALLER = 1.75  # times as tall as a lost track at most, or as short
 _FAR_LOOK = -3.0  # e to this, times what the appearance adds, is what distances are multiplied by
 
 
@@ -181,18 +182,20 @@ def add_far(
     """
     left = sure.copy()
     left[matches.detections] = False
-    columns = np.flatnonzero(left)
+    columns = left.nonzero()[0]
     if not len(columns):
         return matches
     steps = reach()
     steps[matches.tracks] = 0
-    if not len(rows := np.flatnonzero(steps)):
+    if not len(rows := steps.nonzero()[0]):
         return matches
     pairs = np.ix_(rows, columns)
     alike = np.zeros((len(steps), len(sure))) if appearance is None else np.maximum(appearance, 0)
     weight = np.exp(_FAR_LOOK * alike[pairs])
     weight[tracks.classes[rows, None] != found.classes[columns]] = np.inf
     row, column = nearest_by_far(tracks.xyxy[rows], found.xyxy[columns], steps[rows], weight)
+    if not len(row):
+        return matches
     more = rows[row], columns[column], np.full(len(row), FAR)
     matched = np.concatenate([(matches.tracks, matches.detections, matches.stages), more], axis=1)
     return Matches(*matched[:, np.argsort(matched[0])])
@@ -299,6 +302,7 @@ def motion_terms(
 
     Returns:
         (P,) float32 each: overlap of the grown boxes, factor for their vertical agreement, factor for their classes.
+        What is much taller or shorter than a lost track does not agree with it at all: another object came out there.
     """
     own, other = tracks.xyxy.take(row, axis=0), found.xyxy.take(column, axis=0)
     overlap = grown_iou(own, other, ratio.take(row, axis=0))
@@ -307,6 +311,10 @@ def motion_terms(
         overlap *= tracks.lift.take(row)
         power = (power * tracks.upright).take(row)
     height = height_overlap(own, other) ** power
+    lost = tracks.status == PREDICTED
+    if np.count_nonzero(lost):
+        lost = lost.take(row).nonzero()[0]
+        height[lost[~alike_in_height(own.take(lost, axis=0), other.take(lost, axis=0), _TALLER)]] = 0
     differs = tracks.classes.take(row) != found.classes.take(column)
     return overlap, height, np.array([1, config.class_factor], np.float32).take(differs)
 

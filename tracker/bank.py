@@ -7,6 +7,7 @@ are the gallery's to remember.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,14 @@ from tracker.appearance.reidentification import motion_odds
 from tracker.association import FAR, WEAK, Matches, TrackPredictions
 from tracker.boxes import cxcywh_to_xyxy, iou, occluded_fraction
 from tracker.config import BankConfig
-from tracker.motion.fusion import Precision, fused
-from tracker.motion.habits import Habits, smoothness, turns
+from tracker.motion.adaptation.births import Births
+from tracker.motion.adaptation.fusion import Precision, fused
+from tracker.motion.adaptation.habits import Habits, smoothness, turns
+from tracker.motion.adaptation.patience import Patience
 from tracker.motion.predictor import Observations, Predictor
 from tracker.slots import Slots
 from tracker.structures import CONFIRMED, PREDICTED, TENTATIVE, Detections, Floats, Ints, Mask, Tracks
-from tracker.system.state import Stateful, fits
+from tracker.system.state import Names, Stateful, fits
 
 _NO_CLASS = np.iinfo(np.int64).min  # of a track that begins, until its first vote
 _EMBEDDINGS = 10  # a remembered embedding is the mean of so many; then an exponential average with that memory
@@ -38,15 +41,17 @@ class TrackBank(Stateful):
         slots: what is known of the tracks. live: (N,) the slots of those there are, in order of their ids.
     """
 
-    saved = ("_predictor", "_precision", "_habits", "slots", "live", "_free", "_departed", "_departed_s")
+    saved: ClassVar[Names] = ("_predictor", "_precision", "_habits", "_patience", "_births")
+    saved += ("slots", "live", "_free", "_departed", "_departed_s", "_pending")
     rebuilt = ("_new_ids", "_config", "_renamed")
 
     def __init__(self, predictor: Predictor, config: BankConfig, new_ids: Callable[[int], Ints]) -> None:
         self._predictor = predictor
         self._new_ids = new_ids
         self._config = config
-        self._precision, self._habits = Precision(), Habits()
+        self._precision, self._habits, self._patience, self._births = Precision(), Habits(), Patience(), Births()
         self._renamed: dict[int, int] = {}  # of this frame
+        self._pending: Ints = np.zeros(0, np.int64)  # slots of tracks that the last look would have confirmed otherwise
         self.live: Ints = np.zeros(0, np.int64)
         self._free: list[int] = []
         self._departed: Ints = np.zeros(0, np.int64)  # ids of confirmed tracks that ended a moment ago ...
@@ -57,6 +62,7 @@ class TrackBank(Stateful):
         used = np.concatenate([self.live, np.array(self._free, np.int64)])
         fits(np.array_equal(np.sort(used), np.arange(len(self.slots))), "the tracks' slots")
         fits(bool((np.diff(self.ids(self.live), prepend=0) > 0).all()), "the tracks' ids")
+        fits(bool(np.isin(self._pending, self.live).all()), "the pending tracks")
         fits(len(self._departed) == len(self._departed_s), "number of departed tracks")
         try:
             self._predictor.snapshot(self.live, 0.0)
@@ -99,11 +105,14 @@ class TrackBank(Stateful):
     ) -> None:
         """Continue the matched tracks and begin new ones; what is not seen is lost, or removed if never confirmed."""
         own = self.slots
-        self._renamed = {}
+        self._renamed, self._pending = {}, self._pending[:0]
         known = self.live.take(matches.tracks)
         rows = np.concatenate([matches.detections, self._newcomers(matches.detections, found, confidence)])
         missed = np.ones(len(self.live), bool)
         missed[matches.tracks] = False
+        if self._births.waiting:
+            fresh = (own.hits.take(self.live) == 1) & (own.status.take(self.live) != PREDICTED)
+            self._births.learn(fresh & self.sure(own.best_confidence.take(self.live)), missed)
         self._lose(missed, time_s)
         born = self._begin(len(rows) - len(known), time_s)
         slots = np.concatenate([known, born])
@@ -116,25 +125,26 @@ class TrackBank(Stateful):
         turned = np.pad(turned, (0, len(born))) if np.count_nonzero(turned) else None
         observed = Observations(seen.xyxy, seen.scores, time_s, seen.features, frame_size, turned)
         self._predictor.update(slots, observed, np.arange(len(slots)) >= len(known))
-        own.detections[slots] = rows
-        own.reported[slots] = seen.xyxy
+        own.detections[slots], own.reported[slots] = rows, seen.xyxy
         detected, expected = seen.xyxy[: len(known)], own.expected.take(known, axis=0)
         self._precision.learn(detected, expected)
-        births = np.count_nonzero(self.sure(confidence.take(rows[len(known) :]))) if len(born) else 0
-        if self._habits.due(int(births)):
+        births = int(np.count_nonzero(self.sure(confidence.take(rows[len(known) :])))) if len(born) else 0
+        self._births.waiting = births > 0
+        if self._habits.due(births):
             sure = self.sure(confidence.take(matches.detections))
             sure &= (matches.stages != WEAK) & (own.status.take(known) != PREDICTED)
+            self._patience.learn(found.xyxy)
             self._habits.learn(own.classes.take(known), own.hits.take(known), expected, detected, sure)
         strength = self._config.smoothing * self._precision.jitter
         if strength:  # else the estimate is not needed
             estimated = self._predictor.predict(known, time_s).cxcywh
             own.reported[known] = fused(detected, estimated, strength, None if lift is None else smoothness(lift))
-        self._see(slots, seen, confidence.take(rows), time_s)
+        self._see(slots, seen, confidence.take(rows), time_s, frame_size)
 
     def coast(self, time_s: float) -> None:
         """A frame that is not looked at: all are where they are expected; what was lost before may be removed."""
         own = self.slots
-        self._renamed = {}
+        self._renamed, self._pending = {}, self._pending[np.isin(self._pending, self.live)]
         self._lose(own.status.take(self.live) == PREDICTED, time_s)
         own.reported[self.live] = cxcywh_to_xyxy(own.expected.take(self.live, axis=0))
 
@@ -183,6 +193,7 @@ class TrackBank(Stateful):
         own.ids[slots] = self._new_ids(count)
         own.status[slots], own.born_s[slots] = TENTATIVE, time_s
         own.hits[slots] = own.pending[slots] = own.best_confidence[slots] = own.embedding_counts[slots] = 0
+        own.confidence_sum[slots] = 0
         own.classes[slots], own.votes[slots], own.embeddings[slots] = _NO_CLASS, -np.inf, np.nan
         self.live = np.concatenate([self.live, slots])
         return slots
@@ -225,26 +236,41 @@ class TrackBank(Stateful):
             interval_s=interval_s,
             names=names,
             renamed=self._renamed,
+            pending=own.ids.take(self._pending),
             jitter=self._precision.jitter,
             forecaster=self._predictor.snapshot(slots, time_s),
             looked=order is not None,
         )
 
-    def _confirm(self, slots: Ints) -> None:
+    def _confirm(self, slots: Ints, frame_size: FrameSize) -> None:
         """Confirm the tracks, just seen, that were seen often enough and once surely enough.
 
         How sure that is falls with age: what is seen frame after frame needs less and less to be confirmed.
         """
         own, config = self.slots, self._config
-        age = own.seen_s.take(slots) - own.born_s.take(slots)
+        tentative = own.status.take(slots) == TENTATIVE
+        own.status[slots] = CONFIRMED
+        if not np.count_nonzero(tentative):  # so it is in most frames
+            return
+        new, known = slots[tentative], slots[~tentative]
+        age = own.seen_s.take(new) - own.born_s.take(new)
         asked = np.interp(age, [0, config.confirm_s], [config.confirm_score, config.birth_score])
-        sure = own.best_confidence.take(slots) >= asked
-        sure &= own.hits.take(slots) >= config.confirm_hits
-        sure &= ~own.pending.take(slots) | (age >= config.report_delay_s)
-        sure |= own.status.take(slots) != TENTATIVE
-        own.status[slots[sure]] = CONFIRMED
+        early = self._births.believed and not np.count_nonzero(own.embedding_counts.take(slots))
+        sure = own.best_confidence.take(new) >= asked
+        sure &= own.hits.take(new) >= config.confirm_hits - early
+        waits = sure & own.pending.take(new) & (age < config.report_delay_s)
+        self._pending = new[waits]
+        fresh = (sure & ~waits).nonzero()[0]
+        if len(fresh):  # in few frames
+            doubtful = own.double(new[fresh], known, config.double_overlap) & (age[fresh] < config.double_s)
+            if frame_size is not None:  # of what fills the picture all detections count, not the surest
+                asked = np.interp(age[fresh], [0, 2 * config.confirm_s], [1, config.confirm_score])
+                unsure = own.confidence_sum[new[fresh]] < asked * own.hits[new[fresh]]
+                doubtful |= unsure & own.filling(new[fresh], config.filling, frame_size)
+            sure[fresh[doubtful]] = False
+        own.status[new[~sure | waits]] = TENTATIVE
 
-    def _see(self, slots: Ints, seen: Detections, confidence: Floats, time_s: float) -> None:
+    def _see(self, slots: Ints, seen: Detections, confidence: Floats, time_s: float, frame_size: FrameSize) -> None:
         """Write what was detected of each track, and confirm those that were seen often enough."""
         own = self.slots
         own.seen_s[slots] = time_s
@@ -252,29 +278,11 @@ class TrackBank(Stateful):
         own.raw_classes[slots] = seen.classes
         own.hits[slots] += 1
         own.best_confidence[slots] = np.maximum(own.best_confidence.take(slots), confidence)
-        self._vote(slots, seen.classes, seen.scores)
+        own.confidence_sum[slots] += confidence
+        own.vote(slots, seen.classes, seen.scores)
         if seen.features is not None:
             self._remember(slots, seen.features, time_s)
-        self._confirm(slots)
-
-    def _vote(self, slots: Ints, classes: Ints, scores: Floats) -> None:
-        """A track's class is the one with the largest sum of scores so far.
-
-        Of a track with more classes than there is room for, the one with the smallest sum gives way to a new one.
-        """
-        own, row = self.slots, np.arange(len(slots))
-        if (own.classes.take(slots) == classes).all():  # the largest has more now, in most frames of all
-            own.votes[slots, own.winner.take(slots)] += scores
-            return
-        voted, votes = own.voted.take(slots, axis=0), own.votes.take(slots, axis=0)
-        equal = (voted == classes[:, None]) & (votes >= 0)
-        known = equal.any(axis=1)
-        place = np.where(known, equal.argmax(axis=1), votes.argmin(axis=1))
-        votes[row, place] = np.where(known, votes[row, place], 0) + scores
-        voted[row, place] = classes
-        own.voted[slots], own.votes[slots] = voted, votes
-        winner = votes.argmax(axis=1)
-        own.winner[slots], own.classes[slots] = winner, voted[row, winner]
+        self._confirm(slots, frame_size)
 
     def _remember(self, slots: Ints, features: Floats, time_s: float) -> None:
         """Blend the new embeddings into the remembered ones; a row of NaN leaves the memory as it is."""
@@ -350,9 +358,15 @@ class TrackBank(Stateful):
         slots = self.live[missed]
         confirmed = own.status.take(slots) != TENTATIVE
         own.status[slots[confirmed]] = PREDICTED
-        height = own.expected.take(slots, axis=0)[:, 3]
-        uncertain = own.std.take(slots, axis=0)[:, :2].max(axis=1, initial=0) > config.lost_heights * height
-        gone = ~confirmed | uncertain | (time_s - own.seen_s.take(slots) > config.lost_s)
+        expected, seen_s = own.expected.take(slots, axis=0), own.seen_s.take(slots)
+        std, height, unseen_s = own.std.take(slots, axis=0), expected[:, 3], time_s - seen_s
+        spread = np.maximum(std[:, 0], std[:, 1])
+        gone = (spread > config.lost_heights * height) | (unseen_s > config.lost_s)
+        if gone.any():
+            times = self._patience.times(expected, seen_s - own.born_s.take(slots), config.lost_s)
+            times[own.embedding_counts.take(slots) > 0] = 1  # those are recognised later, wherever they come out
+            gone = (spread > times * config.lost_heights * height) | (unseen_s > times * config.lost_s)
+        gone |= ~confirmed
         if gone.any():
             missed[missed] = gone
             self._end(missed, time_s)

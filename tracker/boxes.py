@@ -15,7 +15,7 @@ Boxes = NDArray[Any]  # (..., 4), any float dtype
 
 _REACH = 3.0  # of `nearest_by_far`: at most so many usual steps away,
 _CLEAR = 0.5  # nearer by this factor than any other,
-_GROWTH = 0.5  # and no side differs by more than a factor e to this
+_GROWTH = 0.3  # and with a diagonal that differs by less than a factor e to this: sides change with each turn
 
 
 def xyxy_to_tlwh(xyxy: Boxes) -> Boxes:
@@ -109,6 +109,14 @@ def height_overlap(a: Boxes, b: Boxes) -> NDArray[Any]:
     return _share(_common(a[..., 1], a[..., 3], b[..., 1], b[..., 3]), union)
 
 
+def alike_in_height(a: Boxes, b: Boxes, factor: float) -> NDArray[np.bool_]:
+    """(..., 4), (..., 4) of one shape -> (...) whether neither is taller than the other by more than a factor."""
+    ratio = (a[..., 3] - a[..., 1]) / (b[..., 3] - b[..., 1])
+    middle = (factor + 1 / factor) / 2
+    alike: NDArray[np.bool_] = np.abs(ratio - middle) <= factor - middle
+    return alike
+
+
 def grown_iou(tracks: Boxes, found: Boxes, ratio: NDArray[Any]) -> NDArray[Any]:
     """IoU of tracks (..., 4) and detections (..., 4), both grown by the track's (..., 2) share of their own size.
 
@@ -145,12 +153,12 @@ def nearest_by_far(
     off = (own[:, None, :2] + own[:, None, 2:] - found[:, :2] - found[:, 2:]) / 2
     distance = np.sqrt((off * off).sum(-1) / size.prod(1)[:, None]) * weight
     column = distance.argmin(1)
-    row = np.flatnonzero(distance.argmin(0)[column] == np.arange(len(own)))
+    row = (distance.argmin(0)[column] == np.arange(len(own))).nonzero()[0]
     column = column[row]
     nearest = distance[row, column]
     distance[row, column] = np.inf
     rival = np.minimum(distance[row].min(1), distance[:, column].min(0))
-    growth = np.abs(np.log(others[column] / size[row])).max(1)
+    growth = np.abs(np.log((others[column] ** 2).sum(1) / (size[row] ** 2).sum(1))) / 2
     sure = (nearest < _CLEAR * rival) & (nearest < _REACH * reach[row]) & (growth < _GROWTH)
     return row[sure], column[sure]
 

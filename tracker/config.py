@@ -21,23 +21,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from tracker.errors import ConfigError
-from tracker.system.renamed import RenamedKeyWarning, renamed_fields
+from tracker.system.files import read_yaml
+from tracker.system.renamed import FORMER, RenamedKeyWarning, renamed_fields
 
-FORMER = {
-    "recognise_s": "reid_s",
-    "memory_looks": "memory_embeddings",
-    "coast_cover": "coast_occluded",
-    "return_odds": "reid_odds",
-    "return_margin": "reid_margin",
-    "return_doubt": "reid_doubt",
-    "rounds": "iterations",
-    "filter_rounds": "filter_iterations",
-    "looks_every": "embeddings_every",
-}
-"""Keys that had another name in version 0.1: taken in this one as well, with a warning. Former name -> name now."""
-
+_SENSED = {"detector": ("conf",), "association": ("high_score",), "bank": ("birth_score", "confirm_score")}
+_NEUTRAL, _ODDS = 0.5, 6.0  # at 0 a detection has to be six times as likely true (not .5 but .86), at 1 a sixth (.14)
 EVERY = "a number of frames up to 1000 (5), of seconds up to 10 (0.15s), or auto"
-
 PACKAGE = Path(__file__).parent
 _PRESET_FOLDERS = (PACKAGE / "configs", PACKAGE.parent / "configs")  # installed, and in a checkout
 
@@ -141,11 +130,8 @@ def _allowed(value: Any, kind: Any, limits: Mapping[str, Any]) -> bool:
 
 
 def _wanted(one_of: tuple[Any, ...], about: dataclasses.Field[Any]) -> str:
-    return (
-        bounds(about)
-        if about.metadata.get("choices")
-        else f"{' or '.join(map(_named, one_of))} {bounds(about)}".strip()
-    )
+    kinds = [] if about.metadata.get("choices") else [" or ".join(map(_named, one_of))]
+    return " ".join([*kinds, bounds(about)]).strip()
 
 
 def _named(kind: Any) -> str:
@@ -170,16 +156,12 @@ class DetectorConfig(Settings, section="detector"):
     half: bool = setting(False, "16-bit floats on CUDA")
     batch: int = setting(0, "frames of a file looked at together; 0: 8 on CUDA, 1 on the CPU", 0, 256)
     max_detections: int = setting(300, "per frame", 1, 10000)
+    skip_repeats: bool = setting(True, "frames that show the picture before them once more are not looked at")
     every: str = setting(
         "1", f"which frames are looked at: every Nth, every so many seconds, or as the tracker needs it: {EVERY}"
     )
-
     look_within_s: float = setting(
-        0.5,
-        "with auto: a newcomer is looked at twice within this; higher: fewer looks where nothing is",
-        0.15,
-        10,
-        tune=False,
+        0.5, "with auto: a newcomer is looked at twice within this; higher: fewer looks", 0.15, 10, tune=False
     )
 
     def __post_init__(self) -> None:
@@ -251,8 +233,17 @@ class BankConfig(Settings, section="bank"):
     confirm_hits: int = setting(2, "detections before a track is confirmed; higher: fewer false tracks", 1, 100)
     confirm_score: float = setting(0.8, "and one of them at least this sure at first; higher: fewer false tracks", 0, 1)
     confirm_s: float = setting(2.0, "seen for this long, as sure as `birth_score` is enough; linear between", 0, 3600)
+    double_overlap: float = setting(
+        0.5, "a new track that overlaps a less surely seen one by more than this may be a second box of it", 0, 1
+    )
+    double_s: float = setting(0.5, "and is not confirmed until they part, or until it was seen for this long", 0, 3600)
+    filling: float = setting(
+        0.8, "a new track covering more of the picture is believed for all its detections, not for the surest", 0, 1
+    )
     report_delay_s: float = setting(0.5, "lag of fixed-lag smoothing, for files; 0: none", 0, 60, tune=False)
-    lost_s: float = setting(1.5, "a track unseen for longer is not matched by motion any more", 0, 3600)
+    lost_s: float = setting(
+        1.5, "so long motion searches for an unseen track; up to twice as long if followed for long", 0, 3600
+    )
     lost_heights: float = setting(0.7, "nor with more positional uncertainty: deviation in box heights", 0, 1000)
     reid_s: float = setting(2.0, "a new track can still be re-identified as an old one for this long", 0, 60)
     memory_s: float = setting(300.0, "but is re-identified for this long (--memory)", 0, 1e6, tune=False)
@@ -269,6 +260,11 @@ class BankConfig(Settings, section="bank"):
 class OfflineConfig(Settings, section="offline"):
     """What later frames say of earlier ones: at the end of a video (`--offline`), or within `bank.report_delay_s`."""
 
+    double_overlap: float = setting(
+        0.5, "a track that begins overlapping another of its class by more may be a second box of it", 0, 1
+    )
+    double_s: float = setting(1.0, "and is merged with it if one of them ends so within this; 0: never", 0, 3600)
+    least_s: float = setting(0.1, "a track seen for less, but at the video's ends, is left out; 0: none", 0, 3600)
     link_s: float = setting(3.0, "longest gap over which two tracks are joined", 0, 3600)
     link_odds: float = setting(-0.5, "least log-odds that they are one object; higher: fewer joined", -50, 50)
     fill_s: float = setting(2.0, "gaps up to this long are filled with interpolated boxes", 0, 3600)
@@ -289,6 +285,19 @@ class Config(Settings):
     device: str = setting("auto", "where the networks run: auto, cpu, cuda or cuda:N")
     engine: str = setting("torch", "what runs detector and CNN; int8: on the CPU", choices=("torch", "openvino-int8"))
     frame_rate: float = setting(30.0, "frames/s assumed where a frame comes without a time", 0.01, 10000)
+    sensitivity: float = setting(
+        _NEUTRAL,
+        "0: finds only what is beyond doubt, 1: whatever the detector hints at; moves `detector.conf`, "
+        "`association.high_score`, `bank.birth_score` and `bank.confirm_score`, but for those given beside or after it",
+        0,
+        1,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.sensitivity != _NEUTRAL and self.thresholds() == Config().thresholds():  # `Config(sensitivity=0.8)`
+            for name, scores in self.thresholds(self.sensitivity - _NEUTRAL).items():
+                object.__setattr__(self, name, dataclasses.replace(getattr(self, name), **scores))
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Config:
@@ -309,6 +318,12 @@ class Config(Settings):
             ConfigError: an unknown key (with the nearest valid one), a wrong type or a value out of bounds.
         """
         return merged(self, values, where)
+
+    def thresholds(self, change: float = 0.0) -> dict[str, dict[str, float]]:
+        """What `sensitivity` moves, as it is once that is so much (-1 to 1) more: section -> key -> score."""
+        scores = {name: {key: getattr(getattr(self, name), key) for key in keys} for name, keys in _SENSED.items()}
+        f = _ODDS ** (-2 * change)  # of the odds of each, so that their order stays
+        return {n: {key: round(p * f / (1 - p + p * f), 4) for key, p in keys.items()} for n, keys in scores.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, ready for YAML or JSON."""
@@ -331,25 +346,6 @@ def _find(name_or_path: str | Path) -> Path:
     raise ConfigError(f"no configuration {str(name_or_path)!r}; give a YAML file or one of: {', '.join(presets())}")
 
 
-def read_yaml(path: Path) -> Any:
-    """The content of a file of settings; an empty one has none.
-
-    Raises:
-        ConfigError: it cannot be read, or is not safe YAML.
-    """
-    import yaml  # takes its time, and `track --help` reads the settings without it
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}); give a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" line {where.line + 1}" if where else ""
-        problem = str(getattr(error, "problem", None) or error).splitlines()[0]
-        raise ConfigError(f"{path}{line} is not plain YAML ({problem}); see configs/default.yaml") from error
-
-
 Section = typing.TypeVar("Section", bound=Settings)
 
 
@@ -367,6 +363,9 @@ def _merge(section: Any, values: Any, place: str, where: str) -> Any:
         raise ConfigError(f"{found}; expected keys and values, see configs/default.yaml")
     names = [about.name for about in dataclasses.fields(section)]
     changes: dict[str, Any] = {}
+    if isinstance(section, Config) and "sensitivity" in values:  # first: a threshold beside it is meant as it stands
+        change = Config(sensitivity=values["sensitivity"]).sensitivity - section.sensitivity
+        section = _merge(section, section.thresholds(change) if change else {}, place, where)
     for key, value in _renamed(values, names, place, where).items():
         if key not in names:
             near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.4)

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from tracker.structures import FEATURE_SIZE, PREDICTED, TENTATIVE
+from tracker.boxes import area, iou
+from tracker.structures import FEATURE_SIZE, PREDICTED, TENTATIVE, Floats, Ints, Mask
 from tracker.system.state import Names, Stateful, fits
 
 _VOTED = 16  # classes that votes are counted of, a track
@@ -21,7 +22,8 @@ class Slots(Stateful):
         pending: (C,) bool, may be an old track, re-identified: not confirmed before that is clear.
         expected, std: (C, 4) float32 predicted centre and size in pixels, and their standard deviations.
         reported: (C, 4) float32 xyxy in pixels of the last frame in which it was detected, or that was not looked at.
-        scores, best_confidence: (C,) float32 of the last detection; the highest calibrated one so far.
+        scores, best_confidence, confidence_sum: (C,) float32 of the last detection; of the calibrated ones so far, the
+            highest and all together.
         raw_classes, classes: (C,) int64 class number of the last detection, and voted.
         winner: (C,) int64 the column of `voted` that the voted class stands in.
         voted, votes: (C, 16) int64 class numbers in the order they came, and float32 sums of their scores; -inf where
@@ -32,8 +34,8 @@ class Slots(Stateful):
     """
 
     saved: ClassVar[Names] = ("ids", "status", "hits", "born_s", "seen_s", "pending", "expected", "std", "reported")
-    saved += ("scores", "best_confidence", "raw_classes", "classes", "winner", "voted", "votes", "detections")
-    saved += ("embeddings", "embedding_s", "embedding_counts")
+    saved += ("scores", "best_confidence", "confidence_sum", "raw_classes", "classes", "winner", "voted", "votes")
+    saved += ("detections", "embeddings", "embedding_s", "embedding_counts")
 
     def __init__(self, count: int = 0) -> None:
         self.ids, self.status, self.hits, self.detections = (np.zeros(count, np.int64) for _ in range(4))
@@ -42,7 +44,7 @@ class Slots(Stateful):
         )
         self.born_s, self.seen_s, self.embedding_s = (np.zeros(count) for _ in range(3))
         self.pending = np.zeros(count, bool)
-        self.scores, self.best_confidence = (np.zeros(count, np.float32) for _ in range(2))
+        self.scores, self.best_confidence, self.confidence_sum = (np.zeros(count, np.float32) for _ in range(3))
         self.expected, self.std, self.reported = (np.zeros((count, 4), np.float32) for _ in range(3))
         self.voted, self.votes = np.zeros((count, _VOTED), np.int64), np.zeros((count, _VOTED), np.float32)
         self.embeddings = np.zeros((count, FEATURE_SIZE), np.float32)
@@ -55,6 +57,47 @@ class Slots(Stateful):
         more = Slots(count)
         for name in self.saved:
             setattr(self, name, np.concatenate([getattr(self, name), getattr(more, name)]))
+
+    def vote(self, slots: Ints, classes: Ints, scores: Floats) -> None:
+        """A track's class is the one with the largest sum of scores so far.
+
+        Of a track with more classes than there is room for, the one with the smallest sum gives way to a new one.
+        """
+        row = np.arange(len(slots))
+        if (self.classes.take(slots) == classes).all():  # the largest has more now, in most frames of all
+            self.votes[slots, self.winner.take(slots)] += scores
+            return
+        voted, votes = self.voted.take(slots, axis=0), self.votes.take(slots, axis=0)
+        equal = (voted == classes[:, None]) & (votes >= 0)
+        known = equal.any(axis=1)
+        place = np.where(known, equal.argmax(axis=1), votes.argmin(axis=1))
+        votes[row, place] = np.where(known, votes[row, place], 0) + scores
+        voted[row, place] = classes
+        self.voted[slots], self.votes[slots] = voted, votes
+        winner = votes.argmax(axis=1)
+        self.winner[slots], self.classes[slots] = winner, voted[row, winner]
+
+    def double(self, fresh: Ints, known: Ints, overlap: float) -> Mask:
+        """(N,) which of these tracks may be a second box of a known one (M,), all just seen.
+
+        Mostly it is the known one that has been led astray, by a box of half its object that the detector is less sure
+        of than of the whole. Two objects, one behind the other, are mostly both seen surely or the new one less.
+
+        Args:
+            overlap: over union, from which on two boxes may be of one object.
+        """
+        double = iou(self.reported.take(fresh, axis=0), self.reported.take(known, axis=0)) > overlap
+        double &= self.classes.take(fresh)[:, None] == self.classes.take(known)
+        double &= self.scores.take(fresh)[:, None] > self.scores.take(known)
+        return np.asarray(double.any(axis=1))
+
+    def filling(self, slots: Ints, share: float, frame_size: tuple[float, float]) -> Mask:
+        """(N,) which of these tracks fill the picture, more than so much of it.
+
+        No border of such an object is seen, and nothing that it moves against: a detector that takes a scene for an
+        object may be sure for a second.
+        """
+        return np.asarray(area(self.reported.take(slots, axis=0)) > share * frame_size[0] * frame_size[1])
 
     def _check_state(self) -> None:
         fits(all(len(getattr(self, name)) == len(self) for name in self.saved), "number of the tracks' slots")

@@ -269,6 +269,8 @@ class Tracks:
         names: class number -> name; may be empty.
         renamed: provisional id -> id, of new tracks that were re-identified in this frame as known ones.
         jitter: how far the detector's boxes are from steady ones: 0 as a person draws them, 1 as detectors do.
+        pending: (K,) int64 ids of tentative tracks that are as sure as confirmed ones, and only wait to be
+            re-identified: whoever looks at the last frame of a stream knows that nobody comes for them any more.
         looked: whether objects were looked for in this frame; where not, all boxes are predicted.
     """
 
@@ -285,6 +287,7 @@ class Tracks:
     renamed: Mapping[int, int] = field(default_factory=dict)
     jitter: float = 1.0
     forecaster: Forecaster | None = field(default=None, repr=False)
+    pending: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     looked: bool = True
 
     def __len__(self) -> int:
@@ -306,6 +309,7 @@ class Tracks:
             self.renamed,
             self.jitter,
             of_rows(self.forecaster, np.arange(len(self))[keep]),
+            self.pending,
             self.looked,
         )
 

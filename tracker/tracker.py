@@ -18,7 +18,7 @@ from tracker import checkpoint
 from tracker.affine import Affine, identity, is_identity
 from tracker.appearance.gallery import Gallery
 from tracker.appearance.normalisation import SimilarityScale, crop_quality
-from tracker.appearance.reidentification import Returns, reid_odds, reidentify
+from tracker.appearance.reidentification import Returns, doubted, reid_odds, reidentify
 from tracker.appearance.selection import worth_embedding
 from tracker.association import (
     Decision,
@@ -39,7 +39,7 @@ from tracker.export.networks import Networks
 from tracker.motion.blas import one_thread
 from tracker.motion.load import load_predictor
 from tracker.smoothing.fixed_lag import FixedLagSmoother
-from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_input
+from tracker.structures import FEATURE_SIZE, PREDICTED, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_input
 from tracker.system import state
 from tracker.system.renamed import renamed_argument
 from tracker.system.state import Names, Stateful, fits
@@ -231,24 +231,24 @@ class Tracker(Stateful):
 
     @renamed_argument("hindsight", "fixed_lag")
     def stream(self, source: Any, vid_stride: int = 1, fixed_lag: bool = False) -> Iterator[tuple[Frame, Tracks]]:
-        """Track a whole source (file, folder, glob, camera number, URL): yields frames with their tracks as they come.
-
-        Starts afresh: ids of an earlier stream do not go on.
+        """Track a whole source (file, folder, glob, camera number, URL) afresh: its frames with their tracks, in order.
 
         Args:
             source: what to track. vid_stride: use every Nth frame.
             fixed_lag: smoothed as in files, half a second late (`smoothing/fixed_lag.py`), without tentative rows.
         """
+        from tracker.video.repeats import marked
         from tracker.video.source import open_source
 
         self.reset()
         smoother: FixedLagSmoother[Frame] = FixedLagSmoother(self.config.bank.report_delay_s, self.config.offline)
         with open_source(source, vid_stride) as frames:
             try:
-                for frame in frames:
-                    tracks = self.update(frame.image, time_s=frame.time_s)
+                for frame in marked(frames, self.config.detector.skip_repeats):
+                    if not frame.repeated:
+                        tracks = self.update(frame.image, time_s=frame.captured_s)
                     if fixed_lag:
-                        yield from smoother.push(frame, tracks, self.camera_motion)
+                        yield from smoother.push(frame, tracks, self.camera_motion, frame.repeated)
                     else:
                         yield frame, tracks
             except Exception:  # a source that breaks off: what was tracked before comes first
@@ -270,13 +270,12 @@ class Tracker(Stateful):
 
     def _coast(self, image: Image | None, affine: Affine | None, time_s: float) -> Tracks:
         """The tracks of a frame that is not looked at."""
-        gap = self._times.take(time_s)
         self._compensate(image, self._bank.boxes(), affine, time_s)
-        self._bank.predict(time_s, gap)
+        self._bank.predict(time_s, self._times.take(time_s))
         self._bank.coast(time_s)
         self.features = self.decision = self.returns = None
-        names = self.detector.names if self._networks.detects else {}
         self._looks.passed()
+        names = self.detector.names if self._networks.detects else {}
         return self._bank.report(time_s, self._times.interval_s, names, None)
 
     def _prepare(self, image: Image | None, found: Detections) -> None:
@@ -340,7 +339,9 @@ class Tracker(Stateful):
             self._stream_scale.learn(found)
             embeddings, age = self._bank.embeddings(self._bank.live, time_s)
             alike = embeddings @ found.features.T
-            appearance = appearance_bonus(self._appearance_odds(alike, age[:, None], found.classes), settings)
+            odds = self._appearance_odds(alike, age[:, None], found.classes)
+            odds = doubted(odds, tracks.status == PREDICTED, embeddings, found.features)
+            appearance = appearance_bonus(odds, settings)
             similarity = motion + appearance
         matches = associate(tracks.status, confidence, similarity, settings)
         matches = add_far(matches, tracks, found, self._bank.sure(confidence), appearance, self._bank.reach)
@@ -395,6 +396,5 @@ class Tracker(Stateful):
         if self.features is None and found.features is not None:
             self.features = found.features[np.argsort(given)]
         tracks = self._bank.report(time_s, self._times.interval_s, names, given)
-        self._looks.looked(time_s)
         self._looks.learn(tracks, found.xyxy, given)
         return tracks

@@ -3,9 +3,10 @@
     pip install boxmot trackers            # Ultralytics comes with tracker
     python scripts/studies/peers.py ROOT... --out DIR [--peers NAME,...] [--no-preproc]
 
-leaves DIR/PEER/SEQUENCE.txt, ready for `track eval ROOT --against DIR/PEER`, and DIR/peers.json with the scores and
-the frames/s of each tracker's `update`. No images: motion only, for every tracker. `-mot`: thresholds 0.6/0.1/0.7 as
-in the ByteTrack paper; without: the package's defaults. `-gmc`: with the camera motion of gmc.txt, where it exists.
+leaves DIR/PEER/SEQUENCE.txt and run.yaml, ready for `track eval ROOT --against DIR/PEER`, and DIR/peers.json with the
+scores and the frames/s of each tracker's `update`. No images: motion only, for every tracker. `-mot`: thresholds
+0.6/0.1/0.7 as in the ByteTrack paper; without: the package's defaults. `-gmc`: with the camera motion of gmc.txt, where
+it exists.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from tracker.cli._sequences import Preproc
 from tracker.datasets import degrade
 from tracker.datasets.mot import MotSequence, find_sequences, read_table, write_sequence
 from tracker.evaluation.tracking import score
+from tracker.provenance import yaml_text
 
 Update = Callable[[np.ndarray], np.ndarray]  # (N, 6) xyxy, score, class -> (M, 6) xyxy, id, score
 Factory = Callable[[MotSequence], Update]
@@ -127,6 +129,7 @@ def peers() -> dict[str, Factory]:
             "s_sim_corr": True,
             "det_thresh": 0.6,
         },
+        "OccluBoost": {"use_cmc": False, "det_thresh": 0.6, "gta_enabled": False} | still,
         "SFSORT": {},
     }.items():
         table[f"boxmot-{kind.lower()}"] = partial(boxmot, kind, settings)
@@ -208,6 +211,8 @@ def compare(sequences: list[MotSequence], out: Path, names: list[str], preproc: 
             continue
         metrics = score([s.folder for s in sequences], folder, preproc=preproc)
         fps = sum(s.length for s in sequences) / seconds
+        record = {"sequences": {s.name: str(s.folder) for s in sequences}, "strict_online": True, "offline": False}
+        (folder / "run.yaml").write_text(yaml_text(record))
         scores[name] = metrics["combined"] | {"update_fps": round(fps, 1)}
         scores_file.write_text(json.dumps(scores, indent=1))
         print(f"{name}: HOTA {scores[name]['HOTA']:.2f}, {fps:.0f} frames/s in update", flush=True)

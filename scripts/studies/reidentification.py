@@ -1,17 +1,20 @@
-"""Re-identification: twelve people leave, twelve strangers pass, the twelve come back elsewhere in another order.
+"""Re-identification: people leave, as many strangers pass, those who left come back elsewhere in another order.
 
-Counts the old ids that are given back against those that are given to the wrong one (a stranger, or another of the
-twelve), by how long they were away and by `association.reid_odds`. All is generated, with appearance of three kinds:
+Counts the old ids that are given back against those that are given to the wrong one (a stranger, or another of those
+who left), by how long they were away and by `association.reid_odds`. All is generated, for twelve people with
+appearance of three kinds, and for sixty with the pictures of a benchmark:
 
 clean embeddings of one person have cosine .75, those of two about 0;
-statistics  similarities as the embedded network has them on PETS09-S2L1 (docs/appearance.md): between people .53
-            +- .09, of one person .88 after 0.4 s, falling to .72 +- .10;
+statistics  similarities as the embedded network has them on PETS09-S2L1 (docs/appearance.md): between people .49
+            +- .13, of one person .88 after 0.4 s, falling to .72;
 crops       pictures of people of a sequence with identities (the earlier half of a track leaves, the later half
             returns) and single people of a folder with YOLO labels as strangers, pasted into empty frames at 60 to
             160 pixels and looked at by the embedded network. They change for as long as their clip is, not the
-            gap.
+            gap;
+same camera, other camera  pictures of people of a re-identification benchmark (--held, people that the network has
+            not learned from): who comes back is seen in other pictures, by the same camera or by another one.
 
-python scripts/studies/reidentification.py OUT --people people --strangers coco256
+python scripts/studies/reidentification.py OUT --people people --strangers coco256 --held joint/held
 """
 
 from __future__ import annotations
@@ -31,19 +34,22 @@ from tracker import Config, Detections, Tracker
 from tracker.appearance.embedder import Embedder
 from tracker.boxes import occluded_fraction, tlwh_to_xyxy
 from tracker.datasets.mot import CLASS, FRAME, HEIGHT, ID, LEFT, MotSequence
+from tracker.datasets.reid_folders import ReidImage, pictures
 from tracker.system.images import read_image
 from tracker.train.appearance.crops import collect
 
-FPS, SEEN, PEOPLE = 30, 20, 12  # frames/s, frames that everybody is seen for, how many leave, and how many pass
+FPS, SEEN = 30, 20  # frames/s, frames that everybody is seen for
+PEOPLE, MANY = 12, 60  # how many leave, and how many pass; with pictures of a benchmark
 GAPS_S = (5.0, 20.0, 62.0, 240.0)  # 62 s are 1,860 frames
 ODDS = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0)  # 1 is the default
 DEFAULT_ODDS = 1.0
 GIVEN_UP_S = 1.7  # after which motion has lost everybody
+OWN = 17  # dimensions in which people differ, for similarities that spread as measured
 EMBEDDINGS = 10  # kept of each half of a track
 SINGLE = 36  # strangers from the folder to draw from
 
 Vectors = NDArray[np.float64]
-Appearance = Callable[[int, float], Vectors]  # person (from PEOPLE on: strangers) and time -> how it looks then
+Appearance = Callable[[int, float], Vectors]  # person (behind those who leave: strangers) and time -> how it looks then
 
 
 def clean(rng: np.random.Generator) -> Appearance:
@@ -54,17 +60,17 @@ def clean(rng: np.random.Generator) -> Appearance:
 
 def statistics(rng: np.random.Generator) -> Appearance:
     """What all people share, a person's own, what changes within seconds, and what each picture adds."""
-    axes = np.linalg.qr(rng.normal(size=(512, 28)))[0].T
-    shared, own = axes[0], _unit(rng.normal(size=(2 * PEOPLE, 27)))
-    drift, since = _unit(rng.normal(size=(2 * PEOPLE, 27))), np.zeros(2 * PEOPLE)
+    axes = np.linalg.qr(rng.normal(size=(512, 1 + OWN)))[0].T
+    shared, own = axes[0], _unit(rng.normal(size=(2 * PEOPLE, OWN)))
+    drift, since = _unit(rng.normal(size=(2 * PEOPLE, OWN))), np.zeros(2 * PEOPLE)
 
     def embedding(who: int, time_s: float) -> Vectors:
         kept = np.exp(-(time_s - since[who]) / 3)
-        drift[who] = kept * drift[who] + np.sqrt(1 - kept**2) * _unit(rng.normal(size=27))
+        drift[who] = kept * drift[who] + np.sqrt(1 - kept**2) * _unit(rng.normal(size=OWN))
         since[who] = time_s
-        picture = rng.normal(size=27) / np.sqrt(27)
-        parts = np.sqrt(0.42) * own[who] + np.sqrt(0.32) * drift[who] + np.sqrt(0.26) * picture
-        return _unit(np.sqrt(0.53) * shared + np.sqrt(0.47) * parts @ axes[1:])
+        picture = rng.normal(size=OWN) / np.sqrt(OWN)
+        parts = np.sqrt(0.44) * own[who] + np.sqrt(0.37) * drift[who] + np.sqrt(0.19) * picture
+        return _unit(np.sqrt(0.49) * shared + np.sqrt(0.51) * parts @ axes[1:])
 
     return embedding
 
@@ -76,7 +82,7 @@ class Crops:
         self._embedder, rng = Embedder(), np.random.default_rng(0)
         sequence = MotSequence.read(people)
         truth, images = sequence.ground_truth(), sequence.images()
-        pictures: dict[int, list[NDArray[np.uint8]]] = {}
+        shown: dict[int, list[NDArray[np.uint8]]] = {}
         for number in range(1, len(images) + 1, 6):
             rows = truth[(truth[:, FRAME] == number) & (truth[:, CLASS] == 1)]
             boxes = tlwh_to_xyxy(rows[:, LEFT : HEIGHT + 1])
@@ -84,8 +90,8 @@ class Crops:
             image = read_image(images[number - 1])
             for row, box, occlusion in zip(rows, np.maximum(boxes, 0).astype(int), occluded.max(axis=1), strict=True):
                 if occlusion < 0.3 and box[3] - box[1] > 60:
-                    pictures.setdefault(int(row[ID]), []).append(image[box[1] : box[3], box[0] : box[2]])
-        self.known = [self._halves(p, rng) for p in pictures.values() if len(p) * 6 / sequence.fps >= 2]
+                    shown.setdefault(int(row[ID]), []).append(image[box[1] : box[3], box[0] : box[2]])
+        self.known = [self._halves(p, rng) for p in shown.values() if len(p) * 6 / sequence.fps >= 2]
         single = [crop.image for crop in collect([strangers]) if crop.person and crop.image.shape[0] > 120]
         self.single = [self._pasted([single[i]], rng) for i in rng.permutation(len(single))[:SINGLE]]
 
@@ -117,12 +123,50 @@ class Crops:
         return np.stack(features).astype(np.float64)
 
 
+class Pictures:
+    """People of a benchmark, each seen by two cameras and by one of them twice at least."""
+
+    def __init__(self, folder: Path) -> None:
+        cameras: dict[str, dict[int, list[ReidImage]]] = {}
+        for picture in pictures(folder):
+            cameras.setdefault(picture.identity, {}).setdefault(picture.camera, []).append(picture)
+        embedder = Embedder()
+        self.people: list[tuple[Vectors, Vectors, Vectors]] = []  # leaving, returning there, and elsewhere
+        for seen in cameras.values():
+            first, *others = sorted(seen.values(), key=len, reverse=True)
+            if len(first) > 1 and others:
+                here = self._embedded(embedder, first)
+                there = self._embedded(embedder, [picture for camera in others for picture in camera])
+                self.people.append((here[: len(here) // 2], here[len(here) // 2 :], there))
+
+    def __call__(self, elsewhere: bool) -> Callable[[np.random.Generator], Appearance]:
+        def make(rng: np.random.Generator) -> Appearance:
+            order = rng.permutation(len(self.people))
+
+            def embedding(who: int, time_s: float) -> Vectors:
+                seen = self.people[order[who]][(1 + elsewhere) * (who < MANY and time_s > SEEN / FPS)]
+                return seen[rng.integers(len(seen))]
+
+            return embedding
+
+        return make
+
+    def _embedded(self, embedder: Embedder, shown: list[ReidImage]) -> Vectors:
+        rows = []
+        for picture in shown:
+            image = read_image(picture.file)
+            rows.append(embedder(image, np.array([[0.0, 0, image.shape[1], image.shape[0]]]))[0])
+        return np.stack(rows).astype(np.float64)
+
+
 def _unit(rows: Vectors) -> Vectors:
     return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True))
 
 
-def story(appearance: Appearance, gap_s: float, odds: float, rng: np.random.Generator) -> tuple[int, int, int]:
-    """Old ids given back, given to a stranger, and given to another of the twelve."""
+def story(
+    appearance: Appearance, people: int, gap_s: float, odds: float, rng: np.random.Generator
+) -> tuple[int, int, int]:
+    """Old ids given back, given to a stranger, and given to another of the people who left."""
     tracker = Tracker(Config().override({"association": {"reid_odds": odds}}))
 
     def ids(who: list[int], start_s: float) -> NDArray[np.int64]:
@@ -144,11 +188,11 @@ def story(appearance: Appearance, gap_s: float, odds: float, rng: np.random.Gene
             tracker.update(None, Detections.empty(), time_s=time_s)
 
     shown_s = SEEN / FPS
-    old = ids(list(range(PEOPLE)), 0.0)
+    old = ids(list(range(people)), 0.0)
     nobody(shown_s, GIVEN_UP_S)
-    passing = ids([PEOPLE + i for i in rng.permutation(PEOPLE)], shown_s + (gap_s - shown_s) / 2)
+    passing = ids([people + i for i in rng.permutation(people)], shown_s + (gap_s - shown_s) / 2)
     nobody((gap_s + 3 * shown_s) / 2, GIVEN_UP_S)
-    back = rng.permutation(PEOPLE)
+    back = rng.permutation(people)
     new = ids(back.tolist(), shown_s + gap_s)
     kept = new == old[back]
     return int(kept.sum()), int(np.isin(passing, old).sum()), int((np.isin(new, old) & ~kept).sum())
@@ -178,25 +222,31 @@ def main(
     out: Annotated[Path, typer.Argument(help="Folder for reidentification.json and reidentification.png.")],
     people: Annotated[Path | None, typer.Option(help="Sequence with images and identities of people.")] = None,
     strangers: Annotated[Path | None, typer.Option(help="Folder with images/ and YOLO labels/.")] = None,
+    held: Annotated[Path | None, typer.Option(help="Pictures of people of a re-identification benchmark.")] = None,
     trials: Annotated[int, typer.Option(min=1, help="Repetitions with other chance.")] = 5,
+    only_default: Annotated[bool, typer.Option(help="With `reid_odds` as it is alone.")] = False,
 ) -> None:
     """Measure, print a table, and plot."""
     kinds: dict[str, Callable[[np.random.Generator], Appearance]] = {"clean": clean, "statistics": statistics}
     if people and strangers:
         kinds["crops"] = Crops(people, strangers)
+    if held:
+        shown = Pictures(held)
+        kinds |= {"same camera": shown(elsewhere=False), "other camera": shown(elsewhere=True)}
     result: dict[str, dict[str, list[dict[str, float]]]] = {}
     for kind, make in kinds.items():
+        count = MANY if kind.endswith("camera") else PEOPLE
         for gap in GAPS_S:
             points = result.setdefault(kind, {}).setdefault(f"{gap:g}", [])
-            for odds in ODDS:
+            for odds in (DEFAULT_ODDS,) if only_default else ODDS:
                 counts = np.zeros(3)
                 for trial in range(trials):
                     rng = np.random.default_rng((trial, int(gap)))
-                    counts += story(make(rng), gap, odds, rng)
-                kept, strange, mixed = (100 * counts / (trials * PEOPLE)).round(1).tolist()
+                    counts += story(make(rng), count, gap, odds, rng)
+                kept, strange, mixed = (100 * counts / (trials * count)).round(2).tolist()
                 points.append({"odds": odds, "kept": kept, "wrong": strange + mixed, "strangers": strange})
-                print(f"{kind:10s} {gap:5g} s  odds {odds:4g}: kept {kept:5.1f} %  to a stranger {strange:4.1f} %  "
-                      f"to another of the twelve {mixed:4.1f} %", flush=True)  # fmt: skip
+                print(f"{kind:12s} {gap:5g} s  odds {odds:4g}: kept {kept:6.2f} %  to a stranger {strange:5.2f} %  "
+                      f"to another who left {mixed:5.2f} %", flush=True)  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     (out / "reidentification.json").write_text(json.dumps(result, indent=1))
     plot(result, out / "reidentification.png")

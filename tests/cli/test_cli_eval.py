@@ -99,13 +99,70 @@ def test_quiet_prints_nothing(root: Path, tmp_path: Path, capsys: pytest.Capture
     assert run(capsys, root / "A", "--out", tmp_path / "out", "--quiet") == (0, "", "")
 
 
-def test_other_trackers_stand_beside(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_trackers_stand_beside(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # no path is broken into lines
     other = tmp_path / "rival"
     write_results(other, "A", [row for row in perfect() if row[1] == 11])
     _, table, _ = run(capsys, root / "A", "--out", tmp_path / "out", "--against", other)
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["against"][str(other)]["combined"]["FN"] == LENGTH
     assert "rival" in table
+
+
+def test_identities_stand_in_the_metrics_and_in_a_second_table(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "rival"
+    write_results(other, "A", [(f, i + 5 * (f > 15 and i == 11), *box) for f, i, *box in perfect()])
+    _, table, _ = run(capsys, root / "A", "--out", tmp_path / "out", "--against", other)
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    found = metrics["against"][str(other)]["combined"]
+    assert found["Purity"] == 100 and found["Completeness"] == pytest.approx(100 * 35 / 40)
+    assert found["WrongID"] == pytest.approx(100 * 5 / 40)
+    assert found["WrongID_frames"] == 5 and found["WrongID_s"] == pytest.approx(5 / 25)
+    assert metrics["combined"]["Purity"] == metrics["sequences"]["A"]["Completeness"] == 100
+    assert "100.00 87.50 12.50 0.20 unknown" in " ".join(table.split())
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_both_tables_fit_in_a_terminal(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    (root / "A").rename(root / "MOT17-02-FRCNN")
+    sequence, other = root / "MOT17-02-FRCNN", tmp_path / ("a-folder-whose-path-is-too-long" * 3)
+    write_results(other, sequence.name, perfect())
+    _, table, _ = run(capsys, sequence, "--out", tmp_path / "out", "--against", other)
+    titles = ["HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "Frag", "FP", "FN"]
+    titles += ["Purity", "Completeness", "WrongID", "WrongID_s", "Written"]
+    assert [word for word in table.split() if word in titles] == titles
+    assert "…" not in table and max(map(len, table.splitlines())) <= width
+    whole = [line.split() for line in table.splitlines() if line.split()[:1] in (["MOT17-02-FRCNN"], ["all"])]
+    assert [len(words) for words in whole] == [10, 10, 8, 8]  # "0.5 s late" are three
+    assert table.count("100.00") >= 9 and table.count("unknown") == 1
+
+
+def test_how_late_each_file_was_written_is_said(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, option in (("online", "--strict-online"), ("offline", "--offline")):
+        run(capsys, root, "--out", tmp_path / name, "--quiet", option)
+    for name in "AB":
+        late = [(f + 9, *row) for f, *row in perfect() if f + 9 <= LENGTH]
+        write_results(tmp_path / "rival", name, late if name == "B" else perfect())
+    folders = [tmp_path / name for name in ("online", "offline", "rival")]
+    options = [word for folder in folders for word in ("--against", folder)]
+    run(capsys, root, "--out", tmp_path / "out", "--quiet", *options)
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    told = {Path(key).name: value["written"] for key, value in metrics["against"].items()} | {"": metrics["written"]}
+    modes = {name: {late["mode"] for late in written.values()} for name, written in told.items()}
+    assert modes == {"": {"fixed lag"}, "online": {"online"}, "offline": {"offline"}, "rival": {"unknown"}}
+    assert {late["lag_s"] for late in told[""].values()} == {0.5}
+    shifts = {name: [late["shift_frames"] for late in written.values()] for name, written in told.items()}
+    assert shifts == {"": [0, 0], "online": [0, 0], "offline": [0, 0], "rival": [0, 9]}
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert '<td class="words">0.5 s late</td>' in page and '<td class="words">strictly online</td>' in page
+    assert ">unknown; but B: unknown, boxes numbered 9 frames (0.36 s) too late</td>" in page
 
 
 def test_without_ground_truth_there_are_results_and_no_scores(

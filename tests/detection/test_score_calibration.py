@@ -58,3 +58,12 @@ def test_false_alarms_that_are_a_shoulder_of_the_objects_are_found_too():
         stretched = scale(scores)
     assert (stretched[:10] < 0.5).mean() > 0.6
     assert (stretched[10:] > 0.5).mean() > 0.9
+
+
+def test_what_a_score_means_does_not_depend_on_how_weak_ones_the_detector_is_asked_for():
+    asked, more = ScoreScale(), ScoreScale()
+    rng = np.random.default_rng(1)
+    for scores in stream(0.3, 0.8):
+        hints = rng.uniform(0.01, 0.099, 100).astype(np.float32)
+        asked_scores = scores[scores >= 0.1]
+        np.testing.assert_array_equal(more(np.r_[asked_scores, hints])[: len(asked_scores)], asked(asked_scores))

@@ -60,6 +60,14 @@ def test_every_mistake_has_a_picture_before_and_after(scored: Path) -> None:
     assert page.tags.count("svg") == 3 + 2 + 2  # with a gap, also the middle of it
     assert "id 11 → 16, not found for 2 frames" in text
     assert "frame 8<" in text and "frame 11<" in text
+    assert "wrong for 10 frames (0.4 s)" in text
+
+
+def test_a_switch_back_is_said_to_be_one(scored: Path) -> None:
+    away = [(f, i + 5 * (f in (5, 6) and i == 11), *box) for f, i, *box in perfect()]
+    write_results(scored / "out", "A", away)
+    _, text = report(scored)
+    assert "id 11 → 16, wrong for 2 frames (0.1 s)" in text and "id 16 → 11; 11 is its own id" in text
 
 
 def test_every_link_leads_somewhere_in_the_page_and_nothing_is_loaded(scored: Path) -> None:

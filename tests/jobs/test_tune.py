@@ -61,7 +61,7 @@ def test_the_best_comes_out_as_a_configuration_that_opens_with_its_result(search
     assert text.startswith(f"# HOTA {found.best:.2f} on ") and "# Command: track tune one\n" in text
     settings = Config.load(found.config)
     assert settings.bank.birth_score < 0.9 and settings.motion.model == "kalman"
-    assert differences(settings, Config()) == found.settings
+    assert differences(settings) == found.settings
 
 
 def test_every_trial_has_a_row(searched):
@@ -101,6 +101,12 @@ def test_the_space_lies_around_the_settings_and_within_their_bounds():
     assert not {"association.stretch_scores", "bank.memory_s", "bank.report_delay_s"} & set(space)
     for name, (value, low, high) in space.items():
         assert low <= value <= high and low < high, name
+
+
+def test_what_a_search_leaves_is_read_back_as_it_was_whatever_the_sensitivity():
+    config = Config().override({"sensitivity": 0.9, "bank": {"birth_score": 0.5}})
+    assert differences(config) == {"bank": {"birth_score": 0.5}, "sensitivity": 0.9}
+    assert Config().override(differences(config)) == config
 
 
 def test_what_changes_nothing_is_not_searched(searched):

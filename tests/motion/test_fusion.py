@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tracker import Config, Detections, Tracker
 from tracker.boxes import iou, xyxy_to_cxcywh
-from tracker.motion.fusion import Precision, fused
+from tracker.motion.adaptation.fusion import Precision, fused
 
 FPS = 20
 boxes = st.tuples(st.floats(-500, 500), st.floats(-500, 500), st.floats(5, 300), st.floats(5, 300)).map(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tracker import Detections, Tracker
 from tracker.boxes import cxcywh_to_xyxy, nearest_by_far
-from tracker.motion.habits import Habits, smoothness, turns
+from tracker.motion.adaptation.habits import Habits, smoothness, turns
 from tracker.motion.kalman import correct, propagate, start, turn_aside
 from tracker.motion.load import load_predictor
 from tracker.structures import CONFIRMED, PREDICTED
@@ -158,6 +158,12 @@ def test_nor_is_one_out_of_reach_or_of_another_size():
     assert pairs(boxes((0, 0)), boxes((35, 0))) == []
     assert pairs(boxes((0, 0)), boxes((35, 0)), step=2.0) == [(0, 0)]
     assert pairs(boxes((0, 0)), boxes((20, 0), size=20)) == []
+
+
+def test_turning_on_the_spot_is_not_another_size():
+    """Of something long and thin the box's sides change, its diagonal hardly does."""
+    lying, standing = np.array([[0.0, 0, 60, 15]]), np.array([[22.0, -18, 38, 44]])
+    assert pairs(lying, standing) == [(0, 0)]
 
 
 places = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), min_size=1, max_size=8)

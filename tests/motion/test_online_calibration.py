@@ -4,6 +4,16 @@ import numpy as np
 import pytest
 
 from helpers.motion_steps import step
+from tracker.motion.adaptation.online_calibration import (
+    AHEAD_S,
+    PRIOR,
+    SOON_S,
+    ForecastCalibration,
+    OnlineCalibration,
+    Slope,
+    TailShape,
+    Width,
+)
 from tracker.motion.head import OUTPUTS, corrected
 from tracker.motion.kalman import (
     MEAN,
@@ -17,16 +27,6 @@ from tracker.motion.kalman import (
     warp,
 )
 from tracker.motion.load import load_predictor
-from tracker.motion.online_calibration import (
-    AHEAD_S,
-    PRIOR,
-    SOON_S,
-    ForecastCalibration,
-    OnlineCalibration,
-    Slope,
-    TailShape,
-    Width,
-)
 from tracker.motion.predictor import Observations
 
 SLOTS = np.arange(200)

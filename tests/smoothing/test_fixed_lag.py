@@ -82,6 +82,35 @@ class TestWaiting:
         assert np.max(sizes, axis=0)[0] < 20
 
 
+class TestRepeats:
+    """Frames that show the picture before them once more."""
+
+    def stream(self, delay_s):
+        smoother = FixedLagSmoother(delay_s, FILL)
+        shown = [
+            (0.0, 0, False),
+            (0.1, 10, False),
+            (0.1, 10, True),
+            (0.2, 20, False),
+            (0.3, 30, False),
+            (0.3, 30, True),
+        ]
+        for frame, (time_s, x, repeated) in enumerate(shown):
+            yield from smoother.push(frame, tracks(time_s, x, t1=C), STILL, repeated)
+        yield from smoother.flush()
+
+    @pytest.mark.parametrize("delay_s", [0.0, 0.15, 1.0])
+    def test_are_reported_in_their_turn_as_that_picture_is(self, delay_s):
+        assert lefts(self.stream(delay_s), 1) == {0: 0, 1: 10, 2: 10, 3: 20, 4: 30, 5: 30}
+
+    def test_get_the_boxes_that_are_known_of_it_later(self):
+        smoother = FixedLagSmoother(1.0, FILL)
+        out = smoother.push("a", tracks(0.0, 0, t1=C), STILL) + smoother.push("b", tracks(0.1), STILL)
+        out += smoother.push("b again", tracks(0.1), STILL, repeated=True)
+        out += smoother.push("c", tracks(0.2, 20, t1=C), STILL) + smoother.flush()
+        assert lefts(out, 1) == {"a": 0, "b": 10, "b again": 10, "c": 20}
+
+
 class TestConfirmation:
     def test_early_rows_are_reported_once_the_track_is_confirmed(self):
         assert short(reported([tracks(0.0, t1=C, t2=T), tracks(0.1, t1=C, t2=T), tracks(0.2, t1=C, t2=C)])) == [

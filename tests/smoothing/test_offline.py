@@ -21,11 +21,13 @@ from tracker.datasets.mot import MotSequence, results
 from tracker.errors import UsageError
 from tracker.jobs.sequences import track_sequence
 from tracker.motion.load import load_predictor
+from tracker.smoothing.doubles import merged
 from tracker.smoothing.linking import linked, pairs
 from tracker.smoothing.offline import Recorder, post_processed, settled, voted
 from tracker.smoothing.track_table import TrackTable, filled, smoothed
 
 CONFIG = Config().override({"motion": {"model": "kalman"}})
+ALL = CONFIG.override({"offline": {"double_s": 0, "least_s": 0}})  # no row is left out
 
 
 def centres(table):
@@ -78,7 +80,7 @@ def test_post_processing_never_joins_two_of_one_frame_nor_loses_a_row(spans: lis
         confirmed |= set(tracks.confirmed.ids.tolist())
         rows += [(i, here[index]) for index in tracks.detection_index[tracks.detection_index >= 0]]
     table = recorder.table()
-    out = post_processed(table, CONFIG)
+    out = post_processed(table, ALL)
     place = out.ids * 1000 + out.frames
     assert len(np.unique(place)) == len(place)
     seen = out[out.raw_classes >= 0]
@@ -194,7 +196,7 @@ def test_nothing_to_see_gives_nothing() -> None:
 
 def test_tracks_of_a_single_frame_stay_as_they_are() -> None:
     table = make_table([(3, 1, 50, 50), (3, 2, 400, 90), (90, 5, 800, 90)])
-    assert_same(post_processed(table, CONFIG), table)
+    assert_same(post_processed(table, ALL), table)
 
 
 @st.composite
@@ -219,7 +221,7 @@ def tables(draw):
 @given(tables())
 def test_laws(table: TrackTable) -> None:
     before = np.array(table.xyxy)
-    out = post_processed(table, CONFIG)
+    out = post_processed(table, ALL)
     np.testing.assert_array_equal(table.xyxy, before)  # the input is not touched
     assert len(np.unique(np.stack([out.ids, out.frames]), axis=1).T) == len(out)  # one box of an id in a frame
     assert set(out.ids) <= set(table.ids)
@@ -230,9 +232,9 @@ def test_laws(table: TrackTable) -> None:
         assert own.status[0] == own.status[-1] == Status.CONFIRMED  # filled between, never beyond
     assert (np.diff(out.frames) >= 0).all()
     assert (out.xyxy[:, 2:] > out.xyxy[:, :2]).all() and np.isfinite(out.xyxy).all()
-    assert_same(post_processed(table, CONFIG), out)  # the same again
+    assert_same(post_processed(table, ALL), out)  # the same again
     sighted = seen[np.lexsort((seen.frames, seen.ids))]
-    unsmoothed = CONFIG.override({"offline": {"smooth_s": 0.0, "fill_s": 0.0}})
+    unsmoothed = ALL.override({"offline": {"smooth_s": 0.0, "fill_s": 0.0}})
     once = post_processed(table, unsmoothed)
     again = once[np.lexsort((once.frames, once.ids))]
     assert_same(post_processed(again, unsmoothed), once)  # nothing is left to join
@@ -324,3 +326,61 @@ def test_forecasts_are_not_for_finished_videos(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="leave out --forecast or --offline"):
         run(["clip.mp4"], CONFIG, Output(tmp_path, offline=True, forecast_s=1.0))
+
+
+def test_a_track_that_is_a_second_box_of_another_is_left_out() -> None:
+    """Of 40 x 80: 8 pixels aside two boxes have two thirds in common."""
+    table = make_table(walk(1, range(60)) + walk(4, range(20, 34), start=108))
+    assert set(post_processed(table, CONFIG).ids) == {1}
+
+
+def test_a_second_box_that_stays_is_the_object() -> None:
+    table = make_table(walk(1, range(40)) + walk(4, range(30, 80), start=108))
+    out = merged(table, CONFIG.offline)
+    assert out.ids.tolist() == [1] * 80 and out.frames.tolist() == list(range(80))
+    assert centres(out)[[29, 30], 0].tolist() == [100 + 3 * 29, 108 + 3 * 30]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        walk(4, range(20, 60), start=108),
+        walk(4, range(20, 24), start=108) + walk(4, range(24, 40), start=180),
+        walk(4, range(20, 26), start=180) + walk(4, range(26, 34), start=108),
+        walk(4, range(20, 34), start=125),
+    ],
+    ids=["for long", "then apart", "apart before", "hardly overlapping"],
+)
+def test_two_who_overlap_are_two(other: list) -> None:
+    table = make_table(walk(1, range(70)) + other)
+    assert set(merged(table, CONFIG.offline).ids) == {1, 4}
+    classes = np.where(np.arange(70 + 14) < 70, 0, 2)
+    assert set(
+        merged(make_table(walk(1, range(70)) + walk(4, range(20, 34)), classes=classes), CONFIG.offline).ids
+    ) == {
+        1,
+        4,
+    }
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 40), st.integers(0, 60)), max_size=8))
+def test_merging_doubles_gives_no_id_two_boxes_of_a_frame(spans: list) -> None:
+    rows = [row for i, (first, length, x) in enumerate(spans) for row in walk(i + 1, range(first, first + length), x)]
+    table = make_table(rows)
+    out = merged(table, CONFIG.offline)
+    place = out.ids * 1000 + out.frames
+    assert (np.diff(place) > 0).all() and set(out.ids) <= set(table.ids)
+    assert {*out.frames.tolist()} == {*table.frames.tolist()}, "where something was, something is"
+
+
+@pytest.mark.parametrize(("frames", "stays"), [([30, 31, 32], False), ([30, 31, 32, 33], True), ([30, 40], True)])
+def test_tracks_of_a_moment_are_left_out(frames: list, stays: bool) -> None:
+    table = make_table(walk(1, range(60)) + walk(2, frames, y=600.0))
+    assert set(post_processed(table, CONFIG.override({"offline": {"least_s": 0.1}})).ids) == ({1, 2} if stays else {1})
+
+
+def test_tracks_that_the_videos_ends_cut_stay() -> None:
+    table = make_table(walk(1, range(2)) + walk(2, [98, 99], y=600.0) + walk(3, [50, 51], y=900.0))
+    assert set(post_processed(table, CONFIG).ids) == {1, 2}
+    assert not len(post_processed(make_table(walk(3, [50, 51])), CONFIG))

@@ -10,6 +10,8 @@ from tracker.appearance.gallery import Recall, combined
 from tracker.config import AssociationConfig
 from tracker.structures import Floats, Ints, Mask
 
+_UNSEEN = -1.1  # log-odds, one to three, of `doubted`
+
 
 @dataclass(frozen=True, eq=False)
 class Returns:
@@ -25,13 +27,28 @@ class Returns:
     odds: Floats
 
 
+def doubted(odds: Floats, lost: Mask, embeddings: Floats, features: Floats) -> Floats:
+    """(N, M) log-odds of appearance, negative also where a lost track meets a detection that could not be embedded.
+
+    Where it was lost others come out as well, above all at the picture's edge: overlap alone has to be clearer there.
+
+    Args:
+        odds: (N, M), changed in place. lost: (N,) which of the tracks are. embeddings: (N, 512) of the tracks.
+        features: (M, 512) of the detections; both NaN where there is none.
+    """
+    known = lost & ~np.isnan(embeddings[:, 0])
+    if np.count_nonzero(known):
+        odds[np.ix_(known, np.isnan(features[:, 0]))] = _UNSEEN
+    return odds
+
+
 def reid_odds(known: Recall, embeddings: Floats, motion: Floats, ruled_out: Mask) -> Floats:
     """(G, M) log-odds that absent identities are these new tracks, come back; -inf where that is ruled out.
 
     Args:
         embeddings: (G, K, M) log-odds by each of the embeddings that are kept. motion: (G, M) by where they are.
     """
-    any_of_them = np.log(np.float32(max(len(known.ids), 1)))
+    any_of_them = np.log(np.maximum((~ruled_out).sum(axis=0), 1).astype(np.float32))
     odds: Floats = combined(embeddings, known) + motion - any_of_them
     odds[ruled_out] = -np.inf
     return odds

@@ -13,6 +13,11 @@ from tracker.config import DetectorConfig, Settings, bounds, merged
 
 Section = TypeVar("Section", bound=Settings)
 
+SENSITIVITY = (
+    "0: find only what is beyond doubt, 1: whatever the detector hints at; moves the thresholds for detection, birth "
+    "and confirmation together."
+)
+
 
 def option(
     section: type[Settings],

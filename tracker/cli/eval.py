@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracker.cli._options import DetectEvery, option, overridden
+from tracker.cli._options import SENSITIVITY, DetectEvery, option, overridden
 from tracker.cli._sequences import CameraMotionOption, DetectionsFrom, DetectionsOption, Preproc
 from tracker.config import Config, DetectorConfig
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 LEFT = ("run.yaml", "metrics.json", "report.html")
 COLUMNS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "Frag", "FP", "FN")
+IDENTITY = ("Purity", "Completeness", "WrongID", "WrongID_s")
 
 
 def command(
@@ -35,6 +37,7 @@ def command(
             DetectorConfig, "classes", about="With yolo: only these names or numbers; repeat or separate by commas."
         ),
     ] = None,
+    sensitivity: Annotated[float | None, option(Config, "sensitivity", about=SENSITIVITY, metavar="0..1")] = None,
     detect_every: DetectEvery = None,
     device: Annotated[str | None, option(Config, "device")] = None,
     preproc: Preproc = True,
@@ -52,7 +55,11 @@ def command(
         ),
     ] = False,
     against: Annotated[
-        list[Path] | None, typer.Option(help="Result files of another tracker, to score beside ours; repeatable.")
+        list[Path] | None,
+        typer.Option(
+            help="Folder of another tracker's result files, scored beside ours; how late each was written is said. "
+            "Repeatable."
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json's content.")] = False,
@@ -63,8 +70,9 @@ def command(
     --detections yolo); gmc.txt (camera motion) and gt/gt.txt are used where
     they are. Leaves OUT/SEQUENCE.txt, ready to submit, and, where there is
     ground truth, OUT/metrics.json (HOTA, DetA, AssA, MOTA, IDF1, identity
-    switches, ... by TrackEval) and OUT/report.html, which shows each identity
-    switch and fragmentation. OUT/run.yaml says how it was made.
+    switches, ... by TrackEval; purity and completeness of identities, and how
+    long objects go under a wrong one) and OUT/report.html, which shows each
+    identity switch and fragmentation. OUT/run.yaml says how it was made.
 
     Example: track eval MOT17/train --out runs/eval
     """
@@ -81,12 +89,15 @@ def command(
     if offline and strict_online:
         raise UsageError("--offline and --strict-online exclude each other; leave one out")
     sequences = find_sequences(roots)
+    names = [name for item in classes or () for name in item.split(",") if name]
     settings = overridden(
-        Config.load(config) if config else Config(), {"--detect-every": ("detector", "every", detect_every)}
+        Config.load(config) if config else Config(),
+        {
+            "--sensitivity": ("sensitivity", sensitivity),
+            "--classes": ("detector", "classes", names or None),
+            "--detect-every": ("detector", "every", detect_every),
+        },
     )
-    if classes:
-        names = [name for item in classes for name in item.split(",") if name]
-        settings = settings.override({"detector": {"classes": names}}, "--classes")
     if detections is DetectionsFrom.yolo:
         prepare(settings, quiet)
     tracker = Tracker(settings, device=device)
@@ -107,7 +118,7 @@ def command(
     if as_json:
         print(json.dumps(metrics))
     elif not quiet:
-        shown = _table(metrics) if scored else "no ground truth (gt/gt.txt) to score with"
+        shown = _tables(metrics) if scored else "no ground truth (gt/gt.txt) to score with"
         Console(markup=False, emoji=False).print(shown)
         console.print(f"{fps:.0f} frames/s in update; results in {out}", soft_wrap=True)
         if scored and detections is DetectionsFrom.yolo and not settings.detector.classes:
@@ -178,9 +189,12 @@ def _track(
 
 
 def _score(sequences: list[MotSequence], results: Path, preproc: bool) -> dict[str, Any]:
+    """The scores of a folder of results, and how late each file was written."""
+    from tracker.evaluation.lateness import lateness
     from tracker.evaluation.tracking import score
 
-    return score([s.folder for s in sequences], results, [s.name for s in sequences], preproc)
+    scores = score([s.folder for s in sequences], results, [s.name for s in sequences], preproc)
+    return scores | {"written": {s.name: asdict(lateness(results / f"{s.name}.txt", s)) for s in sequences}}
 
 
 def _save(sequences: list[MotSequence], out: Path, metrics: dict[str, Any], preproc: bool, console: Console) -> None:
@@ -193,25 +207,29 @@ def _save(sequences: list[MotSequence], out: Path, metrics: dict[str, Any], prep
         write_report(sequences, out, out / "report.html", metrics, preproc=preproc)
 
 
-def _table(metrics: dict[str, Any]) -> Any:
-    """A row a sequence, one for all, and one for every other tracker."""
+def _tables(metrics: dict[str, Any]) -> Any:
+    """Two tables with a row a sequence, one for all, and one for every other tracker."""
+    from rich.console import Group
     from rich.table import Table
 
-    table = Table("", *COLUMNS, box=None, header_style="bold")
-    table.columns[0].no_wrap = True
-    for column in table.columns[1:]:
-        column.justify = "right"
+    from tracker.evaluation.lateness import told
 
-    def add(name: str, scores: dict[str, float], style: str = "") -> None:
-        table.add_row(
-            name,
-            *(f"{scores[c]:.2f}" if isinstance(scores[c], float) else f"{scores[c]}" for c in COLUMNS),
-            style=style,
-        )
+    usual, identity = (Table("", *names, box=None, header_style="bold") for names in (COLUMNS, IDENTITY))
+    for table in (usual, identity):
+        table.columns[0].overflow = "fold"  # a folder's path may be long; numbers and names stay whole
+        table.columns[0].min_width = max(map(len, metrics["sequences"]))
+        for column in table.columns[1:]:
+            column.justify, column.no_wrap = "right", True
+    identity.add_column("Written", min_width=15)
+
+    def add(name: str, scores: dict[str, float], written: dict[str, Any], style: str = "") -> None:
+        for table, names, more in ((usual, COLUMNS, ()), (identity, IDENTITY, (told(written),))):
+            cells = (f"{scores[c]:.2f}" if isinstance(scores[c], float) else f"{scores[c]}" for c in names)
+            table.add_row(name, *cells, *more, style=style)
 
     for name, scores in metrics["sequences"].items():
-        add(name, scores)
-    add("all", metrics["combined"], "bold green")
+        add(name, scores, {name: metrics["written"][name]})
+    add("all", metrics["combined"], metrics["written"], "bold green")
     for folder, other in metrics.get("against", {}).items():
-        add(folder, other["combined"], "cyan")
-    return table
+        add(folder, other["combined"], other["written"], "cyan")
+    return Group(usual, identity)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracker.cli._options import DetectEvery, option, overridden
+from tracker.cli._options import SENSITIVITY, DetectEvery, option, overridden
 from tracker.config import AppearanceConfig, BankConfig, Config, DetectorConfig
 from tracker.errors import UsageError
 from tracker.jobs.interruption import pass_on
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
-    from tracker.jobs.run import Progress, SourceResult
+    from tracker.jobs.outcome import Progress, SourceResult
 
 
 def command(
@@ -54,6 +54,7 @@ def command(
         ),
     ] = None,
     no_reid: Annotated[bool, typer.Option("--no-reid", help="Motion alone, without appearance: faster.")] = False,
+    sensitivity: Annotated[float | None, option(Config, "sensitivity", about=SENSITIVITY, metavar="0..1")] = None,
     detect_every: DetectEvery = None,
     vid_stride: Annotated[int, typer.Option(help="Use every Nth frame.")] = 1,
     fps: Annotated[
@@ -62,6 +63,10 @@ def command(
             help="Frames/s of images, or of a video whose times are wrong; the video made of it runs as fast.",
             show_default="the source's, 30 of images",
         ),
+    ] = None,
+    zones: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="zones.yaml: detections in its ignore regions are dropped before tracking."),
     ] = None,
     reconnect_for: Annotated[
         float, typer.Option(metavar="MINUTES", help="A live source that drops is waited for so long.", min=0)
@@ -110,6 +115,7 @@ def command(
     settings = overridden(
         Config.load(config) if config else Config(),
         {
+            "--sensitivity": ("sensitivity", sensitivity),  # first: --conf, where given, is meant as it stands
             **exported_models(model),
             "--conf": ("detector", "conf", conf),
             "--iou": ("detector", "iou", iou),
@@ -123,6 +129,7 @@ def command(
             "--no-reid": ("appearance", "enabled", False if no_reid else None),
         },
     )
+    from tracker.analytics.zones import Zones
     from tracker.jobs.run import Output, run
     from tracker.video.source import separate
 
@@ -140,6 +147,10 @@ def command(
         offline=offline,
         crops=save_crops,
     )
+    places = Zones() if zones is None else Zones.load(zones)
+    if places.unused:
+        unused = " and ".join(places.unused)
+        print(f"warning: {zones}: {unused} are not counted yet; only what ignore says is done", file=sys.stderr)
     prepare(settings, quiet)
     with _progress_bar(quiet) as progress:
         results = run(
@@ -150,6 +161,7 @@ def command(
             vid_stride=vid_stride,
             reconnect_s=60 * reconnect_for,
             fps=fps,
+            zones=places,
             progress=progress,
             command=["track", *sys.argv[1:]],
         )
@@ -251,7 +263,8 @@ def _print_summary(result: SourceResult) -> None:
     summary = result.to_dict()
     stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in summary["ms_per_frame"].items())
     ended = " (interrupted)" if result.interrupted else ""
-    looked = "" if result.frames_looked_at == result.frames else f", {result.frames_looked_at} looked at"
+    every = result.frames_looked_at == result.frames - result.frames_repeated
+    looked = "" if every else f", {result.frames_looked_at} looked at"
     print(
         f"{result.source}: {_counted(result.tracks, 'track')} in {_counted(result.frames, 'frame')}{ended}{looked}, "
         f"{summary['frames_per_s']:.1f} frames/s, the first after {result.first_frame_s:.1f} s\n"

@@ -81,12 +81,13 @@ class Looks(Stateful):
             self._boxes = moved_corners(self._boxes.reshape(-1, 4), affine).reshape(self._boxes.shape)
 
     def learn(self, tracks: Tracks, xyxy: Floats, given: Ints) -> None:
-        """When to look next, by what is tracked in a frame that was looked at.
+        """The next frame was looked at: when to look next, by what is tracked in it.
 
         Args:
             xyxy: (M, 4) boxes that were detected. given: (M,) their `detection_index`.
         """
         time_s, step_s = tracks.time_s, tracks.interval_s
+        self.looked(time_s)
         if not self._adaptive or step_s <= 0:
             return
         self._compare(tracks, xyxy[np.argsort(given)])

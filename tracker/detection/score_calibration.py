@@ -11,10 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.config import DetectorConfig
 from tracker.structures import Floats
 from tracker.system.state import Stateful
 
 _BINS = 50
+_LEAST = DetectorConfig.conf  # how many scores there are below depends on what was asked of the detector alone
 _KERNEL = np.exp(-0.5 * (np.arange(-6, 7) / 2.0) ** 2)  # smoothing with a standard deviation of two bins
 _CENTRES = (np.arange(_BINS) + 0.5) / _BINS
 _RISE = 1.1  # walking down from the objects' heap, the density has turned when it rises by this factor
@@ -39,8 +41,9 @@ class ScoreScale(Stateful):
 
     def __call__(self, scores: Floats) -> Floats:
         """(N,) raw scores of the next frame -> (N,) stretched ones, monotonously: 0.5 is as likely true as false."""
-        self._histogram += np.bincount(np.minimum(scores * _BINS, _BINS - 1).astype(int), minlength=_BINS)
-        self._seen += len(scores)
+        counted = scores[scores >= _LEAST]
+        self._histogram += np.bincount(np.minimum(counted * _BINS, _BINS - 1).astype(int), minlength=_BINS)
+        self._seen += len(counted)
         if self._seen >= self._next_fit:  # ever more rarely: the estimate settles
             self._fit()
             self._next_fit = int(1.05 * self._seen) + 20

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tracker.boxes import tlwh_to_xyxy
 from tracker.datasets.mot import FLAG, FRAME, HEIGHT, ID, LEFT, WIDTH, MotSequence, Table, results
 from tracker.errors import SourceError
+from tracker.evaluation.lateness import told
 from tracker.evaluation.mistakes import Mistake, find_mistakes
 from tracker.system.files import replace_text
 from tracker.system.images import read_image
@@ -31,8 +32,8 @@ _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
 body { max-width: 82rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; }
-th, td { padding: .15rem .8rem; text-align: right; font-variant-numeric: tabular-nums; }
-th:first-child, td:first-child { text-align: left; }
+th, td { padding: .15rem .5rem; text-align: right; font-variant-numeric: tabular-nums; }
+th:first-child, td:first-child, .words { text-align: left; }
 tbody tr:nth-child(odd) { background: #8881; }
 .all { font-weight: 600; }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(39rem, 1fr)); gap: 1rem; }
@@ -61,6 +62,16 @@ class _Case:
         return self.mistake.after - self.mistake.before - 1
 
     @property
+    def lasting(self) -> str:
+        """Of a switch, how long the wrong id stays."""
+        if not self.mistake.switch:
+            return ""
+        frames = self.mistake.wrong_frames
+        if not frames:
+            return f"; {self.mistake.id_after} is its own id"
+        return f", wrong for {_counted(frames, 'frame', 'frames')} ({frames / self.sequence.fps:.1f} s)"
+
+    @property
     def kind(self) -> str:
         if not self.mistake.switch:
             return "fragmentation"
@@ -81,7 +92,8 @@ def write_report(
         sequences: with ground truth, and images where there are.
         results_dir: holds SEQUENCE.txt for each.
         path: the HTML file.
-        scores: what `tracking.score` gave, for the summary; under "against" the same of other trackers.
+        scores: what `tracking.score` gave, for the summary; under "against" the same of other trackers. Where there is
+            "written", each file's `Lateness` by its sequence's name as a dict, that is shown, too.
         preproc: as there.
         limit: number of pictures, so that the file stays one that can be opened and sent. Switches go before
             fragmentations, long gaps before short ones; what has no picture is in the list all the same.
@@ -135,17 +147,31 @@ def _counted(count: int, one: str, several: str) -> str:
 
 def _summary(scores: Mapping[str, Mapping[str, Any]], shown: Set[_Case]) -> str:
     """A row a sequence, one for all together, and one for every other tracker."""
-    columns = list(scores["combined"])
-    head = "".join(f"<th>{column}</th>" for column in columns)
+    columns = [name for name in scores["combined"] if name != "WrongID_frames"]  # the same in seconds stands there
+    head = "".join(f"<th>{column}</th>" for column in columns) + '<th class="words">Written</th>'
     linked = {case.sequence.name for case in shown}
-    others = [(folder, other["combined"]) for folder, other in scores.get("against", {}).items()]
+    all_of = [("all", scores), *scores.get("against", {}).items()]
+    lines = [(name, values, _written(scores, name)) for name, values in scores["sequences"].items()]
+    lines += [(name, of["combined"], told(of.get("written", {}))) for name, of in all_of]
     rows = []
-    for name, values in [*scores["sequences"].items(), ("all", scores["combined"]), *others]:
+    for name, values, late in lines:
         label = html.escape(name)
         label = f'<a href="#{label}">{label}</a>' if name in linked else label
-        cells = "".join(f"<td>{v:.2f}</td>" if isinstance(v, float) else f"<td>{v}</td>" for v in values.values())
+        shares = (values[column] for column in columns)
+        cells = "".join(f"<td>{v:.2f}</td>" if isinstance(v, float) else f"<td>{v}</td>" for v in shares)
+        cells += f'<td class="words">{html.escape(late)}</td>'
         rows.append(f'<tr class="{"all" if name == "all" else ""}"><td>{label}</td>{cells}</tr>')
-    return f"<table><thead><tr><th>sequence</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return (
+        f"<table><thead><tr><th>sequence</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        "<p>Of the matched boxes, Purity % are of the object that their track has most often, and Completeness % under "
+        "the id that their object has most often, its own. Objects go under another id WrongID % of the time, for "
+        "WrongID_s seconds at once (median).</p>"
+    )
+
+
+def _written(scores: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    """How late the file of one sequence was written."""
+    return told({n: late for n, late in scores.get("written", {}).items() if n == name})
 
 
 def _index(cases: Sequence[_Case], shown: Set[_Case]) -> str:
@@ -158,10 +184,11 @@ def _index(cases: Sequence[_Case], shown: Set[_Case]) -> str:
     rows = "".join(
         f"<tr><td>{name(c)}</td><td>{c.mistake.after}</td>"
         f"<td>{c.kind}</td><td>{c.mistake.truth_id}</td><td>{c.mistake.id_before}</td><td>{c.mistake.id_after}</td>"
-        f"<td>{c.gap}</td></tr>"
+        f"<td>{c.gap}</td><td>{c.mistake.wrong_frames}</td></tr>"
         for c in cases
     )
-    head = "".join(f"<th>{t}</th>" for t in ("sequence", "frame", "what", "object", "id before", "id after", "gap"))
+    titles = ("sequence", "frame", "what", "object", "id before", "id after", "gap", "frames under a wrong id")
+    head = "".join(f"<th>{title}</th>" for title in titles)
     return (
         f"<details><summary>List of {_counted(len(cases), 'mistake', 'mistakes')}</summary>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></details>"
@@ -182,7 +209,7 @@ def _figure(case: _Case, truth: Table, result: Table) -> str:
     gap = f", not found for {case.gap} frame{'s' * (case.gap > 1)}" if case.gap else ""
     return (
         f'<figure id="{html.escape(case.anchor)}" class="{"switch" if mistake.switch else "gap"}">'
-        f"<figcaption><b>{case.kind}</b>: object {mistake.truth_id}, {ids}{gap}</figcaption>"
+        f"<figcaption><b>{case.kind}</b>: object {mistake.truth_id}, {ids}{gap}{case.lasting}</figcaption>"
         f'<div class="panels">{"".join(panels)}</div></figure>'
     )
 

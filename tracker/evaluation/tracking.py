@@ -1,4 +1,4 @@
-"""How good tracks are: TrackEval (Luiten et al., IJCV 2021) on MOTChallenge files, as papers report it."""
+"""How good tracks are: TrackEval (Luiten et al., IJCV 2021) on MOTChallenge files, as papers report it; identities."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import numpy as np
 
 from tracker.datasets.mot import FRAME, MotSequence, Table, find_sequences, results
 from tracker.errors import DataError
+from tracker.evaluation import identity
+from tracker.evaluation.matching import match
 
-METRICS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "Frag", "FP", "FN")
+METRICS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "Frag", "FP", "FN", *identity.METRICS)
 Scores = dict[str, float]
 
 
@@ -36,7 +38,9 @@ def score(
 
     Returns:
         {"combined": {metric: value}, "sequences": {name: {metric: value}}} with the `METRICS`: HOTA, DetA, AssA,
-        MOTA, IDF1 in percent, the others counts.
+        MOTA, IDF1 in percent, IDSW, Frag, FP, FN counts, all by TrackEval. Purity and Completeness in percent, WrongID,
+        the share of time in percent that objects go under another id than their own, and WrongID_frames and WrongID_s,
+        the median of how long they do so at a time, are explained in `identity.py`.
 
     Raises:
         DataError: no ground truth, a missing result file, or one that is not valid; see `tracker.datasets.mot`.
@@ -51,11 +55,17 @@ def score(
             f"no ground truth (gt/gt.txt) for {what} in {', '.join(map(str, roots))}; nothing to score with"
         )
     with tempfile.TemporaryDirectory(prefix="tracker-eval-") as folder:
+        identities = {}
         for name in wanted:
-            _write_pair(known[name], Path(results_dir) / f"{name}.txt", Path(folder))
+            tables = _write_pair(known[name], Path(results_dir) / f"{name}.txt", Path(folder))
+            identities[name] = identity.Identities.of(match(*tables, preproc), known[name].fps)
         raw = _trackeval(Path(folder), {name: known[name].length for name in wanted}, preproc)
     table = {name: _chosen(metrics["pedestrian"]) for name, metrics in raw.items()}
-    return {"combined": table.pop("COMBINED_SEQ"), "sequences": {name: table[name] for name in wanted}}
+    together = identity.Identities.together(list(identities.values()))
+    return {
+        "combined": table["COMBINED_SEQ"] | together.scores(),
+        "sequences": {name: table[name] | identities[name].scores() for name in wanted},
+    }
 
 
 def hota_fields(sequence: MotSequence, result_file: Path, preproc: bool = True) -> dict[str, Any]:
@@ -78,8 +88,8 @@ def combined_hota(fields: Mapping[str, Mapping[str, Any]]) -> float:
     return 100 * float(np.mean(together["HOTA"]))
 
 
-def _write_pair(sequence: MotSequence, result_file: Path, folder: Path) -> None:
-    """Ground truth and results of one sequence in the one form TrackEval reads without surprises."""
+def _write_pair(sequence: MotSequence, result_file: Path, folder: Path) -> tuple[Table, Table]:
+    """Ground truth and results of one sequence, and in `folder` in the one form TrackEval reads without surprises."""
     truth, result = sequence.ground_truth(), results(result_file)
     for path, table in ((sequence.ground_truth_file, truth), (result_file, result)):
         last = table[:, FRAME].max(initial=0)
@@ -93,6 +103,7 @@ def _write_pair(sequence: MotSequence, result_file: Path, folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     _save(ground_truth_file, truth)
     _save(tracker_file, result)
+    return truth, result
 
 
 def _save(path: Path, table: Table) -> None:

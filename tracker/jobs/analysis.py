@@ -213,7 +213,8 @@ def observed(again: Repetition, table: Table, frame: int, progress: Callable[[in
         else:
             written = dict(smoother.flush()).get(frame)
     if here is None:
-        reason = "it was left out (--vid-stride)" if frame < number else f"it has frames 1 to {number}"
+        left_out = "it was left out (--vid-stride) or shows the picture before it once more; give another frame"
+        reason = left_out if frame < number else f"it has frames 1 to {number}"
         raise UsageError(f"frame {frame} is not in {again.file.parent}; {reason}")
     tracks, decision, returns, remembered = here
     if decision is None:

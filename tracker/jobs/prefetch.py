@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from tracker.detection.looks import Looks
 from tracker.errors import SourceError
 from tracker.structures import Detections, Image
 from tracker.system.stopwatch import Timed
+from tracker.video.repeats import marked
 from tracker.video.source import Frame, Source
 
 if TYPE_CHECKING:
@@ -31,10 +32,13 @@ def detected(
     stage_seconds: dict[str, float],
     batch: int = 0,
     turn: AbstractContextManager[object] = _ALONE,
+    skip_repeats: bool = True,
     every: str = "1",
     due: Callable[[float, int], bool] = lambda _, __: True,
 ) -> Generator[tuple[Frame, Detections | None], None, None]:
     """The frames of a source with what the detector finds in each, some detected ahead; None: not looked at.
+
+    Frames that show the picture before them once more are not, unless `skip_repeats` is off, and count for nothing.
 
     On a CPU several frames are looked at side by side, each by its share of the cores: that wastes less than all cores
     on one frame. A GPU looks at batches (of `batch` frames where that is not 0). A live source is never looked at
@@ -54,23 +58,29 @@ def detected(
     workers = 1 if alone or device != "cpu" else min(_CPU_WORKERS, cores)
     size = 1 if alone else batch or (1 if device == "cpu" else _CUDA_BATCH)
     ahead = 0 if source.live else _AUTO_AHEAD if every == "auto" else workers
-    pending: deque[tuple[list[tuple[Frame, bool]], Future[tuple[list[Detections], float]] | None]] = deque()
+    pending: deque[tuple[list[tuple[Frame, bool]], Future[tuple[list[Detections], float]]]] = deque()
     failure: SourceError | None = None
     looks = Looks(every, 0.0)
 
     def looked_at(frame: Frame) -> bool:
-        look = due(frame.time_s, len(pending)) if every == "auto" else looks.due(frame.time_s)
-        looks.looked(frame.time_s) if look else looks.passed()
+        if frame.repeated:  # the tracker never hears of it
+            return False
+        time_s = frame.captured_s
+        passed = sum(not frame.repeated for frames, _ in pending for frame, _ in frames)
+        look = due(time_s, passed) if every == "auto" else looks.due(time_s)
+        looks.looked(time_s) if look else looks.passed()
         return look
 
     def detect(images: list[Image]) -> tuple[list[Detections], float]:
+        if not images:
+            return [], 0.0
         with turn:
             start = time.perf_counter()
             return detector(images), time.perf_counter() - start
 
     def finish() -> Iterator[tuple[Frame, Detections | None]]:
         frames, job = pending.popleft()
-        found, seconds = job.result() if job else ([], 0.0)
+        found, seconds = job.result()
         stage_seconds["detect"] += seconds  # here: several threads that add to one number would lose some
         results = iter(found)
         for frame, look in frames:
@@ -81,10 +91,10 @@ def detected(
         ThreadPoolExecutor(workers, "detect", torch.set_num_threads, (max(1, cores // workers),)) as pool,
     ):
         try:
-            for read in _batches(source, size, stage_seconds):
+            for read in _batches(marked(source, skip_repeats), size, stage_seconds):
                 frames = [(frame, looked_at(frame)) for frame in read]
                 images = [frame.image for frame, look in frames if look]
-                pending.append((frames, pool.submit(detect, images) if images else None))
+                pending.append((frames, pool.submit(detect, images)))
                 while len(pending) > (0 if images and every == "auto" else ahead):
                     yield from finish()
         except SourceError as error:
@@ -95,7 +105,7 @@ def detected(
         raise failure
 
 
-def _batches(source: Source, size: int, stage_seconds: dict[str, float]) -> Iterator[list[Frame]]:
+def _batches(source: Iterable[Frame], size: int, stage_seconds: dict[str, float]) -> Iterator[list[Frame]]:
     """The frames in lists of `size`; a shorter one at the end or before the source's error."""
     frames: list[Frame] = []
     failure: SourceError | None = None

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from tracker import provenance
+from tracker.analytics.zones import Zones
 from tracker.config import Config
 from tracker.datasets.mot import MotSequence
 from tracker.errors import DataError, SourceError, UsageError
@@ -78,7 +79,8 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
         if sequence is not None:
             raise UsageError(f"{run} is the run of one source, not of sequences; leave out --sequence")
         source = record["source"]
-        frames = _of_source(tracker, _then(folder, source["given"]), source["vid_stride"], source.get("fps"))
+        zones = Zones.parsed(record.get("zones", {}), str(path))
+        frames = _of_source(tracker, _then(folder, source["given"]), source["vid_stride"], source.get("fps"), zones)
         return Repetition(tracker, frames, run / "tracks.txt", config.bank.report_delay_s, changed)
     frames, name = _of_sequence(tracker, run, record, sequence)
     return Repetition(
@@ -95,7 +97,7 @@ def _then(folder: str, given: Any) -> Any:
 
 
 def _of_source(
-    tracker: Tracker, source: str | list[str], vid_stride: int, fps: float | None
+    tracker: Tracker, source: str | list[str], vid_stride: int, fps: float | None, zones: Zones
 ) -> Callable[[], Generator[Given, None, None]]:
     def frames() -> Generator[Given, None, None]:
         from tracker.system.device import resolve_device
@@ -105,11 +107,17 @@ def _of_source(
                 raise SourceError(f"{source} is live, what was seen there is gone; explain a run of a recorded video")
             seconds = {"decode": 0.0, "detect": 0.0}
             device = resolve_device(tracker.config.device)
-            looks: dict[str, Any] = {"every": tracker.config.detector.every, "due": tracker.due}
+            assert opened.size is not None
+            here = zones.fitted(opened.size)
+            settings = tracker.config.detector
+            looks: dict[str, Any] = {"skip_repeats": settings.skip_repeats, "every": settings.every, "due": tracker.due}
             with closing(detected(opened, tracker.detector, device, seconds, **looks)) as detected_frames:
                 for frame, found in detected_frames:
+                    if frame.repeated:
+                        continue
                     look = found is not None
-                    yield Given(frame.number, frame.time_s, frame.image, found or Detections.empty(), None, look)
+                    seen = here.keep(found or Detections.empty(), (frame.image.shape[1], frame.image.shape[0]))
+                    yield Given(frame.number, frame.captured_s, frame.image, seen, None, look)
 
     return frames
 

@@ -18,6 +18,7 @@ import numpy as np
 from tracker.jobs.result_folder import CROPS, JSON, VIDEO, Output
 from tracker.output.crops import CropWriter
 from tracker.output.draw import TRAIL_S, Annotator
+from tracker.output.regions import Outlines
 from tracker.output.video_writer import VideoWriter
 from tracker.output.window import Window
 from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter, Writer
@@ -42,13 +43,21 @@ class ResultFiles:
         source: whose frames they take.
         output: which they are.
         begun: called with the name of each further part of the video before it is written.
+        ignored: regions in which nothing is tracked, to be drawn; None: there are none.
 
     Attributes:
         seconds: time spent drawing and writing.
         pictures: whether any of them needs the frames' images.
     """
 
-    def __init__(self, folder: Path, source: Source, output: Output, begun: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        source: Source,
+        output: Output,
+        begun: Callable[[str], None],
+        ignored: Outlines | None = None,
+    ) -> None:
         self.seconds = 0.0
         self.pictures = output.video or output.show or output.crops
         self._writers: list[Writer] = []
@@ -70,7 +79,8 @@ class ResultFiles:
             if output.crops:
                 add(CropWriter(folder / CROPS))
             if output.video or output.show:
-                add(Annotator(TRAIL_S if output.trails else 0.0, output.forecast_s, output.labels, output.line_width))
+                trail_s = TRAIL_S if output.trails else 0.0
+                add(Annotator(trail_s, output.forecast_s, output.labels, output.line_width, ignored))
             if output.video:
                 part = _LIVE_PART if source.live else _FILE_PART
                 add(VideoWriter(folder / VIDEO, source.fps, part_frames=part, begun=begun))

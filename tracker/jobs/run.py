@@ -25,12 +25,15 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tracker import provenance
+from tracker.analytics.zones import Zones
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, UsageError
 from tracker.jobs.interruption import attend
+from tracker.jobs.outcome import STAGES, Progress, SourceResult
 from tracker.jobs.prefetch import detected
 from tracker.jobs.result_files import Held, HeldFrames, ResultFiles, move_files
 from tracker.jobs.result_folder import RECORD, Output, Record, ResultFolders, names_apart
+from tracker.output.regions import Outlines
 from tracker.output.window import require_windows
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.smoothing.offline import Recorder, post_processed
@@ -43,67 +46,6 @@ if TYPE_CHECKING:
 
 __all__ = ["STAGES", "Output", "Progress", "SourceResult", "run"]
 
-STAGES = ("decode", "detect", "appearance", "motion+association", "write")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands: source, frames tracked of how many (None: unknown), tracks in the last, seconds so far."""
-
-    source: str
-    frames: int
-    frame_count: int | None
-    live: int
-    seconds: float
-
-
-@dataclass
-class SourceResult:
-    """What became of one source.
-
-    Attributes:
-        source: its name.
-        folder: where the results are; None where nothing could be read.
-        frames: how many were tracked. frames_looked_at: how many of them the detector looked at.
-        tracks: how many different objects were reported.
-        seconds: wall time from the first frame wanted to the last file closed.
-        first_frame_s: seconds until the first frame was tracked, networks loaded and all.
-        stage_seconds: seconds of work of each of `STAGES` (for decode: of waiting for frames). Stages overlap, so they
-            may add up to more than `seconds`.
-        error: what ended it early, if something did; results until then are in `folder`.
-        interrupted: ended by the user or the system.
-        signal: the number of the signal that interrupted it.
-    """
-
-    source: str
-    folder: Path | None = None
-    frames: int = 0
-    frames_looked_at: int = 0
-    tracks: int = 0
-    seconds: float = 0.0
-    first_frame_s: float = 0.0
-    stage_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
-    error: SourceError | OutputError | None = None
-    interrupted: bool = False
-    signal: int = signal.SIGINT
-
-    def to_dict(self) -> dict[str, Any]:
-        """Counts, frames/s and milliseconds a frame, ready for YAML or JSON."""
-        frames = max(1, self.frames)
-        return {
-            "source": self.source,
-            "folder": None if self.folder is None else str(self.folder),
-            "frames": self.frames,
-            "frames_looked_at": self.frames_looked_at,
-            "tracks": self.tracks,
-            "seconds": round(self.seconds, 3),
-            "first_frame_s": round(self.first_frame_s, 3),
-            "frames_per_s": round(self.frames / self.seconds, 2) if self.seconds else 0.0,
-            "ms_per_frame": {stage: round(1000 * s / frames, 2) for stage, s in self.stage_seconds.items()},
-            "error": None if self.error is None else str(self.error),
-            "interrupted": self.interrupted,
-        }
-
 
 def run(
     sources: Sequence[Any],
@@ -114,6 +56,7 @@ def run(
     vid_stride: int = 1,
     reconnect_s: float = 600.0,
     fps: float | None = None,
+    zones: Zones | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
     command: Sequence[str] = (),
 ) -> list[SourceResult]:
@@ -127,6 +70,7 @@ def run(
         vid_stride: use every Nth frame.
         reconnect_s: a live source that has worked once is waited for so long when it drops.
         fps: as for `open_source`, of every source.
+        zones: in each source's picture; detections in their regions to ignore are dropped before tracking.
         progress: called after each frame, in the thread of its source.
         command: the command line, to be noted in `run.yaml`.
 
@@ -149,7 +93,8 @@ def run(
     folders = ResultFolders(output, sources)
     live = [n for n, source in enumerate(sources) if len(sources) > 1 and _is_live(source, vid_stride, reconnect_s)]
     networks = _SharedNetworks(config, device)
-    job = _Job(networks, folders, vid_stride, reconnect_s, fps, progress, command, beside_others=bool(live))
+    zones = zones or Zones()
+    job = _Job(networks, folders, vid_stride, reconnect_s, fps, zones, progress, command, beside_others=bool(live))
     results: dict[int, SourceResult] = {}
 
     def track(number: int) -> None:
@@ -236,6 +181,7 @@ class _Job:
     vid_stride: int
     reconnect_s: float
     fps: float | None
+    zones: Zones
     progress: Callable[[Progress], None]
     command: Sequence[str]
     beside_others: bool
@@ -272,6 +218,8 @@ class _Job:
         output = self.folders.output
         if output.offline and source.live:
             raise UsageError(f"{source.name} is live and has no end to look back from; leave out --offline")
+        assert source.size is not None  # of the first frame, which an open source has
+        zones = self.zones.fitted(source.size)  # of frames whose size may change while it runs
         tracker = self.networks.tracker(of_its_own=self.beside_others)
         device = resolve_device(tracker.config.device)
         result = SourceResult(name)
@@ -284,15 +232,16 @@ class _Job:
         tables = replace(output, video=False, show=False, crops=False)  # of the online pass
         try:
             record.save()
-            files = ResultFiles(result.folder, source, tables if output.offline else output, record.add)
+            ignored = zones.outlines if zones.ignore else None
+            files = ResultFiles(result.folder, source, tables if output.offline else output, record.add, ignored)
             try:
                 with files:
-                    self._follow(source, tracker, device, recorder, files, result, begun)
+                    self._follow(source, zones, tracker, device, recorder, files, result, begun)
             finally:  # once all is written, also what waited
                 result.tracks = files.tracks
             result.stage_seconds["write"] = files.seconds
             if len(recorder) and not self.stopped:
-                self._post_process(recorder, tracker.config, given, result, record)
+                self._post_process(recorder, tracker.config, given, result, record, ignored)
         except OutputError as error:
             result.error = error
         if self.stopped:
@@ -308,6 +257,7 @@ class _Job:
     def _follow(
         self,
         source: Source,
+        zones: Zones,
         tracker: Tracker,
         device: str,
         recorder: Recorder,
@@ -321,25 +271,32 @@ class _Job:
         detector, start = tracker.detector, time.perf_counter()
         settings = tracker.config.detector
         turn = self.networks.turn if self.beside_others else nullcontext()
+        tracks: Tracks | None = None
 
         def write(decided: list[tuple[Held, Tracks]]) -> None:
             for held, tracks in decided:
                 files.take(waiting.release(held), tracks)
 
         try:
-            plan = settings.batch, turn, settings.every, tracker.due
+            plan = settings.batch, turn, settings.skip_repeats, settings.every, tracker.due
             with closing(detected(source, detector, device, result.stage_seconds, *plan)) as frames:
                 for frame, found in frames:
                     if self.stopped:
                         break
-                    tracks = tracker.update(frame.image, found, time_s=frame.time_s, look=found is not None)
+                    if found is not None:
+                        found = zones.keep(found, (frame.image.shape[1], frame.image.shape[0]))
+                    if not frame.repeated:
+                        tracks = tracker.update(frame.image, found, time_s=frame.captured_s, look=found is not None)
+                        tracks = replace(tracks, names=detector.names)
+                    assert tracks is not None  # the first frame repeats none
                     result.frames += 1
-                    result.frames_looked_at += tracks.looked
+                    result.frames_repeated += frame.repeated
+                    result.frames_looked_at += found is not None
                     result.first_frame_s = result.first_frame_s or time.perf_counter() - begun
-                    tracks = replace(tracks, names=detector.names)
                     if self.folders.output.offline:
-                        recorder.add(tracks, found or Detections.empty(), tracker.camera_motion, tracker.features)
-                    write(smoother.push(waiting.hold(frame), tracks, tracker.camera_motion))
+                        seen = None if frame.repeated else found or Detections.empty()
+                        recorder.add(tracks, seen, tracker.camera_motion, tracker.features)
+                    write(smoother.push(waiting.hold(frame), tracks, tracker.camera_motion, frame.repeated))
                     seconds = time.perf_counter() - start
                     live = len(tracks.confirmed)
                     self.progress(Progress(result.source, result.frames, source.frame_count, live, seconds))
@@ -352,7 +309,13 @@ class _Job:
         write(smoother.flush())
 
     def _post_process(
-        self, recorder: Recorder, config: Config, given: Any, result: SourceResult, record: Record
+        self,
+        recorder: Recorder,
+        config: Config,
+        given: Any,
+        result: SourceResult,
+        record: Record,
+        ignored: Outlines | None,
     ) -> None:
         """Decode again the frames that were tracked, and write them with what offline post-processing makes of the
         tracks.
@@ -365,9 +328,9 @@ class _Job:
                 table = post_processed(recorder.table(), config)
                 with (
                     self._opened(given) as source,
-                    ResultFiles(Path(scratch), source, self.folders.output, record.add) as files,
+                    ResultFiles(Path(scratch), source, self.folders.output, record.add, ignored) as files,
                 ):
-                    for position, frame in zip(range(len(recorder)), source):  # noqa: B905 - the rest was not tracked
+                    for position, frame in zip(recorder.shown, source):  # noqa: B905 - the rest was not tracked
                         files.take(frame, table.at(position, recorder.names))
                         if files.window_closed:
                             self.stop(signal.SIGINT)
@@ -395,4 +358,5 @@ class _Job:
                 "fps": self.fps,
             },
             "offline": self.folders.output.offline,
+            **({"zones": self.zones.to_dict()} if self.zones.ignore else {}),
         } | provenance.conditions(tracker.config, device)

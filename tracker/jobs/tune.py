@@ -115,9 +115,7 @@ def tune(
 
     def keep() -> Tuned:
         best = search.config(study.best_params)
-        so_far = Tuned(
-            finished()[0].value, study.best_value, len(finished()), differences(best, Config()), out / CONFIG
-        )
+        so_far = Tuned(finished()[0].value, study.best_value, len(finished()), differences(best), out / CONFIG)
         replace_text(so_far.config, _config_text(so_far, list(found), command))
         replace_text(out / TABLE, search.table(finished()))
         progress(so_far)
@@ -244,9 +242,10 @@ def _idle(sequences: Sequence[CachedSequence]) -> set[str]:
     return (set() if embedded else _OF_APPEARANCE) | (set() if classes else {"association.class_factor"})
 
 
-def differences(config: Config, other: Config) -> dict[str, Any]:
-    """Nested settings in which `config` differs from `other`."""
-    ours, theirs = config.to_dict(), other.to_dict()
+def differences(config: Config) -> dict[str, Any]:
+    """Nested settings in which `config` differs from the defaults at its sensitivity, and that, where it does."""
+    ours = config.to_dict()
+    theirs = Config(sensitivity=config.sensitivity).to_dict() | {"sensitivity": Config.sensitivity}
     sections = {
         name: {key: value for key, value in section.items() if value != theirs[name][key]}
         for name, section in ours.items()

@@ -12,12 +12,12 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.motion.adaptation.online_calibration import SETTLED, ForecastCalibration, OnlineCalibration
 from tracker.motion.blas import one_thread
 from tracker.motion.geometry import Step, geometry
 from tracker.motion.head import OUTPUTS, corrected, turn_output
 from tracker.motion.kalman import MEAN, KalmanParameters, process_unit, warp
 from tracker.motion.kalman_predictor import BoxForecast, FilterForecast, SlotFilter, in_pixels
-from tracker.motion.online_calibration import SETTLED, ForecastCalibration, OnlineCalibration
 from tracker.motion.predictor import Observations, Prediction
 from tracker.structures import Floats, Ints, Mask
 from tracker.system.state import Names, Stateful, fits

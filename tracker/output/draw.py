@@ -18,6 +18,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from tracker.output.labels import LabelPlaces
+from tracker.output.regions import IgnoredRegions, Outlines
 from tracker.structures import Floats, Image, Ints, Status, Tracks
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Annotator:
         forecast_s: seconds ahead to draw as a path in a corridor that holds the foot with 90 %; 0 draws none.
         labels: write id, class and score at each box; in a crowd, where there is no room for that, the id.
         line_width: of the boxes in pixels, and by it of trails and forecasts; 0: by the frame's size.
+        ignored: the regions in which nothing is tracked; None: there are none.
     """
 
     _FORECAST_STEPS = 8
@@ -91,12 +93,18 @@ class Annotator:
     _TRAIL_POINTS = 48
 
     def __init__(
-        self, trail_s: float = TRAIL_S, forecast_s: float = 0.0, labels: bool = True, line_width: int = 0
+        self,
+        trail_s: float = TRAIL_S,
+        forecast_s: float = 0.0,
+        labels: bool = True,
+        line_width: int = 0,
+        ignored: Outlines | None = None,
     ) -> None:
         self._trail_s = trail_s
         self._forecast_s = forecast_s
         self._labels = labels
         self._line_width = line_width
+        self._regions = None if ignored is None else IgnoredRegions(ignored)
         self._trails: dict[int, deque[tuple[float, float, float]]] = {}
         self._places = LabelPlaces()
         self._colour = Colours()
@@ -110,6 +118,8 @@ class Annotator:
 
     def draw(self, image: Image, tracks: Tracks) -> None:
         """Draw confirmed tracks on a (H, W, 3) BGR image, in place."""
+        if self._regions is not None:
+            self._regions.draw(image)
         rows = tracks.confirmed
         rows = rows[np.argsort(rows.xyxy[:, 3], kind="stable")]  # the nearest object last, over those behind it
         short = 480 * self._line_width or min(image.shape[:2])  # side of a frame whose lines are so wide

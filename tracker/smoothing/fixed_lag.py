@@ -20,7 +20,7 @@ import numpy as np
 from tracker.affine import Array, composed, inverse, moved_corners
 from tracker.config import OfflineConfig
 from tracker.smoothing.track_table import SMOOTH_REACH, TrackTable, columns, filled, renamed, smoothed
-from tracker.structures import Status, Tracks, of_rows
+from tracker.structures import Ints, Status, Tracks, of_rows
 
 _BETWEEN_LOOKS = 0.9  # standard deviation of the smoothing, in times from one look to the next
 
@@ -42,21 +42,25 @@ class FixedLagSmoother(Generic[F]):
         self._delay_s = delay_s
         self._fill_s = settings.fill_s
         self._smooth_s = min(settings.smooth_s, delay_s / SMOOTH_REACH)
-        self._held: deque[tuple[F, Tracks]] = deque()
+        self._held: deque[tuple[list[F], Tracks]] = deque()  # frames that show one picture, and its tracks
         self._motion = np.zeros((0, 2, 3))  # of the camera, from each frame that waits to the newest
         self._seen = TrackTable.empty()  # detected rows, where the newest frame would show them
         self._looked_s = -math.inf  # time of the newest frame that was looked at
 
-    def push(self, frame: F, tracks: Tracks, camera_motion: Array) -> list[tuple[F, Tracks]]:
+    def push(self, frame: F, tracks: Tracks, camera_motion: Array, repeated: bool = False) -> list[tuple[F, Tracks]]:
         """Take the next frame, and how the camera moved into it, (2, 3); return the frames that have waited.
 
-        One that was not looked at waits at least for the next that is: its boxes lie between those of two looks.
+        One that was not looked at waits at least for the next that is: its boxes lie between those of two looks. One
+        that shows the picture before it once more is `repeated`: what that shows is reported of both.
         """
         if not self._delay_s:
             return [(frame, tracks.confirmed)]
+        if repeated:
+            self._held[-1][0].append(frame)
+            return []
         held, motion, seen = self._held, self._motion, self._seen
         if tracks.renamed:
-            held = deque((f, _renamed(t, tracks.renamed)) for f, t in held)
+            held = deque((frames, _renamed(t, tracks.renamed)) for frames, t in held)
             seen = _renamed_rows(seen, tracks.renamed)
         if (camera_motion != np.eye(2, 3)).any():
             motion = composed(motion, camera_motion)
@@ -68,27 +72,35 @@ class FixedLagSmoother(Generic[F]):
         seen = _with(seen, tracks)
         # all at once: an interruption finds all or none
         self._motion, self._seen, self._held, self._looked_s = motion, seen, held, looked_s
-        held.append((frame, tracks))
+        held.append(([frame], tracks))
         decided = []
-        while self._held and self._held[0][1].time_s <= min(tracks.time_s - self._delay_s + 1e-6, looked_s):
-            decided.append(self._next())
+        while self._held[0][1].time_s <= min(tracks.time_s - self._delay_s + 1e-6, looked_s):
+            decided += self._next()
         return decided
 
     def flush(self) -> list[tuple[F, Tracks]]:
-        """The frames that wait at the end of the stream; tracks that were never confirmed are left out."""
-        return [self._next() for _ in range(len(self._held))]
+        """The frames that wait at the end of the stream; tracks that were never confirmed are left out.
 
-    def _next(self) -> tuple[F, Tracks]:
-        """The frame that has waited longest; one that no look follows is as it was tracked."""
+        Not those that only wait to be re-identified: nothing comes any more that could show them to be old ones.
+        """
+        if self._held:
+            self._seen = _confirmed(self._seen, self._held[-1][1].pending)
+        return [shown for _ in range(len(self._held)) for shown in self._next()]
+
+    def _next(self) -> list[tuple[F, Tracks]]:
+        """The frame that has waited longest, and those that show its picture once more.
+
+        One that no look follows is as it was tracked.
+        """
         at = len(self._seen.times_s) - len(self._held)
         confirmed = self._seen[self._seen.status == Status.CONFIRMED]
         rows = smoothed(filled(confirmed, self._fill_s), self._sigma_s() * self._held[-1][1].jitter, at)
         rows = replace(rows, xyxy=moved_corners(rows.xyxy, inverse(self._motion[:1])[0]))
-        frame, tracks = self._held[0]
-        now = frame, _as_known(tracks, rows) if tracks.time_s <= self._looked_s else tracks.confirmed
+        frames, tracks = self._held[0]
+        known = _as_known(tracks, rows) if tracks.time_s <= self._looked_s else tracks.confirmed
         self._seen, self._motion = self._needed_after(at), self._motion[1:]
         self._held.popleft()
-        return now
+        return [(frame, known) for frame in frames]
 
     def _sigma_s(self) -> float:
         """How far boxes are smoothed: where few frames are looked at, about from each look to the next."""
@@ -122,13 +134,14 @@ def _with(seen: TrackTable, tracks: Tracks) -> TrackTable:
         frames=np.full(len(rows), len(seen.times_s) - 1),
         **columns(rows),
     )
-    seen = seen.stacked(newest).ordered
-    confirmed = np.isin(seen.ids, tracks.ids[tracks.status == Status.CONFIRMED])
-    return replace(
-        seen,
-        status=np.where(confirmed, int(Status.CONFIRMED), seen.status),
-        camera=np.tile(np.eye(2, 3), (len(seen.times_s), 1, 1)),  # boxes were moved already
-    )
+    seen = _confirmed(seen.stacked(newest).ordered, tracks.ids[tracks.status == Status.CONFIRMED])
+    still = np.tile(np.eye(2, 3), (len(seen.times_s), 1, 1))  # boxes were moved already
+    return replace(seen, camera=still)
+
+
+def _confirmed(seen: TrackTable, ids: Ints) -> TrackTable:
+    """The same rows, those of these tracks as confirmed ones."""
+    return replace(seen, status=np.where(np.isin(seen.ids, ids), int(Status.CONFIRMED), seen.status))
 
 
 def _renamed(tracks: Tracks, names: Mapping[int, int]) -> Tracks:

@@ -14,10 +14,11 @@ import numpy as np
 
 from tracker.affine import Array
 from tracker.config import Config
-from tracker.motion.fusion import Precision, fused
+from tracker.motion.adaptation.fusion import Precision, fused
 from tracker.motion.load import load_predictor
 from tracker.motion.predictor import Observations, Predictor
 from tracker.smoothing.direction import Direction, Ends
+from tracker.smoothing.doubles import merged
 from tracker.smoothing.linking import appearance_odds, link_odds, linked, pairs
 from tracker.smoothing.track_table import TrackTable, filled, smoothed
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
@@ -34,24 +35,29 @@ class Recorder:
         self._times_s: list[float] = []
         self._camera: list[Array] = []
         self._confirmed: set[int] = set()
+        self._pending: set[int] = set()  # of the last frame
         self._renamed: list[tuple[int, int, int]] = []  # before which frame, which id, became which
         self._looked: list[bool] = []
         self._embedding_sums: dict[int, Floats] = {}
         self.names: Mapping[int, str] = {}
+        self.shown: list[int] = []  # of each frame of the source, which of those taken it shows
 
     def __len__(self) -> int:
         return len(self._times_s)
 
-    def add(self, tracks: Tracks, found: Detections, camera_motion: Array, features: Floats | None) -> None:
+    def add(self, tracks: Tracks, found: Detections | None, camera_motion: Array, features: Floats | None) -> None:
         """Take the next frame.
 
         Args:
             tracks: what `Tracker.update` returned.
             found: the detections it got: their boxes are taken as they were detected, to be smoothed later. Any
-                where it was not looked at.
+                where it was not looked at. None: the frame shows the picture before it once more.
             camera_motion: (2, 3) affine from the frame before. features: (N, 512) embeddings of `found`, NaN where
                 none.
         """
+        if found is None:
+            self.shown.append(len(self) - 1)
+            return
         for provisional, known in tracks.renamed.items():
             self._renamed.append((len(self), provisional, known))
             if provisional in self._confirmed:
@@ -63,10 +69,12 @@ class Recorder:
         index = tracks.detection_index[seen]
         rows = tracks[seen]
         self._rows.append((rows.ids, found.xyxy[index], rows.scores, rows.classes, rows.raw_classes))
+        self.shown.append(len(self))
         self._looked.append(tracks.looked)
         self._times_s.append(tracks.time_s)
         self._camera.append(np.asarray(camera_motion, np.float64))
         self._confirmed.update(tracks.ids[tracks.status == Status.CONFIRMED].tolist())
+        self._pending = set(tracks.pending.tolist())
         self.names = tracks.names or self.names
         if features is not None:
             for row in np.flatnonzero(~np.isnan(features[index, 0])):  # few: only unclear crops are embedded
@@ -74,7 +82,7 @@ class Recorder:
                 self._embedding_sums[key] = self._embedding_sums.get(key, 0) + features[index[row]]
 
     def table(self) -> TrackTable:
-        """The seen rows of all tracks that were confirmed in the end, ordered by id and frame."""
+        """The seen rows of all tracks that were confirmed in the end, or only waited for that, by id and frame."""
         columns = [np.concatenate(part) for part in zip(*self._rows, strict=True)] if self._rows else _NOTHING
         ids, xyxy, scores, classes, raw_classes = columns
         embeddings = np.array(list(self._embedding_sums.values()), np.float32).reshape(-1, FEATURE_SIZE)
@@ -93,7 +101,7 @@ class Recorder:
             embeddings=embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True),
             looked=np.array(self._looked, bool),
         )
-        return table[np.isin(table.ids, list(self._confirmed))].ordered
+        return table[np.isin(table.ids, list(self._confirmed | self._pending))].ordered
 
     def _reidentified(self, ids: Ints, frames: Ints) -> Ints:
         """The ids (R,) of rows in these frames (R,) as they turned out to be later.
@@ -124,10 +132,14 @@ def post_processed(table: TrackTable, config: Config) -> TrackTable:
         return table
     settings = config.offline
     predictor = load_predictor(config.motion.model)
+    table = merged(voted(table), settings)
     before = -1
     while before != len(np.unique(table.ids)):  # what was joined is known longer, and may be joined further
         before = len(np.unique(table.ids))
         table = voted(_linked_once(table, predictor, config))
+    table = lasting(table, settings.least_s)
+    if not len(table):
+        return table
     table, jitter = settled(table, predictor)
     table = smoothed(filled(table, settings.fill_s), settings.smooth_s * jitter)
     return table[np.lexsort((table.ids, table.frames))]
@@ -137,6 +149,20 @@ def _linked_once(table: TrackTable, predictor: Predictor, config: Config) -> Tra
     found = pairs(table, predictor, config.offline.link_s)
     odds = link_odds(found) + appearance_odds(table, found, config)
     return linked(table, found, odds, config.offline.link_odds)
+
+
+def lasting(table: TrackTable, least_s: float) -> TrackTable:
+    """The table without tracks that were seen for less than this from first to last, mostly false alarms.
+
+    But those that are there in the video's first or last frame: how long they are is not known.
+
+    Args:
+        table: ordered by id and frame.
+    """
+    ends, seconds = Ends.of(table), table.row_times_s
+    kept = seconds[ends.last] - seconds[ends.first] >= least_s - 1e-6
+    kept |= (table.frames[ends.first] == 0) | (table.frames[ends.last] == len(table.times_s) - 1)
+    return table[kept[ends.track]]
 
 
 def settled(table: TrackTable, predictor: Predictor) -> tuple[TrackTable, float]:

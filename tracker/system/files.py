@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and one sentence where the system refuses.
+"""Files that are written whole or not at all, settings that are read, and one sentence where the system refuses.
 
 Where the disk is full, what was written before stays.
 """
@@ -9,8 +9,9 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from tracker.errors import OutputError
+from tracker.errors import ConfigError, OutputError
 
 
 @contextmanager
@@ -48,3 +49,22 @@ def replace_file(path: Path, content: bytes) -> None:
         except OSError:
             draft.unlink(missing_ok=True)
             raise
+
+
+def read_yaml(path: Path, advice: str = "see configs/default.yaml") -> Any:
+    """The content of a file of settings; an empty one has none. `advice` says in errors how to write it.
+
+    Raises:
+        ConfigError: it cannot be read, or is not safe YAML.
+    """
+    import yaml  # takes its time, and `track --help` reads the settings without it
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}); give a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" line {where.line + 1}" if where else ""
+        problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+        raise ConfigError(f"{path}{line} is not plain YAML ({problem}); {advice}") from error

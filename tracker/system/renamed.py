@@ -12,6 +12,19 @@ P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C", bound=type)
 
+FORMER = {
+    "recognise_s": "reid_s",
+    "memory_looks": "memory_embeddings",
+    "coast_cover": "coast_occluded",
+    "return_odds": "reid_odds",
+    "return_margin": "reid_margin",
+    "return_doubt": "reid_doubt",
+    "rounds": "iterations",
+    "filter_rounds": "filter_iterations",
+    "looks_every": "embeddings_every",
+}
+"""Keys that had another name in version 0.1: taken in this one as well, with a warning. Former name -> name now."""
+
 
 class RenamedKeyWarning(FutureWarning):
     """A file uses the former name of a key. Shown to who runs a command, as a `DeprecationWarning` is not."""

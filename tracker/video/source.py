@@ -50,11 +50,20 @@ class Frame:
         image: (H, W, 3) uint8 BGR, contiguous.
         number: position in the source from 1, counting the frames that `vid_stride` or a live source leaves out.
         time_s: seconds since the first frame, by the container's time stamps; always advancing.
+        repeated: it shows the picture before it once more, and late_s: it is shown so many seconds after it was
+            captured; both where that was looked for (`tracker.video.repeats`).
     """
 
     image: Image
     number: int
     time_s: float
+    repeated: bool = False
+    late_s: float = 0.0
+
+    @property
+    def captured_s(self) -> float:
+        """When it was captured, as far as that is known: `time_s`, or before."""
+        return self.time_s - self.late_s
 
 
 def open_source(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tracker.config import FORMER, Settings, merged, read_yaml, setting
-from tracker.system.renamed import renamed_fields
+from tracker.config import Settings, merged, setting
+from tracker.system.files import read_yaml
+from tracker.system.renamed import FORMER, renamed_fields
 from tracker.train.motion.augmentation import Augmentation
 
 NETWORKS = ("lstm", "rnn", "gru", "transformer")  # names in `motion.networks.registry`, which takes PyTorch to read

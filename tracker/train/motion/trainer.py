@@ -27,7 +27,6 @@ from torch import Tensor, nn
 
 from tracker.appearance.embedder import Embedder
 from tracker.boxes import cxcywh_to_xyxy, paired_iou
-from tracker.config import FORMER
 from tracker.errors import UsageError, WeightsError
 from tracker.motion.head import corrected
 from tracker.motion.kalman import KalmanParameters
@@ -36,6 +35,7 @@ from tracker.motion.networks.registry import NETWORKS
 from tracker.motion.weights import WEIGHTS, write_weights
 from tracker.system.files import writing
 from tracker.system.output_folder import claim
+from tracker.system.renamed import FORMER
 from tracker.train.checkpoint import damaged, diverged, present, read, same_settings, write
 from tracker.train.interruption import undisturbed
 from tracker.train.motion.batch import Batch

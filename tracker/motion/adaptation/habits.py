@@ -99,7 +99,7 @@ class Habits(Stateful):
         """
         for label in _distinct(classes).tolist():
             of_class = sure & (classes == label)
-            followed, first = np.flatnonzero(of_class & (hits > _SETTLED)), np.flatnonzero(of_class & (hits == 1))
+            followed, first = (of_class & (hits > _SETTLED)).nonzero()[0], (of_class & (hits == 1)).nonzero()[0]
             row = self._row(label) if len(followed) or len(first) else None
             if row is None:
                 continue

@@ -1,0 +1,34 @@
+"""Who comes back: what counts for it, and what against."""
+
+import numpy as np
+import pytest
+
+from tracker.appearance.gallery import Recall
+from tracker.appearance.reidentification import doubted, reid_odds, reidentify
+from tracker.config import AssociationConfig
+
+
+def recall(count):
+    """That many absent identities, an embedding of each."""
+    return Recall(np.arange(count), np.zeros(count, np.int64), np.ones((count, 1, 1)), np.ones((count, 1)))
+
+
+@pytest.mark.parametrize("candidates", [1, 3, 10])
+def test_a_new_track_may_be_any_of_the_absent_but_not_those_that_are_ruled_out(candidates):
+    """What speaks for one of three counts a third; who was seen beside the new track is none of the three."""
+    known, evidence = recall(10), np.full((10, 1, 1), 2.0, np.float32)
+    ruled_out = np.arange(10)[:, None] >= candidates
+    odds = reid_odds(known, evidence, np.zeros((10, 1), np.float32), ruled_out)
+    np.testing.assert_allclose(odds[:candidates], 2 - np.log(candidates), rtol=1e-6)
+    assert (odds[candidates:] == -np.inf).all()
+    rows, _ = reidentify(odds, AssociationConfig())
+    assert len(rows) == (candidates == 1), "one who is clear of all others"
+
+
+def test_where_a_lost_track_meets_what_could_not_be_embedded_overlap_has_to_be_clearer():
+    nan, one = np.full(512, np.nan), np.eye(512)[0]
+    lost, embeddings = np.array([True, True, False]), np.stack([one, nan, one])
+    odds = doubted(np.zeros((3, 2)), lost, embeddings, np.stack([one, nan]))
+    assert odds[0, 1] < 0, "lost, and once looked at"
+    odds[0, 1] = 0
+    assert not odds.any(), "nothing else is doubted"

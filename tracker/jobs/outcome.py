@@ -1,0 +1,74 @@
+"""Where a run stands, and what became of each of its sources."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tracker.errors import OutputError, SourceError
+
+STAGES = ("decode", "detect", "appearance", "motion+association", "write")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: source, frames tracked of how many (None: unknown), tracks in the last, seconds so far."""
+
+    source: str
+    frames: int
+    frame_count: int | None
+    live: int
+    seconds: float
+
+
+@dataclass
+class SourceResult:
+    """What became of one source.
+
+    Attributes:
+        source: its name.
+        folder: where the results are; None where nothing could be read.
+        frames: how many were tracked. frames_looked_at: how many of them the detector looked at.
+        frames_repeated: how many of them show the picture before them once more, and were not looked at for that.
+        tracks: how many different objects were reported.
+        seconds: wall time from the first frame wanted to the last file closed.
+        first_frame_s: seconds until the first frame was tracked, networks loaded and all.
+        stage_seconds: seconds of work of each of `STAGES` (for decode: of waiting for frames). Stages overlap, so they
+            may add up to more than `seconds`.
+        error: what ended it early, if something did; results until then are in `folder`.
+        interrupted: ended by the user or the system.
+        signal: the number of the signal that interrupted it.
+    """
+
+    source: str
+    folder: Path | None = None
+    frames: int = 0
+    frames_looked_at: int = 0
+    frames_repeated: int = 0
+    tracks: int = 0
+    seconds: float = 0.0
+    first_frame_s: float = 0.0
+    stage_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    error: SourceError | OutputError | None = None
+    interrupted: bool = False
+    signal: int = signal.SIGINT
+
+    def to_dict(self) -> dict[str, Any]:
+        """Counts, frames/s and milliseconds a frame, ready for YAML or JSON."""
+        frames = max(1, self.frames)
+        return {
+            "source": self.source,
+            "folder": None if self.folder is None else str(self.folder),
+            "frames": self.frames,
+            "frames_looked_at": self.frames_looked_at,
+            "frames_repeated": self.frames_repeated,
+            "tracks": self.tracks,
+            "seconds": round(self.seconds, 3),
+            "first_frame_s": round(self.first_frame_s, 3),
+            "frames_per_s": round(self.frames / self.seconds, 2) if self.seconds else 0.0,
+            "ms_per_frame": {stage: round(1000 * s / frames, 2) for stage, s in self.stage_seconds.items()},
+            "error": None if self.error is None else str(self.error),
+            "interrupted": self.interrupted,
+        }

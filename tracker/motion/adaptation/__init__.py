@@ -1,0 +1,1 @@
+"""What is learned from the stream itself while it runs."""
