@@ -63,7 +63,7 @@ def rows(result):
 def test_repeats_are_not_looked_at_and_reported_as_the_picture_that_they_show(result):
     result, looked = result
     lines = rows(result)
-    assert (looked, result.frames, result.frames_repeated) == (25, 30, 5)
+    assert (looked, result.frames, result.frames_looked_at, result.frames_repeated) == (25, 30, 25, 5)
     assert list(lines) == list(range(1, 31))
     for frame in range(6, 31, 6):
         assert lines[frame] == lines[frame - 1]
@@ -106,6 +106,20 @@ def test_repeats_can_be_looked_at_all_the_same(clip, output):
     assert result.frames_repeated == 0
     assert list(lines) == list(range(1, 31))
     assert lines[18] != lines[17]
+
+
+@pytest.mark.parametrize(("every", "looked_at"), [("5", 5), ("auto", None)])
+def test_repeats_do_not_count_among_the_frames_from_look_to_look(clip, output, every, looked_at):
+    """Of the 25 pictures every fifth is looked at; a frame that repeats one that was not is none more."""
+    alone = Tracker(CONFIG.override({"detector": {"every": every}}))
+    stream = list(alone.stream(clip, fixed_lag=True))
+    (result,) = run([clip], alone, output)
+    assert (result.folder / "tracks.txt").read_text() == "".join(t.to_mot(frame.number) for frame, t in stream)
+    assert result.frames_looked_at == sum(t.looked for frame, t in stream if not frame.repeated)
+    assert result.frames_repeated == 5 and result.frames_looked_at == (looked_at or result.frames_looked_at)
+    lines = rows(result)
+    assert list(lines) == list(range(1, 31))
+    assert all(lines[frame] == lines[frame - 1] for frame in range(6, 31, 6))
 
 
 def test_repeats_are_no_moment_of_rest_to_the_tracker(tracker, clip):
