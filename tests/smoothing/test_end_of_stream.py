@@ -74,6 +74,25 @@ def test_who_was_seen_once_or_never_surely_does_not_wait_for_that_alone() -> Non
     assert set(Ends(LEFT + [weak] * 6).written()) == {1}
 
 
+def test_who_waits_still_does_in_frames_that_are_not_looked_at(tmp_path: Path) -> None:
+    """Also where the tracker is saved between two of them."""
+    tracker, recorder = Tracker(), Recorder()
+    smoother: FixedLagSmoother[int] = FixedLagSmoother(0.5, tracker.config.offline)
+    late: list[tuple[int, Tracks]] = []
+    for number, found in enumerate([*LEFT, *[person(2, like=1)] * 6, None, None]):
+        tracks = tracker.update(None, found, time_s=number / FPS, look=found is not None)
+        recorder.add(tracks, found or Detections.empty(), tracker.camera_motion, tracker.features)
+        late += smoother.push(number, tracks, tracker.camera_motion)
+        if number >= 85:
+            tracker.save(tmp_path / "state")
+            tracker = Tracker.load(tmp_path / "state")
+    assert tracks.pending.tolist() == [2] and not tracks.looked
+    late += smoother.flush()
+    assert [number for number, tracks in late if 2 in tracks.ids] == [*range(80, 86)]
+    table = recorder.table()
+    assert table.frames[table.ids == 2].tolist() == [*range(80, 86)]
+
+
 def test_in_the_middle_of_a_stream_nobody_is_told_before_it_is_clear() -> None:
     ends = Ends([*LEFT, *[person(2, like=1)] * 6, *[Detections.empty()] * 30])
     assert set(ends.written()) == set(ends.afterwards()) == {1}
