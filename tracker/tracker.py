@@ -17,7 +17,7 @@ from tracker import camera_motion as camera
 from tracker import checkpoint
 from tracker.affine import Affine, composed, identity, is_identity
 from tracker.appearance.gallery import Gallery
-from tracker.appearance.normalisation import SimilarityScale, crop_quality, occluded_share
+from tracker.appearance.normalisation import SimilarityScale, crop_quality
 from tracker.appearance.reidentification import Returns, doubted, reid_odds, reidentify
 from tracker.association import (
     Decision,
@@ -31,7 +31,7 @@ from tracker.association import (
     motion_similarity,
 )
 from tracker.bank import TrackBank
-from tracker.camera_motion import CameraMotion
+from tracker.boxes import occluded_share
 from tracker.config import Config
 from tracker.detection.score_calibration import ScoreScale
 from tracker.export.networks import Networks
@@ -104,7 +104,7 @@ class Tracker(Stateful):
         self.gallery = Gallery(self.config.bank) if self._shared is None else self._shared
         self._camera_number = self.gallery.new_camera()
         self._bank = self._new_bank()
-        self._camera = CameraMotion(self.config.camera)
+        self._camera = camera.CameraMotion(self.config.camera)
         self._similarity_scale: SimilarityScale | None = None
         self._scale = ScoreScale()
         self._times = FrameTimes(1 / self.config.frame_rate)
