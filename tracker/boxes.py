@@ -170,6 +170,17 @@ def occluded_fraction(boxes: Boxes, others: Boxes) -> NDArray[Any]:
     return _share(overlap, own)
 
 
+def occluded_share(xyxy: Boxes) -> NDArray[Any]:
+    """(N,) share of each box that one other occludes: of two that overlap, the one that reaches lower is nearer."""
+    row, column = near(xyxy, xyxy, np.zeros(len(xyxy), xyxy.dtype))
+    behind = xyxy[row, 3] < xyxy[column, 3]
+    row, column = row[behind], column[behind]
+    occluded = np.zeros(len(xyxy), xyxy.dtype)
+    np.maximum.at(occluded, row, paired_intersection(xyxy[row], xyxy[column]))
+    occluded /= area(xyxy)
+    return occluded
+
+
 def _share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[Any]:
     """part / whole, and 0 where there is no whole."""
     share: NDArray[Any] = part / np.where(whole > 0, whole, np.asarray(np.inf, part.dtype))

@@ -31,7 +31,7 @@ from tracker.association import (
     motion_similarity,
 )
 from tracker.bank import TrackBank
-from tracker.camera_motion import CameraMotion
+from tracker.boxes import occluded_share
 from tracker.config import Config
 from tracker.detection.looks import Looks
 from tracker.detection.score_calibration import ScoreScale
@@ -104,7 +104,7 @@ class Tracker(Stateful):
         self.gallery = Gallery(self.config.bank) if self._shared is None else self._shared
         self._camera_number = self.gallery.new_camera()
         self._bank = self._new_bank()
-        self._camera = CameraMotion(self.config.camera)
+        self._camera = camera.CameraMotion(self.config.camera)
         self._similarity_scale: SimilarityScale | None = None
         self._scale = ScoreScale()
         self._times = FrameTimes(1 / self.config.frame_rate)

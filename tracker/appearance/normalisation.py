@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.boxes import area, iou, near, paired_intersection
+from tracker.boxes import iou, occluded_share
 from tracker.structures import Detections, Floats, Ints
 from tracker.system.state import State, Stateful, fits
 
@@ -163,14 +163,3 @@ def crop_quality(xyxy: Floats, scores: Floats) -> Floats:
     large = 1 - np.exp(-(xyxy[:, 3] - xyxy[:, 1]) / _LARGE)
     quality: Floats = (scores * (1 - occluded_share(xyxy)) * large).astype(np.float32)
     return quality
-
-
-def occluded_share(xyxy: Floats) -> Floats:
-    """(N,) share of each box that one other occludes: of two that overlap, the one that reaches lower is nearer."""
-    row, column = near(xyxy, xyxy, np.zeros(len(xyxy), np.float32))
-    behind = xyxy[row, 3] < xyxy[column, 3]
-    row, column = row[behind], column[behind]
-    occluded = np.zeros(len(xyxy), np.float32)
-    np.maximum.at(occluded, row, paired_intersection(xyxy[row], xyxy[column]))
-    occluded /= area(xyxy)
-    return occluded

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from tracker.boxes import cxcywh_to_xyxy, occluded_fraction, tlwh_to_xyxy, xyxy_to_cxcywh, xyxy_to_tlwh
+from tracker.boxes import cxcywh_to_xyxy, occluded_share, tlwh_to_xyxy, xyxy_to_cxcywh, xyxy_to_tlwh
 from tracker.datasets.mot import FLAG, FRAME, HEIGHT, ID, LEFT, SCORE, Table
 
 Errors = NDArray[np.float64]
@@ -77,9 +77,7 @@ def _occluded(objects: Table) -> Errors:
     xyxy = tlwh_to_xyxy(objects[:, LEFT : HEIGHT + 1])
     for frame in np.unique(objects[:, FRAME]):
         rows = np.flatnonzero(objects[:, FRAME] == frame)
-        boxes = xyxy[rows]
-        nearer = boxes[None, :, 3] > boxes[:, None, 3]
-        share[rows] = (occluded_fraction(boxes, boxes) * nearer).max(axis=1)
+        share[rows] = occluded_share(xyxy[rows])
     return share
 
 
