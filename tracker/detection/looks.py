@@ -20,7 +20,7 @@ from tracker.system.state import Stateful, fits
 
 LONGEST_S = 0.15  # between two looks where something is tracked
 _ROUNDING_S = 1e-3  # by which the times of frames are off
-_LOSS = 0.03  # overlap that may be lost in frames that are not looked at
+_LOSS = 0.07  # overlap that may be lost from one look to the next
 _POOR = 0.5  # where forecasts overlap less on average, 0 where the object was lost, all frames are looked at
 _AHEAD = 18  # frames of which forecasts are compared at most, ...
 _AHEAD_S = 2 * LONGEST_S  # ... and seconds
@@ -103,8 +103,8 @@ class Looks(Stateful):
         _, slope, found = self._line()
         if found < _POOR:
             return 1
-        cheap_s = _LOSS / max(-slope, 1e-6)  # behind the first frame, which is as far ahead at any rate
-        return max(min(1 + int(cheap_s / step_s), int(LONGEST_S / step_s + _ROUNDING_S)), 1)
+        affordable_s = min(_LOSS / max(-slope, 1e-6), LONGEST_S)
+        return max(int(affordable_s / step_s + _ROUNDING_S), 1)
 
     def _line(self) -> tuple[float, float, float]:
         """Overlap now and what it gains a second, by least squares; and its mean with 0 for those that were lost."""
