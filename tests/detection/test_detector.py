@@ -135,13 +135,14 @@ class TestFrames:
         assert (found.xyxy >= 0).all() and (found.xyxy <= [300, 1080, 300, 1080]).all()
 
     def test_a_batch_that_is_copied_once_gives_the_same_and_keeps_the_copy(self, bus, zidane):
-        """The way of frames on a GPU, here with the CPU in its place."""
+        """The way of frames on a GPU, here with the CPU in its place: boxes to a tenth of a pixel, at any size."""
         one_by_one = YoloDetector(DetectorConfig(conf=0.25))
         batched = YoloDetector(DetectorConfig(conf=0.25))
         batched._one_by_one = False
-        frames = [bus, bus[:, ::-1].copy(), zidane]
+        frames = [bus, bus[:, ::-1].copy(), zidane, bus[:640, :800].copy()]
         for frame, there, here in zip(frames, batched(frames), one_by_one(frames), strict=True):
-            assert len(there) == len(here) and (iou(there.xyxy, here.xyxy).max(axis=1) > 0.97).all()
+            assert len(there) == len(here)
+            np.testing.assert_allclose(there.xyxy, here.xyxy, atol=0.1)
             assert here.pixels is None
             np.testing.assert_array_equal(there[there.scores > 0.5].pixels.numpy(), frame)
 
@@ -175,15 +176,6 @@ class TestLetterbox:
     )
     def test_a_height_and_a_width_are_what_the_picture_fits_into(self, size, imgsz, boxed):
         assert letterbox(np.zeros((*size, 3), np.uint8), imgsz).shape == (*boxed, 3)
-
-    @pytest.mark.parametrize("size", [(1080, 1920), (480, 360), (333, 517), (640, 640)], ids=str)
-    def test_on_another_device_it_is_the_same(self, bus, size):
-        frame = cv2.resize(bus, size[::-1])
-        here = letterbox(frame, 640)
-        copies = yolo.upload([frame, frame[::-1].copy()], "cpu")
-        there = yolo.letterbox_there(copies, *letterbox_sizes(frame.shape, 640, 32))
-        assert there.shape == (2, *here.shape)
-        assert np.abs(there[0].numpy() - here).max() <= 1  # OpenCV computes with whole numbers
 
     def test_colours_are_turned_to_rgb_and_centred_on_grey(self):
         blue = np.zeros((320, 640, 3), np.uint8)

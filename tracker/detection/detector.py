@@ -72,14 +72,12 @@ class YoloDetector:
         imgsz, stride, shape = self._config.imgsz, self._network.stride, frames[0].shape
         sizes = letterbox_sizes(shape, imgsz, stride)
         copies: Any = None
-        if self._one_by_one:
-            boxed: Any = np.stack([letterbox(frame, imgsz, stride) for frame in frames])
-        else:  # one copy to the GPU, for the detector and for the embedder later
-            from tracker.detection.yolo import letterbox_there, upload
+        if not self._one_by_one:  # for the embedder later
+            from tracker.detection.yolo import upload
 
             copies = upload(frames, self._device)
-            boxed = letterbox_there(copies, *sizes)
-        rows = self._network(boxed)
+        # On every device OpenCV's pixels: a GPU's own interpolation rounds otherwise, which moves boxes by up to 1 px
+        rows = self._network(np.stack([letterbox(frame, imgsz, stride) for frame in frames]))
         return [
             self._finish(rows[rows[:, 0] == i, 1:], shape, sizes, None if copies is None else copies[i])
             for i in range(len(frames))

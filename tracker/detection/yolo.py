@@ -18,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tracker.detection.letterbox import PAD
 from tracker.detection.yolo_weights import load, read_checkpoint, save, ultralytics, with_classes
 from tracker.structures import Image
 
@@ -140,7 +139,7 @@ class TorchYolo:
         self.end2end = bool(self._network.end2end)
 
     @torch.inference_mode()
-    def __call__(self, pixels: NDArray[np.uint8] | Tensor) -> NDArray[np.float32]:
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(B, H, W, 3) RGB, 0 to 255 -> (K, 7) rows of image number, box in pixels of the input, score and class."""
         there = torch.as_tensor(pixels, device=self._device)
         batch = there.permute(0, 3, 1, 2).to(self._dtype).div_(255)  # HWC in memory: channels last
@@ -150,26 +149,10 @@ class TorchYolo:
 
 def upload(frames: Sequence[Image], device: str) -> Tensor:
     """(B, H, W, 3) uint8: frames of one size on the device; from pinned memory the copy runs beside the GPU's work."""
-    stacked = torch.from_numpy(np.stack(frames))
-    return stacked.pin_memory().to(device, non_blocking=True) if device.startswith("cuda") else stacked
-
-
-def letterbox_there(frames: Tensor, picture: tuple[int, int], boxed: tuple[int, int]) -> Tensor:
-    """`tracker.detection.letterbox.letterbox` on the frames' own device.
-
-    Args:
-        frames: (B, H, W, 3) uint8 BGR. picture, boxed: height and width of the scaled picture and of the letterbox.
-
-    Returns:
-        (B, *boxed, 3) float32 RGB, whole numbers from 0 to 255; OpenCV's to one grey level.
-    """
-    planes = frames.flip(3).permute(0, 3, 1, 2).float()
-    if planes.shape[2:] != picture:
-        planes = nn.functional.interpolate(planes, picture, mode="bilinear", align_corners=False).add_(0.5).floor_()
-    over = [space - side for space, side in zip(boxed, picture, strict=True)]
-    top, left = over[0] // 2, over[1] // 2
-    padded = nn.functional.pad(planes, (left, over[1] - left, top, over[0] - top), value=float(PAD))
-    return padded.permute(0, 2, 3, 1)
+    shape = (len(frames), *frames[0].shape)
+    stacked = torch.empty(shape, dtype=torch.uint8, pin_memory=device.startswith("cuda"))  # whose memory is used again
+    np.stack(frames, out=stacked.numpy())
+    return stacked.to(device, non_blocking=True)
 
 
 class _RowHead(nn.Module):
