@@ -137,7 +137,7 @@ class TrackBank(Stateful):
             self._habits.learn(own.classes.take(known), own.hits.take(known), expected, detected, sure)
         strength = self._config.smoothing * self._precision.jitter
         if strength:  # else the estimate is not needed
-            estimated = self._predictor.predict(known, time_s).cxcywh
+            estimated = self._predictor.estimate(known)
             own.reported[known] = fused(detected, estimated, strength, None if lift is None else smoothness(lift))
         self._see(slots, seen, confidence.take(rows), time_s, frame_size)
 

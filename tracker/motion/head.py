@@ -20,6 +20,7 @@ Array = Any
 TERMS = 5  # three of the mean, two of the standard deviation
 OUTPUTS = 4 * TERMS
 REACH = 4.0  # the mean moves by at most this many of the filter's standard deviations
+_NOW = 0.05  # units that one of what the network says of the moment is
 STRETCH = 1.6  # the standard deviation changes by at most a factor e^1.6 = 5 either way
 
 
@@ -37,10 +38,21 @@ def corrected(mean: Array, std: Array, unit: Array, output: Array, dt: Array) ->
     """
     xp = namespace(mean)
     offset, drift, bend, stretch, growth = (output[..., 4 * i : 4 * i + 4] for i in range(TERMS))
-    reach = xp.minimum(REACH * std, like(LARGEST_CHANGE, std))
-    shift = unit * (0.05 * offset + dt * drift + dt * dt / (1 + dt) * bend)
+    shift = unit * (_NOW * offset + dt * drift + dt * dt / (1 + dt) * bend)
     factor = xp.exp(STRETCH * xp.tanh((stretch + growth * xp.log(dt + 0.1)) / STRETCH))
-    return mean + reach * xp.tanh(shift / reach), std * factor
+    return _moved(mean, std, shift), std * factor
+
+
+def corrected_now(mean: Array, std: Array, unit: Array, output: Array) -> Array:
+    """The mean (..., 4) of `corrected` at the last observation itself, 0 seconds after it."""
+    return _moved(mean, std, unit * (_NOW * output[..., :4]))
+
+
+def _moved(mean: Array, std: Array, shift: Array) -> Array:
+    """The filter's mean, moved as far as its standard deviation allows."""
+    xp = namespace(mean)
+    reach = xp.minimum(REACH * std, like(LARGEST_CHANGE, std))
+    return mean + reach * xp.tanh(shift / reach)
 
 
 def turn_output(output: NDArray[Any], affine: NDArray[np.float64]) -> None:

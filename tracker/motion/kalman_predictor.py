@@ -197,6 +197,13 @@ def in_pixels(mean: Array, std: Array) -> Prediction:
     return Prediction(centre.astype(np.float32), spread.astype(np.float32))
 
 
+def mean_in_pixels(mean: Array) -> Floats:
+    """(N, 4) coordinates -> (N, 4) float32 centre and size."""
+    box = mean.copy()
+    np.exp(box[:, 2:], out=box[:, 2:])
+    return box.astype(np.float32)
+
+
 class KalmanPredictor(Stateful):
     """The fitted filter alone."""
 
@@ -218,6 +225,9 @@ class KalmanPredictor(Stateful):
 
     def forecast(self, slots: Ints, time_s: float) -> Prediction:
         return self.predict(slots, time_s)
+
+    def estimate(self, slots: Ints) -> Floats:
+        return mean_in_pixels(self.filter.state(slots)[MEAN])
 
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
         self.filter.observe(slots, seen, new)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from tracker.motion.adaptation.online_calibration import SETTLED, ForecastCalibration, OnlineCalibration
 from tracker.motion.blas import one_thread
 from tracker.motion.geometry import Step, geometry
-from tracker.motion.head import OUTPUTS, corrected, turn_output
-from tracker.motion.kalman import MEAN, KalmanParameters, process_unit, warp
-from tracker.motion.kalman_predictor import BoxForecast, FilterForecast, SlotFilter, in_pixels
+from tracker.motion.head import OUTPUTS, corrected, corrected_now, turn_output
+from tracker.motion.kalman import MEAN, VARIANCE, KalmanParameters, process_unit, warp
+from tracker.motion.kalman_predictor import BoxForecast, FilterForecast, SlotFilter, in_pixels, mean_in_pixels
 from tracker.motion.predictor import Observations, Prediction
 from tracker.structures import Floats, Ints, Mask
 from tracker.system.state import Names, Stateful, fits
@@ -60,12 +60,10 @@ class LearnedForecast:
 
     def __call__(self, dt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Mean and standard deviation (N, H, 4) in coordinates, (N, H, 1) seconds after the last observations."""
-        begin, _ = self._corrected(np.zeros(1))
-        return self.calibration(begin, *self._corrected(dt), dt)
-
-    def _corrected(self, dt: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        unit = process_unit(self.filtered.state[MEAN])
-        return corrected(*self.filtered(dt), unit, self.output, np.minimum(dt, LONGEST_S))
+        mean, std = self.filtered.state[MEAN], np.sqrt(self.filtered.state[VARIANCE])
+        unit = process_unit(mean)
+        ahead = corrected(*self.filtered(dt), unit, self.output, np.minimum(dt, LONGEST_S))
+        return self.calibration(corrected_now(mean, std, unit, self.output), *ahead, dt)
 
 
 class LearnedPredictor(Stateful):
@@ -104,6 +102,11 @@ class LearnedPredictor(Stateful):
         snapshot = self.snapshot(slots, time_s)
         mean, std = snapshot.ahead(snapshot.elapsed[..., None])
         return in_pixels(mean[:, 0], std[:, 0])
+
+    def estimate(self, slots: Ints) -> Floats:
+        state = self.filter.state(slots)
+        mean, output = state[MEAN], self._output.take(slots, axis=0)
+        return mean_in_pixels(corrected_now(mean, np.sqrt(state[VARIANCE]), process_unit(mean), output))
 
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
         observed, elapsed, before, after = self.filter.observe(slots, seen, new)

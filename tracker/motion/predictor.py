@@ -68,6 +68,9 @@ class Predictor(Protocol):
     def forecast(self, slots: Ints, time_s: float) -> Prediction:
         """The same, with the spread that errors of this stream have shown: what is reported, not what is matched by."""
 
+    def estimate(self, slots: Ints) -> Floats:
+        """(N, 4) float32 centre and size in pixels at the last observation, that included: `predict` at its time."""
+
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
         """Step the tracks by one observation each.
 

@@ -191,7 +191,7 @@ def settled(table: TrackTable, predictor: Predictor) -> tuple[TrackTable, float]
             starts = begin[slots] == frame
             precision.learn(table.xyxy[rows[~starts]], model.predict(slots[~starts], time_s).cxcywh)
             model.update(slots, Observations(table.xyxy[rows], table.scores[rows], time_s), starts)
-            said[rows] += model.predict(slots, time_s).cxcywh
+            said[rows] += model.estimate(slots)
     return replace(table, xyxy=fused(table.xyxy, said / np.float32(2), precision.jitter)), precision.jitter
 
 

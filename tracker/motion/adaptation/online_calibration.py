@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.affine import composed
-from tracker.motion.head import OUTPUTS, corrected, turn_output
+from tracker.motion.head import OUTPUTS, corrected, corrected_now, turn_output
 from tracker.motion.kalman import MEAN, VARIANCE, KalmanParameters, forecast, measurement_unit, move, process_unit
 from tracker.structures import Ints
 from tracker.system.state import Names, Stateful, fits
@@ -230,7 +230,7 @@ class OnlineCalibration(Stateful):
         said = (said - mean) / spread
         came = np.clip((observed[now] - mean) / spread, -FARTHEST, FARTHEST)
         shared = output * self.shares
-        begin = corrected(state[MEAN], np.sqrt(state[VARIANCE]), unit, shared, np.zeros_like(dt))[0]
+        begin = corrected_now(state[MEAN], np.sqrt(state[VARIANCE]), unit, shared)
         way = (corrected(mean, std, unit, shared, dt)[0] - begin) / spread
         innovation = np.clip((observed[now] - begin) / spread - way, -FARTHEST, FARTHEST)
         noise = self._parameters.measurement_noise * measurement_unit(mean)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tracker.boxes import cxcywh_to_xyxy
 from tracker.motion.kalman import to_coordinates, warp
+from tracker.motion.kalman_predictor import mean_in_pixels
 from tracker.motion.predictor import Observations, Prediction, Predictor
 from tracker.structures import Floats, Forecaster, Ints, Mask
 from tracker.system.state import Stateful
@@ -44,6 +45,9 @@ class ConstantVelocity(Stateful):
 
     def forecast(self, slots: Ints, time_s: float) -> Prediction:
         return self.predict(slots, time_s)
+
+    def estimate(self, slots: Ints) -> Floats:
+        return mean_in_pixels(self._boxes[0, slots])
 
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
         more = int(slots.max(initial=-1)) + 1 - self._times.shape[1]

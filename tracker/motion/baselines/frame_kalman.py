@@ -23,7 +23,7 @@ from tracker.boxes import xyxy_to_cxcywh
 from tracker.motion.baselines.constant_velocity import Frozen
 from tracker.motion.kalman import MEAN, namespace, observe
 from tracker.motion.predictor import Observations, Prediction
-from tracker.structures import Forecaster, Ints, Mask
+from tracker.structures import Floats, Forecaster, Ints, Mask
 from tracker.system.state import Stateful
 
 Array = Any  # NDArray or torch.Tensor
@@ -162,15 +162,13 @@ class FrameKalman(Stateful):
         return FrameKalman(self.interval_s, self.noise, self.aspect)
 
     def predict(self, slots: Ints, time_s: float) -> Prediction:
-        mean, _, variance, _, _ = self._propagated(slots, time_s)
-        std = np.sqrt(variance)
-        if self.aspect:
-            mean, std = from_aspect(mean, std)
-        mean[:, 2:] = np.maximum(mean[:, 2:], 1e-3)
-        return Prediction(mean.astype(np.float32), std.astype(np.float32))
+        return self._in_pixels(self._propagated(slots, time_s))
 
     def forecast(self, slots: Ints, time_s: float) -> Prediction:
         return self.predict(slots, time_s)
+
+    def estimate(self, slots: Ints) -> Floats:
+        return self._in_pixels(self._state[:, slots]).cxcywh
 
     def update(self, slots: Ints, seen: Observations, new: Mask) -> None:
         more = int(slots.max(initial=-1)) + 1 - len(self._time_s)
@@ -201,6 +199,14 @@ class FrameKalman(Stateful):
         frozen = self.fresh()
         frozen._state, frozen._time_s = self._state[:, slots], self._time_s[slots]
         return Frozen(frozen, time_s, len(slots))
+
+    def _in_pixels(self, state: NDArray[np.float64]) -> Prediction:
+        mean, _, variance, _, _ = state
+        std = np.sqrt(variance)
+        if self.aspect:
+            mean, std = from_aspect(mean, std)
+        mean[:, 2:] = np.maximum(mean[:, 2:], 1e-3)
+        return Prediction(mean.astype(np.float32), std.astype(np.float32))
 
     def _propagated(self, slots: Ints, time_s: float) -> NDArray[np.float64]:
         frames = np.rint((time_s - self._time_s[slots]) / self.interval_s)[:, None]
