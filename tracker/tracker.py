@@ -31,7 +31,6 @@ from tracker.association import (
     motion_similarity,
 )
 from tracker.bank import TrackBank
-from tracker.boxes import occluded_share
 from tracker.config import Config
 from tracker.detection.looks import Looks
 from tracker.detection.score_calibration import ScoreScale
@@ -218,8 +217,9 @@ class Tracker(Stateful):
         with Timed(self.stage_seconds, "appearance"):
             found = self._embed(image, found, confidence, tracks, motion, time_s)
         with Timed(self.stage_seconds, "motion+association"):
-            matches = self._match(tracks, found, given, confidence, motion, time_s)
+            matches, odds = self._match(tracks, found, given, confidence, motion, time_s)
             size = None if image is None else (float(image.shape[1]), float(image.shape[0]))
+            found = found if odds is None or size is None else self._bank.own(found, matches, odds, size, time_s)
             self._bank.update(matches, found, confidence, time_s, size)
             self._reidentify(found, time_s)
             self._remember(found, time_s)
@@ -332,9 +332,9 @@ class Tracker(Stateful):
         confidence: Floats,
         motion: Floats,
         time_s: float,
-    ) -> Matches:
-        """The one decision of a frame, by motion and appearance; and what the embeddings say about this stream."""
-        settings, similarity, appearance = self.config.association, motion, None
+    ) -> tuple[Matches, Floats | None]:
+        """The one decision of a frame, by motion and appearance; and (N, M) log-odds of the latter; it learns of it."""
+        settings, similarity, appearance, odds = self.config.association, motion, None, None
         if found.features is not None:
             self._stream_scale.learn(found)
             embeddings, age = self._bank.embeddings(self._bank.live, time_s)
@@ -352,7 +352,7 @@ class Tracker(Stateful):
         if self.keep_decision:
             decided = self._bank.ids(self._bank.live), tracks, found, given, confidence, similarity, appearance, matches
             self.decision = decision_of(*decided, settings)
-        return matches
+        return matches, odds
 
     def _appearance_odds(self, similarity: Floats, seconds: Floats, classes: Ints) -> Floats:
         """(..., M) log-odds that embeddings are of one object, by their similarity to M detections of these classes."""
@@ -381,8 +381,7 @@ class Tracker(Stateful):
         """Keep the embeddings that were taken of confirmed tracks in this frame."""
         if found.features is None:
             return
-        slots = self._bank.embedded(time_s)
-        if len(slots):
+        if len(slots := self._bank.embedded(time_s)):
             rows = self._bank.detections(slots)
             quality = crop_quality(found.xyxy, found.scores)[rows]
             ids, classes = self._bank.ids(slots), self._bank.classes(slots)
