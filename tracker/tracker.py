@@ -29,6 +29,7 @@ from tracker.association import (
     associate,
     decision_of,
     motion_similarity,
+    supported,
 )
 from tracker.bank import TrackBank
 from tracker.config import Config
@@ -334,17 +335,17 @@ class Tracker(Stateful):
         time_s: float,
     ) -> tuple[Matches, Floats | None]:
         """The one decision of a frame, by motion and appearance; and (N, M) log-odds of the latter; it learns of it."""
-        settings, similarity, appearance, odds = self.config.association, motion, None, None
+        settings, similarity, appearance, bonus, odds = self.config.association, motion, None, None, None
         if found.features is not None:
             self._stream_scale.learn(found)
             embeddings, age = self._bank.embeddings(self._bank.live, time_s)
             alike = embeddings @ found.features.T
             odds = self._appearance_odds(alike, age[:, None], found.classes)
             odds = doubted(odds, tracks.status == PREDICTED, embeddings, found.features)
-            appearance = appearance_bonus(odds, settings)
-            similarity = motion + appearance
+            bonus = appearance_bonus(odds, settings)
+            similarity = motion + (appearance := supported(bonus, motion))
         matches = associate(tracks.status, confidence, similarity, settings)
-        matches = add_far(matches, tracks, found, self._bank.sure(confidence), appearance, self._bank.reach)
+        matches = add_far(matches, tracks, found, self._bank.sure(confidence), bonus, self._bank.reach)
         if found.features is not None:
             same = np.where(age[matches.tracks] > _MOMENT_S, np.nan, alike[matches.tracks, matches.detections])
             self._stream_scale.learn_same(same, found.classes[matches.detections])
