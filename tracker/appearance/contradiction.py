@@ -8,9 +8,12 @@ picture's border, or occluded, looks like another object without being one: with
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker.boxes import occluded_share
 from tracker.structures import Detections, Floats, Ints, Mask
+
+Seconds = NDArray[np.float64]
 
 CONTRARY = -2.0  # log-odds, one to seven, below which embeddings are hardly of one object
 WELL_KNOWN = 4  # embeddings in a memory that can be contradicted: a car that comes near looks new at first
@@ -20,8 +23,8 @@ _OCCLUDED = 0.1  # share of an object that leaves it recognisable
 
 
 def contrary_since(
-    odds: Floats, since_s: Floats, found: Detections, rows: Ints, frame_size: tuple[float, float], time_s: float
-) -> tuple[Floats, Mask]:
+    odds: Floats, since_s: Seconds, found: Detections, rows: Ints, frame_size: tuple[float, float], time_s: float
+) -> tuple[Seconds, Mask]:
     """Since when tracks are contradicted, and which of them for so long that they are of another object.
 
     Args:
