@@ -15,6 +15,7 @@ from tracker.association import (
     associate,
     decision_of,
     motion_similarity,
+    supported,
 )
 from tracker.boxes import grown_iou, iou, near
 from tracker.config import AssociationConfig
@@ -111,6 +112,16 @@ def test_an_uncertain_prediction_is_searched_around_more_widely():
     away = Detections([[150, 100, 190, 200]], scores=[0.9])
     assert match(predictions([BOX], [Status.CONFIRMED], std=0.0), away) == []
     assert match(predictions([BOX], [Status.CONFIRMED], std=60.0), away) == [(0, 0, Stage.CONFIDENT)]
+
+
+def test_looks_alone_match_nothing():
+    """A car that left to the left looks like the one that comes from the right: that is re-identification's to tell."""
+    motion, bonus = np.float32([[0, 0], [0.1, 0.3]]), np.float32([[0.29, -0.29], [0.29, -0.29]])
+    similarity = motion + supported(bonus, motion)
+    np.testing.assert_allclose(similarity, [[0, -0.29], [0.39, 0.01]], atol=1e-6)
+    status, confidence = np.array([Status.PREDICTED, Status.CONFIRMED]), np.float32([0.9, 0.9])
+    matches = associate(status, confidence, similarity, AssociationConfig())
+    assert matches.tracks.tolist() == [1] and matches.detections.tolist() == [0]
 
 
 def test_another_class_costs_but_does_not_split():

@@ -144,7 +144,7 @@ def associate(status: Ints, confidence: Floats, similarity: Floats, config: Asso
 
     Args:
         status: (N,) of the tracks. confidence: (M,) calibrated scores of the detections.
-        similarity: (N, M) of `motion_similarity`, with `appearance_bonus` added where there are features.
+        similarity: (N, M) of `motion_similarity`, with what embeddings add (`supported`) where there are features.
 
     A lost track that none of these stages takes up may still be re-identified by its appearance:
     `appearance/reidentification.py`. Why a pair was matched, or not, says `decision_of`.
@@ -323,6 +323,15 @@ def appearance_bonus(odds: Floats, config: AssociationConfig) -> Floats:
     """(N, M) log-odds that the embeddings are of one identity -> what that adds to the similarity; 0 where unknown."""
     bonus: Floats = np.float32(config.appearance_weight) * np.tanh(odds / 2)  # 2 p - 1
     return bonus
+
+
+def supported(bonus: Floats, motion: Floats) -> Floats:
+    """(N, M) `appearance_bonus`, but nothing in favour of pairs that motion (N, M) rules out.
+
+    Looks alone match nothing here: objects that look alike are anywhere. Who comes back elsewhere is re-identified.
+    """
+    favour: Floats = np.where(motion > 0, bonus, np.minimum(bonus, 0))
+    return favour
 
 
 def spread(xyxy: Floats, std: Floats, config: AssociationConfig) -> Floats:

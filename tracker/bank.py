@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.appearance.contradiction import WELL_KNOWN, contrary_since
 from tracker.appearance.reidentification import motion_odds
 from tracker.association import FAR, WEAK, Matches, TrackPredictions
 from tracker.boxes import cxcywh_to_xyxy, iou, occluded_fraction
@@ -26,8 +27,8 @@ from tracker.structures import CONFIRMED, PREDICTED, TENTATIVE, Detections, Floa
 from tracker.system.state import Names, Stateful, fits
 
 _NO_CLASS = np.iinfo(np.int64).min  # of a track that begins, until its first vote
-_EMBEDDINGS = 10  # a remembered embedding is the mean of so many; then an exponential average with that memory
-FrameSize = tuple[float, float] | None  # width, height in pixels
+Size = tuple[float, float]  # width, height in pixels
+FrameSize = Size | None
 
 
 class TrackBank(Stateful):
@@ -43,7 +44,7 @@ class TrackBank(Stateful):
 
     saved: ClassVar[Names] = ("_predictor", "_precision", "_habits", "_patience", "_births")
     saved += ("slots", "live", "_free", "_departed", "_departed_s", "_pending")
-    rebuilt = ("_new_ids", "_config", "_renamed")
+    rebuilt = ("_new_ids", "_config", "_renamed", "_others")
 
     def __init__(self, predictor: Predictor, config: BankConfig, new_ids: Callable[[int], Ints]) -> None:
         self._predictor = predictor
@@ -52,6 +53,7 @@ class TrackBank(Stateful):
         self._precision, self._habits, self._patience, self._births = Precision(), Habits(), Patience(), Births()
         self._renamed: dict[int, int] = {}  # of this frame
         self._pending: Ints = np.zeros(0, np.int64)  # slots of tracks that the last look would have confirmed otherwise
+        self._others: Ints = np.zeros(0, np.int64)  # slots of tracks that are of another object from this frame on
         self.live: Ints = np.zeros(0, np.int64)
         self._free: list[int] = []
         self._departed: Ints = np.zeros(0, np.int64)  # ids of confirmed tracks that ended a moment ago ...
@@ -118,6 +120,8 @@ class TrackBank(Stateful):
         slots = np.concatenate([known, born])
         if not len(slots):
             return
+        if len(self._others):
+            self._part(self._others, time_s)
         seen = found[rows]
         lift = self._habits.of(own.classes.take(known), own.status.take(known))[1]
         far = matches.stages == FAR
@@ -140,6 +144,22 @@ class TrackBank(Stateful):
             estimated = self._predictor.estimate(known)
             own.reported[known] = fused(detected, estimated, strength, None if lift is None else smoothness(lift))
         self._see(slots, seen, confidence.take(rows), time_s, frame_size)
+
+    def own(self, found: Detections, matches: Matches, odds: Floats, size: Size, time_s: float) -> Detections:
+        """The detections, before `update`, without embeddings that contradict their tracks by log-odds (N, M)."""
+        own, slots, rows = self.slots, self.live.take(matches.tracks), matches.detections
+        odds = np.where(own.embedding_counts.take(slots) >= WELL_KNOWN, odds[matches.tracks, rows], np.nan)
+        since_s, other = contrary_since(odds, own.contrary_s.take(slots), found, rows, size, time_s)
+        self._others, own.contrary_s[slots] = slots[other], np.where(other, np.inf, since_s)
+        return found.without_features(rows[np.isfinite(since_s) & ~other])
+
+    def _part(self, slots: Ints, time_s: float) -> None:
+        """These tracks are of other objects by now, under new ids."""
+        own = self.slots
+        self._depart(own.ids.take(slots), own.embedding_s.take(slots), time_s)
+        own.ids[slots], own.born_s[slots], own.embedding_counts[slots] = self._new_ids(len(slots)), time_s, 0
+        self.live = self.live[np.argsort(own.ids.take(self.live))]
+        self._others = slots[:0]
 
     def coast(self, time_s: float) -> None:
         """A frame that is not looked at: all are where they are expected; what was lost before may be removed."""
@@ -191,7 +211,7 @@ class TrackBank(Stateful):
         slots = self._take_slots(count)
         own = self.slots
         own.ids[slots] = self._new_ids(count)
-        own.status[slots], own.born_s[slots] = TENTATIVE, time_s
+        own.status[slots], own.born_s[slots], own.contrary_s[slots] = TENTATIVE, time_s, np.inf
         own.hits[slots] = own.pending[slots] = own.best_confidence[slots] = own.embedding_counts[slots] = 0
         own.confidence_sum[slots] = 0
         own.classes[slots], own.votes[slots], own.embeddings[slots] = _NO_CLASS, -np.inf, np.nan
@@ -281,26 +301,8 @@ class TrackBank(Stateful):
         own.confidence_sum[slots] += confidence
         own.vote(slots, seen.classes, seen.scores)
         if seen.features is not None:
-            self._remember(slots, seen.features, time_s)
+            own.remember(slots, seen.features, time_s)
         self._confirm(slots, frame_size)
-
-    def _remember(self, slots: Ints, features: Floats, time_s: float) -> None:
-        """Blend the new embeddings into the remembered ones; a row of NaN leaves the memory as it is."""
-        given = ~np.isnan(features[:, 0])
-        if not given.any():
-            return
-        if not given.all():
-            slots, features = slots[given], features[given]
-        own = self.slots
-        count = own.embedding_counts.take(slots) + 1
-        old = own.embeddings.take(slots, axis=0)
-        blend = features - old
-        blend *= (1 / np.minimum(count, _EMBEDDINGS)).astype(np.float32)[:, None]
-        blend += old
-        first = count == 1
-        blend[first] = features[first]
-        blend /= np.sqrt(np.einsum("nd,nd->n", blend, blend))[:, None]
-        own.embeddings[slots], own.embedding_s[slots], own.embedding_counts[slots] = blend, time_s, count
 
     def embedded(self, time_s: float) -> Ints:
         """Slots of confirmed tracks whose embedding was taken in this frame."""
@@ -378,12 +380,14 @@ class TrackBank(Stateful):
         self._free.extend(slots.tolist())
         self.live = self.live[~ended]
         confirmed = slots[self.slots.status.take(slots) != TENTATIVE]
-        if not len(confirmed):
-            return
-        departed_s = np.concatenate([self._departed_s, self.slots.seen_s.take(confirmed)])
+        if len(confirmed):
+            self._depart(self.slots.ids.take(confirmed), self.slots.seen_s.take(confirmed), time_s)
+
+    def _depart(self, ids: Ints, seen_s: NDArray[np.float64], time_s: float) -> None:
+        """Keep when these were seen last."""
+        departed_s = np.concatenate([self._departed_s, seen_s])
         lately = time_s - departed_s <= self._config.reid_s
-        self._departed = np.concatenate([self._departed, self.slots.ids.take(confirmed)])[lately]
-        self._departed_s = departed_s[lately]
+        self._departed, self._departed_s = np.concatenate([self._departed, ids])[lately], departed_s[lately]
 
     def _take_slots(self, count: int) -> Ints:
         """`count` unused slots; the arrays double when there are too few, and keep their size from then on."""

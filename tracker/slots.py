@@ -11,6 +11,7 @@ from tracker.structures import FEATURE_SIZE, PREDICTED, TENTATIVE, Floats, Ints,
 from tracker.system.state import Names, Stateful, fits
 
 _VOTED = 16  # classes that votes are counted of, a track
+_EMBEDDINGS = 10  # a remembered embedding is the mean of so many; then an exponential average with that memory
 
 
 class Slots(Stateful):
@@ -31,18 +32,19 @@ class Slots(Stateful):
         detections: (C,) int64 row of the last detection in its frame.
         embeddings: (C, 512) float32 remembered appearance, unit vectors; NaN where there is none.
         embedding_s, embedding_counts: (C,) float64 seconds when it was last looked at, and int64 how often it was.
+        contrary_s: (C,) float64 seconds since when all embeddings contradict the remembered one; inf: they do not.
     """
 
     saved: ClassVar[Names] = ("ids", "status", "hits", "born_s", "seen_s", "pending", "expected", "std", "reported")
     saved += ("scores", "best_confidence", "confidence_sum", "raw_classes", "classes", "winner", "voted", "votes")
-    saved += ("detections", "embeddings", "embedding_s", "embedding_counts")
+    saved += ("detections", "embeddings", "embedding_s", "embedding_counts", "contrary_s")
 
     def __init__(self, count: int = 0) -> None:
         self.ids, self.status, self.hits, self.detections = (np.zeros(count, np.int64) for _ in range(4))
         self.raw_classes, self.classes, self.winner, self.embedding_counts = (
             np.zeros(count, np.int64) for _ in range(4)
         )
-        self.born_s, self.seen_s, self.embedding_s = (np.zeros(count) for _ in range(3))
+        self.born_s, self.seen_s, self.embedding_s, self.contrary_s = (np.zeros(count) for _ in range(4))
         self.pending = np.zeros(count, bool)
         self.scores, self.best_confidence, self.confidence_sum = (np.zeros(count, np.float32) for _ in range(3))
         self.expected, self.std, self.reported = (np.zeros((count, 4), np.float32) for _ in range(3))
@@ -76,6 +78,23 @@ class Slots(Stateful):
         self.voted[slots], self.votes[slots] = voted, votes
         winner = votes.argmax(axis=1)
         self.winner[slots], self.classes[slots] = winner, voted[row, winner]
+
+    def remember(self, slots: Ints, features: Floats, time_s: float) -> None:
+        """Blend the new embeddings (N, 512) into the remembered ones; a row of NaN leaves the memory as it is."""
+        given = ~np.isnan(features[:, 0])
+        if not given.any():
+            return
+        if not given.all():
+            slots, features = slots[given], features[given]
+        count = self.embedding_counts.take(slots) + 1
+        old = self.embeddings.take(slots, axis=0)
+        blend = features - old
+        blend *= (1 / np.minimum(count, _EMBEDDINGS)).astype(np.float32)[:, None]
+        blend += old
+        first = count == 1
+        blend[first] = features[first]
+        blend /= np.sqrt(np.einsum("nd,nd->n", blend, blend))[:, None]
+        self.embeddings[slots], self.embedding_s[slots], self.embedding_counts[slots] = blend, time_s, count
 
     def double(self, fresh: Ints, known: Ints, overlap: float) -> Mask:
         """(N,) which of these tracks may be a second box of a known one (M,), all just seen.

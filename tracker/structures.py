@@ -159,6 +159,14 @@ class Detections:
         """The same detections with (N, 512) appearance vectors."""
         return Detections(self.xyxy, self.scores, self.classes, features, self.pixels)
 
+    def without_features(self, rows: Ints) -> Detections:
+        """The same detections with NaN for the appearance vectors of these rows (K,)."""
+        if self.features is None or not len(rows):
+            return self
+        features = self.features.copy()
+        features[rows] = np.nan
+        return self.with_features(features)
+
 
 def as_input(frame: Any, detections: Any, look: bool = True) -> tuple[Image | None, Detections | None]:
     """What a tracker is given for one frame, in either order: other libraries take detections first.

@@ -29,6 +29,7 @@ from tracker.association import (
     associate,
     decision_of,
     motion_similarity,
+    supported,
 )
 from tracker.bank import TrackBank
 from tracker.config import Config
@@ -217,8 +218,9 @@ class Tracker(Stateful):
         with Timed(self.stage_seconds, "appearance"):
             found = self._embed(image, found, confidence, tracks, motion, time_s)
         with Timed(self.stage_seconds, "motion+association"):
-            matches = self._match(tracks, found, given, confidence, motion, time_s)
+            matches, odds = self._match(tracks, found, given, confidence, motion, time_s)
             size = None if image is None else (float(image.shape[1]), float(image.shape[0]))
+            found = found if odds is None or size is None else self._bank.own(found, matches, odds, size, time_s)
             self._bank.update(matches, found, confidence, time_s, size)
             self._reidentify(found, time_s)
             self._remember(found, time_s)
@@ -331,19 +333,19 @@ class Tracker(Stateful):
         confidence: Floats,
         motion: Floats,
         time_s: float,
-    ) -> Matches:
-        """The one decision of a frame, by motion and appearance; and what the embeddings say about this stream."""
-        settings, similarity, appearance = self.config.association, motion, None
+    ) -> tuple[Matches, Floats | None]:
+        """The one decision of a frame, by motion and appearance; and (N, M) log-odds of the latter; it learns of it."""
+        settings, similarity, appearance, bonus, odds = self.config.association, motion, None, None, None
         if found.features is not None:
             self._stream_scale.learn(found)
             embeddings, age = self._bank.embeddings(self._bank.live, time_s)
             alike = embeddings @ found.features.T
             odds = self._appearance_odds(alike, age[:, None], found.classes)
             odds = doubted(odds, tracks.status == PREDICTED, embeddings, found.features)
-            appearance = appearance_bonus(odds, settings)
-            similarity = motion + appearance
+            bonus = appearance_bonus(odds, settings)
+            similarity = motion + (appearance := supported(bonus, motion))
         matches = associate(tracks.status, confidence, similarity, settings)
-        matches = add_far(matches, tracks, found, self._bank.sure(confidence), appearance, self._bank.reach)
+        matches = add_far(matches, tracks, found, self._bank.sure(confidence), bonus, self._bank.reach)
         if found.features is not None:
             same = np.where(age[matches.tracks] > _MOMENT_S, np.nan, alike[matches.tracks, matches.detections])
             self._stream_scale.learn_same(same, found.classes[matches.detections])
@@ -351,7 +353,7 @@ class Tracker(Stateful):
         if self.keep_decision:
             decided = self._bank.ids(self._bank.live), tracks, found, given, confidence, similarity, appearance, matches
             self.decision = decision_of(*decided, settings)
-        return matches
+        return matches, odds
 
     def _appearance_odds(self, similarity: Floats, seconds: Floats, classes: Ints) -> Floats:
         """(..., M) log-odds that embeddings are of one object, by their similarity to M detections of these classes."""
@@ -380,8 +382,7 @@ class Tracker(Stateful):
         """Keep the embeddings that were taken of confirmed tracks in this frame."""
         if found.features is None:
             return
-        slots = self._bank.embedded(time_s)
-        if len(slots):
+        if len(slots := self._bank.embedded(time_s)):
             rows = self._bank.detections(slots)
             quality = crop_quality(found.xyxy, found.scores)[rows]
             ids, classes = self._bank.ids(slots), self._bank.classes(slots)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tracker.affine import Array
+from tracker.appearance.contradiction import CONTRARY
 from tracker.association import assign
 from tracker.boxes import xyxy_to_cxcywh
 from tracker.config import Config
@@ -146,7 +147,10 @@ def link_terms(found: Pairs) -> Array:
 
 
 def appearance_odds(table: TrackTable, found: Pairs, config: Config) -> Array:
-    """(P,) log-odds that a pair is one object by appearance and class; 0 where an embedding is missing."""
+    """(P,) log-odds that a pair is one object by appearance and class; 0 where an embedding is missing.
+
+    -inf where the embeddings contradict: of two that follow each other without a gap, the tracker was told by them.
+    """
     ends = Ends.of(table)
     classes = table.classes[ends.first]
     odds = np.where(classes[found.ended] == classes[found.began], 0.0, _OTHER_CLASS)
@@ -158,7 +162,8 @@ def appearance_odds(table: TrackTable, found: Pairs, config: Config) -> Array:
         known = np.isin(table.embedding_ids, ids)
         embeddings[np.searchsorted(ids, table.embedding_ids[known])] = table.embeddings[known]
         similarity = np.einsum("pf,pf->p", embeddings[found.ended], embeddings[found.began])
-        odds += load_calibration(config.appearance.model).log_odds(similarity, found.gap_s)
+        alike = load_calibration(config.appearance.model).log_odds(similarity, found.gap_s)
+        odds += np.where(alike < CONTRARY, -np.inf, alike)
     return odds
 
 
