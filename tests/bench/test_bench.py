@@ -90,6 +90,20 @@ class TestRuns:
         assert order == ["A", "B"] * 3
         assert {name: len(found) for name, found in costs.items()} == {"a": 3, "b": 3}
 
+    def test_one_of_others_that_fails_is_left_out_and_told(self, monkeypatch):
+        def measured(command):
+            if command == "broken":
+                raise DataError("broken ... failed: no module")
+            return COST
+
+        monkeypatch.setattr("tracker.bench.runs.measure", measured)
+        told = []
+        costs = in_turn({OURS: "A", "other": "broken", "third": "B"}, 2, left_out=told.append)
+        assert {name: len(found) for name, found in costs.items()} == {OURS: 2, "third": 2}
+        assert told == ["other is left out: broken ... failed: no module"]
+        with pytest.raises(DataError):
+            in_turn({OURS: "broken"}, 1, left_out=told.append)
+
     def test_peers_get_the_same_weights(self, tmp_path):
         import torch
 

@@ -89,14 +89,26 @@ def called(every: str) -> str:
 
 
 def in_turn(
-    commands: Mapping[str, Command], rounds: int, progress: Callable[[str], None] = lambda _: None
+    commands: Mapping[str, Command],
+    rounds: int,
+    progress: Callable[[str], None] = lambda _: None,
+    left_out: Callable[[str], None] | None = None,
 ) -> dict[str, list[Cost]]:
-    """Every command once a round, so that what else the machine does meets all of them."""
+    """Every command once a round, so that what else the machine does meets all of them.
+
+    A command of others that fails is left out, where there is somebody to tell.
+    """
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for number in range(1, rounds + 1):
-        for name, command in commands.items():
+        for name in list(costs):
             progress(f"round {number} of {rounds}: {name}")
-            costs[name].append(measure(command))
+            try:
+                costs[name].append(measure(commands[name]))
+            except DataError as error:
+                if left_out is None or name.startswith(OURS):
+                    raise
+                del costs[name]
+                left_out(f"{name} is left out: {error}")
     return costs
 
 

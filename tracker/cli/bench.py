@@ -104,17 +104,17 @@ def command(
         strict = folder / "strictly-online.yaml" if truth else None
         if strict:
             strict.write_text(provenance.yaml_text(settings.override({"bank": {"report_delay_s": 0.0}}).to_dict()))
-        names, left_out = installed(settings, boxmot_python) if against is None else (against.split(","), "")
-        if left_out:
-            console.print(left_out, soft_wrap=True)
+        names, missing = installed(settings, boxmot_python) if against is None else (against.split(","), "")
+        if missing:
+            console.print(missing, soft_wrap=True)
         only = ["--classes", ",".join(wanted)] if wanted else []
         commands = variants(clip, preset, looks, only, strict)
         commands |= peers([n for n in names if n not in ("", "none")], clip, size, settings, folder, boxmot_python)
         kept = folder / "tracks"
-        told = [name for name in commands if "--no-video" not in name] if truth else []  # without, tracks are the same
+        told = [name for name in commands if truth and "--no-video" not in name]  # without, tracks are the same
         commands |= {name: replace(commands[name], kept=kept / name / f"{clip.stem}.txt") for name in told}
-        costs = in_turn(commands, rounds, status.update)
-        scores = scored(truth, kept, told, preproc) if truth else {}
+        costs = in_turn(commands, rounds, status.update, lambda said: console.print(said, soft_wrap=True))
+        scores = scored(truth, kept, filter(costs.__contains__, told), preproc) if truth else {}
         status.update(f"{OURS}, the clip {loops} times over")
         repeated = measure(ours(looped(clip, folder / f"long{clip.suffix}", loops), preset)) if loops > 1 else None
         grown, stretches = by_objects(status.update), by_length(stream, status.update)
