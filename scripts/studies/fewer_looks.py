@@ -44,6 +44,7 @@ PEERS = (
     "roboflow-bytetrack", "roboflow-cbiou",
 )  # fmt: skip
 OURS, AUTO = "ours", "ours, auto"
+BEST, OTHERS = "best other at each share", "other trackers"
 WIDTH = 6.6  # inches, as of all pictures
 BLUE, DARK, PALE = "tab:blue", "0.2", "0.7"
 
@@ -141,22 +142,25 @@ def draw(found: Found, path: Path) -> None:
     )
     for axes, (data, lines) in zip(panels[:, 0], curves.items(), strict=True):
         for name in sorted(set(lines) - {OURS, AUTO}):
-            axes.plot(*zip(*lines[name], strict=True), "-", color=PALE, lw=1, label="other trackers")
+            axes.plot(*zip(*lines[name], strict=True), "-", color=PALE, lw=1, label=OTHERS)
         rivals = [points for name, points in lines.items() if name not in (OURS, AUTO)]
         shares = sorted({share for points in rivals for share, _ in points})
         best = [max(hota for points in rivals for at, hota in points if at == share) for share in shares]
-        axes.plot(shares, best, "o-", color=DARK, label="best other at each share")
-        axes.plot(*zip(*lines.get(OURS, [(1.0, float("nan"))]), strict=True), "o-", color=BLUE, label="ours")
+        axes.plot(shares, best, "o-", color=DARK, label=BEST)
+        axes.plot(*zip(*lines.get(OURS, [(1.0, float("nan"))]), strict=True), "o-", color=BLUE, label=OURS)
         for share, hota in lines.get(AUTO, []):
-            axes.plot(share, hota, "*", color=BLUE, markersize=17, mec="white", label="ours, auto", zorder=4)
+            axes.plot(share, hota, "*", color=BLUE, markersize=17, mec="white", label=AUTO, zorder=4)
         axes.set_title(SHOWN[data], fontsize=12)
         axes.set_ylabel("HOTA, %")
         axes.margins(y=0.12)
     lowest = panels[-1, 0]
-    lowest.set(xlabel="share of frames that are looked at", xlim=(1.03, 0.1))  # fewer and fewer, to the right
+    lowest.set(xscale="log", xlim=(1.1, 0.11), xlabel="frames that are looked at")  # fewer and fewer, to the right
+    lowest.set_xticks([1 / step for step in STRIDES], ["all", *(f"1/{step}" for step in STRIDES[1:])])
+    lowest.set_xticks([], minor=True)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     first = dict(zip(reversed(labels), reversed(handles), strict=True))
-    panels[0, 0].legend(first.values(), first.keys(), fontsize=10, loc="lower left")
+    names = [name for name in (OURS, AUTO, BEST, OTHERS) if name in first]
+    panels[0, 0].legend([first[name] for name in names], names, fontsize=10, loc="lower left")
     figure.savefig(path, dpi=180)
     plt.close(figure)
 
