@@ -3,14 +3,15 @@
     python scripts/studies/speed.py DATA --out OUT [--boxmot-python PATH]
 
 `DATA` holds `clips/people.mp4` and `video/PETS09-S2L1-first`. Each part is one `track bench`, whose files are in
-OUT/PART; a part that is there already is not run again. Prints, at last, what OUT/speed.md holds. Half an hour on two quiet
-cores.
+OUT/PART; a part that is there already is not run again. Prints, at last, what OUT/speed.md holds. Half an hour on two
+quiet cores.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -68,12 +69,12 @@ def table(found: dict[str, Any]) -> str:
         "| --- | --- | ---: | ---: | --- | ---: | --- |",
     ]
     for name, rounds in costs.items():
-        walls = sorted(cost.wall_s for cost in rounds)
+        wall = statistics.median(cost.wall_s for cost in rounds)
         times = " ".join(f"{faster(rounds, costs[base])['wall']:.2f}x" for base in (OURS, called("auto")))
         share = f"{rounds[0].frames_looked_at / found['frames']:.2f}" if rounds[0].frames else ""
         score = found["scores"].get(name)
         good = f"{score['HOTA']:.2f} / {score['IDF1']:.2f} / {score['IDSW']}" if score else ""
-        rows = ", ".join(f"{cost.wall_s:.1f}" for cost in rounds), f"{found['frames'] / walls[len(walls) // 2]:.1f}"
+        rows = ", ".join(f"{cost.wall_s:.1f}" for cost in rounds), f"{found['frames'] / wall:.1f}"
         lines.append(f"| {' | '.join([name, *rows, str(found['cpu_s_a_minute'][name]), times, share, good])} |")
     stages = costs[OURS][0].ms_per_frame
     lines += ["", f"| ms a frame | {' | '.join(stages)} |", f"| --- |{' ---: |' * len(stages)}"]

@@ -113,7 +113,7 @@ class BenchReport:
         return _median(self.costs[name], "cpu_s") / self.minutes
 
     def _ratios(self) -> Table:
-        table = _table("", *(f"{base}: {what}" for base in self.bases for what in ("wall", "cpu")))
+        table = _table("", *(f"{base}: {what}" for base in (OURS, *self.looks) for what in ("wall", "cpu")))
         for name, costs in self.costs.items():
             cells = [f"{times:.2f}x" for base in self.bases for times in faster(costs, self.costs[base]).values()]
             table.add_row(name, *cells)
