@@ -256,13 +256,19 @@ def test_the_command_leaves_numbers_and_a_picture(tmp_path, monkeypatch, capsys)
     monkeypatch.setattr("tracker.bench.growth.COUNTS", (10,))
     monkeypatch.setattr("tracker.bench.runs.measure", lambda command: COST)
     clip = pan(tmp_path / "pan.mp4", 6)
-    words = ["--against", "none", "--rounds", "1", "--stream", "1000", "--json"]
+    monkeypatch.setattr("tracker.bench.peers.boxmot_script", lambda python: tmp_path / "boxmot")
+    words = ["--rounds", "1", "--stream", "1000", "--json"]
     with pytest.raises(SystemExit) as ended:
         main(["bench", str(clip), "--out", str(tmp_path / "out"), *words])
     assert not ended.value.code
-    printed = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    printed = json.loads(said.out)
+    assert said.err.startswith("warning: boxmot is not installed and left out; ")
+    assert printed["left_out"] == [said.err.removeprefix("warning: ").strip()]
     assert printed == json.loads((tmp_path / "out" / "bench.json").read_text())
-    assert set(printed["runs"]) == {*(OURS, f"{OURS} --no-reid", f"{OURS} --no-video", AUTO, f"{AUTO} --no-video")}
+    own = {name for name in printed["runs"] if name.startswith(OURS)}
+    assert own == {*(OURS, f"{OURS} --no-reid", f"{OURS} --no-video", AUTO, f"{AUTO} --no-video")}
+    assert {name.split(" (")[0] for name in printed["runs"]} - own == {"yolo track"}
     assert (tmp_path / "out" / "bench.png").is_file()
 
 

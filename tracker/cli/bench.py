@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -105,21 +106,23 @@ def command(
         if strict:
             strict.write_text(provenance.yaml_text(settings.override({"bank": {"report_delay_s": 0.0}}).to_dict()))
         names, missing = installed(settings, boxmot_python) if against is None else (against.split(","), "")
-        if missing:
-            console.print(missing, soft_wrap=True)
+        left_out = [missing] if missing else []
         only = ["--classes", ",".join(wanted)] if wanted else []
         commands = variants(clip, preset, looks, only, strict)
         commands |= peers([n for n in names if n not in ("", "none")], clip, size, settings, folder, boxmot_python)
         kept = folder / "tracks"
         told = [name for name in commands if truth and "--no-video" not in name]  # without, tracks are the same
         commands |= {name: replace(commands[name], kept=kept / name / f"{clip.stem}.txt") for name in told}
-        costs = in_turn(commands, rounds, status.update, lambda said: console.print(said, soft_wrap=True))
+        costs = in_turn(commands, rounds, status.update, left_out.append)
         scores = scored(truth, kept, filter(costs.__contains__, told), preproc) if truth else {}
         status.update(f"{OURS}, the clip {loops} times over")
         repeated = measure(ours(looped(clip, folder / f"long{clip.suffix}", loops), preset)) if loops > 1 else None
         grown, stretches = by_objects(status.update), by_length(stream, status.update)
+    for said in left_out:
+        print(f"warning: {said}", file=sys.stderr)
     about = {
         "clip": clip.name,
+        "left_out": left_out,
         "config": config or "default",
         "versions": provenance.versions(),
         "machine": provenance.machine(),
