@@ -35,7 +35,7 @@ SHORTER = {
     "track tune": "--trials 2 --config small.yaml",
     "track eval MOT17/train --detections yolo": "--config small.yaml",
     "track export": "--frames 6",
-    "track bench": "--rounds 1 --loops 1 --stream 1000 --quiet",
+    "track bench": "--rounds 1 --loops 1 --stream 1000 --detect-every 1 --quiet",
 }
 EXPLAINED = "runs/track/video"  # left by the first of the commands, where it is not left out
 REFUSED = {  # what cannot work on the machine of a test says so in one sentence

@@ -92,7 +92,7 @@ class Tracker(Stateful):
         self.config = config if isinstance(config, Config) else Config.load(config) if config else Config()
         if device is not None:
             self.config = replace(self.config, device=device)
-        self.stage_seconds: dict[str, float] = {"detect": 0.0, "appearance": 0.0, "motion+association": 0.0}
+        self.stage_seconds = dict.fromkeys(("detect", "camera motion", "appearance", "motion+association"), 0.0)
         self.keep_decision = False
         self._networks = Networks(self.config)
         self._shared = gallery
@@ -297,7 +297,8 @@ class Tracker(Stateful):
     def _compensate(self, image: Image | None, objects: Floats, affine: Affine | None, time_s: float) -> None:
         """Move the tracks with the picture: by the caller's affine, or by how the pictures and their sizes differ."""
         if affine is None and image is not None:
-            affine = self._camera.estimate(image, time_s, objects)
+            with Timed(self.stage_seconds, "camera motion", within="motion+association"):
+                affine = self._camera.estimate(image, time_s, objects)
         self.camera_motion = identity() if affine is None else affine
         if not is_identity(self.camera_motion):
             self._bank.warp(self.camera_motion)
@@ -380,13 +381,12 @@ class Tracker(Stateful):
 
     def _remember(self, found: Detections, time_s: float) -> None:
         """Keep the embeddings that were taken of confirmed tracks in this frame."""
-        if found.features is None:
+        if found.features is None or not len(slots := self._bank.embedded(time_s)):
             return
-        if len(slots := self._bank.embedded(time_s)):
-            rows = self._bank.detections(slots)
-            quality = crop_quality(found.xyxy, found.scores)[rows]
-            ids, classes = self._bank.ids(slots), self._bank.classes(slots)
-            self.gallery.remember(ids, classes, found.features[rows], quality, self._camera_number, time_s)
+        rows = self._bank.detections(slots)
+        quality = crop_quality(found.xyxy, found.scores)[rows]
+        ids, classes = self._bank.ids(slots), self._bank.classes(slots)
+        self.gallery.remember(ids, classes, found.features[rows], quality, self._camera_number, time_s)
 
     def _report(
         self, detections: Detections | None, found: Detections, given: Ints, names: Mapping[int, str], time_s: float

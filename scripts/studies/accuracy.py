@@ -52,25 +52,29 @@ def measure(tracker: Tracker, root: Path, preproc: bool, out: Path, **how: Any) 
     return combined | {"update_fps": round(sum(s.length for s in sequences) / seconds, 1)}
 
 
-def smoothed_peer(peer: Path, sequence: MotSequence, config: Config) -> str:
-    """What half a second of fixed-lag smoothing makes of another tracker's file, as MOTChallenge lines."""
+def smoothed_peer(peer: Path, sequence: MotSequence, config: Config, every: int = 1) -> str:
+    """What half a second of fixed-lag smoothing makes of another tracker's file, as MOTChallenge lines.
+
+    A file of `every` so-manieth frame, numbered without those between: they are interpolated by the same code as ours
+    that are not looked at; behind the last that was given its boxes stay.
+    """
     table = results(peer / f"{sequence.name}.txt")
     moved = (
         sequence.camera_motion()
         if sequence.camera_motion_file.is_file()
         else np.tile(np.eye(2, 3), (sequence.length, 1, 1))
     )
-    cuts = np.searchsorted(table[:, FRAME], np.arange(1, sequence.length + 2))
+    cuts = np.searchsorted(table[:, FRAME], np.arange(1, -(-sequence.length // every) + 2))
     smoother: FixedLagSmoother[int] = FixedLagSmoother(config.bank.report_delay_s, config.offline)
     smoothed = []
     for i in range(sequence.length):
-        rows = table[cuts[i] : cuts[i + 1]]
+        rows, looked = table[cuts[i // every] : cuts[i // every + 1]], i % every == 0
         nothing = np.zeros(len(rows), np.int64)
         boxes, scores = tlwh_to_xyxy(rows[:, LEFT : HEIGHT + 1]).astype(np.float32), rows[:, SCORE].astype(np.float32)
         tracks = Tracks(
             ids=rows[:, ID].astype(np.int64), xyxy=boxes, scores=scores, classes=nothing, raw_classes=nothing,
-            status=nothing + int(Status.CONFIRMED), detection_index=np.arange(len(rows)),
-            time_s=i / sequence.fps, interval_s=1 / sequence.fps,
+            status=nothing + int(Status.CONFIRMED), detection_index=np.arange(len(rows)) if looked else nothing - 1,
+            time_s=i / sequence.fps, interval_s=1 / sequence.fps, looked=looked,
         )  # fmt: skip
         smoothed += smoother.push(i + 1, tracks, moved[i])
     return "".join(tracks.to_mot(frame) for frame, tracks in smoothed + smoother.flush())

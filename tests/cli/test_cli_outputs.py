@@ -35,7 +35,11 @@ COMMANDS = {
     "eval-motion": ("eval-motion data --models last --horizons 1 --out out", ["metrics.json", "details.json"], ""),
     "eval-appearance": ("eval-appearance data/A --gaps 0.2 --out out/a.json", ["a.json", "a.png"], "matplotlib"),
     "tune": ("tune data --trials 1 --out out", ["config.yaml", "trials.csv", "journal.log"], "optuna"),
-    "bench": ("bench pan.mp4 --rounds 1 --loops 1 --stream 1000 --out out", ["bench.json", "bench.png"], "matplotlib"),
+    "bench": (
+        "bench pan.mp4 --against none --rounds 1 --loops 1 --stream 1000 --out out",
+        ["bench.json", "bench.png"],
+        "matplotlib",
+    ),
     "export": (
         "export --frames 2 --config small.yaml --out out",
         [*(f"{net}.{end}" for net in ("detector", "appearance", "motion") for end in ("xml", "bin")), "export.yaml"],
@@ -64,7 +68,7 @@ def test_what_it_did_not_make_stays_and_its_own_is_replaced(
     words, leaves, extra = COMMANDS[command]
     if extra and not importlib.util.find_spec(extra):
         pytest.skip(f"needs {extra}")
-    cost = Cost(1.0, 1.0, 1.0, 6, 0.1, {"track": 1.0})
+    cost = Cost(1.0, 1.0, 1.0, 6, 0.1, {"track": 1.0}, 6, 0.5)
     monkeypatch.setattr("tracker.bench.growth.COUNTS", (10,))  # what is timed is not what is asked here
     monkeypatch.setattr("tracker.bench.growth.by_length", lambda *_: [Stretch(10 * i, 1.0, 1.0) for i in range(1, 11)])
     monkeypatch.setattr("tracker.bench.runs.measure", lambda command: cost)

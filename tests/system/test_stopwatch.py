@@ -20,3 +20,13 @@ def test_what_ends_in_an_error_does_not_count():
     with pytest.raises(ValueError, match="broken"), Timed(seconds, "decode"):
         raise ValueError("broken")
     assert seconds == {"decode": 0.0}
+
+
+def test_what_a_stage_within_another_takes_counts_for_the_inner_alone():
+    seconds = {"all": 0.0, "part": 0.0}
+    with Timed(seconds, "all"):
+        with Timed(seconds, "part", within="all"):
+            time.sleep(0.05)
+        time.sleep(0.01)
+    assert seconds["part"] >= 0.05
+    assert 0.01 <= seconds["all"] < 0.04

@@ -1,7 +1,7 @@
-"""Whole runs, from the command to its end, in processes of their own: `track`, `yolo track` and BoxMOT in turn.
+"""Whole runs, from the command to its end, in processes of their own, each in turn.
 
-All get the same clip and the same weights, detect at the same size and leave video and text. Wall time is what a user
-waits, start-up and loading included; processor time counts only one's own work, which says more where others work too.
+All get the same clip and leave video and text. Wall time is what a user waits, start-up and loading included; processor
+time counts only one's own work, which says more where others work too.
 """
 
 from __future__ import annotations
@@ -18,28 +18,34 @@ from typing import Any
 
 import yaml
 
-from tracker.config import PACKAGE, Config
-from tracker.errors import DataError, MissingExtraError, UsageError
+from tracker.config import PACKAGE
+from tracker.errors import DataError
 
 OURS = "track"
-PEERS = ("ultralytics", "boxmot")
 _TRACK = "from tracker.cli import main; main()"
-_YOLO = "from ultralytics.cfg import entrypoint; entrypoint()"
+_RUN = Path("ours", "run")  # the folder of a run of ours, in that of the command
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command line, and the folder its `tracker` package is imported from."""
+    """A command line, and the folder its `tracker` package is imported from.
+
+    `tracks` reads what it tracked, as MOTChallenge lines, from the folder that it ran in; `kept` is the file they go
+    to, None: none.
+    """
 
     words: Sequence[str]
     package: Path = PACKAGE.parent
+    tracks: Callable[[Path], str] = lambda _: ""
+    kept: Path | None = None
 
 
 @dataclass(frozen=True)
 class Cost:
     """What one run took: seconds, seconds of all processors together, peak of resident memory.
 
-    Of ours also milliseconds a frame by stage, the number of frames, and seconds to the first of them.
+    Of ours also milliseconds a frame by stage, the number of frames, seconds to the first of them, how many were looked
+    at, and how long the video is.
     """
 
     wall_s: float
@@ -48,77 +54,61 @@ class Cost:
     frames: int = 0
     first_frame_s: float = 0.0
     ms_per_frame: Mapping[str, float] = field(default_factory=dict)
+    frames_looked_at: int = 0
+    video_s: float = 0.0
 
 
 def ours(clip: Path, config: str | None, *options: str, package: Path = PACKAGE.parent) -> Command:
     """`track clip` with a preset or file and further options."""
-    words = [sys.executable, "-c", _TRACK, "run", str(clip), "--project", "ours", "--name", "run", "--exist-ok"]
-    return Command([*words, *(["--config", config] if config else []), *options], package)
+    words = [sys.executable, "-c", _TRACK, "run", str(clip), "--project", str(_RUN.parent), "--name", _RUN.name]
+    words += ["--exist-ok", *(["--config", config] if config else []), *options]
+    return Command(words, package, lambda folder: (folder / _RUN / "tracks.txt").read_text(encoding="ascii"))
 
 
-def peers(
-    names: Sequence[str], clip: Path, config: Config, folder: Path, boxmot_python: Path | None
+def variants(
+    clip: Path, config: str | None, looks: Sequence[str] = (), options: Sequence[str] = (), strict: Path | None = None
 ) -> dict[str, Command]:
-    """The commands of other trackers; the weights they share with ours are written to `folder` in their format.
+    """Ours by what it is called: looking at every frame and as `looks` say, with the video and without, and no CNN.
 
-    Raises:
-        UsageError: a peer that is not known.
-        MissingExtraError: one that is not installed.
+    With `strict`, a configuration without smoothing, what is tracked online too. All have the `options`.
     """
-    unknown = [name for name in names if name not in PEERS]
-    if unknown:
-        raise UsageError(f"--against {unknown[0]} is not known; choose of: {', '.join(PEERS)}")
-    if not names:
-        return {}
-    detector, reid = _shared_weights(config, folder)
-    size = config.detector.imgsz
-    sides = [str(side) for side in ((size,) if isinstance(size, int) else size)]
     found: dict[str, Command] = {}
-    if "ultralytics" in names:
-        yolo = [sys.executable, "-c", _YOLO, "track", f"source={clip}", f"model={detector}", f"imgsz={','.join(sides)}"]
-        yolo += ["save=True", "save_txt=True", "project=yolo", "tracker=bytetrack.yaml"]
-        found["yolo track (ByteTrack)"] = Command(yolo)
-    if "boxmot" in names:
-        script = (boxmot_python or Path(sys.executable)).with_name("boxmot")
-        if not script.is_file():
-            raise MissingExtraError(
-                f"boxmot is not installed beside {script.parent / 'python'}; run: pip install boxmot, or name the "
-                "interpreter that has it with --boxmot-python"
-            )
-        boxmot = [str(script), "track", "--source", str(clip), "--detector", str(detector), "--reid", str(reid)]
-        boxmot += [word for side in sides for word in ("--imgsz", side)]
-        boxmot += ["--tracker", "botsort", "--save", "--save-txt", "--project", "boxmot"]
-        found["boxmot track (BoT-SORT, ReID)"] = Command(boxmot)
+    for every in ("1", *looks):
+        name, chosen = called(every), (*options, "--detect-every", every)
+        found[name] = ours(clip, config, *chosen)
+        if strict is not None:
+            found[f"{name}, strictly online"] = ours(clip, str(strict), *chosen)
+        found[f"{name} --no-video"] = ours(clip, config, *chosen, "--no-video")
+    found[f"{OURS} --no-reid"] = ours(clip, config, *options, "--detect-every", "1", "--no-reid")
     return found
 
 
-def _shared_weights(config: Config, folder: Path) -> tuple[Path, Path]:
-    """Detector and appearance network as checkpoints of Ultralytics and torchreid."""
-    import torch
-
-    from tracker.appearance.embedder import load_weights
-    from tracker.detection import yolo
-    from tracker.detection.detector import find_weights
-
-    weights = find_weights(config.detector.model)
-    detector, reid = folder / "detector.pt", folder / "osnet_x0_25_msmt17.pt"  # BoxMOT reads the network off the name
-    if weights.is_dir():
-        raise UsageError(f"{weights} is exported and cannot be given to others; leave out --against")
-    network, _ = yolo.load(weights)
-    torch.save({"model": network, "ema": None, "epoch": -1, "train_args": {}}, detector)
-    torch.save(dict(load_weights(config.appearance.model).state), reid)
-    return detector, reid
+def called(every: str) -> str:
+    """What ours is called where it looks at these frames."""
+    return OURS if every == "1" else f"{OURS} --detect-every {every}"
 
 
 def in_turn(
-    commands: Mapping[str, Command], rounds: int, progress: Callable[[str], None] = lambda _: None
+    commands: Mapping[str, Command],
+    rounds: int,
+    progress: Callable[[str], None] = lambda _: None,
+    left_out: Callable[[str], None] | None = None,
 ) -> dict[str, list[Cost]]:
-    """Every command once a round, so that what else the machine does meets all of them."""
+    """Every command once a round, so that what else the machine does meets all of them.
+
+    A command of others that fails is left out, where there is somebody to tell.
+    """
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for number in range(1, rounds + 1):
-        for name, command in commands.items():
+        for name in list(costs):
             progress(f"round {number} of {rounds}: {name}")
-            costs[name].append(measure(command))
+            try:
+                costs[name].append(measure(commands[name]))
+            except DataError as error:
+                if left_out is None or name.startswith(OURS):
+                    raise
+                del costs[name]
+                left_out(f"{name} is left out: {error}")
     return costs
 
 
@@ -145,14 +135,21 @@ def measure(command: Command) -> Cost:
             output.seek(0)
             said = output.read().decode(errors="replace").strip().splitlines()
             raise DataError(f"{' '.join(command.words[:4])} ... failed: {said[-1] if said else 'without a word'}")
-        result = _own_result(folder / "ours" / "run" / "run.yaml")
+        record = _own_record(folder / _RUN / "run.yaml")
+        if command.kept is not None:
+            command.kept.parent.mkdir(parents=True, exist_ok=True)
+            command.kept.write_text(command.tracks(folder), encoding="ascii")
+    result, source = record.get("result", {}), record.get("source", {})
+    frames = result.get("frames", 0)
     return Cost(
         round(wall_s, 3),
         round(usage.ru_utime + usage.ru_stime, 3),
         round(usage.ru_maxrss / 1024, 1),
-        result.get("frames", 0),
+        frames,
         result.get("first_frame_s", 0.0),
         result.get("ms_per_frame", {}),
+        result.get("frames_looked_at", 0),
+        round(frames / source.get("frames_per_s", 1.0), 3),
     )
 
 
@@ -175,6 +172,6 @@ def looped(clip: Path, target: Path, loops: int) -> Path:
     return target
 
 
-def _own_result(record: Path) -> dict[str, Any]:
+def _own_record(path: Path) -> dict[str, Any]:
     """What a run of ours noted about itself."""
-    return dict(yaml.safe_load(record.read_text())["result"]) if record.is_file() else {}
+    return dict(yaml.safe_load(path.read_text())) if path.is_file() else {}

@@ -9,7 +9,7 @@ from typing import Any
 
 from tracker.errors import OutputError, SourceError
 
-STAGES = ("decode", "detect", "appearance", "motion+association", "write")
+STAGES = ("decode", "detect", "camera motion", "appearance", "motion+association", "smoothing", "write")
 
 
 @dataclass(frozen=True)

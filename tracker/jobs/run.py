@@ -38,6 +38,7 @@ from tracker.output.window import require_windows
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.smoothing.offline import Recorder, post_processed
 from tracker.structures import Detections, Tracks
+from tracker.system.stopwatch import Timed
 from tracker.video.source import Source, open_source
 from tracker.video.url import is_url, scheme, shown
 
@@ -296,7 +297,10 @@ class _Job:
                     if self.folders.output.offline:
                         seen = None if frame.repeated else found or Detections.empty()
                         recorder.add(tracks, seen, tracker.camera_motion, tracker.features)
-                    write(smoother.push(waiting.hold(frame), tracks, tracker.camera_motion, frame.repeated))
+                    held = waiting.hold(frame)
+                    with Timed(result.stage_seconds, "smoothing"):
+                        decided = smoother.push(held, tracks, tracker.camera_motion, frame.repeated)
+                    write(decided)
                     seconds = time.perf_counter() - start
                     live = len(tracks.confirmed)
                     self.progress(Progress(result.source, result.frames, source.frame_count, live, seconds))
@@ -306,7 +310,9 @@ class _Job:
             result.error = error
         except KeyboardInterrupt:  # of `progress`: who is called may end the run, too
             self.stop(signal.SIGINT)
-        write(smoother.flush())
+        with Timed(result.stage_seconds, "smoothing"):
+            rest = smoother.flush()
+        write(rest)
 
     def _post_process(
         self,
