@@ -217,6 +217,11 @@ def _stacked(*parts: Array) -> Array:
 def warp(coordinates: NDArray[Any], affine: NDArray[np.float64]) -> None:
     """Move (..., 4) coordinates by a (2, 3) affine, in place: centres are mapped, sizes scaled."""
     turn(coordinates, affine)
+    _shift(coordinates, affine)
+
+
+def _shift(coordinates: NDArray[Any], affine: NDArray[np.float64]) -> None:
+    """The rest of `warp`, of coordinates that are turned."""
     coordinates[..., :2] += affine[:, 2]
     width, height = axis_scales(affine)
     if width == height:  # as almost always
@@ -227,8 +232,8 @@ def warp(coordinates: NDArray[Any], affine: NDArray[np.float64]) -> None:
 
 def move(state: NDArray[Any], affine: NDArray[np.float64]) -> None:
     """Filter states (5, N, 4) after the camera has moved by a (2, 3) affine, in place."""
-    warp(state[MEAN], affine)
-    turn(state[VELOCITY], affine)
+    turn(state[:VARIANCE], affine)  # mean and velocity
+    _shift(state[MEAN], affine)
     # rotation of the noise is neglected: cameras roll little between frames
     width, height = axis_scales(affine)
     state[VARIANCE:, :, 0] *= width**2

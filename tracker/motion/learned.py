@@ -138,12 +138,11 @@ class LearnedPredictor(Stateful):
             output = self.core.step(slots, inputs, features) @ self._head + self._head_bias
         self._last[slots] = observed
         known = ~new
-        self._scores[0, slots] = seen.scores
-        self._scores[1, slots] += seen.scores * known
-        self._scores[2, slots] += known
+        count += known
+        self._scores[:, slots] = seen.scores, total + seen.scores * known, count
         if self._calibration.due(seen.time_s):
             self._calibration.compare(slots, observed, self._begin_s[slots], seen.time_s)
-            settled = self._scores[2, slots] >= SETTLED
+            settled = count >= SETTLED
             self._calibration.remember(slots[settled], after[:, settled], output[settled], seen.time_s)
         else:
             self._calibration.learn_shape(slots, observed, self._begin_s[slots], seen.time_s)

@@ -30,7 +30,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.affine import composed
+from tracker.affine import composed, is_identity
 from tracker.motion.head import OUTPUTS, corrected, corrected_now, turn_output
 from tracker.motion.kalman import MEAN, VARIANCE, KalmanParameters, forecast, measurement_unit, move, process_unit
 from tracker.structures import Ints
@@ -246,8 +246,9 @@ class OnlineCalibration(Stateful):
         same = since_s[now] <= self._said_s  # else the slot has another track
         then, now = then[same], now[same]
         state, output = self._state[:, then], self._output[then]
-        move(state, self._motion)
-        turn_output(output, self._motion)
+        if not is_identity(self._motion):
+            move(state, self._motion)
+            turn_output(output, self._motion)
         return now, state, output, np.full((len(then), 1), time_s - self._said_s)
 
     def _share(self) -> None:
