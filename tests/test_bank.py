@@ -10,7 +10,7 @@ from tracker.bank import TrackBank
 from tracker.config import BankConfig
 from tracker.motion.load import load_predictor
 from tracker.slots import Slots
-from tracker.structures import TENTATIVE, Detections
+from tracker.structures import Detections
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_slot_that_is_used_again_holds_nothing_of_the_track_before(bank):
     see(bank, 1, 1000.0)
     assert bank.live.tolist() == slot.tolist()
     slots = bank.slots
-    assert slots.status[slot] == TENTATIVE and slots.hits[slot] == 1 and slots.embedding_counts[slot] == 0
+    assert slots.born_s[slot] == 1000.0 and slots.hits[slot] == 1 and slots.embedding_counts[slot] == 0
     assert (
         slots.classes[slot] == 0
         and np.isfinite(slots.votes[slot]).sum() == 1

@@ -37,22 +37,22 @@ def walk(steps, x=0.0, speed=4.0, **kw):
 
 
 def test_a_track_is_tentative_then_confirmed_and_keeps_its_id():
-    reported = run(Tracker(), walk(6))
-    assert [t.ids.tolist() for t in reported] == [[1]] * 6
+    reported = run(Tracker(), [Detections(b, [0.7]) for b in walk(25)])
+    assert [t.ids.tolist() for t in reported] == [[1]] * 25
     assert reported[0].status.tolist() == [Status.TENTATIVE]
     assert reported[-1].status.tolist() == [Status.CONFIRMED]
-    np.testing.assert_allclose(reported[-1].xyxy[0], box(20), atol=1.0)
+    np.testing.assert_allclose(reported[-1].xyxy[0], box(96), atol=1.0)
 
 
 def test_one_flicker_is_never_confirmed():
-    reported = run(Tracker(), [[box(0)], [], []])
+    reported = run(Tracker(), [Detections([box(0)], [0.7]), [], []])
     assert reported[0].status.tolist() == [Status.TENTATIVE]
     assert [len(t) for t in reported[1:]] == [0, 0]
 
 
-@pytest.mark.parametrize(("score", "confirmed_s"), [(0.95, 0.05), (0.66, 0.95), (0.57, 1.55)])
+@pytest.mark.parametrize(("score", "confirmed_s"), [(0.95, 0), (0.66, 0.95), (0.57, 1.55)])
 def test_the_less_sure_the_detections_the_longer_it_takes_to_confirm_a_track(score, confirmed_s):
-    """0.8 is asked for at birth, 0.5 after two seconds, and in proportion between."""
+    """0.8 is asked for at birth, where it is enough; 0.5 after two seconds, and in proportion between."""
     tracker = Tracker(Config().override({"association": {"stretch_scores": False}}))
     reported = run(tracker, [Detections(b, [score]) for b in walk(45)])
     status = np.array([t.status[0] for t in reported])
@@ -81,7 +81,7 @@ def test_who_comes_out_from_behind_another_is_confirmed_when_they_part():
     assert confirmed_frames(reported, 2)[0] == 10 + apart
 
 
-@pytest.mark.parametrize(("score", "after"), [(0.7, FPS // 2), (0.9, 1)], ids=["seen less surely", "seen as surely"])
+@pytest.mark.parametrize(("score", "after"), [(0.7, FPS // 2), (0.9, 0)], ids=["seen less surely", "seen as surely"])
 def test_two_who_stay_side_by_side_are_two(score, after):
     reported = run(Tracker(), [[box(100)]] * 10 + [Detections([box(100), box(112)], [score, 0.9])] * 20)
     assert confirmed_frames(reported, 2)[0] == 10 + after
@@ -90,7 +90,7 @@ def test_two_who_stay_side_by_side_are_two(score, after):
 def test_boxes_of_two_classes_are_no_doubles():
     rider = Detections([box(100), box(110)], [0.8, 0.9], classes=[0, 1])
     reported = run(Tracker(), [[box(100)]] * 10 + [rider] * 3)
-    assert confirmed_frames(reported, 2) == [11, 12]
+    assert confirmed_frames(reported, 2) == [10, 11, 12]
 
 
 def scene(confidences, xyxy):

@@ -50,7 +50,7 @@ class TrackBank(Stateful):
         self._predictor = predictor
         self._new_ids = new_ids
         self._config = config
-        self._precision, self._habits, self._patience, self._births = Precision(), Habits(), Patience(), Births()
+        self._precision, self._habits, self._patience, self._births = Precision(), Habits(), Patience(), Births(config)
         self._renamed: dict[int, int] = {}  # of this frame
         self._pending: Ints = np.zeros(0, np.int64)  # slots of tracks that the last look would have confirmed otherwise
         self._others: Ints = np.zeros(0, np.int64)  # slots of tracks that are of another object from this frame on
@@ -114,7 +114,7 @@ class TrackBank(Stateful):
         missed[matches.tracks] = False
         if self._births.waiting:
             fresh = (own.hits.take(self.live) == 1) & (own.status.take(self.live) != PREDICTED)
-            self._births.learn(fresh & self.sure(own.best_confidence.take(self.live)), missed)
+            self._births.learn(own.best_confidence.take(self.live[fresh]), ~missed[fresh])
         self._lose(missed, time_s)
         born = self._begin(len(rows) - len(known), time_s)
         slots = np.concatenate([known, born])
@@ -132,8 +132,9 @@ class TrackBank(Stateful):
         own.detections[slots], own.reported[slots] = rows, seen.xyxy
         detected, expected = seen.xyxy[: len(known)], own.expected.take(known, axis=0)
         self._precision.learn(detected, expected)
-        births = int(np.count_nonzero(self.sure(confidence.take(rows[len(known) :])))) if len(born) else 0
-        self._births.waiting = births > 0
+        begun = confidence.take(rows[len(known) :])
+        self._births.begin(begun)
+        births = int(np.count_nonzero(self.sure(begun))) if len(born) else 0
         if self._habits.due(births):
             sure = self.sure(confidence.take(matches.detections))
             sure &= (matches.stages != WEAK) & (own.status.take(known) != PREDICTED)
@@ -263,10 +264,7 @@ class TrackBank(Stateful):
         )
 
     def _confirm(self, slots: Ints, frame_size: FrameSize) -> None:
-        """Confirm the tracks, just seen, that were seen often enough and once surely enough.
-
-        How sure that is falls with age: what is seen frame after frame needs less and less to be confirmed.
-        """
+        """Confirm the tracks, just seen, that were seen often enough and once surely enough."""
         own, config = self.slots, self._config
         tentative = own.status.take(slots) == TENTATIVE
         own.status[slots] = CONFIRMED
@@ -274,10 +272,8 @@ class TrackBank(Stateful):
             return
         new, known = slots[tentative], slots[~tentative]
         age = own.seen_s.take(new) - own.born_s.take(new)
-        asked = np.interp(age, [0, config.confirm_s], [config.confirm_score, config.birth_score])
-        early = self._births.believed and not np.count_nonzero(own.embedding_counts.take(slots))
-        sure = own.best_confidence.take(new) >= asked
-        sure &= own.hits.take(new) >= config.confirm_hits - early
+        embedded = bool(np.count_nonzero(own.embedding_counts.take(slots)))
+        sure = self._births.enough(own.hits.take(new), own.best_confidence.take(new), age, embedded)
         waits = sure & own.pending.take(new) & (age < config.report_delay_s)
         self._pending = new[waits]
         fresh = (sure & ~waits).nonzero()[0]
@@ -359,6 +355,8 @@ class TrackBank(Stateful):
         own, config = self.slots, self._config
         slots = self.live[missed]
         confirmed = own.status.take(slots) != TENTATIVE
+        if not self._births.believed:  # then what was reported at once is not waited for
+            confirmed &= own.hits.take(slots) >= config.confirm_hits
         own.status[slots[confirmed]] = PREDICTED
         expected, seen_s = own.expected.take(slots, axis=0), own.seen_s.take(slots)
         std, height, unseen_s = own.std.take(slots, axis=0), expected[:, 3], time_s - seen_s
