@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -319,7 +320,7 @@ class Tracks(Carrying):
             self.features,
         )
 
-    @property
+    @cached_property
     def _columns(self) -> Columns:
         return self.detected.take(self.detection_index)
 

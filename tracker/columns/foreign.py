@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.columns.checked import as_array
-from tracker.columns.masks import Covered, Masks, part_of
+from tracker.columns.masks import Masks, part_of, rectangles
 from tracker.errors import InputError
 from tracker.system.extras import extra
 
@@ -152,18 +152,9 @@ def _unscaled(rasters: NDArray[Any], xyxy: NDArray[Any], size: tuple[int, int]) 
     picture = round(width * gain), round(height * gain)
     scale = picture[0] / width, picture[1] / height
     offset = (rasters.shape[2] - picture[0]) // 2, (rasters.shape[1] - picture[1]) // 2
-    parts: list[Covered] = []
-    corners: list[tuple[int, int]] = []
-    for raster, (left, top, right, bottom) in zip(rasters, _rectangles(xyxy, size), strict=True):
-        values = raster.astype(np.float32)
-        parts.append(part_of(values, scale, offset, (left, top, right, bottom)) > _HALF)
-        corners.append((left, top))
-    return Masks.of_crops(parts, corners, size)
-
-
-def _rectangles(xyxy: NDArray[Any], size: tuple[int, int]) -> list[list[int]]:
-    """The pixels of a frame of (height, width) that boxes reach: left, top, and beyond them right and bottom."""
-    limit = np.array([size[1], size[0]] * 2)
-    edges = np.concatenate([np.floor(xyxy[:, :2]), np.ceil(xyxy[:, 2:])], axis=1)
-    whole: list[list[int]] = np.clip(edges, 0, limit).astype(np.int64).tolist()
-    return whole
+    inside = rectangles(xyxy, size)
+    parts = [
+        part_of(raster.astype(np.float32), scale, offset, rectangle) > _HALF
+        for raster, rectangle in zip(rasters, inside.tolist(), strict=True)
+    ]
+    return Masks.of_crops(parts, inside[:, :2].tolist(), size)

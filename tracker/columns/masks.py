@@ -9,7 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tracker.columns.checked import as_array
 from tracker.errors import InputError
@@ -69,7 +69,7 @@ class Masks:
         return cls.of_crops(crops, [(x, y) for x, y, _, _ in rectangles], (array.shape[1], array.shape[2]))
 
     @classmethod
-    def of_crops(cls, crops: Sequence[Covered], corners: Sequence[tuple[int, int]], size: tuple[int, int]) -> Masks:
+    def of_crops(cls, crops: Sequence[Covered], corners: Sequence[Sequence[int]], size: tuple[int, int]) -> Masks:
         """Of the parts (h, w) of frames of (height, width) that the objects are in, each inside its frame.
 
         Args:
@@ -143,11 +143,13 @@ class Masks:
         ]
 
 
+def rectangles(xyxy: NDArray[Any], size: tuple[int, int]) -> NDArray[np.int64]:
+    """(N, 4) the pixels of a frame of (height, width) in boxes (N, 4): left, top, and behind the last right, bottom."""
+    return np.asarray(np.clip(np.ceil(xyxy), 0, [size[1], size[0]] * 2), np.int64)
+
+
 def part_of(
-    raster: NDArray[np.float32],
-    scale: tuple[float, float],
-    offset: tuple[float, float],
-    rectangle: tuple[int, int, int, int],
+    raster: NDArray[np.float32], scale: ArrayLike, offset: ArrayLike, rectangle: Sequence[int]
 ) -> NDArray[np.float32]:
     """The values (b - t, r - l) that a coarser raster (h, w) has at the pixels of a frame.
 
@@ -158,8 +160,9 @@ def part_of(
     left, top, right, bottom = rectangle
     if right <= left or bottom <= top or not raster.size:
         return np.zeros((max(0, bottom - top), max(0, right - left)), np.float32)
-    begin = np.array(scale) * (np.array([left, top]) + 0.5) + np.array(offset) - 0.5  # the first pixel's middle
-    there = np.array([[scale[0], 0, begin[0]], [0, scale[1], begin[1]]])
+    scale = np.asarray(scale)
+    begin = scale * (np.array([left, top]) + 0.5) + np.asarray(offset) - 0.5  # the first pixel's middle
+    there = np.column_stack([np.diag(scale), begin])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return np.asarray(
         cv2.warpAffine(raster, there, (right - left, bottom - top), flags=flags, borderMode=cv2.BORDER_REPLICATE),
