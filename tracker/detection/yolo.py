@@ -143,7 +143,7 @@ class TorchYolo:
         self._dtype = torch.float16 if half and self._device.type == "cuda" else torch.float32
         self._network: Any = for_inference(network, self._device, self._dtype, conf)
         self.end2end = bool(self._network.end2end)
-        self._of_point: int = self._network.of_point
+        self._of_point: Any = self._network.of_point
 
     @torch.inference_mode()
     def __call__(self, pixels: NDArray[np.uint8] | Tensor) -> Candidates:
