@@ -29,7 +29,8 @@ def column(
     array = as_array(name, value)
     expected = f"({'N' if rows is None else rows}{''.join(f', {n}' for n in tail)}{',' if not tail else ''})"
     if array.size == 0 and (rows in (None, 0)) and array.ndim <= 1 + len(tail):
-        return np.zeros((0, *(n if isinstance(n, int) else 0 for n in tail)), dtype)
+        lengths = array.shape[1:] if array.ndim == 1 + len(tail) else [0] * len(tail)
+        return np.zeros((0, *(n if isinstance(n, int) else m for n, m in zip(tail, lengths, strict=True))), dtype)
     if array.dtype.kind not in "fiub":
         raise InputError(f"{name} has dtype {array.dtype}; pass numbers of shape {expected}")
     fitting = array.ndim == 1 + len(tail) and (rows is None or len(array) == rows)

@@ -142,7 +142,7 @@ class Annotator:
                 _draw_box(image, box, paint, line, dashed=status == Status.PREDICTED)
         if rows.keypoints is not None:
             for points, paint in zip(rows.keypoints, paints, strict=True):
-                draw_skeleton(image, points, paint, max(1, line - 1), INK)
+                draw_skeleton(image, points, paint, line, INK)
         if self._labels:
             self._draw_labels(image, rows, corners, line)
 
