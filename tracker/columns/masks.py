@@ -172,9 +172,11 @@ def part_of(
 
 def _runs(crop: Covered, left: int, top: int, height: int) -> NDArray[np.int32]:
     """The edges of one mask, in a part (h, w) of a frame of this height."""
-    down = np.zeros((crop.shape[1], crop.shape[0] + 2), bool)
-    down[:, 1:-1] = crop.T
-    column, row = np.nonzero(down[:, 1:] != down[:, :-1])
+    tall, wide = crop.shape
+    down = np.zeros(wide * (tall + 1) + 1, bool)  # column after column, with a pixel between that is not covered
+    if crop.size:
+        down[1:].reshape(wide, tall + 1)[:, :-1] = cv2.transpose(crop.view(np.uint8)).view(bool)
+    column, row = np.divmod(np.flatnonzero(down[1:] != down[:-1]), tall + 1)
     edges = (column + left) * height + row + top
     going_on = np.flatnonzero(edges[1:-1:2] == edges[2::2])  # from the foot of a column to the head of the next
     edges = np.delete(edges, np.concatenate([2 * going_on + 1, 2 * going_on + 2])) if len(going_on) else edges
