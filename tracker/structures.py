@@ -170,6 +170,8 @@ class Detections(Carrying):
     @property
     def bare(self) -> Detections:
         """The same without what they only carry."""
+        if not self.columns:
+            return self
         part = copy(self)
         object.__setattr__(part, "columns", _NO_COLUMNS)
         return part

@@ -119,14 +119,14 @@ class TestTheResultsAreUltralyticsOwn:
         (found,) = YoloDetector(config)([zidane])
         theirs = model.predict(zidane, verbose=False, conf=0.1, max_det=20, imgsz=128, retina_masks=True)
         expected = Detections.from_ultralytics(theirs)
-        near = np.abs(found.xyxy[:, None] - expected.xyxy).max(axis=2) + np.abs(found.scores[:, None] - expected.scores)
-        own, other = np.nonzero(near < 0.1)
-        assert len(own) >= 5
+        same = np.abs(found.xyxy[:, None] - expected.xyxy).max(axis=2) < 0.1
+        own, other = np.nonzero(same & (np.abs(found.scores[:, None] - expected.scores) < 1e-5))
         if name.endswith("pose"):
-            np.testing.assert_allclose(found.keypoints[own], expected.keypoints[other], atol=0.1)
+            alike = np.abs(found.keypoints[own] - expected.keypoints[other]).max(axis=(1, 2)) < 0.1
         else:
             a, b = found.masks.dense()[own], expected.masks.dense()[other]
-            assert ((a & b).sum((1, 2)) / (a | b).sum((1, 2))).mean() > 0.95
+            alike = (a & b).sum((1, 2)) / (a | b).sum((1, 2)) > 0.9
+        assert len(set(own[alike])) >= 10  # of cells with the very same score either may have been taken
 
 
 class TestFrames:
@@ -330,9 +330,9 @@ class TestWeights:
             YoloDetector(DetectorConfig(str(path)))
 
     def test_other_formats(self, tmp_path):
-        (tmp_path / "model.onnx").write_bytes(b"x")
-        with pytest.raises(WeightsError, match=r"\.pt or \.safetensors"):
-            YoloDetector(DetectorConfig(str(tmp_path / "model.onnx")))
+        (tmp_path / "model.tflite").write_bytes(b"x")
+        with pytest.raises(WeightsError, match=r"is not a \.pt, \.safetensors or \.onnx file"):
+            YoloDetector(DetectorConfig(str(tmp_path / "model.tflite")))
 
     @pytest.mark.parametrize("how", ["pickle", "torch"])
     def test_a_pickle_that_runs_code_is_refused_and_not_run(self, tmp_path, how):

@@ -259,7 +259,7 @@ class TestWhatDetectionsCarry:
         points[0, 5], points[0, 7], points[0, 9] = (120, 120, 0.9), (120, 200, 0.9), (120, 280, 0.2)
         Annotator(trail_s=0, labels=False).draw(canvas, carrying([[100, 100, 200, 300]], keypoints=points))
         seen = touched(canvas)[:, 115:126].any(axis=1)
-        assert seen[115:205].all() and not seen[215:290].any()
+        assert seen[119:201].all() and not seen[215:290].any()
 
     def test_of_other_keypoints_only_the_points(self, canvas):
         points = np.array([[[120, 120, 1], [180, 280, 1]]], np.float32)

@@ -222,15 +222,22 @@ class _DenseRows(_RowHead):
         self.boxes, self.scores, self.bins = head.cv2, head.cv3, head.reg_max
         self.strides = [float(s) for s in head.stride]
         kind = type(head).__name__
-        self.more = head.cv4 if kind in ("Segment", "Pose") else None  # what it says beside
-        self.prototypes = head.proto if kind == "Segment" else None
-        self.of_point = head.kpt_shape[1] if kind == "Pose" else 0
+        self.prototypes = getattr(head, "proto", None)
+        self.of_all = kind == "Segment26"  # prototypes are made of all grids, else of the finest
+        self.of_point = head.kpt_shape[1] if hasattr(head, "kpt_shape") else 0
+        self.more = head.cv4 if self.of_point or self.prototypes is not None else None  # what it says beside
+        self.unit, self.shift = 2.0, 0.0  # of keypoints: cells, from the cell's corner
+        if kind == "Pose26":
+            self.more = nn.ModuleList(map(nn.Sequential, head.cv4, head.cv4_kpts))
+            self.unit, self.shift = 1.0, 0.5
 
     def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor | None]:
         more = self.more or [None] * len(features)
         grids = zip(features, self.boxes, self.scores, more, self.strides, strict=True)
         rows = torch.cat([self._level(*grid) for grid in grids])
-        return rows, None if self.prototypes is None else self.prototypes(features[0])
+        if self.prototypes is None:
+            return rows, None
+        return rows, self.prototypes(features if self.of_all else features[0])
 
     def _level(self, x: Tensor, boxes: nn.Module, scores: nn.Module, more: nn.Module | None, stride: float) -> Tensor:
         """One grid (B, C, h, w) -> (K, 7 + E); distances to the edges are means over bins (Li et al., GFL, 2020)."""
@@ -253,7 +260,7 @@ class _DenseRows(_RowHead):
     def _keypoints(self, said: Tensor, cell: Tensor, stride: float) -> Tensor:
         """(K, points x values) offsets from the cell (K, 2) -> places in pixels of the input, and confidences."""
         points = said.view(len(said), -1, self.of_point)
-        places = (points[..., :2] * 2 + cell[:, None]) * stride
+        places = (points[..., :2] * self.unit + cell[:, None] + self.shift) * stride
         return torch.cat([places, points[..., 2:].sigmoid()], dim=2).flatten(1)
 
 
