@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 from tracker.system.version import __version__
 
 if TYPE_CHECKING:
+    from tracker.analytics.history import TrackHistory
     from tracker.analytics.zones import Zones
     from tracker.appearance.gallery import Gallery
     from tracker.association import Decision
+    from tracker.columns.masks import Masks
     from tracker.config import Config
     from tracker.structures import Detections, Forecast, Status, Tracks
     from tracker.tracker import Tracker
@@ -32,7 +34,9 @@ __all__ = [
     "Detections",
     "Forecast",
     "Gallery",
+    "Masks",
     "Status",
+    "TrackHistory",
     "Tracker",
     "Tracks",
     "Zones",
@@ -46,7 +50,9 @@ _HOME = {
     "Detections": "tracker.structures",
     "Forecast": "tracker.structures",
     "Gallery": "tracker.appearance.gallery",
+    "Masks": "tracker.columns.masks",
     "Status": "tracker.structures",
+    "TrackHistory": "tracker.analytics.history",
     "Tracks": "tracker.structures",
     "Zones": "tracker.analytics.zones",
     "Tracker": "tracker.tracker",

@@ -146,7 +146,7 @@ def _named(kind: Any) -> str:
 class DetectorConfig(Settings, section="detector"):
     """What is looked for, and how."""
 
-    model: str = setting("", "YOLO weights (.pt or .safetensors) or a folder of `track export`; empty: those embedded")
+    model: str = setting("", "YOLO weights (.pt, .safetensors) or an export of them (.onnx, a folder); empty: embedded")
     conf: float = setting(0.1, "detections below are dropped; low ones can still extend a track", 0, 1)
     iou: float = setting(0.7, "non-maximum suppression: of two boxes overlapping more, the weaker goes", 0, 1)
     imgsz: int | tuple[int, int] = setting(

@@ -7,13 +7,19 @@ Letters used in shapes everywhere: N detections or tracks, H forecast steps. Box
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tracker.columns import foreign
+from tracker.columns.carried import Carrying, Columns
+from tracker.columns.checked import column
+from tracker.columns.masks import Masks
 from tracker.errors import InputError
 from tracker.system.extras import extra
 from tracker.system.renamed import renamed_fields
@@ -24,8 +30,8 @@ Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 FEATURE_SIZE = 512
+_NO_COLUMNS = Columns()
 _ROUNDING = 1e-3  # scores this far outside of [0, 1] are those of a network in half precision
-_LARGEST = 2.0**62  # numbers from here on are no class
 
 
 class Status(IntEnum):
@@ -38,38 +44,6 @@ class Status(IntEnum):
 
 TENTATIVE, CONFIRMED, PREDICTED = map(int, Status)
 """The same as plain numbers: with those NumPy compares an array several times faster than with members of an enum."""
-
-
-def _column(name: str, value: ArrayLike, dtype: type, tail: tuple[int, ...], rows: int | None) -> NDArray[Any]:
-    """`value` as an array (rows, *tail) of `dtype`; an error that names the field and both shapes otherwise."""
-    array = _array(name, value)
-    expected = f"({'N' if rows is None else rows}{''.join(f', {n}' for n in tail)}{',' if not tail else ''})"
-    if array.size == 0 and (rows in (None, 0)) and array.ndim <= 1 + len(tail):
-        return np.zeros((0, *tail), dtype)
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"{name} has dtype {array.dtype}; pass numbers of shape {expected}")
-    if array.ndim != 1 + len(tail) or array.shape[1:] != tail or (rows is not None and len(array) != rows):
-        raise InputError(f"{name} has shape {array.shape}; expected {expected}")
-    if np.issubdtype(dtype, np.integer) and array.dtype.kind == "f" and not _whole(array):
-        raise InputError(f"{name} holds fractions (dtype {array.dtype}); expected whole numbers of shape {expected}")
-    return np.ascontiguousarray(array, dtype=dtype)
-
-
-def _whole(array: NDArray[Any]) -> bool:
-    """Are they whole numbers that an int64 can hold?"""
-    return np.array_equal(array, np.round(array)) and bool((np.abs(array.astype(np.float64)) < _LARGEST).all())
-
-
-def _array(name: str, value: Any) -> NDArray[Any]:
-    """`value` as an array of any kind; a PyTorch tensor also where it takes gradients, lies on a GPU or is bfloat16."""
-    if callable(getattr(value, "detach", None)):
-        value = value.detach().cpu()
-        if str(value.dtype) == "torch.bfloat16":  # which NumPy does not have
-            value = value.float()
-    try:
-        return np.asarray(value)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise InputError(f"{name} is no array of numbers ({str(error).splitlines()[0]}); pass one array") from error
 
 
 def as_image(frame: Any) -> Image:
@@ -87,8 +61,11 @@ def as_image(frame: Any) -> Image:
 
 
 @dataclass(frozen=True, eq=False)
-class Detections:
+class Detections(Carrying):
     """The objects found in one frame.
+
+    What they carry beside box, score, class and feature changes no track, and travels with its row: `Tracks` has it by
+    `detection_index`.
 
     Attributes:
         xyxy: (N, 4) float32 boxes in pixels, right > left and bottom > top.
@@ -97,6 +74,9 @@ class Detections:
         features: (N, 512) float32 appearance vectors, scaled to unit length here; a row of NaN (or None for all rows)
             means "no feature", which is neutral to the matching.
         pixels: (H, W, 3) uint8 tensor, the frame they were found in where it lies on a GPU already; else None.
+        columns: masks (given as `Masks` or booleans (N, H, W)), keypoints (N, K, 3), corners (N, 4, 2) and `data`,
+            name -> N rows of anything.
+        names: class number -> name; may be empty.
 
     Raises:
         InputError: a field with another shape or dtype, NaN or infinite boxes, reversed or empty boxes, scores
@@ -114,6 +94,8 @@ class Detections:
     classes: Ints
     features: Floats | None = None
     pixels: Any = None
+    columns: Columns = _NO_COLUMNS
+    names: Mapping[int, str] = field(default_factory=dict)
 
     def __init__(
         self,
@@ -122,23 +104,52 @@ class Detections:
         classes: ArrayLike | None = None,
         features: ArrayLike | None = None,
         pixels: Any = None,
+        *,
+        masks: Masks | ArrayLike | None = None,
+        keypoints: ArrayLike | None = None,
+        corners: ArrayLike | None = None,
+        data: Mapping[str, ArrayLike] | None = None,
+        names: Mapping[int, str] | None = None,
     ) -> None:
-        boxes = _column("xyxy", xyxy, np.float32, (4,), None)
+        boxes = column("xyxy", xyxy, np.float32, (4,), None)
         n = len(boxes)
-        score = np.ones(n, np.float32) if scores is None else _column("scores", scores, np.float32, (), n)
-        label = np.zeros(n, np.int64) if classes is None else _column("classes", classes, np.int64, (), n)
+        score = np.ones(n, np.float32) if scores is None else column("scores", scores, np.float32, (), n)
+        label = np.zeros(n, np.int64) if classes is None else column("classes", classes, np.int64, (), n)
         _check_boxes(boxes)
         if not ((score >= 0) & (score <= 1)).all():
             score = _rounded(score)
-        unit = None if features is None else _unit_rows(_column("features", features, np.float32, (FEATURE_SIZE,), n))
-        for name, value in (("xyxy", boxes), ("scores", score), ("classes", label), ("features", unit)):
+        unit = None if features is None else _unit_rows(column("features", features, np.float32, (FEATURE_SIZE,), n))
+        carried = Columns.checked(n, masks, keypoints, corners, data)
+        values = boxes, score, label, unit, pixels, carried, {} if names is None else names
+        for name, value in zip(_FIELDS, values, strict=True):
             object.__setattr__(self, name, value)
-        object.__setattr__(self, "pixels", pixels)
+
+    @property
+    def _columns(self) -> Columns:
+        return self.columns
 
     @classmethod
     def empty(cls) -> Detections:
         """No detections: arrays of length 0, never None."""
         return cls(np.zeros((0, 4), np.float32))
+
+    @classmethod
+    def from_ultralytics(cls, results: Any) -> Detections:
+        """Of the `Results` of one frame, with masks, keypoints, oriented boxes and class names; row by row.
+
+        Raises:
+            InputError: something else, or results without boxes.
+        """
+        return cls(**foreign.of_ultralytics(results))
+
+    @classmethod
+    def from_supervision(cls, detections: Any) -> Detections:
+        """Of a `supervision.Detections`, with masks, class names and all that is in its `data`; row by row.
+
+        Raises:
+            InputError: something else.
+        """
+        return cls(**foreign.of_supervision(detections))
 
     def __len__(self) -> int:
         return len(self.xyxy)
@@ -148,16 +159,27 @@ class Detections:
         part = object.__new__(Detections)
         rows = isinstance(keep, np.ndarray) and keep.dtype.kind == "i"
         for name in ("xyxy", "scores", "classes", "features"):
-            column = getattr(self, name)
-            if column is not None:  # of few rows `take` is several times faster than an index
-                column = column.take(keep, axis=0) if rows else column[keep]
-            object.__setattr__(part, name, column)
-        object.__setattr__(part, "pixels", self.pixels)
+            values = getattr(self, name)
+            if values is not None:  # of few rows `take` is several times faster than an index
+                values = values.take(keep, axis=0) if rows else values[keep]
+            object.__setattr__(part, name, values)
+        for name, value in (("pixels", self.pixels), ("columns", self.columns[keep]), ("names", self.names)):
+            object.__setattr__(part, name, value)
+        return part
+
+    @property
+    def bare(self) -> Detections:
+        """The same without what they only carry."""
+        if not self.columns:
+            return self
+        part = copy(self)
+        object.__setattr__(part, "columns", _NO_COLUMNS)
         return part
 
     def with_features(self, features: Floats) -> Detections:
         """The same detections with (N, 512) appearance vectors."""
-        return Detections(self.xyxy, self.scores, self.classes, features, self.pixels)
+        more = vars(self.columns)
+        return Detections(self.xyxy, self.scores, self.classes, features, self.pixels, names=self.names, **more)
 
     def without_features(self, rows: Ints) -> Detections:
         """The same detections with NaN for the appearance vectors of these rows (K,)."""
@@ -168,27 +190,7 @@ class Detections:
         return self.with_features(features)
 
 
-def as_input(frame: Any, detections: Any, look: bool = True) -> tuple[Image | None, Detections | None]:
-    """What a tracker is given for one frame, in either order: other libraries take detections first.
-
-    Raises:
-        InputError: neither of the two, something else than a frame, or other than `Detections`; detections where
-            nothing is looked for, and may be neither.
-    """
-    if isinstance(frame, Detections) and not isinstance(detections, Detections):
-        frame, detections = detections, frame
-    if not look and detections is not None:
-        raise InputError("update got look=False and detections; leave one of the two out")
-    if look and frame is None and detections is None:
-        raise InputError("update got neither a frame nor detections; give at least one")
-    if isinstance(frame, np.ndarray) and frame.ndim == 2 and frame.shape[1] in (5, 6):
-        raise InputError(
-            f"frame is an array of shape {frame.shape}, rows of boxes as other trackers take them; give "
-            "update(frame, Detections(rows[:, :4], rows[:, 4], rows[:, 5]))"
-        )
-    if detections is not None and not isinstance(detections, Detections):
-        raise InputError(f"detections is {type(detections).__name__}; give Detections(xyxy, scores, classes)")
-    return None if frame is None else as_image(frame), detections
+_FIELDS = ("xyxy", "scores", "classes", "features", "pixels", "columns", "names")
 
 
 def _rounded(scores: Floats) -> Floats:
@@ -260,7 +262,7 @@ class _OfRows:
 
 @renamed_fields({"shake": "jitter"})
 @dataclass(frozen=True, eq=False)
-class Tracks:
+class Tracks(Carrying):
     """The tracks of one frame, ordered by id.
 
     Attributes:
@@ -280,6 +282,9 @@ class Tracks:
         pending: (K,) int64 ids of tentative tracks that are as sure as confirmed ones, and only wait to be
             re-identified: whoever looks at the last frame of a stream knows that nobody comes for them any more.
         looked: whether objects were looked for in this frame; where not, all boxes are predicted.
+        detected: what the M detections of the frame carried, of which `masks`, `keypoints`, `corners` and `data` are
+            the tracks' rows.
+        features: (M, 512) float32 embeddings of these detections; None: none at all.
     """
 
     ids: Ints
@@ -297,6 +302,8 @@ class Tracks:
     forecaster: Forecaster | None = field(default=None, repr=False)
     pending: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     looked: bool = True
+    detected: Columns = field(default=_NO_COLUMNS, repr=False)
+    features: Floats | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -319,7 +326,24 @@ class Tracks:
             of_rows(self.forecaster, np.arange(len(self))[keep]),
             self.pending,
             self.looked,
+            self.detected,
+            self.features,
         )
+
+    @cached_property
+    def _columns(self) -> Columns:
+        return self.detected.take(self.detection_index)
+
+    @property
+    def embeddings(self) -> Floats | None:
+        """(N, 512) unit vectors of what each looks like in this frame; NaN where predicted or not looked at closely.
+
+        None where nothing in this frame was.
+        """
+        if self.features is None:
+            return None
+        unknown = np.full((1, self.features.shape[1]), np.nan, np.float32)
+        return np.concatenate([self.features, unknown])[self.detection_index]
 
     @property
     def confirmed(self) -> Tracks:
@@ -371,14 +395,8 @@ class Tracks:
         )
 
     def to_supervision(self) -> Any:
-        """A `supervision.Detections` of the confirmed tracks with `tracker_id`, for its annotators and zones."""
-        supervision = extra("supervision", "supervision")
-        rows = self.confirmed
-        names = np.array([rows.names.get(int(c), str(int(c))) for c in rows.classes], dtype=object)
-        return supervision.Detections(
-            xyxy=rows.xyxy,
-            confidence=rows.scores,
-            class_id=rows.classes,
-            tracker_id=rows.ids,
-            data={"class_name": names.astype(str)},
-        )
+        """A `supervision.Detections` of the confirmed tracks with `tracker_id`, for its annotators and zones.
+
+        It has their class names, masks, oriented boxes, keypoints and `data`, too.
+        """
+        return foreign.to_supervision(self.confirmed)

@@ -5,7 +5,7 @@ This is the only file that knows all parts; every part knows only its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from tracker import camera_motion as camera
 from tracker import checkpoint
 from tracker.affine import Affine, identity, is_identity
+from tracker.analytics.history import History, TrackHistory
 from tracker.appearance.gallery import Gallery
 from tracker.appearance.normalisation import SimilarityScale, crop_quality
 from tracker.appearance.reidentification import Returns, doubted, reid_odds, reidentify
@@ -33,13 +34,14 @@ from tracker.association import (
 )
 from tracker.bank import TrackBank
 from tracker.config import Config
+from tracker.detection.given import as_input
 from tracker.detection.looks import Looks
 from tracker.detection.score_calibration import ScoreScale
 from tracker.export.networks import Networks
 from tracker.motion.blas import one_thread
 from tracker.motion.load import load_predictor
-from tracker.smoothing.fixed_lag import FixedLagSmoother
-from tracker.structures import FEATURE_SIZE, PREDICTED, TENTATIVE, Detections, Floats, Image, Ints, Tracks, as_input
+from tracker.smoothing import stream
+from tracker.structures import FEATURE_SIZE, PREDICTED, TENTATIVE, Detections, Floats, Image, Ints, Tracks
 from tracker.system import state
 from tracker.system.renamed import renamed_argument
 from tracker.system.state import Names, Stateful, fits
@@ -84,7 +86,7 @@ class Tracker(Stateful):
     saved: ClassVar[Names] = ("gallery", "_camera_number", "_bank", "_camera", "_similarity_scale", "_scale", "_times")
     saved += ("_looks", "camera_motion")
     rebuilt: ClassVar[Names] = ("config", "stage_seconds", "features", "keep_decision", "decision", "returns")
-    rebuilt += ("_networks", "_shared", "_motion")
+    rebuilt += ("_networks", "_shared", "_motion", "_names", "_history")
 
     def __init__(
         self, config: Config | str | Path | None = None, *, device: str | None = None, gallery: Gallery | None = None
@@ -113,6 +115,8 @@ class Tracker(Stateful):
         self.features: Floats | None = None
         self.decision: Decision | None = None
         self.returns: Returns | None = None
+        self._names: dict[int, str] = {}  # of classes, by all detections so far
+        self._history = History()
 
     def save(self, path: str | Path) -> None:
         """Write everything it knows by now to a file that `load` reads, in place of what is there.
@@ -186,8 +190,9 @@ class Tracker(Stateful):
 
         Args:
             frame: (H, W, 3) uint8 BGR, as OpenCV gives it; None where there is no image.
-            detections: your own; None: the detector looks at `frame`. Their features, where given, are used as they
-                are; otherwise the CNN looks at `frame`, where there is one. The two may stand in either order.
+            detections: your own, also as Ultralytics or supervision have them; None: the detector looks at `frame`.
+                Their features, where given, are used as they are; otherwise the CNN looks at `frame`, where there is
+                one. The two may stand in either order.
             camera_motion: (2, 3) affine from the previous frame to this one; None: estimated from the images.
             time_s: time of the frame in seconds, later than the last; None: one frame interval after it.
             look: False: nothing is looked for, which is not as if nothing is found: no track is lost or ends by it.
@@ -207,11 +212,11 @@ class Tracker(Stateful):
             with Timed(self.stage_seconds, "motion+association"):
                 return self._coast(image, affine, time_s)
         with Timed(self.stage_seconds, "detect"):
-            found, given, names = self._detect(image, detections)
+            seen, found, given = self._detect(image, detections)
         with Timed(self.stage_seconds, "motion+association"):
             self._prepare(image, found)
             gap = self._times.take(time_s)  # taken: what failed until here left no trace
-            confidence = self._confidence(found)
+            confidence = self._scale(found.scores) if self.config.association.stretch_scores else found.scores
             self._compensate(image, found.xyxy, affine, time_s)
             tracks = self._bank.predict(time_s, gap)
             motion = motion_similarity(tracks, found, self.config.association)
@@ -224,7 +229,7 @@ class Tracker(Stateful):
             self._bank.update(matches, found, confidence, time_s, size)
             self._reidentify(found, time_s)
             self._remember(found, time_s)
-            return self._report(detections, found, given, names, time_s)
+            return self._report(seen, found, given, time_s)
 
     def due(self, time_s: float | None = None, passed: int = 0) -> bool:
         """Whether a frame is to be looked at (`detector.every`), after so many more that are not; time as there."""
@@ -238,36 +243,39 @@ class Tracker(Stateful):
             source: what to track. vid_stride: use every Nth frame.
             fixed_lag: smoothed as in files, half a second late (`smoothing/fixed_lag.py`), without tentative rows.
         """
-        from tracker.video.repeats import marked
-        from tracker.video.source import open_source
+        return stream.tracked(self, source, vid_stride, fixed_lag)
 
-        self.reset()
-        smoother: FixedLagSmoother[Frame] = FixedLagSmoother(self.config.bank.report_delay_s, self.config.offline)
-        with open_source(source, vid_stride) as frames:
-            try:
-                for frame in marked(frames, self.config.detector.skip_repeats):
-                    if not frame.repeated:
-                        tracks = self.update(frame.image, time_s=frame.captured_s)
-                    if fixed_lag:
-                        yield from smoother.push(frame, tracks, self.camera_motion, frame.repeated)
-                    else:
-                        yield frame, tracks
-            except Exception:  # a source that breaks off: what was tracked before comes first
-                yield from smoother.flush()
-                raise
-            yield from smoother.flush()
+    def smooth(self, updates: Iterable[Tracks]) -> Iterator[Tracks]:
+        """Fixed-lag smoothing for one's own detections: what `stream(fixed_lag=True)` and the files have.
 
-    def _detect(self, image: Image | None, detections: Detections | None) -> tuple[Detections, Ints, Mapping[int, str]]:
-        """The detections, the surest first; (M,) their rows as they came; names of classes.
+        Args:
+            updates: what `update` returns for frame after frame, each taken before the next is made (a generator).
+
+        Returns:
+            The tracks of every frame, half a second late, without tentative rows; the last ones when `updates` ends.
+
+        Raises:
+            InputError: tracks that are not those of the last update.
+        """
+        return stream.smoothed(self, updates, lambda: self._times.last_s)
+
+    def history(self, track: int) -> TrackHistory:
+        """Where a track was in the last 300 frames; of length 0 where it was in none. It begins anew with `load`."""
+        return self._history.of(track)
+
+    def _detect(self, image: Image | None, detections: Detections | None) -> tuple[Detections, Detections, Ints]:
+        """The detections as they came, then the surest first and without what they only carry; (M,) the rows of these.
 
         One order for equal sets of detections: the result cannot depend on how they were listed.
         """
-        names: Mapping[int, str] = {}
+        names = detections.names if detections is not None else self.detector.names
         if detections is None:
             assert image is not None
-            detections, names = self.detector([image])[0], self.detector.names
+            detections = self.detector([image])[0]
+        if names:
+            self._names = self._names | dict(names)
         given = np.lexsort((*detections.xyxy.T[::-1], -detections.scores))
-        return detections[given], given, names
+        return detections, detections.bare[given], given
 
     def _coast(self, image: Image | None, affine: Affine | None, time_s: float) -> Tracks:
         """The tracks of a frame that is not looked at."""
@@ -276,8 +284,7 @@ class Tracker(Stateful):
         self._bank.coast(time_s)
         self.features = self.decision = self.returns = None
         self._looks.passed()
-        names = self.detector.names if self._networks.detects else {}
-        return self._bank.report(time_s, self._times.interval_s, names, None)
+        return self._history.added(self._bank.report(time_s, self._times.interval_s, self._names, None))
 
     def _prepare(self, image: Image | None, found: Detections) -> None:
         """Load what this frame may need: weights that cannot be read are an error before anything was learned."""
@@ -289,10 +296,6 @@ class Tracker(Stateful):
     def _embeds(self, image: Image | None, found: Detections) -> bool:
         """Is it for the CNN to say what these look like?"""
         return image is not None and found.features is None and self.config.appearance.enabled
-
-    def _confidence(self, found: Detections) -> Floats:
-        """(M,) scores, stretched to what they mean in this stream."""
-        return self._scale(found.scores) if self.config.association.stretch_scores else found.scores
 
     def _compensate(self, image: Image | None, objects: Floats, affine: Affine | None, time_s: float) -> None:
         """Move the tracks with the picture: by the caller's affine, or by how the pictures and their sizes differ."""
@@ -388,13 +391,11 @@ class Tracker(Stateful):
         ids, classes = self._bank.ids(slots), self._bank.classes(slots)
         self.gallery.remember(ids, classes, found.features[rows], quality, self._camera_number, time_s)
 
-    def _report(
-        self, detections: Detections | None, found: Detections, given: Ints, names: Mapping[int, str], time_s: float
-    ) -> Tracks:
+    def _report(self, seen: Detections, found: Detections, given: Ints, time_s: float) -> Tracks:
         """The tracks of this frame, of which the looks learn; `features` in the caller's order."""
-        self.features = None if detections is None else detections.features
-        if self.features is None and found.features is not None:
+        self.features = seen.features
+        if seen.features is None and found.features is not None:
             self.features = found.features[np.argsort(given)]
-        tracks = self._bank.report(time_s, self._times.interval_s, names, given)
+        tracks = self._bank.report(time_s, self._times.interval_s, self._names, given)
         self._looks.learn(tracks, found.xyxy, given)
-        return tracks
+        return self._history.added(replace(tracks, detected=seen.columns, features=self.features))

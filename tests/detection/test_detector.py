@@ -14,8 +14,9 @@ import ultralytics
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracker import Detections, Tracker
 from tracker.boxes import iou
-from tracker.config import DetectorConfig
+from tracker.config import Config, DetectorConfig
 from tracker.datasets.mot import DetectionFile
 from tracker.detection import yolo
 from tracker.detection.detector import YoloDetector, class_numbers, suppress
@@ -56,6 +57,20 @@ def expected(reference, frame, **options):
     return found.xyxy.numpy(), found.conf.numpy(), found.cls.numpy()
 
 
+def untrained(name, path):
+    """A network of random weights, which is saved there."""
+    torch.manual_seed(0)
+    model = ultralytics.YOLO(name, verbose=False)
+    for module in model.model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.weight.data.uniform_(0.8, 1.6)  # signals that survive the depth of an untrained network
+    head = model.model.model[-1]
+    for branch in [*head.cv3, *getattr(head, "one2one_cv3", [])]:
+        branch[-1].bias.data.fill_(-2)  # untrained networks believe in nothing
+    model.save(path)
+    return model
+
+
 def agree(found, boxes):
     """Every detection has its counterpart: same class, box within 0.05 px, score within 1e-4."""
     xyxy, scores, classes = boxes
@@ -89,21 +104,29 @@ class TestTheResultsAreUltralyticsOwn:
     @pytest.mark.parametrize("name", ["yolov8n.yaml", "yolov10n.yaml", "yolo26n.yaml", "yolo11n-seg.yaml"])
     def test_for_other_generations_of_yolo(self, name, zidane, tmp_path):
         """Untrained: what they find is noise, but it must be the same noise."""
-        torch.manual_seed(0)
-        model = ultralytics.YOLO(name, verbose=False)
-        for module in model.model.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.weight.data.uniform_(0.8, 1.6)  # signals that survive the depth of an untrained network
-        head = model.model.model[-1]
-        for branch in [*head.cv3, *getattr(head, "one2one_cv3", [])]:
-            branch[-1].bias.data.fill_(-2)  # untrained networks believe in nothing
-        model.save(tmp_path / "random.pt")
+        model = untrained(name, tmp_path / "random.pt")
         config = DetectorConfig(str(tmp_path / "random.pt"), max_detections=20, imgsz=128)
         (found,) = YoloDetector(config)([zidane])
         xyxy, scores, _ = expected(model, zidane, conf=0.1, max_det=20, imgsz=128)
         proper = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)
         assert len(found) == proper.sum() > 0
         assert np.allclose(np.sort(found.scores), np.sort(scores[proper]), atol=1e-4)
+
+    @pytest.mark.parametrize("name", ["yolo11n-seg", "yolo11n-pose", "yolo26n-seg", "yolo26n-pose"])
+    def test_masks_and_keypoints_of_untrained_networks_too(self, name, zidane, tmp_path):
+        model = untrained(f"{name}.yaml", tmp_path / "random.pt")
+        config = DetectorConfig(str(tmp_path / "random.pt"), max_detections=20, imgsz=128)
+        (found,) = YoloDetector(config)([zidane])
+        theirs = model.predict(zidane, verbose=False, conf=0.1, max_det=20, imgsz=128, retina_masks=True)
+        expected = Detections.from_ultralytics(theirs)
+        same = np.abs(found.xyxy[:, None] - expected.xyxy).max(axis=2) < 0.1
+        own, other = np.nonzero(same & (np.abs(found.scores[:, None] - expected.scores) < 1e-5))
+        if name.endswith("pose"):
+            alike = np.abs(found.keypoints[own] - expected.keypoints[other]).max(axis=(1, 2)) < 0.1
+        else:
+            a, b = found.masks.dense()[own], expected.masks.dense()[other]
+            alike = (a & b).sum((1, 2)) / (a | b).sum((1, 2)) > 0.9
+        assert len(set(own[alike])) >= 10  # of cells with the very same score either may have been taken
 
 
 class TestFrames:
@@ -153,6 +176,49 @@ class TestFrames:
         (cpu,), (cuda,) = detector([bus]), YoloDetector(DetectorConfig(conf=0.25, half=half), "cuda:0")([bus])
         best = iou(cpu.xyxy, cuda.xyxy).max(axis=1)
         assert len(cpu) == len(cuda) and (best > 0.95).all()
+
+
+@pytest.mark.skipif(not (SHARED / "weights").is_dir(), reason="../shared is not there")
+class TestNetworksAsUltralyticsExportsThem:
+    """Real ones: ONNX for one size of input, OpenVINO for any."""
+
+    SEG, POSE = SHARED / "weights/yolov8n-seg_int8.onnx", SHARED / "weights/yolov8n-pose_int8_openvino_model"
+
+    def test_masks_lie_on_their_people(self, bus):
+        pytest.importorskip("onnxruntime")
+        (found,) = YoloDetector(DetectorConfig(str(self.SEG), conf=0.4))([bus])
+        theirs = ultralytics.YOLO(self.SEG, task="segment").predict(
+            bus, verbose=False, conf=0.4, iou=0.7, imgsz=320, retina_masks=True
+        )
+        expected = Detections.from_ultralytics(theirs)
+        pairs = iou(found.xyxy, expected.xyxy)
+        assert len(found) == len(expected) >= 3 and (pairs.max(axis=1) > 0.95).all()
+        a, b = found.masks.dense(), expected.masks.dense()[pairs.argmax(axis=1)]
+        assert ((a & b).sum((1, 2)) / (a | b).sum((1, 2)) > 0.95).all()
+        assert found.names[int(found.classes[0])] in ("person", "bus")
+
+    def test_keypoints_lie_in_their_boxes_and_travel_to_the_tracks(self, zidane):
+        pytest.importorskip("openvino")
+        tracker = Tracker(Config().override({"detector": {"model": str(self.POSE)}, "appearance": {"enabled": False}}))
+        tracks = tracker.update(zidane)
+        assert len(tracks) == 2 and tracks.keypoints.shape == (2, 17, 3) and tracks.names == {0: "person"}
+        for (left, top, right, bottom), points in zip(tracks.xyxy, tracks.keypoints, strict=True):
+            sure = points[points[:, 2] > 0.6]
+            assert len(sure) >= 5
+            assert ((sure[:, 0] > left - 20) & (sure[:, 0] < right + 20)).all()
+            assert ((sure[:, 1] > top - 20) & (sure[:, 1] < bottom + 20)).all()
+
+    def test_a_damaged_or_silent_one_is_one_sentence(self, tmp_path):
+        pytest.importorskip("onnxruntime")
+        onnx = pytest.importorskip("onnx")
+        (tmp_path / "cut.onnx").write_bytes(self.SEG.read_bytes()[:5000])
+        with pytest.raises(WeightsError, match=r"cut\.onnx cannot be opened .*; give a YOLO network as Ultralytics"):
+            YoloDetector(DetectorConfig(str(tmp_path / "cut.onnx")))
+        model = onnx.load(self.SEG)
+        del model.metadata_props[:]
+        onnx.save(model, tmp_path / "silent.onnx")
+        with pytest.raises(WeightsError, match=r"silent\.onnx does not say what network it holds; give a YOLO network"):
+            YoloDetector(DetectorConfig(str(tmp_path / "silent.onnx")))
 
 
 class TestLetterbox:
@@ -256,9 +322,9 @@ class TestWeights:
             YoloDetector(DetectorConfig(str(path)))
 
     def test_other_formats(self, tmp_path):
-        (tmp_path / "model.onnx").write_bytes(b"x")
-        with pytest.raises(WeightsError, match=r"\.pt or \.safetensors"):
-            YoloDetector(DetectorConfig(str(tmp_path / "model.onnx")))
+        (tmp_path / "model.tflite").write_bytes(b"x")
+        with pytest.raises(WeightsError, match=r"is not a \.pt, \.safetensors or \.onnx file"):
+            YoloDetector(DetectorConfig(str(tmp_path / "model.tflite")))
 
     @pytest.mark.parametrize("how", ["pickle", "torch"])
     def test_a_pickle_that_runs_code_is_refused_and_not_run(self, tmp_path, how):

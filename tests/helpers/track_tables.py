@@ -23,6 +23,7 @@ def make_table(rows, frames=100, camera=None, classes=None, embeddings=None):
         classes=raw,
         raw_classes=raw,
         status=np.full(n, int(Status.CONFIRMED)),
+        detection_index=np.zeros(n, np.int64),
         times_s=np.arange(frames) / RATE,
         camera=np.tile(np.eye(2, 3), (frames, 1, 1)) if camera is None else camera,
         embedding_ids=np.array(sorted(embeddings), np.int64),

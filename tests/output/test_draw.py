@@ -1,6 +1,7 @@
 """Drawing: stable, distinguishable colours, in place, only where something is, and never outside the frame."""
 
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from tracker.output.draw import INK, PALETTE, Annotator, Colours, _label, colour
-from tracker.structures import Status, Tracks
+from tracker.structures import Detections, Status, Tracks
 
 GREY = 110
 SCRIPT = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "make_palette.py"))
@@ -224,3 +225,49 @@ def test_the_forecast_leads_where_the_object_goes(canvas):
     assert seen[:, 145:276].any(axis=0).all(), "a path from the foot at 120 to 270, then 2.146 * 3 px that hold 90 %"
     assert not seen[:, 280:].any()
     assert not seen[:, :95].any()
+
+
+def carrying(boxes, **columns):
+    """Tracks of which each has what its detection carried."""
+    found = Detections(boxes, **columns)
+    return replace(tracks(range(1, len(boxes) + 1), boxes), detected=found.columns)
+
+
+class TestWhatDetectionsCarry:
+    def test_a_mask_tints_its_pixels_and_no_other_in_its_box(self, canvas):
+        mask = np.zeros((2, 360, 480), bool)
+        mask[0, 150:200, 120:140] = True
+        drawn = carrying([[100, 100, 200, 300], [300, 100, 400, 300]], masks=mask)
+        Annotator(trail_s=0, labels=False).draw(canvas, drawn)
+        inside = touched(canvas)[110:290, 110:190]
+        np.testing.assert_array_equal(inside, mask[0, 110:290, 110:190])
+        assert not touched(canvas)[110:290, 310:390].any()
+
+    def test_a_mask_at_the_frames_edge_and_of_a_larger_frame_stays_in_the_picture(self, canvas):
+        mask = np.ones((1, 400, 500), bool)
+        Annotator(trail_s=0, labels=False).draw(canvas, carrying([[10, 10, 470, 350]], masks=mask))
+        assert touched(canvas).all()
+
+    def test_a_predicted_track_has_none(self, canvas):
+        drawn = carrying([[100, 100, 200, 300]], masks=np.ones((1, 360, 480), bool), keypoints=np.ones((1, 17, 3)))
+        drawn = replace(drawn, detection_index=np.array([-1]), status=np.array([Status.PREDICTED]))
+        Annotator(trail_s=0, labels=False).draw(canvas, drawn)
+        assert not touched(canvas)[110:290, 110:190].any() and not touched(canvas)[:50].any()
+
+    def test_keypoints_are_joined_where_both_ends_are_sure(self, canvas):
+        points = np.full((1, 17, 3), np.nan, np.float32)
+        points[0, 5], points[0, 7], points[0, 9] = (120, 120, 0.9), (120, 200, 0.9), (120, 280, 0.2)
+        Annotator(trail_s=0, labels=False).draw(canvas, carrying([[100, 100, 200, 300]], keypoints=points))
+        seen = touched(canvas)[:, 115:126].any(axis=1)
+        assert seen[119:201].all() and not seen[215:290].any()
+
+    def test_of_other_keypoints_only_the_points(self, canvas):
+        points = np.array([[[120, 120, 1], [180, 280, 1]]], np.float32)
+        Annotator(trail_s=0, labels=False).draw(canvas, carrying([[100, 100, 200, 300]], keypoints=points))
+        inside = touched(canvas)[110:290, 110:190]
+        assert inside[10, 10] and inside[170, 70] and not inside[30:150].any()
+
+    def test_an_oriented_box_is_drawn_in_the_place_of_the_upright_one(self, canvas):
+        corners = np.array([[[150, 100], [200, 200], [150, 300], [100, 200]]], np.float32)
+        Annotator(trail_s=0, labels=False).draw(canvas, carrying([[100, 100, 200, 300]], corners=corners))
+        assert touched(canvas)[150, 125] and touched(canvas)[200, 199] and not touched(canvas)[105, 105:140].any()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -17,10 +18,11 @@ import pytest
 from tracker.errors import OutputError
 from tracker.output.video_writer import VideoWriter
 from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter
-from tracker.structures import Status, Tracks
+from tracker.structures import Detections, Status, Tracks
 from tracker.system.files import replace_text, writing
 from tracker.video.source import Frame
 
+TRACK_KEYS = {"id", "class", "name", "score", "box", "status"}
 NAMES = {0: "person", 1: 'a "quoted", name'}
 
 
@@ -89,6 +91,47 @@ def test_json_lines_hold_every_frame_also_empty_ones(tmp_path):
     assert full["tracks"] == [
         {"id": 3, "class": 0, "name": "person", "score": 0.875, "box": [1, 2, 4, 8], "status": "confirmed"}
     ]
+
+
+def test_json_lines_hold_what_detections_carried_and_null_where_there_was_none(tmp_path):
+    """As other programs read it: strict JSON, masks as COCO's tools decode them."""
+    mask = np.zeros((2, 48, 64), bool)
+    mask[0, 10:20, 5:9] = True
+    points = np.array([[[1.234, 2, 0.5], [np.nan, np.nan, 0]], [[3, 4, 1], [5, 6, 1]]], np.float32)
+    found = Detections(
+        [[1, 2, 4, 8], [0, 0, 5, 5]],
+        masks=mask,
+        keypoints=points,
+        corners=np.arange(16).reshape(2, 4, 2),
+        data={
+            "speed": [1.5, np.nan],
+            "plate": ["A", "B"],
+            "bins": [[1, 2], [3, 4]],
+            "seen": np.array(["2026-11-29"] * 2, "M8[D]"),
+        },
+    )
+    now = replace(
+        tracks([3, 4, 5], [[1, 2, 4, 8], [0, 0, 5, 5], [9, 9, 10, 10]], [Status.CONFIRMED] * 2 + [Status.PREDICTED]),
+        detection_index=np.array([1, 0, -1]),
+        detected=found.columns,
+    )
+    writer = JsonLinesWriter(tmp_path / "tracks.jsonl")
+    writer.write(frame(1), now)
+    writer.close()
+    text = (tmp_path / "tracks.jsonl").read_text()
+    strict = json.JSONDecoder(parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    second, first, gone = strict.decode(text)["tracks"]
+    assert all(f"`{key}`" in JsonLinesWriter.__doc__ for key in gone if key not in TRACK_KEYS)
+    assert [gone[key] for key in ("mask", "keypoints", "corners", "data")] == [None] * 4
+    assert first["keypoints"] == [[1.23, 2.0, 0.5], [None, None, 0.0]]
+    assert second["keypoints"] == [[3.0, 4.0, 1.0], [5.0, 6.0, 1.0]]
+    assert first["corners"] == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert first["data"] == {"speed": 1.5, "plate": "A", "bins": [1, 2], "seen": "2026-11-29"}
+    assert second["data"] == {"speed": None, "plate": "B", "bins": [3, 4], "seen": "2026-11-29"}
+    coco = pytest.importorskip("pycocotools.mask")
+    expected = [coco.encode(np.asfortranarray(part.astype(np.uint8))) for part in mask]
+    for row, theirs in ((first, expected[0]), (second, expected[1])):
+        assert row["mask"] == {"size": [48, 64], "counts": theirs["counts"].decode()}
 
 
 class TestSummary:

@@ -228,7 +228,7 @@ def test_with_all_the_time_it_tells_what_a_finished_video_shows(frames, seed):
         cameras.append(zoom * np.array([[np.cos(turn), -np.sin(turn), right], [np.sin(turn), np.cos(turn), down]]))
         rows.append(replace(TrackTable.empty(), frames=np.full(len(ids), number), ids=frame.ids, xyxy=box,
                             scores=frame.scores, classes=frame.classes, raw_classes=frame.raw_classes,
-                            status=frame.status))  # fmt: skip
+                            status=frame.status, detection_index=frame.detection_index))  # fmt: skip
     table = replace(
         rows[0],
         times_s=np.array([t.time_s for t in stream]),

@@ -159,7 +159,7 @@ def test_filling_goes_straight_on_the_ground_and_no_further_than_the_limit() -> 
     pair = replace(
         rows,
         **{c: np.concatenate([getattr(rows, c), getattr(grown, c)]) for c in
-           ("frames", "ids", "xyxy", "scores", "classes", "raw_classes", "status")},
+           ("frames", "ids", "xyxy", "scores", "classes", "raw_classes", "status", "detection_index")},
     )  # fmt: skip
     np.testing.assert_allclose(filled(pair, 1.0).xyxy, rows.xyxy * 2.0 ** np.arange(5)[:, None], rtol=1e-5)
 

@@ -192,9 +192,11 @@ def _size(imgsz: str) -> int | list[int]:
 
 def exported_models(model: str | None) -> dict[str, tuple[str, str, Any]]:
     """What --model sets: the detector, and of a folder of `track export` whatever it holds."""
-    if model is None or not Path(model).is_dir():
-        return {"--model": ("detector", "model", model)}
+    from tracker.detection.foreign_export import find as find_foreign
     from tracker.system.engine import find
+
+    if model is None or not Path(model).is_dir() or find_foreign(Path(model)):
+        return {"--model": ("detector", "model", model)}
 
     export = find(model)
     assert export is not None

@@ -17,7 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.config import PACKAGE, DetectorConfig
-from tracker.detection.letterbox import letterbox, letterbox_sizes, unletterbox
+from tracker.detection.decoding import Candidates, carried
+from tracker.detection.foreign_export import SUFFIXES, ForeignExport
+from tracker.detection.foreign_export import find as find_foreign
+from tracker.detection.letterbox import Letterboxed, letterbox, letterbox_sizes, unletterbox
 from tracker.errors import UsageError, WeightsError
 from tracker.structures import Detections, Floats, Image
 from tracker.system import engine
@@ -55,7 +58,7 @@ class YoloDetector:
         self._config = config
         self._keep = class_numbers(config.classes, self.names)
         self._device = device
-        self._one_by_one = device == "cpu" or self.weights.is_dir()
+        self._one_by_one = device == "cpu" or self.weights.is_dir() or isinstance(self._network, ForeignExport)
 
     def __call__(self, frames: Sequence[Image]) -> list[Detections]:
         """(H, W, 3) uint8 BGR frames -> the objects of each, by falling score, boxes in its pixels.
@@ -69,32 +72,32 @@ class YoloDetector:
 
     def _detect(self, frames: list[Image]) -> list[Detections]:
         """Frames of one size."""
-        imgsz, stride, shape = self._config.imgsz, self._network.stride, frames[0].shape
-        sizes = letterbox_sizes(shape, imgsz, stride)
+        stride, shape, fixed = self._network.stride, frames[0].shape, self._network.size
+        imgsz = fixed or self._config.imgsz
+        sizes = letterbox_sizes(shape, imgsz, stride, whole=fixed is not None)
         copies: Any = None
         if not self._one_by_one:  # for the embedder later
             from tracker.detection.yolo import upload
 
             copies = upload(frames, self._device)
         # On every device OpenCV's pixels: a GPU's own interpolation rounds otherwise, which moves boxes by up to 1 px
-        rows = self._network(np.stack([letterbox(frame, imgsz, stride) for frame in frames]))
-        return [
-            self._finish(rows[rows[:, 0] == i, 1:], shape, sizes, None if copies is None else copies[i])
-            for i in range(len(frames))
-        ]
+        found = self._network(np.stack([letterbox(frame, imgsz, stride, fixed is not None) for frame in frames]))
+        where = Letterboxed((shape[0], shape[1]), *sizes)
+        return [self._finish(found, i, where, None if copies is None else copies[i]) for i in range(len(frames))]
 
-    def _finish(
-        self, rows: Floats, frame: tuple[int, ...], sizes: tuple[tuple[int, int], tuple[int, int]], pixels: Any
-    ) -> Detections:
-        """(N, 6) candidates (box in the letterbox of `sizes`, score, class) -> what is kept, in the frame's pixels."""
+    def _finish(self, found: Candidates, image: int, boxed: Letterboxed, pixels: Any) -> Detections:
+        """Of the candidates of an image what is kept, in the frame's pixels."""
+        rows = found.rows[found.rows[:, 0] == image, 1:]
         if self._keep is not None:
             rows = rows[np.isin(rows[:, 5], self._keep)]
         if not self._network.end2end:
             rows = rows[suppress(rows, self._config.iou)]
         rows = rows[: self._config.max_detections]
-        xyxy = unletterbox(rows[:, :4], frame, *sizes)
+        xyxy = unletterbox(rows[:, :4], boxed.frame, boxed.picture, boxed.size)
         proper = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)  # what lies in the padding has no area in the frame
-        return Detections(xyxy[proper], rows[proper, 4], rows[proper, 5].astype(np.int64), pixels=pixels)
+        xyxy, rows = xyxy[proper], rows[proper]
+        more = carried(found, image, rows[:, 6:], xyxy, boxed)
+        return Detections(xyxy, rows[:, 4], rows[:, 5].astype(np.int64), pixels=pixels, names=self.names, **more)
 
 
 class _Network(Protocol):
@@ -103,15 +106,18 @@ class _Network(Protocol):
     names: dict[int, str]
     stride: int
     end2end: bool
+    size: tuple[int, int] | None
 
-    def __call__(self, pixels: Any) -> Floats:
-        """(B, H, W, 3) RGB, 0 to 255 -> (K, 7) rows of image number, box in pixels of the input, score and class."""
+    def __call__(self, pixels: Any) -> Candidates:
+        """(B, H, W, 3) RGB, 0 to 255 -> the candidates of all images."""
 
 
 def _network(config: DetectorConfig, weights: Path, device: str) -> _Network:
     export = engine.find(weights, "detector")
     if export is not None:
         return _ExportedYolo(export, config.conf)
+    if weights.suffix in SUFFIXES:
+        return ForeignExport(weights, config.conf)
     from tracker.detection.yolo import TorchYolo
 
     return TorchYolo(weights, device, config.half, config.conf)
@@ -120,6 +126,8 @@ def _network(config: DetectorConfig, weights: Path, device: str) -> _Network:
 class _ExportedYolo:
     """A YOLO network that `track export` has written."""
 
+    size: tuple[int, int] | None = None
+
     def __init__(self, export: engine.Export, conf: float) -> None:
         about = export.networks["detector"]
         self.names = {int(number): str(name) for number, name in about["names"].items()}
@@ -127,14 +135,14 @@ class _ExportedYolo:
         self._conf = conf
         self._network = export.open("detector", any_shape=False)
 
-    def __call__(self, pixels: NDArray[np.uint8]) -> Floats:
+    def __call__(self, pixels: NDArray[np.uint8]) -> Candidates:
         (table,) = self._network(pixels)  # (B, A, 6): every cell of every image
         image, cell = np.nonzero(table[..., 4] > self._conf)
-        return np.concatenate([image[:, None].astype(np.float32), table[image, cell]], axis=1)
+        return Candidates(np.concatenate([image[:, None].astype(np.float32), table[image, cell]], axis=1))
 
 
 def suppress(rows: Floats, iou: float) -> list[int]:
-    """Greedy non-maximum suppression within each class of (N, 6) rows (box, score, class).
+    """Greedy non-maximum suppression within each class of (N, 6 + E) rows (box, score, class, ...).
 
     Returns the rows to keep, by falling score: of two boxes that overlap by more than `iou` the weaker goes.
     """
@@ -186,15 +194,17 @@ def find_weights(model: str) -> Path:
         )
     path = Path(model) if model else EMBEDDED
     if path.is_dir():
-        engine.find(path, "detector")
-        return path
+        foreign = find_foreign(path)
+        if foreign is None:
+            engine.find(path, "detector")
+        return foreign or path
     if not path.is_file():
         raise WeightsError(
             f"no detector weights at {str(path)!r} (nothing is downloaded); give the path of a YOLO .pt or "
             ".safetensors file, or leave --model out for the embedded one"
         )
-    if path.suffix not in (".pt", ".safetensors"):
+    if path.suffix not in (".pt", ".safetensors", *SUFFIXES):
         raise WeightsError(
-            f"{path} is not a .pt or .safetensors file; give the weights of an Ultralytics YOLO detector"
+            f"{path} is not a .pt, .safetensors or .onnx file; give the weights of an Ultralytics YOLO detector"
         )
     return path

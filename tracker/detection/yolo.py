@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tracker.detection.decoding import Candidates
 from tracker.detection.yolo_weights import load, read_checkpoint, save, ultralytics, with_classes
 from tracker.structures import Image
 
@@ -28,14 +29,15 @@ def for_inference(network: Any, device: torch.device, dtype: torch.dtype, conf: 
     """`network` fused and laid out for `device`; it is consumed.
 
     Returns:
-        A module (B, 3, H, W) RGB in [0, 1] -> (K, 7) float32 rows of image number, box (left, top, right, bottom in
-        pixels of the input), score and class, for all scores above `conf`; its `end2end` says that they need no
-        non-maximum suppression.
+        A module (B, 3, H, W) RGB in [0, 1] -> (K, 7 + E) float32 rows of image number, box (left, top, right, bottom
+        in pixels of the input), score, class and what the network says beside, for all scores above `conf`, and the
+        prototypes of masks or None (`decoding.Candidates`); its `end2end` says that they need no non-maximum
+        suppression.
     """
     fused: nn.Module = network.fuse(verbose=False)
     layers: Any = fused.model
     layers[-1] = _DenseRows(layers[-1], conf) if not layers[-1].end2end else _FinalRows(layers[-1], conf)
-    fused.end2end = layers[-1].end2end
+    fused.end2end, fused.of_point = layers[-1].end2end, layers[-1].of_point
     fused.requires_grad_(False).to(device, dtype).to(memory_format=torch.channels_last)
     if device.type == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         _fuse_convolutions(fused)
@@ -79,8 +81,8 @@ class _FinalTable(nn.Module):
         self.head = head
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        table: Tensor = self.head(features)[0][..., :6]
-        return table
+        table, _ = _said(self.head, features)
+        return table[..., :6]
 
 
 class _DenseTable(nn.Module):
@@ -128,7 +130,10 @@ class TorchYolo:
         names: class number -> name.
         stride: what the sides of the input are multiples of.
         end2end: the candidates need no non-maximum suppression.
+        size: None: inputs may have any.
     """
+
+    size: tuple[int, int] | None = None
 
     def __init__(self, path: Path, device: str, half: bool, conf: float) -> None:
         network, self.names = load(path)
@@ -137,14 +142,16 @@ class TorchYolo:
         self._dtype = torch.float16 if half and self._device.type == "cuda" else torch.float32
         self._network: Any = for_inference(network, self._device, self._dtype, conf)
         self.end2end = bool(self._network.end2end)
+        self._of_point: Any = self._network.of_point
 
     @torch.inference_mode()
-    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(B, H, W, 3) RGB, 0 to 255 -> (K, 7) rows of image number, box in pixels of the input, score and class."""
+    def __call__(self, pixels: NDArray[np.uint8]) -> Candidates:
+        """(B, H, W, 3) RGB, 0 to 255 -> the candidates of all images."""
         there = torch.as_tensor(pixels, device=self._device)
         batch = there.permute(0, 3, 1, 2).to(self._dtype).div_(255)  # HWC in memory: channels last
-        rows: NDArray[np.float32] = self._network(batch).cpu().numpy()
-        return rows
+        rows, prototypes = self._network(batch)
+        masks = None if prototypes is None else prototypes.float().cpu().numpy()
+        return Candidates(rows.cpu().numpy(), masks, self._of_point)
 
 
 def upload(frames: Sequence[Image], device: str) -> Tensor:
@@ -174,11 +181,18 @@ class _FinalRows(_RowHead):
     def __init__(self, head: Any, conf: float) -> None:
         super().__init__(head, conf)
         self.head = head
+        self.of_point = head.kpt_shape[1] if hasattr(head, "kpt_shape") else 0
 
-    def forward(self, features: list[Tensor]) -> Tensor:
-        found = self.head(features)[0][..., :6].float()
+    def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+        found, prototypes = _said(self.head, features)
         image, place = torch.nonzero(found[..., 4] > self.conf, as_tuple=True)
-        return torch.cat([image[:, None].float(), found[image, place]], dim=1)
+        return torch.cat([image[:, None], found[image, place]], dim=1).float(), prototypes
+
+
+def _said(head: Any, features: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """What Ultralytics' own head gives: (B, A, 6 + E), and the prototypes of masks or None."""
+    table: Tensor | tuple[Tensor, Tensor] = head(features)[0]
+    return table if isinstance(table, tuple) else (table, None)
 
 
 class _DenseRows(_RowHead):
@@ -190,23 +204,47 @@ class _DenseRows(_RowHead):
         super().__init__(head, conf)
         self.boxes, self.scores, self.bins = head.cv2, head.cv3, head.reg_max
         self.strides = [float(s) for s in head.stride]
+        kind = type(head).__name__
+        self.prototypes = getattr(head, "proto", None)
+        self.of_all = kind == "Segment26"  # prototypes are made of all grids, else of the finest
+        self.of_point = head.kpt_shape[1] if hasattr(head, "kpt_shape") else 0
+        self.more = head.cv4 if self.of_point or self.prototypes is not None else None  # what it says beside
+        self.unit, self.shift = 2.0, 0.0  # of keypoints: cells, from the cell's corner
+        if kind == "Pose26":
+            self.more = nn.ModuleList(map(nn.Sequential, head.cv4, head.cv4_kpts))
+            self.unit, self.shift = 1.0, 0.5
 
-    def forward(self, features: list[Tensor]) -> Tensor:
-        grids = zip(features, self.boxes, self.scores, self.strides, strict=True)
-        return torch.cat([self._level(*grid) for grid in grids])
+    def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+        more = self.more or [None] * len(features)
+        grids = zip(features, self.boxes, self.scores, more, self.strides, strict=True)
+        rows = torch.cat([self._level(*grid) for grid in grids])
+        if self.prototypes is None:
+            return rows, None
+        return rows, self.prototypes(features if self.of_all else features[0])
 
-    def _level(self, x: Tensor, boxes: nn.Module, scores: nn.Module, stride: float) -> Tensor:
-        """One grid (B, C, h, w) -> (K, 7); the distances to the edges are means over bins (Li et al., GFL, 2020)."""
+    def _level(self, x: Tensor, boxes: nn.Module, scores: nn.Module, more: nn.Module | None, stride: float) -> Tensor:
+        """One grid (B, C, h, w) -> (K, 7 + E); distances to the edges are means over bins (Li et al., GFL, 2020)."""
         logits = scores(x).permute(0, 2, 3, 1)  # (B, h, w, classes)
         image, row, column = torch.nonzero(logits.amax(-1).sigmoid() > self.conf, as_tuple=True)
         distances = boxes(x).permute(0, 2, 3, 1)[image, row, column].float().view(len(image), 4, self.bins)
         if self.bins > 1:
             distances = distances.softmax(-1) @ torch.arange(self.bins, dtype=torch.float32, device=x.device)[:, None]
         distances = distances.squeeze(-1)
-        centre = torch.stack([column, row], dim=1) + 0.5
+        cell = torch.stack([column, row], dim=1)
+        centre = cell + 0.5
         xyxy = torch.cat([centre - distances[:, :2], centre + distances[:, 2:]], dim=1) * stride
         score, label = logits[image, row, column].float().sigmoid().max(dim=1)
-        return torch.cat([image[:, None], xyxy, score[:, None], label[:, None]], dim=1)
+        found = [image[:, None], xyxy, score[:, None], label[:, None]]
+        if more is not None:
+            said = more(x).permute(0, 2, 3, 1)[image, row, column].float()
+            found.append(self._keypoints(said, cell, stride) if self.of_point else said)
+        return torch.cat(found, dim=1)
+
+    def _keypoints(self, said: Tensor, cell: Tensor, stride: float) -> Tensor:
+        """(K, points x values) offsets from the cell (K, 2) -> places in pixels of the input, and confidences."""
+        points = said.view(len(said), -1, self.of_point)
+        places = (points[..., :2] * self.unit + cell[:, None] + self.shift) * stride
+        return torch.cat([places, points[..., 2:].sigmoid()], dim=2).flatten(1)
 
 
 class _FusedConvolution(nn.Module):

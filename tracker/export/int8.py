@@ -19,6 +19,7 @@ from typing import Any
 from tracker.appearance.similarity import EMBEDDED
 from tracker.config import Config
 from tracker.detection.detector import find_weights
+from tracker.detection.foreign_export import SUFFIXES
 from tracker.errors import OutputError, WeightsError
 from tracker.system.extras import extra
 from tracker.system.version import __version__
@@ -46,12 +47,17 @@ def prepared(config: Config, progress: Callable[[str], None] = lambda _: None) -
     weights = {"detector": find_weights(config.detector.model)}
     if config.appearance.enabled:
         weights["appearance"] = Path(config.appearance.model or EMBEDDED)
-    folders = {name: _place(name, path) for name, path in weights.items() if not path.is_dir()}
+    folders = {name: _place(name, path) for name, path in weights.items() if not _exported(path)}
     missing = {name: folder for name, folder in folders.items() if not folder.is_dir()}
     if missing:
         _make(config, missing, progress)
     changes: dict[str, Any] = {name: {"model": str(folder)} for name, folder in folders.items()}
     return config.override(changes)
+
+
+def _exported(weights: Path) -> bool:
+    """Whether an engine runs them as they are."""
+    return weights.is_dir() or weights.suffix in SUFFIXES
 
 
 def _place(name: str, weights: Path) -> Path:

@@ -337,7 +337,8 @@ class _Job:
                     ResultFiles(Path(scratch), source, self.folders.output, record.add, ignored) as files,
                 ):
                     for position, frame in zip(recorder.shown, source):  # noqa: B905 - the rest was not tracked
-                        files.take(frame, table.at(position, recorder.names))
+                        tracks = table.at(position, recorder.names)
+                        files.take(frame, replace(tracks, detected=recorder.detected[position]))
                         if files.window_closed:
                             self.stop(signal.SIGINT)
                         if self.stopped:

@@ -19,12 +19,11 @@ from PIL import ImageDraw, ImageFont
 
 from tracker.output.labels import LabelPlaces
 from tracker.output.regions import IgnoredRegions, Outlines
+from tracker.output.shapes import Colour, draw_mask, draw_oriented, draw_skeleton
 from tracker.structures import Floats, Image, Ints, Status, Tracks
 
 if TYPE_CHECKING:
     from tracker.video.source import Frame
-
-Colour = tuple[int, int, int]
 
 # RGB, as `scripts/make_palette.py` makes them: 24 colours far apart in OKLab, under normal sight and under simulated
 # protanopia and deuteranopia, in an order that keeps those of neighbouring ids furthest apart. Dark text is readable.
@@ -77,8 +76,9 @@ class Colours:
 class Annotator:
     """Draws the tracks of each frame onto its image; as the first of the writers, for those after it to show or save.
 
-    A detected box has a full line, a predicted one a dashed line and no score. The trail is the way of the box's foot
-    (the middle of its lower edge), which is where a person or car stands.
+    A detected box has a full line, a predicted one a dashed line and no score. Masks tint what they cover, COCO's
+    keypoints are joined to skeletons, and an oriented box is drawn in the place of the upright one. The trail is the
+    way of the box's foot (the middle of its lower edge), which is where a person or car stands.
 
     Args:
         trail_s: seconds of the way drawn behind each object; 0 draws none.
@@ -125,13 +125,24 @@ class Annotator:
         short = 480 * self._line_width or min(image.shape[:2])  # side of a frame whose lines are so wide
         line = self._line_width or max(2, round(short / 480))
         self._colour.see(rows.ids.tolist())
+        paints = [self._colour(track_id) for track_id in rows.ids.tolist()]
+        if rows.masks is not None:
+            for row, paint in enumerate(paints):
+                draw_mask(image, rows.masks, row, paint)
         if self._trail_s > 0:
             self._draw_trails(image, rows, max(1.0, short / 300))
         if self._forecast_s > 0:
             self._draw_forecasts(image, rows, max(1, round(short / 540)))
         corners = np.rint(rows.xyxy).astype(np.int64)
-        for track_id, box, status in zip(rows.ids.tolist(), corners.tolist(), rows.status.tolist(), strict=True):
-            _draw_box(image, box, self._colour(track_id), line, dashed=status == Status.PREDICTED)
+        turned = rows.corners
+        for row, (paint, box, status) in enumerate(zip(paints, corners.tolist(), rows.status.tolist(), strict=True)):
+            if turned is not None and not np.isnan(turned[row]).any():
+                draw_oriented(image, turned[row], paint, line, INK)
+            else:
+                _draw_box(image, box, paint, line, dashed=status == Status.PREDICTED)
+        if rows.keypoints is not None:
+            for points, paint in zip(rows.keypoints, paints, strict=True):
+                draw_skeleton(image, points, paint, line, INK)
         if self._labels:
             self._draw_labels(image, rows, corners, line)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -119,7 +120,15 @@ class JsonLinesWriter:
     """`tracks.jsonl`: a JSON object per frame, also where nothing is tracked.
 
     `{"frame": 1, "time_s": 0.0, "tracks": [{"id": 1, "class": 0, "name": "person", "score": 0.9,
-    "box": [left, top, right, bottom], "status": "confirmed"}]}`, with the units of `CsvWriter`.
+    "box": [left, top, right, bottom], "status": "confirmed"}]}`, with the units of `CsvWriter`. A track has what the
+    detections of the frame carried, too, and null where it was not detected:
+
+    | key | value |
+    | --- | --- |
+    | `mask` | its pixels in COCO's run-length encoding, `{"size": [height, width], "counts": text}`, of the frame |
+    | `keypoints` | `[[x, y, confidence], ...]` in pixels; x and y are null where a point is not known |
+    | `corners` | `[[x, y], ...]`, the four of its oriented box in pixels |
+    | `data` | what else the detections came with, by name; null in the place of a number that is none |
     """
 
     def __init__(self, path: Path) -> None:
@@ -127,6 +136,7 @@ class JsonLinesWriter:
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Add the frame's object."""
+        carried = _carried(tracks.confirmed)
         objects = [
             {
                 "id": i,
@@ -135,11 +145,12 @@ class JsonLinesWriter:
                 "score": round(score, 4),
                 "box": [round(edge, 2) for edge in box],
                 "status": status,
+                **more,
             }
-            for i, number, name, score, box, status in _records(tracks)
+            for (i, number, name, score, box, status), more in zip(_records(tracks), carried, strict=True)
         ]
         record = {"frame": frame.number, "time_s": round(frame.time_s, 4), "tracks": objects}
-        self._lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+        self._lines.append(json.dumps(record, ensure_ascii=False, default=str) + "\n")
 
     def close(self) -> None:
         """Close the file."""
@@ -291,6 +302,39 @@ def _records(tracks: Tracks) -> Iterator[tuple[int, int, str, float, list[float]
     columns = rows.ids, rows.classes, rows.scores, rows.xyxy, rows.status
     for i, number, score, box, status in zip(*(column.tolist() for column in columns), strict=True):
         yield i, number, rows.names.get(number, str(number)), score, box, Status(status).name.lower()
+
+
+def _carried(rows: Tracks) -> list[dict[str, Any]]:
+    """What each row's detection carried, as plain Python values; None where a row has none."""
+    if not rows.detected:
+        return [{} for _ in range(len(rows))]
+    columns: dict[str, list[Any]] = {}
+    if rows.masks is not None:
+        columns["mask"] = rows.masks.to_coco()
+    if rows.keypoints is not None:
+        xy, confidence = np.split(rows.keypoints.astype(np.float64), [2], axis=2)
+        columns["keypoints"] = np.concatenate([xy.round(2), confidence.round(4)], axis=2).tolist()
+    if rows.corners is not None:
+        columns["corners"] = rows.corners.astype(np.float64).round(2).tolist()
+    data = {name: values.tolist() for name, values in rows.data.items()}
+    seen = rows.detection_index >= 0
+    parts: list[dict[str, Any]] = [
+        {name: _plain(values[row]) if here else None for name, values in columns.items()}
+        for row, here in enumerate(seen.tolist())
+    ]
+    if data:
+        for row, (part, here) in enumerate(zip(parts, seen.tolist(), strict=True)):
+            part["data"] = {name: _plain(values[row]) for name, values in data.items()} if here else None
+    return parts
+
+
+def _plain(value: Any) -> Any:
+    """The same, with None for numbers that JSON does not have."""
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def _csv_text(rows: Iterable[Sequence[object]]) -> str:

@@ -165,9 +165,4 @@ def _renamed_rows(seen: TrackTable, names: Mapping[int, int]) -> TrackTable:
 def _as_known(tracks: Tracks, rows: TrackTable) -> Tracks:
     """The tracks of one frame as they are known later, `rows` in order of their ids."""
     row = np.where(np.isin(rows.ids, tracks.ids), np.searchsorted(tracks.ids, rows.ids), -1)
-    return replace(
-        tracks,
-        **columns(rows),
-        detection_index=np.append(tracks.detection_index, -1)[row],
-        forecaster=of_rows(tracks.forecaster, row),
-    )
+    return replace(tracks, **columns(rows), forecaster=of_rows(tracks.forecaster, row))

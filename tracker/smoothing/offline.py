@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from tracker.affine import Array
+from tracker.columns.carried import Columns
 from tracker.config import Config
 from tracker.motion.adaptation.fusion import Precision, fused
 from tracker.motion.load import load_predictor
@@ -24,14 +25,14 @@ from tracker.smoothing.track_table import TrackTable, filled, smoothed
 from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
 
 _NONE = np.zeros(0, np.int64)
-_NOTHING = (_NONE, np.zeros((0, 4), np.float32), np.zeros(0, np.float32), _NONE, _NONE)
+_NOTHING = (_NONE, np.zeros((0, 4), np.float32), np.zeros(0, np.float32), _NONE, _NONE, _NONE)
 
 
 class Recorder:
     """Remembers what a tracker reports, frame after frame, for post-processing: rows of tracks, never an image."""
 
     def __init__(self) -> None:
-        self._rows: list[tuple[Ints, Floats, Floats, Ints, Ints]] = []
+        self._rows: list[tuple[Ints, Floats, Floats, Ints, Ints, Ints]] = []
         self._times_s: list[float] = []
         self._camera: list[Array] = []
         self._confirmed: set[int] = set()
@@ -40,6 +41,7 @@ class Recorder:
         self._looked: list[bool] = []
         self._embedding_sums: dict[int, Floats] = {}
         self.names: Mapping[int, str] = {}
+        self.detected: list[Columns] = []  # what the detections of each frame taken carried
         self.shown: list[int] = []  # of each frame of the source, which of those taken it shows
 
     def __len__(self) -> int:
@@ -68,7 +70,8 @@ class Recorder:
         seen = tracks.detection_index >= 0
         index = tracks.detection_index[seen]
         rows = tracks[seen]
-        self._rows.append((rows.ids, found.xyxy[index], rows.scores, rows.classes, rows.raw_classes))
+        self._rows.append((rows.ids, found.xyxy[index], rows.scores, rows.classes, rows.raw_classes, index))
+        self.detected.append(found.columns)
         self.shown.append(len(self))
         self._looked.append(tracks.looked)
         self._times_s.append(tracks.time_s)
@@ -84,7 +87,7 @@ class Recorder:
     def table(self) -> TrackTable:
         """The seen rows of all tracks that were confirmed in the end, or only waited for that, by id and frame."""
         columns = [np.concatenate(part) for part in zip(*self._rows, strict=True)] if self._rows else _NOTHING
-        ids, xyxy, scores, classes, raw_classes = columns
+        ids, xyxy, scores, classes, raw_classes, detection_index = columns
         embeddings = np.array(list(self._embedding_sums.values()), np.float32).reshape(-1, FEATURE_SIZE)
         frames = np.repeat(np.arange(len(self)), [len(rows[0]) for rows in self._rows])
         table = TrackTable(
@@ -95,6 +98,7 @@ class Recorder:
             classes=classes,
             raw_classes=raw_classes,
             status=np.full(len(ids), int(Status.CONFIRMED)),
+            detection_index=detection_index,
             times_s=np.array(self._times_s),
             camera=np.array(self._camera).reshape(-1, 2, 3),
             embedding_ids=np.array(list(self._embedding_sums), np.int64),

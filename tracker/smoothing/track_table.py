@@ -16,7 +16,8 @@ from tracker.affine import Array, inverse, moved
 from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from tracker.structures import FEATURE_SIZE, Floats, Ints, Status, Tracks
 
-_OF_TRACKS = ("ids", "xyxy", "scores", "classes", "raw_classes", "status")  # the tracks of a frame have these, too
+# the tracks of a frame have these, too
+_OF_TRACKS = ("ids", "xyxy", "scores", "classes", "raw_classes", "status", "detection_index")
 _COLUMNS = ("frames", *_OF_TRACKS)  # one value a row
 SMOOTH_REACH = 3.0  # standard deviations: what is further away in time counts nothing
 _FURTHEST = 1 / 3  # of a box's shorter side that smoothing moves it: it keeps about half of itself
@@ -35,6 +36,7 @@ class TrackTable:
         classes: (R,) int64 class of the track.
         raw_classes: (R,) int64 class of the frame's detection, -1 where predicted.
         status: (R,) int64 of `Status`, CONFIRMED or PREDICTED.
+        detection_index: (R,) int64 row of the detection in its frame, -1 where there is none.
         times_s: (F,) float64 time of every frame of the video, increasing.
         camera: (F, 2, 3) float64 camera motion from the frame before to each frame.
         embedding_ids: (L,) int64 ids of tracks with an embedding.
@@ -49,6 +51,7 @@ class TrackTable:
     classes: Ints
     raw_classes: Ints
     status: Ints
+    detection_index: Ints
     times_s: Array
     camera: Array
     embedding_ids: Ints
@@ -60,8 +63,8 @@ class TrackTable:
         """No rows of no frames."""
         number, box, score = np.zeros(0, np.int64), np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
         camera, embeddings = np.zeros((0, 2, 3)), np.zeros((0, FEATURE_SIZE), np.float32)
-        looked = np.zeros(0, bool)
-        return cls(number, number, box, score, number, number, number, np.zeros(0), camera, number, embeddings, looked)
+        rows = number, number, box, score, number, number, number, number
+        return cls(*rows, np.zeros(0), camera, number, embeddings, np.zeros(0, bool))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -76,7 +79,6 @@ class TrackTable:
         near = max(frame, 1)
         return Tracks(
             **columns(rows),
-            detection_index=np.full(len(rows), -1),
             time_s=float(self.times_s[frame]),
             interval_s=float(self.times_s[near] - self.times_s[near - 1]) if len(self.times_s) > 1 else 0.0,
             names=names,
@@ -141,6 +143,7 @@ def filled(table: TrackTable, limit_s: float) -> TrackTable:
         scores=score.astype(np.float32),
         raw_classes=np.full(len(left), -1),
         status=np.full(len(left), int(Status.PREDICTED)),
+        detection_index=np.full(len(left), -1),
     )
     return table.stacked(more).ordered
 

@@ -59,13 +59,23 @@ class Export:
         if name not in self.networks:
             raise WeightsError(f"{self.folder} holds no {name} network; make one with: {COMMAND}")
         file = self.folder / str(self.networks[name]["file"])
-        try:
-            return _OpenVino(file, any_shape) if self.format == "openvino" else _OnnxRuntime(file)
-        except TrackerError:
-            raise
-        except Exception as error:  # whatever a damaged file makes the engine raise
-            reason = str(error).strip().splitlines()[-1]
-            raise WeightsError(f"{file} cannot be opened ({reason}); make it again with: {COMMAND}") from error
+        return opened(file, f"make it again with: {COMMAND}", any_shape=any_shape)
+
+
+def opened(file: Path, remedy: str, *, any_shape: bool = True) -> OpenVinoNetwork | OnnxNetwork:
+    """The network in an `.onnx` file, or in an `.xml` file of OpenVINO; `any_shape` as for `Export.open`.
+
+    Raises:
+        WeightsError: the file is damaged; `remedy` says what to do.
+        MissingExtraError: the engine is not installed.
+    """
+    try:
+        return OnnxNetwork(file) if file.suffix == ".onnx" else OpenVinoNetwork(file, any_shape)
+    except TrackerError:
+        raise
+    except Exception as error:  # whatever a damaged file makes the engine raise
+        reason = str(error).strip().splitlines()[-1]
+        raise WeightsError(f"{file} cannot be opened ({reason}); {remedy}") from error
 
 
 def find(model: str | Path, network: str = "") -> Export | None:
@@ -96,8 +106,12 @@ class _Own(threading.local):
         self.requests: dict[tuple[tuple[int, ...], ...], Any] = {}
 
 
-class _OpenVino:
-    """A network in OpenVINO's format. Each thread has a request of its own; the engine's streams take them in turn."""
+class OpenVinoNetwork:
+    """A network in OpenVINO's format. Each thread has a request of its own; the engine's streams take them in turn.
+
+    Attributes:
+        shapes: of the inputs; -1 where a length is free.
+    """
 
     def __init__(self, file: Path, any_shape: bool) -> None:
         openvino = extra("openvino", "openvino")
@@ -108,10 +122,10 @@ class _OpenVino:
         self._any_shape = any_shape
         self._compiled: dict[tuple[tuple[int, ...], ...], Any] = {}
         self._own = _Own()
+        inputs = self._core.read_model(file).inputs  # what is damaged is found when it is opened
+        self.shapes = [[-1 if side.is_dynamic else side.get_length() for side in i.partial_shape] for i in inputs]
         if any_shape:
             self._compiled[()] = self._compile(())
-        else:
-            self._core.read_model(file)  # what is damaged is found when it is opened
 
     def _compile(self, shapes: tuple[tuple[int, ...], ...]) -> Any:
         model = self._core.read_model(self._file)
@@ -145,8 +159,12 @@ def _infer(request: Any, inputs: Arrays) -> Arrays:
     return tuple(np.array(output.data) for output in request.output_tensors)
 
 
-class _OnnxRuntime:
-    """A network in ONNX's format."""
+class OnnxNetwork:
+    """A network in ONNX's format.
+
+    Attributes:
+        shapes: of the inputs; -1 where a length is free. metadata: what its exporter wrote beside it.
+    """
 
     def __init__(self, file: Path) -> None:
         runtime = extra("onnxruntime", "onnx")
@@ -155,7 +173,10 @@ class _OnnxRuntime:
         options.intra_op_num_threads = max(1, cores // STREAMS)
         options.log_severity_level = 3
         self._session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        self._names = [entry.name for entry in self._session.get_inputs()]
+        entries = self._session.get_inputs()
+        self._names = [entry.name for entry in entries]
+        self.shapes = [[side if isinstance(side, int) else -1 for side in entry.shape] for entry in entries]
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
 
     def __call__(self, *inputs: NDArray[Any]) -> Arrays:
         return tuple(self._session.run(None, dict(zip(self._names, inputs, strict=True))))

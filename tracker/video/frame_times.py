@@ -28,6 +28,11 @@ class FrameTimes(Stateful):
         self._last_s = -math.inf
         self._usual_s = 0.0  # a step without gaps; 0: not known yet
 
+    @property
+    def last_s(self) -> float:
+        """The time of the last frame; minus infinity before the first."""
+        return self._last_s
+
     def next(self, time_s: float | None) -> float:
         """The time of a frame that is given this one, None where it came without.
 

@@ -1,0 +1,64 @@
+"""Arrays as a caller has them, as the ones that are kept: checked once, an error names the field and both shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tracker.errors import InputError
+
+_LARGEST = 2.0**62  # numbers from here on are no class
+
+
+def column(
+    name: str, value: ArrayLike, dtype: type, tail: Sequence[int | str], rows: int | None, *, finite: bool = False
+) -> NDArray[Any]:
+    """`value` as an array (rows, *tail) of `dtype`.
+
+    Args:
+        name: of the field, for errors.
+        tail: lengths behind the rows; a letter stands for any. rows: how many; None: any number.
+        finite: whether infinite values are an error.
+
+    Raises:
+        InputError: another shape or dtype; fractions where whole numbers are kept.
+    """
+    array = as_array(name, value)
+    expected = f"({'N' if rows is None else rows}{''.join(f', {n}' for n in tail)}{',' if not tail else ''})"
+    if array.size == 0 and (rows in (None, 0)) and array.ndim <= 1 + len(tail):
+        lengths = array.shape[1:] if array.ndim == 1 + len(tail) else [0] * len(tail)
+        return np.zeros((0, *(n if isinstance(n, int) else m for n, m in zip(tail, lengths, strict=True))), dtype)
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{name} has dtype {array.dtype}; pass numbers of shape {expected}")
+    fitting = array.ndim == 1 + len(tail) and (rows is None or len(array) == rows)
+    if not fitting or any(isinstance(n, int) and n != m for n, m in zip(tail, array.shape[1:], strict=True)):
+        raise InputError(f"{name} has shape {array.shape}; expected {expected}")
+    if np.issubdtype(dtype, np.integer) and array.dtype.kind == "f" and not _whole(array):
+        raise InputError(f"{name} holds fractions (dtype {array.dtype}); expected whole numbers of shape {expected}")
+    if finite and np.isinf(array).any():
+        raise InputError(f"{name} holds infinite numbers; give NaN where nothing is known")
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def _whole(array: NDArray[Any]) -> bool:
+    """Are they whole numbers that an int64 can hold?"""
+    return np.array_equal(array, np.round(array)) and bool((np.abs(array.astype(np.float64)) < _LARGEST).all())
+
+
+def as_array(name: str, value: Any) -> NDArray[Any]:
+    """`value` as an array of any kind; a PyTorch tensor also where it takes gradients, lies on a GPU or is bfloat16.
+
+    Raises:
+        InputError: it is none.
+    """
+    if callable(getattr(value, "detach", None)):
+        value = value.detach().cpu()
+        if str(value.dtype) == "torch.bfloat16":  # which NumPy does not have
+            value = value.float()
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(f"{name} is no array of numbers ({str(error).splitlines()[0]}); pass one array") from error

@@ -1,0 +1,194 @@
+"""Masks of objects as runs of pixels: exact, as large as their outlines, and rows can be picked without a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tracker.columns.checked import as_array
+from tracker.errors import InputError
+
+Covered = NDArray[np.bool_]  # (h, w), which pixels an object covers
+
+_NONE = -1  # `first` of a row without a mask
+_LETTERS = 7  # of COCO's run-length encoding, five bits each, that a number of 32 bits takes at most
+
+
+@dataclass(frozen=True, eq=False)
+class Masks:
+    """Which pixels N objects of a frame cover.
+
+    The pixels of the frame are numbered down its columns, as in COCO's run-length encoding, and a mask is the numbers
+    at which it begins and ends, in turn. Rows of a mask, index array or slice share the runs of all.
+
+    Attributes:
+        edges: (E,) int32 beginnings and ends of runs of all masks, one mask after another.
+        first, last: (N,) int64: a row's mask is `edges[first:last]`; first is -1 where a row has no mask.
+        size: height and width of the frame in pixels.
+
+    Examples:
+        >>> masks = Masks.of(np.array([[[0, 1, 1], [0, 1, 0]]]))
+        >>> masks.edges.tolist(), masks.to_coco()
+        ([2, 5], [{'size': [2, 3], 'counts': '231'}])
+        >>> masks.take(np.array([0, -1])).known.tolist()
+        [True, False]
+    """
+
+    edges: NDArray[np.int32]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    size: tuple[int, int]
+
+    @classmethod
+    def of(cls, masks: Any) -> Masks:
+        """Of an array (N, H, W) of booleans, or of zeros and ones.
+
+        Raises:
+            InputError: another shape or other values.
+        """
+        array = as_array("masks", masks)
+        if array.ndim != 3 or array.dtype.kind not in "biuf":
+            raise InputError(
+                f"masks is {array.dtype} of shape {array.shape}; expected booleans of shape (N, H, W), H and W of the "
+                "frame, or tracker.Masks"
+            )
+        if array.dtype != np.bool_:
+            covered = array != 0
+            if array.dtype.kind == "f" and not np.array_equal(covered, array):
+                raise InputError("masks holds other numbers than 0 and 1; compare with a threshold first")
+            array = covered
+        parts = np.ascontiguousarray(array).view(np.uint8)
+        rectangles = [cv2.boundingRect(part) if part.size else (0, 0, 0, 0) for part in parts]
+        crops = [mask[y : y + h, x : x + w] for mask, (x, y, w, h) in zip(array, rectangles, strict=True)]
+        return cls.of_crops(crops, [(x, y) for x, y, _, _ in rectangles], (array.shape[1], array.shape[2]))
+
+    @classmethod
+    def of_crops(cls, crops: Sequence[Covered], corners: Sequence[Sequence[int]], size: tuple[int, int]) -> Masks:
+        """Of the parts (h, w) of frames of (height, width) that the objects are in, each inside its frame.
+
+        Args:
+            corners: left and top of each.
+        """
+        parts = [_runs(crop, left, top, size[0]) for crop, (left, top) in zip(crops, corners, strict=True)]
+        ends = np.cumsum([0, *map(len, parts)])
+        edges = np.concatenate([np.zeros(0, np.int32), *parts])
+        return cls(edges, ends[:-1], ends[1:], size)
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def __getitem__(self, rows: NDArray[Any] | slice) -> Masks:
+        """The masks of the rows of a mask, index array or slice."""
+        return replace(self, first=self.first[rows], last=self.last[rows])
+
+    def take(self, index: NDArray[np.int64]) -> Masks:
+        """The masks of rows (M,); -1: none."""
+        first, last = (np.append(part, _NONE)[index] for part in (self.first, self.last))
+        return replace(self, first=first, last=last)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(N,) which rows have a mask; it may cover no pixel."""
+        return np.asarray(self.first != _NONE)
+
+    def crop(self, row: int) -> tuple[Covered, int, int]:
+        """The part (h, w) of the frame that a row's mask is in, and its left and top; of an empty one no pixel."""
+        runs = self.edges[self.first[row] : self.last[row]]
+        if not len(runs):
+            return np.zeros((0, 0), bool), 0, 0
+        height = self.size[0]
+        left, right = int(runs[0]) // height, -(-int(runs[-1]) // height)
+        begin, end = left * height, right * height
+        lengths = np.diff(runs, prepend=begin, append=end)
+        values = np.zeros(len(lengths), bool)
+        values[1::2] = True
+        columns = values.repeat(lengths).reshape(right - left, height)
+        rows = np.flatnonzero(columns.any(axis=0))
+        top, bottom = int(rows[0]), int(rows[-1]) + 1
+        return columns[:, top:bottom].T, left, top
+
+    def dense(self) -> NDArray[np.bool_]:
+        """(N, H, W), all False where a row has no mask."""
+        whole = np.zeros((len(self), *self.size), bool)
+        for row, mask in enumerate(whole):
+            part, left, top = self.crop(row)
+            mask[top : top + part.shape[0], left : left + part.shape[1]] = part
+        return whole
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """What NumPy takes them for: `dense`."""
+        if copy is False:
+            raise ValueError("masks are kept as runs; an array of them is always a copy")
+        return self.dense().astype(dtype or bool, copy=False)
+
+    def to_coco(self) -> list[dict[str, Any] | None]:
+        """Each mask in COCO's run-length encoding, `{"size": [H, W], "counts": text}`; None where a row has none."""
+        pixels = self.size[0] * self.size[1]
+        runs = [self.edges[a:b] for a, b in zip(self.first.tolist(), self.last.tolist(), strict=True)]
+        counts = [np.diff(r, prepend=0, append=pixels)[: len(r) + (not len(r) or r[-1] < pixels)] for r in runs]
+        steps = [np.concatenate([c[:3], c[3:] - c[1:-2]]) for c in counts]  # to the run of its kind before
+        letters, many = _letters(np.concatenate([np.zeros(0, np.int64), *steps], dtype=np.int64))
+        ends = np.append(0, many.cumsum())[np.cumsum([0, *map(len, steps)])]
+        texts = [letters[a:b].tobytes().decode("ascii") for a, b in pairwise(ends.tolist())]
+        size = list(self.size)
+        return [
+            {"size": size, "counts": text} if known else None
+            for text, known in zip(texts, self.known.tolist(), strict=True)
+        ]
+
+
+def rectangles(xyxy: NDArray[Any], size: tuple[int, int]) -> NDArray[np.int64]:
+    """(N, 4) the pixels of a frame of (height, width) in boxes (N, 4): left, top, and behind the last right, bottom."""
+    return np.asarray(np.clip(np.ceil(xyxy), 0, [size[1], size[0]] * 2), np.int64)
+
+
+def part_of(
+    raster: NDArray[np.float32], scale: ArrayLike, offset: ArrayLike, rectangle: Sequence[int]
+) -> NDArray[np.float32]:
+    """The values (b - t, r - l) that a coarser raster (h, w) has at the pixels of a frame.
+
+    Args:
+        scale, offset: a place x, y of the frame is at `scale * (x, y) + offset` of the raster.
+        rectangle: left, top, right, bottom (l, t, r, b) of the pixels asked for.
+    """
+    left, top, right, bottom = rectangle
+    if right <= left or bottom <= top or not raster.size:
+        return np.zeros((max(0, bottom - top), max(0, right - left)), np.float32)
+    scale = np.asarray(scale)
+    begin = scale * (np.array([left, top]) + 0.5) + np.asarray(offset) - 0.5  # the first pixel's middle
+    there = np.column_stack([np.diag(scale), begin])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(
+        cv2.warpAffine(raster, there, (right - left, bottom - top), flags=flags, borderMode=cv2.BORDER_REPLICATE),
+        np.float32,
+    )
+
+
+def _runs(crop: Covered, left: int, top: int, height: int) -> NDArray[np.int32]:
+    """The edges of one mask, in a part (h, w) of a frame of this height."""
+    tall, wide = crop.shape
+    down = np.zeros(wide * (tall + 1) + 1, bool)  # column after column, with a pixel between that is not covered
+    if crop.size:
+        down[1:].reshape(wide, tall + 1)[:, :-1] = cv2.transpose(crop.view(np.uint8)).view(bool)
+    column, row = np.divmod(np.flatnonzero(down[1:] != down[:-1]), tall + 1)
+    edges = (column + left) * height + row + top
+    going_on = np.flatnonzero(edges[1:-1:2] == edges[2::2])  # from the foot of a column to the head of the next
+    edges = np.delete(edges, np.concatenate([2 * going_on + 1, 2 * going_on + 2])) if len(going_on) else edges
+    return edges.astype(np.int32)
+
+
+def _letters(numbers: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """COCO's letters (L,) for numbers (K,), and how many each takes (K,): five bits a letter, the lowest first."""
+    rest = numbers[:, None] >> 5 * np.arange(_LETTERS + 1)
+    bits = rest[:, :-1] & 31
+    # a letter is the last one where what is left is the sign that its own fifth bit says
+    more = rest[:, 1:] != np.where(bits & 16, -1, 0)
+    many = np.argmin(more, axis=1) + 1
+    letters = (bits + 32 * more + 48).astype(np.uint8)
+    return letters[np.arange(_LETTERS) < many[:, None]], many

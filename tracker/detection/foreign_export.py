@@ -1,0 +1,95 @@
+"""Networks that Ultralytics' own export has written: an ONNX file, or a folder with OpenVINO's two files."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from tracker.detection.decoding import Candidates
+from tracker.errors import WeightsError
+from tracker.structures import Floats
+from tracker.system import engine
+
+SUFFIXES = (".onnx", ".bin")
+_METADATA = "metadata.yaml"
+_REMEDY = "give a YOLO network as Ultralytics exports it"
+_TASKS = ("detect", "segment", "pose")
+
+
+def find(model: Path) -> Path | None:
+    """The file with the weights in a folder that Ultralytics has written; None where it is none."""
+    files = sorted(model.glob("*.bin")) if (model / _METADATA).is_file() else []
+    return files[0] if len(files) == 1 and files[0].with_suffix(".xml").is_file() else None
+
+
+class ForeignExport:
+    """A YOLO network for detection, segmentation or poses, as Ultralytics exports it.
+
+    Args:
+        weights: the ONNX file, or the `.bin` of OpenVINO's two files. conf: candidates have scores above this.
+
+    Attributes:
+        names: class number -> name. stride: what the sides of the input are multiples of.
+        end2end: the candidates need no non-maximum suppression.
+        size: height and width of every input; None: any.
+
+    Raises:
+        WeightsError: damaged, or of another task. MissingExtraError: its engine is not installed.
+    """
+
+    def __init__(self, weights: Path, conf: float) -> None:
+        onnx = weights.suffix == ".onnx"
+        network = engine.opened(weights if onnx else weights.with_suffix(".xml"), _REMEDY, any_shape=False)
+        about = network.metadata if isinstance(network, engine.OnnxNetwork) else _read(weights.parent / _METADATA)
+        try:
+            self._task = str(about["task"])
+            self.names = {int(number): str(name) for number, name in _plain(about["names"]).items()}
+            self.stride, self.end2end = int(about["stride"]), _plain(about.get("end2end", False)) is True
+            self._of_point = int(_plain(about["kpt_shape"])[1]) if self._task == "pose" else 0
+            height, width = network.shapes[0][2:]
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, SyntaxError) as error:
+            raise WeightsError(f"{weights} does not say what network it holds; {_REMEDY}") from error
+        if self._task not in _TASKS:
+            raise WeightsError(f"{weights} is a network to {self._task}; give one to {', '.join(_TASKS)}")
+        self.size = (height, width) if min(height, width) > 0 else None
+        self._network, self._conf = network, conf
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Candidates:
+        """(B, H, W, 3) RGB, 0 to 255 -> the candidates of all images."""
+        inputs = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
+        results = [self._network(image[None]) for image in inputs]
+        rows = [self._rows(result[0][0], number) for number, result in enumerate(results)]
+        prototypes = np.concatenate([result[1] for result in results]) if self._task == "segment" else None
+        return Candidates(np.concatenate(rows), prototypes, self._of_point)
+
+    def _rows(self, table: Floats, image: int) -> Floats:
+        """(4 + classes + E, A) centres and sizes, scores and values of every cell, or (A, 6 + E) -> candidates."""
+        if self.end2end:
+            kept = table[table[:, 4] > self._conf]
+            return np.concatenate([np.full((len(kept), 1), image, np.float32), kept], axis=1)
+        scores = table[4 : 4 + len(self.names)]
+        label = scores.argmax(axis=0)
+        score = scores.max(axis=0)
+        cell = np.flatnonzero(score > self._conf)
+        centre, half = table[:2, cell], table[2:4, cell] / 2
+        parts = [centre - half, centre + half, score[None, cell], label[None, cell], table[4 + len(self.names) :, cell]]
+        columns = np.concatenate([np.full((1, len(cell)), image), *parts])
+        return np.ascontiguousarray(columns.T, np.float32)
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    try:
+        return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, ValueError) as error:
+        raise WeightsError(f"{file} cannot be read; {_REMEDY}") from error
+
+
+def _plain(value: Any) -> Any:
+    """A value that ONNX's metadata have as text."""
+    return ast.literal_eval(value) if isinstance(value, str) else value

@@ -1,0 +1,55 @@
+"""What detections carry beside their box, drawn: masks, skeletons, oriented boxes. In place, where they are alone."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.columns.masks import Masks
+from tracker.structures import Floats, Image
+
+Colour = tuple[int, int, int]
+"""Blue, green, red."""
+
+# Pairs of COCO's 17 keypoints, which are drawn as limbs; of other keypoints it is not known what belongs together.
+_COCO_LIMBS = (
+    (0, 1), (0, 2), (1, 3), (2, 4), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10),
+    (5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16),
+)  # fmt: skip
+_COCO_POINTS = 17
+_SURE = 0.5  # confidence that a point has to have
+_TINT = 0.45  # how far the pixels of a mask go to its colour
+_FRACTION = 4  # bits of a pixel that OpenCV is given
+
+
+def draw_mask(image: Image, masks: Masks, row: int, paint: Colour) -> None:
+    """Tint the pixels of a mask (H, W of the frame); nothing where there is none."""
+    covered, left, top = masks.crop(row)
+    part = image[top : top + covered.shape[0], left : left + covered.shape[1]]
+    if not part.size:
+        return
+    plain = np.broadcast_to(np.array(paint, np.uint8), part.shape)
+    inside = np.ascontiguousarray(covered[: part.shape[0], : part.shape[1]]).view(np.uint8)
+    cv2.copyTo(cv2.addWeighted(part, 1 - _TINT, plain, _TINT, 0), inside, part)
+
+
+def draw_skeleton(image: Image, points: Floats, paint: Colour, line: int, edge: Colour) -> None:
+    """Keypoints (K, 3), and limbs between them where they are COCO's; none that is not sure."""
+    known = np.isfinite(points).all(axis=1) & (points[:, 2] >= _SURE)
+    fixed = np.rint(np.where(known[:, None], points[:, :2], 0) * (1 << _FRACTION)).astype(np.int32)
+    if len(points) == _COCO_POINTS:
+        limbs = [fixed[[a, b]] for a, b in _COCO_LIMBS if known[a] and known[b]]
+        cv2.polylines(image, limbs, False, edge, line + 2, cv2.LINE_AA, _FRACTION)
+        cv2.polylines(image, limbs, False, paint, line, cv2.LINE_AA, _FRACTION)
+    radius = (line + 1) << _FRACTION - 1
+    for x, y in fixed[known].tolist():
+        cv2.circle(image, (x, y), radius + (1 << _FRACTION), edge, -1, cv2.LINE_AA, _FRACTION)
+        cv2.circle(image, (x, y), radius, paint, -1, cv2.LINE_AA, _FRACTION)
+
+
+def draw_oriented(image: Image, corners: NDArray[np.float32], paint: Colour, line: int, edge: Colour) -> None:
+    """The outline of a box with corners (4, 2)."""
+    fixed = [np.rint(corners * (1 << _FRACTION)).astype(np.int32)]
+    cv2.polylines(image, fixed, True, edge, line + 2, cv2.LINE_AA, _FRACTION)
+    cv2.polylines(image, fixed, True, paint, line, cv2.LINE_AA, _FRACTION)
