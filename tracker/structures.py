@@ -386,10 +386,7 @@ class Tracks(Carrying):
                 "class": self.classes,
                 "name": [self.names.get(int(c), str(int(c))) for c in self.classes],
                 "score": self.scores,
-                "left": self.xyxy[:, 0],
-                "top": self.xyxy[:, 1],
-                "right": self.xyxy[:, 2],
-                "bottom": self.xyxy[:, 3],
+                **dict(zip(("left", "top", "right", "bottom"), self.xyxy.T, strict=True)),
                 "status": [Status(s).name.lower() for s in self.status],
             }
         )
