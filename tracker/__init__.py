@@ -20,7 +20,7 @@ from tracker.system.version import __version__
 if TYPE_CHECKING:
     from tracker.analytics.zones import Zones
     from tracker.appearance.gallery import Gallery
-    from tracker.association import Decision
+    from tracker.association.stages import Decision
     from tracker.config import Config
     from tracker.structures import Detections, Forecast, Status, Tracks
     from tracker.tracker import Tracker
@@ -42,7 +42,7 @@ __all__ = [
 
 _HOME = {
     "Config": "tracker.config",
-    "Decision": "tracker.association",
+    "Decision": "tracker.association.stages",
     "Detections": "tracker.structures",
     "Forecast": "tracker.structures",
     "Gallery": "tracker.appearance.gallery",

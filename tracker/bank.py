@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.appearance.reidentification import motion_odds
-from tracker.association import FAR, WEAK, Matches, TrackPredictions
-from tracker.boxes import cxcywh_to_xyxy, iou, occluded_fraction
+from tracker.association.stages import FAR, WEAK, Matches, TrackPredictions
+from tracker.boxes import cxcywh_to_xyxy, largest, paired_fraction, paired_iou
 from tracker.config import BankConfig
 from tracker.motion.adaptation.births import Births
 from tracker.motion.adaptation.fusion import Precision, fused
@@ -158,8 +158,8 @@ class TrackBank(Stateful):
         able[taken] = False
         rows = able.nonzero()[0]
         if len(rows):
-            double = (iou(found.xyxy[rows], found.xyxy[taken]) > self._config.birth_overlap).any(axis=1)
-            rows = rows[~double]
+            overlap = largest(paired_iou, found.xyxy[rows], found.xyxy[taken])
+            rows = rows[overlap <= self._config.birth_overlap]
         return rows
 
     def present(self) -> Ints:
@@ -213,7 +213,7 @@ class TrackBank(Stateful):
         occluded = ((status == PREDICTED) & (time_s - seen_s <= self._config.coast_s)).nonzero()[0]
         if len(occluded):
             predicted = cxcywh_to_xyxy(own.expected.take(live.take(occluded), axis=0))
-            occlusion = occluded_fraction(predicted, own.reported.take(live[here], axis=0)).max(axis=1, initial=0)
+            occlusion = largest(paired_fraction, predicted, own.reported.take(live[here], axis=0))
             shown = here.copy()
             shown[occluded[occlusion >= self._config.coast_occluded]] = True
         slots, detected, status = live[shown], seen[shown], status[shown]

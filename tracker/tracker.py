@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -16,11 +17,13 @@ from numpy.typing import ArrayLike
 from tracker import camera_motion as camera
 from tracker import checkpoint
 from tracker.affine import Affine, identity, is_identity
+from tracker.appearance.comparison import Comparison
 from tracker.appearance.gallery import Gallery
 from tracker.appearance.normalisation import SimilarityScale, crop_quality
-from tracker.appearance.reidentification import Returns, doubted, reid_odds, reidentify
+from tracker.appearance.reidentification import Returns, reid_odds, reidentify
 from tracker.appearance.selection import worth_embedding
-from tracker.association import (
+from tracker.association.assignment import Candidates
+from tracker.association.stages import (
     Decision,
     Matches,
     TrackPredictions,
@@ -31,7 +34,6 @@ from tracker.association import (
     motion_similarity,
 )
 from tracker.bank import TrackBank
-from tracker.boxes import occluded_share
 from tracker.config import Config
 from tracker.detection.looks import Looks
 from tracker.detection.score_calibration import ScoreScale
@@ -308,16 +310,17 @@ class Tracker(Stateful):
         found: Detections,
         confidence: Floats,
         tracks: TrackPredictions,
-        motion: Floats,
+        motion: Candidates,
         time_s: float,
     ) -> Detections:
         """Embed the crops that are worth it. Detections that came embedded stay as they are, as without a picture."""
         if image is None or not self._embeds(image, found):
             return found
         settings = self.config.association
-        sure, confirmed = confidence >= settings.high_score, motion * (tracks.status != TENTATIVE)[:, None]
+        sure, similarity = confidence >= settings.high_score, motion.matrix(len(tracks.status), len(found))
         embeddings, age = self._bank.embeddings(self._bank.live, time_s)
         stale = np.isnan(embeddings[:, 0]) | (age >= self.config.appearance.refresh_s)
+        confirmed = similarity * (tracks.status != TENTATIVE)[:, None]
         wanted = worth_embedding(confirmed, stale, found.xyxy, sure, settings.min_overlap)
         features = np.full((len(found), FEATURE_SIZE), np.nan, np.float32)
         if wanted.any():
@@ -330,28 +333,25 @@ class Tracker(Stateful):
         found: Detections,
         given: Ints,
         confidence: Floats,
-        motion: Floats,
+        motion: Candidates,
         time_s: float,
     ) -> Matches:
         """The one decision of a frame, by motion and appearance; and what the embeddings say about this stream."""
-        settings, similarity, appearance = self.config.association, motion, None
+        settings, appearance = self.config.association, None
         if found.features is not None:
             self._stream_scale.learn(found)
-            embeddings, age = self._bank.embeddings(self._bank.live, time_s)
-            alike = embeddings @ found.features.T
-            odds = self._appearance_odds(alike, age[:, None], found.classes)
-            odds = doubted(odds, tracks.status == PREDICTED, embeddings, found.features)
-            appearance = appearance_bonus(odds, settings)
-            similarity = motion + appearance
-        matches = associate(tracks.status, confidence, similarity, settings)
+            looks = self._bank.embeddings(self._bank.live, time_s)
+            bonus = partial(appearance_bonus, config=settings)
+            appearance = Comparison(*looks, tracks.status == PREDICTED, found, self._appearance_odds, bonus)
+        matches = associate(tracks.status, confidence, motion, appearance, settings)
         matches = add_far(matches, tracks, found, self._bank.sure(confidence), appearance, self._bank.reach)
-        if found.features is not None:
-            same = np.where(age[matches.tracks] > _MOMENT_S, np.nan, alike[matches.tracks, matches.detections])
-            self._stream_scale.learn_same(same, found.classes[matches.detections])
         self.decision = self.returns = None
         if self.keep_decision:
-            decided = self._bank.ids(self._bank.live), tracks, found, given, confidence, similarity, appearance, matches
+            decided = self._bank.ids(self._bank.live), tracks, found, given, confidence, motion, appearance, matches
             self.decision = decision_of(*decided, settings)
+        if appearance is not None:
+            same = appearance.lately(matches.tracks, matches.detections, _MOMENT_S)
+            self._stream_scale.learn_same(same, found.classes[matches.detections])
         return matches
 
     def _appearance_odds(self, similarity: Floats, seconds: Floats, classes: Ints) -> Floats:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 from itertools import islice
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import typer
 
 from helpers.clips import pan
+from tracker import Tracker
 from tracker.bench import growth
 from tracker.bench.report import BenchReport, faster
 from tracker.bench.runs import OURS, Command, Cost, in_turn, looped, measure, ours, peers
@@ -34,6 +36,19 @@ class TestCrowd:
         one, other = (list(islice(growth.crowd(10, embeddings=True, lifetime_s=1.0), 40)) for _ in range(2))
         for a, b in zip(one, other, strict=True):
             assert np.array_equal(a.xyxy, b.xyxy) and np.array_equal(a.features, b.features)
+
+    def test_twice_as_many_take_twice_the_memory(self):
+        """Not four times: no frame holds a number for each pair of a track and a detection."""
+        peaks = []
+        for count in (1000, 2000):
+            tracker, frames = Tracker(), growth.crowd(count, embeddings=True)
+            for number, found in enumerate(islice(frames, 4)):
+                tracemalloc.start()
+                tracker.update(None, detections=found, time_s=number / 30)
+                peak = tracemalloc.get_traced_memory()[1]
+                tracemalloc.stop()
+            peaks.append(peak)
+        assert peaks[1] < 2.5 * peaks[0]
 
     def test_they_come_and_go(self):
         first, *_, last = islice(growth.crowd(20, embeddings=True, lifetime_s=0.5), 150)

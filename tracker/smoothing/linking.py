@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tracker.affine import Array
-from tracker.association import assign
+from tracker.association.assignment import assign
 from tracker.boxes import xyxy_to_cxcywh
 from tracker.config import Config
 from tracker.motion.predictor import Observations, Predictor

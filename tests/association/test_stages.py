@@ -1,17 +1,15 @@
-"""The assignment is optimal under the gates; each stage takes what is its own."""
-
-import itertools
+"""Each stage takes what is its own, and of many objects those are compared that need it."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from tracker.association import (
+from tracker.association import stages
+from tracker.association.assignment import Candidates
+from tracker.association.stages import (
     Stage,
     TrackPredictions,
-    assign,
     associate,
     decision_of,
     motion_similarity,
@@ -19,37 +17,6 @@ from tracker.association import (
 from tracker.boxes import grown_iou, iou, near
 from tracker.config import AssociationConfig
 from tracker.structures import Detections, Status
-
-similarities = st.tuples(st.integers(0, 5), st.integers(0, 5)).flatmap(
-    lambda shape: hnp.arrays(np.float32, shape, elements=st.floats(0, 1, width=32))
-)
-
-
-def best_by_brute_force(similarity, gate):
-    n, m = similarity.shape
-    best = 0.0
-    for size in range(min(n, m) + 1):
-        for rows in itertools.combinations(range(n), size):
-            for columns in itertools.permutations(range(m), size):
-                values = similarity[list(rows), list(columns)].astype(float)
-                if (values > gate).all():
-                    best = max(best, float((values - gate).sum()))
-    return best
-
-
-@given(similarities, st.sampled_from([0.0, 0.2, 0.5, 0.9]))
-def test_the_assignment_equals_brute_force(similarity, gate):
-    rows, columns = assign(similarity, gate)
-    assert len(set(rows)) == len(rows) and len(set(columns)) == len(columns)
-    values = similarity[rows, columns].astype(float)
-    assert (values > gate).all()
-    assert (values - gate).sum() == pytest.approx(best_by_brute_force(similarity, gate), abs=1e-6)
-
-
-@given(similarities)
-def test_rows_come_in_order(similarity):
-    rows, _ = assign(similarity, 0.3)
-    assert (np.diff(rows) > 0).all()
 
 
 def predictions(xyxy, status, std=0.0, classes=None):
@@ -64,7 +31,7 @@ def predictions(xyxy, status, std=0.0, classes=None):
 
 def match(tracks, found, **settings):
     config = AssociationConfig(**settings)
-    result = associate(tracks.status, found.scores, motion_similarity(tracks, found, config), config)
+    result = associate(tracks.status, found.scores, motion_similarity(tracks, found, config), None, config)
     return [
         (int(t), int(d), Stage(int(s))) for t, d, s in zip(result.tracks, result.detections, result.stages, strict=True)
     ]
@@ -88,7 +55,8 @@ def test_no_pair_that_was_ruled_out_comes_back_where_others_compete():
     status = np.full(3, Status.CONFIRMED)
     confidence = np.array([0.9, 0.9, 0.3], np.float32)  # sure, sure, weak
     similarity = np.array([[0.7, 0.5, 0.8], [0.9, 0.6, 0.0], [0.0, 0.3, 0.0]], np.float32)
-    result = associate(status, confidence, similarity, AssociationConfig())
+    motion = Candidates(*similarity.nonzero(), similarity[similarity.nonzero()])
+    result = associate(status, confidence, motion, None, AssociationConfig())
     # the first track's .5 would make the largest sum, but is too far below its weak .8
     assert list(zip(result.tracks.tolist(), result.detections.tolist(), strict=True)) == [(0, 0), (1, 1)]
 
@@ -132,17 +100,18 @@ def test_growing_is_buffered_iou():
     np.testing.assert_allclose(grown_iou(a[:, None], b, ratio[:, None]), iou(grown(a), grown(b)))
 
 
-@given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 10_000))
-def test_no_pair_that_overlaps_is_left_out(n, m, seed):
+@given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 10_000), st.sampled_from([0, 100]))
+def test_no_pair_that_overlaps_is_left_out(n, m, seed, many):
     rng = np.random.default_rng(seed)
     corners = rng.uniform(0, 300, (n + m, 2))
     boxes = np.concatenate([corners, corners + rng.uniform(1, 120, (n + m, 2))], axis=1).astype(np.float32)
-    ratio = rng.uniform(0, 0.5, n).astype(np.float32)
-    row, column = near(boxes[:n], boxes[n:], ratio)
+    ratio = rng.uniform(0, 0.5, (n, 2)).astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tracker.boxes._MANY", many)
+        row, column = near(boxes[:n], boxes[n:], ratio)
     pairs = list(zip(row.tolist(), column.tolist(), strict=True))
     assert len(set(pairs)) == len(pairs)
-    both = np.stack([ratio, ratio], axis=1)
-    overlapping = np.argwhere(grown_iou(boxes[:n, None], boxes[n:], both[:, None]) > 1e-6)
+    overlapping = np.argwhere(grown_iou(boxes[:n, None], boxes[n:], ratio[:, None]) > 1e-6)
     assert set(map(tuple, overlapping.tolist())) <= set(pairs)
 
 
@@ -161,18 +130,21 @@ def crowds(draw):
     boxes = np.concatenate([corners, corners + rng.uniform(5, 90, (n + m, 2))], axis=1)
     tracks = predictions(boxes[:n].reshape(n, 4), rng.integers(0, 3, n), draw(st.floats(0, 40)), rng.integers(0, 2, n))
     found = Detections(boxes[n:].reshape(m, 4), rng.uniform(0, 1, m), rng.integers(0, 2, m))
-    embeddings = rng.normal(0, 0.3, (n, m)).astype(np.float32) if draw(st.booleans()) else None
+    embeddings = rng.uniform(-0.3, 0.3, (n, m)).astype(np.float32) if draw(st.booleans()) else None
     return tracks, found, embeddings
+
+
+def adds(embeddings):
+    """An `Appearance` that answers from a matrix."""
+    return None if embeddings is None else lambda row, column: embeddings[row, column]
 
 
 def decided(tracks, found, embeddings, **settings):
     config = AssociationConfig(**settings)
-    similarity = motion_similarity(tracks, found, config)
-    if embeddings is not None:
-        similarity += embeddings
-    matches = associate(tracks.status, found.scores, similarity, config)
+    motion, appearance = motion_similarity(tracks, found, config), adds(embeddings)
+    matches = associate(tracks.status, found.scores, motion, appearance, config)
     ids, given = np.arange(len(tracks.status)) + 7, np.arange(len(found))
-    return decision_of(ids, tracks, found, given, found.scores, similarity, embeddings, matches, config)
+    return decision_of(ids, tracks, found, given, found.scores, motion, appearance, matches, config)
 
 
 @given(crowds(), st.sampled_from([0.0, 0.5, 1.0, 2.0]))
@@ -217,5 +189,39 @@ def test_a_similarity_at_the_floor_itself_suffices():
 def test_what_is_much_taller_than_a_lost_track_is_another_object(status, top, may):
     tracks = predictions([[100, 100, 140, 200]], [status], std=20.0)
     found = Detections([[100, top, 140, 200]], [0.9])
-    similarity = motion_similarity(tracks, found, AssociationConfig())
+    similarity = motion_similarity(tracks, found, AssociationConfig()).matrix(1, 1)
     assert (similarity[0, 0] > AssociationConfig().min_overlap) == may
+
+
+@given(crowds(), st.sampled_from([0.05, 0.15]), st.sampled_from([1, 20]))
+def test_whom_motion_places_need_not_be_compared(crowd, min_overlap, block):
+    """In a frame full of objects the matches are those that a comparison of all with all would give."""
+    tracks, found, embeddings = crowd
+    config = AssociationConfig(min_overlap=min_overlap)
+    motion = motion_similarity(tracks, found, config)
+    all_compared = associate(tracks.status, found.scores, motion, adds(embeddings), config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "_FEW", 0)
+        patch.setattr(stages, "_BLOCK", block)
+        few_compared = associate(tracks.status, found.scores, motion, adds(embeddings), config)
+    for one, other in zip(all_compared.__dict__.values(), few_compared.__dict__.values(), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_of_many_only_those_are_compared_that_motion_cannot_place(monkeypatch):
+    monkeypatch.setattr(stages, "_FEW", 0)
+    places = np.arange(20)[:, None] * [200, 0, 200, 0]
+    boxes = np.array([BOX]) + places
+    lost, came = boxes[:1] + 9000, boxes[:1] + 7000
+    status = [Status.CONFIRMED] * 20 + [Status.PREDICTED]
+    tracks, found = predictions(np.vstack([boxes, lost]), status), Detections(np.vstack([boxes, came]))
+    asked = []
+
+    def alike(row, column):
+        asked.append(np.broadcast(row, column).size)
+        return np.full(np.broadcast(row, column).shape, 0.2, np.float32)
+
+    config = AssociationConfig()
+    matches = associate(tracks.status, found.scores, motion_similarity(tracks, found, config), alike, config)
+    assert matches.detections.tolist() == [*range(21)], "what looks alike is matched wherever it is"
+    assert asked == [20, 1]
