@@ -5,7 +5,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from tracker.association import Matches
+from tracker.association.stages import Matches
 from tracker.bank import TrackBank
 from tracker.config import BankConfig
 from tracker.motion.load import load_predictor

@@ -68,3 +68,17 @@ def test_empty_arrays_stay_empty():
 def test_heights_are_alike_up_to_a_factor_either_way(height, alike):
     box, other = np.array([[0, 0, 5, 10]]), np.array([[90, 20, 99, 20 + height]])
     assert boxes.alike_in_height(box, other, 1.5).tolist() == [alike]
+
+
+def test_the_largest_of_many_is_that_of_all_pairs(monkeypatch):
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 300, (60, 2))
+    both = np.concatenate([corners, corners + rng.uniform(5, 60, (60, 2))], axis=1).astype(np.float32)
+    a, b = both[:20], both[20:]
+    for measure in (boxes.paired_iou, boxes.paired_fraction):
+        of_all = boxes.largest(measure, a, b)
+        with monkeypatch.context() as patch:
+            patch.setattr(boxes, "_MANY", 0)
+            assert np.array_equal(boxes.largest(measure, a, b), of_all)
+            assert not boxes.largest(measure, a, b[:0]).any()
+    np.testing.assert_array_equal(of_all, boxes.occluded_fraction(a, b).max(axis=1))

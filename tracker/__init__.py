@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tracker.analytics.history import TrackHistory
     from tracker.analytics.zones import Zones
     from tracker.appearance.gallery import Gallery
-    from tracker.association import Decision
+    from tracker.association.stages import Decision
     from tracker.columns.masks import Masks
     from tracker.config import Config
     from tracker.structures import Detections, Forecast, Status, Tracks
@@ -46,7 +46,7 @@ __all__ = [
 
 _HOME = {
     "Config": "tracker.config",
-    "Decision": "tracker.association",
+    "Decision": "tracker.association.stages",
     "Detections": "tracker.structures",
     "Forecast": "tracker.structures",
     "Gallery": "tracker.appearance.gallery",

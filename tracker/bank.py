@@ -12,10 +12,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.appearance.comparison import Comparison
 from tracker.appearance.contradiction import WELL_KNOWN, contrary_since
 from tracker.appearance.reidentification import motion_odds
-from tracker.association import FAR, WEAK, Matches, TrackPredictions
-from tracker.boxes import cxcywh_to_xyxy, iou, occluded_fraction
+from tracker.association.stages import FAR, WEAK, Matches, TrackPredictions
+from tracker.boxes import cxcywh_to_xyxy, largest, paired_fraction, paired_iou
 from tracker.config import BankConfig
 from tracker.motion.adaptation.births import Births
 from tracker.motion.adaptation.fusion import Precision, fused
@@ -146,10 +147,10 @@ class TrackBank(Stateful):
             own.reported[known] = fused(detected, estimated, strength, None if lift is None else smoothness(lift))
         self._see(slots, seen, confidence.take(rows), time_s, frame_size)
 
-    def own(self, found: Detections, matches: Matches, odds: Floats, size: Size, time_s: float) -> Detections:
-        """The detections, before `update`, without embeddings that contradict their tracks by log-odds (N, M)."""
+    def own(self, found: Detections, matches: Matches, looks: Comparison, size: Size, time_s: float) -> Detections:
+        """The detections, before `update`, without embeddings that contradict their tracks."""
         own, slots, rows = self.slots, self.live.take(matches.tracks), matches.detections
-        odds = np.where(own.embedding_counts.take(slots) >= WELL_KNOWN, odds[matches.tracks, rows], np.nan)
+        odds = np.where(own.embedding_counts.take(slots) >= WELL_KNOWN, looks.odds(matches.tracks, rows), np.nan)
         since_s, other = contrary_since(odds, own.contrary_s.take(slots), found, rows, size, time_s)
         self._others, own.contrary_s[slots] = slots[other], np.where(other, np.inf, since_s)
         return found.without_features(rows[np.isfinite(since_s) & ~other])
@@ -179,8 +180,8 @@ class TrackBank(Stateful):
         able[taken] = False
         rows = able.nonzero()[0]
         if len(rows):
-            double = (iou(found.xyxy[rows], found.xyxy[taken]) > self._config.birth_overlap).any(axis=1)
-            rows = rows[~double]
+            overlap = largest(paired_iou, found.xyxy[rows], found.xyxy[taken])
+            rows = rows[overlap <= self._config.birth_overlap]
         return rows
 
     def present(self) -> Ints:
@@ -234,7 +235,7 @@ class TrackBank(Stateful):
         occluded = ((status == PREDICTED) & (time_s - seen_s <= self._config.coast_s)).nonzero()[0]
         if len(occluded):
             predicted = cxcywh_to_xyxy(own.expected.take(live.take(occluded), axis=0))
-            occlusion = occluded_fraction(predicted, own.reported.take(live[here], axis=0)).max(axis=1, initial=0)
+            occlusion = largest(paired_fraction, predicted, own.reported.take(live[here], axis=0))
             shown = here.copy()
             shown[occluded[occlusion >= self._config.coast_occluded]] = True
         slots, detected, status = live[shown], seen[shown], status[shown]

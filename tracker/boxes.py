@@ -6,6 +6,7 @@ All functions keep the dtype of their input and accept empty arrays.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 Boxes = NDArray[Any]  # (..., 4), any float dtype
 
+_MANY = 2**13  # pairs of which it pays to find out first which can overlap
 _REACH = 3.0  # of `nearest_by_far`: at most so many usual steps away,
 _CLEAR = 0.5  # nearer by this factor than any other,
 _GROWTH = 0.3  # and with a diagonal that differs by less than a factor e to this: sides change with each turn
@@ -55,7 +57,7 @@ def intersection(a: Boxes, b: Boxes) -> NDArray[Any]:
 
 
 def paired_intersection(a: Boxes, b: Boxes) -> NDArray[Any]:
-    """(..., 4), (..., 4) of one shape -> (...) overlap of each pair in square pixels."""
+    """(..., 4), (..., 4), shapes broadcast -> (...) overlap of each pair in square pixels."""
     overlap = _common(a[..., 0], a[..., 2], b[..., 0], b[..., 2])
     overlap *= _common(a[..., 1], a[..., 3], b[..., 1], b[..., 3])
     return overlap
@@ -72,18 +74,25 @@ def _common(low: Boxes, high: Boxes, other_low: Boxes, other_high: Boxes) -> NDA
 def near(boxes: Boxes, others: Boxes, ratio: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows and columns (P,) of the pairs that can overlap at all, found by sorting: in a crowd few of all.
 
-    That is all of boxes (N, 4) and others (M, 4) that do horizontally once both are grown by the box's share (N,) of
-    their widths, and some more; ordered by row.
+    That is all of boxes (N, 4) and others (M, 4) that do once both are grown by the box's shares (N, 2) of their
+    widths and heights, and some more; ordered by row.
     """
     order = others[:, 0].argsort()
     left = others[:, 0].take(order)
-    widest = (others[:, 2] - others[:, 0]).max(initial=0)
-    margin = ratio * (boxes[:, 2] - boxes[:, 0] + widest)
+    widest, tallest = (others[:, 2:] - others[:, :2]).max(axis=0, initial=0)
+    margin = ratio[:, 0] * (boxes[:, 2] - boxes[:, 0] + widest)
     first = left.searchsorted(boxes[:, 0] - margin - widest)
     count = left.searchsorted(boxes[:, 2] + margin) - first
     row = np.arange(len(boxes)).repeat(count)
     place = np.arange(len(row)) + (first - count.cumsum() + count).repeat(count)
-    return row, order.take(place)
+    column = order.take(place)
+    if len(row) > _MANY:  # most of those are above or below
+        margin = ratio[:, 1] * (boxes[:, 3] - boxes[:, 1] + tallest)
+        top, bottom = boxes[:, 1] - margin, boxes[:, 3] + margin
+        meet = others[:, 1].take(column) <= bottom.take(row)
+        meet &= others[:, 3].take(column) >= top.take(row)
+        row, column = row[meet], column[meet]
+    return row, column
 
 
 def iou(a: Boxes, b: Boxes) -> NDArray[Any]:
@@ -94,7 +103,7 @@ def iou(a: Boxes, b: Boxes) -> NDArray[Any]:
 
 
 def paired_iou(a: Boxes, b: Boxes) -> NDArray[Any]:
-    """(..., 4), (..., 4) of one shape -> (...) IoU of each pair."""
+    """(..., 4), (..., 4), shapes broadcast -> (...) IoU of each pair."""
     overlap = paired_intersection(a, b)
     union = area(a) + area(b) - overlap
     return _share(overlap, union)
@@ -163,6 +172,22 @@ def nearest_by_far(
     return row[sure], column[sure]
 
 
+def largest(measure: Callable[[Boxes, Boxes], NDArray[Any]], boxes: Boxes, others: Boxes) -> NDArray[Any]:
+    """(N, 4), (M, 4) -> (N,) the largest measure of each box with any other; 0 where it overlaps none.
+
+    Args:
+        measure: (..., 4), (..., 4), shapes broadcast -> (...), 0 where two boxes do not overlap.
+    """
+    most: NDArray[Any]
+    if len(boxes) * len(others) <= _MANY:
+        most = measure(boxes[:, None], others).max(axis=1, initial=0)
+        return most
+    row, column = near(boxes, others, np.zeros((len(boxes), 2), boxes.dtype))
+    most = np.zeros(len(boxes), boxes.dtype)
+    np.maximum.at(most, row, measure(boxes[row], others[column]))
+    return most
+
+
 def occluded_fraction(boxes: Boxes, others: Boxes) -> NDArray[Any]:
     """(N, 4), (M, 4) -> (N, M) share of each box that lies inside each other box, in [0, 1]."""
     own = area(boxes)[:, None]
@@ -170,9 +195,14 @@ def occluded_fraction(boxes: Boxes, others: Boxes) -> NDArray[Any]:
     return _share(overlap, own)
 
 
+def paired_fraction(boxes: Boxes, others: Boxes) -> NDArray[Any]:
+    """(..., 4), (..., 4), shapes broadcast -> (...) share of each box that lies inside the other, in [0, 1]."""
+    return _share(paired_intersection(boxes, others), area(boxes))
+
+
 def occluded_share(xyxy: Boxes) -> NDArray[Any]:
     """(N,) share of each box that one other occludes: of two that overlap, the one that reaches lower is nearer."""
-    row, column = near(xyxy, xyxy, np.zeros(len(xyxy), xyxy.dtype))
+    row, column = near(xyxy, xyxy, np.zeros((len(xyxy), 2), xyxy.dtype))
     behind = xyxy[row, 3] < xyxy[column, 3]
     row, column = row[behind], column[behind]
     occluded = np.zeros(len(xyxy), xyxy.dtype)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -17,11 +18,13 @@ from tracker import camera_motion as camera
 from tracker import checkpoint
 from tracker.affine import Affine, identity, is_identity
 from tracker.analytics.history import History, TrackHistory
+from tracker.appearance.comparison import Comparison
 from tracker.appearance.gallery import Gallery
 from tracker.appearance.normalisation import SimilarityScale, crop_quality
-from tracker.appearance.reidentification import Returns, doubted, reid_odds, reidentify
+from tracker.appearance.reidentification import Returns, reid_odds, reidentify
 from tracker.appearance.selection import worth_embedding
-from tracker.association import (
+from tracker.association.assignment import Candidates
+from tracker.association.stages import (
     Decision,
     Matches,
     TrackPredictions,
@@ -30,7 +33,6 @@ from tracker.association import (
     associate,
     decision_of,
     motion_similarity,
-    supported,
 )
 from tracker.bank import TrackBank
 from tracker.config import Config
@@ -223,9 +225,9 @@ class Tracker(Stateful):
         with Timed(self.stage_seconds, "appearance"):
             found = self._embed(image, found, confidence, tracks, motion, time_s)
         with Timed(self.stage_seconds, "motion+association"):
-            matches, odds = self._match(tracks, found, given, confidence, motion, time_s)
+            matches, looks = self._match(tracks, found, given, confidence, motion, time_s)
             size = None if image is None else (float(image.shape[1]), float(image.shape[0]))
-            found = found if odds is None or size is None else self._bank.own(found, matches, odds, size, time_s)
+            found = found if looks is None or size is None else self._bank.own(found, matches, looks, size, time_s)
             self._bank.update(matches, found, confidence, time_s, size)
             self._reidentify(found, time_s)
             self._remember(found, time_s)
@@ -313,16 +315,17 @@ class Tracker(Stateful):
         found: Detections,
         confidence: Floats,
         tracks: TrackPredictions,
-        motion: Floats,
+        motion: Candidates,
         time_s: float,
     ) -> Detections:
         """Embed the crops that are worth it. Detections that came embedded stay as they are, as without a picture."""
         if image is None or not self._embeds(image, found):
             return found
         settings = self.config.association
-        sure, confirmed = confidence >= settings.high_score, motion * (tracks.status != TENTATIVE)[:, None]
+        sure, similarity = confidence >= settings.high_score, motion.matrix(len(tracks.status), len(found))
         embeddings, age = self._bank.embeddings(self._bank.live, time_s)
         stale = np.isnan(embeddings[:, 0]) | (age >= self.config.appearance.refresh_s)
+        confirmed = similarity * (tracks.status != TENTATIVE)[:, None]
         wanted = worth_embedding(confirmed, stale, found.xyxy, sure, settings.min_overlap)
         features = np.full((len(found), FEATURE_SIZE), np.nan, np.float32)
         if wanted.any():
@@ -335,29 +338,26 @@ class Tracker(Stateful):
         found: Detections,
         given: Ints,
         confidence: Floats,
-        motion: Floats,
+        motion: Candidates,
         time_s: float,
-    ) -> tuple[Matches, Floats | None]:
-        """The one decision of a frame, by motion and appearance; and (N, M) log-odds of the latter; it learns of it."""
-        settings, similarity, appearance, bonus, odds = self.config.association, motion, None, None, None
+    ) -> tuple[Matches, Comparison | None]:
+        """The one decision of a frame, by motion and appearance; and what it compared. Their scale learns of it."""
+        settings, appearance = self.config.association, None
         if found.features is not None:
             self._stream_scale.learn(found)
-            embeddings, age = self._bank.embeddings(self._bank.live, time_s)
-            alike = embeddings @ found.features.T
-            odds = self._appearance_odds(alike, age[:, None], found.classes)
-            odds = doubted(odds, tracks.status == PREDICTED, embeddings, found.features)
-            bonus = appearance_bonus(odds, settings)
-            similarity = motion + (appearance := supported(bonus, motion))
-        matches = associate(tracks.status, confidence, similarity, settings)
-        matches = add_far(matches, tracks, found, self._bank.sure(confidence), bonus, self._bank.reach)
-        if found.features is not None:
-            same = np.where(age[matches.tracks] > _MOMENT_S, np.nan, alike[matches.tracks, matches.detections])
-            self._stream_scale.learn_same(same, found.classes[matches.detections])
+            looks = self._bank.embeddings(self._bank.live, time_s)
+            bonus = partial(appearance_bonus, config=settings)
+            appearance = Comparison(*looks, tracks.status == PREDICTED, found, self._appearance_odds, bonus)
+        matches = associate(tracks.status, confidence, motion, appearance, settings)
+        matches = add_far(matches, tracks, found, self._bank.sure(confidence), appearance, self._bank.reach)
         self.decision = self.returns = None
         if self.keep_decision:
-            decided = self._bank.ids(self._bank.live), tracks, found, given, confidence, similarity, appearance, matches
+            decided = self._bank.ids(self._bank.live), tracks, found, given, confidence, motion, appearance, matches
             self.decision = decision_of(*decided, settings)
-        return matches, odds
+        if appearance is not None:
+            same = appearance.lately(matches.tracks, matches.detections, _MOMENT_S)
+            self._stream_scale.learn_same(same, found.classes[matches.detections])
+        return matches, appearance
 
     def _appearance_odds(self, similarity: Floats, seconds: Floats, classes: Ints) -> Floats:
         """(..., M) log-odds that embeddings are of one object, by their similarity to M detections of these classes."""

@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 
 from options import Sequences, study
 from tracker import Config, Tracker
-from tracker.association import assign
+from tracker.association.assignment import assign
 from tracker.boxes import iou, tlwh_to_xyxy
 from tracker.datasets.matching import MATCH_IOU, by_frame
 from tracker.datasets.mot import FLAG, FRAME, HEIGHT, ID, LEFT, MotSequence, Table, find_sequences

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tracker.appearance.gallery import Recall
-from tracker.appearance.reidentification import doubted, reid_odds, reidentify
+from tracker.appearance.reidentification import reid_odds, reidentify
 from tracker.config import AssociationConfig
 
 
@@ -23,12 +23,3 @@ def test_a_new_track_may_be_any_of_the_absent_but_not_those_that_are_ruled_out(c
     assert (odds[candidates:] == -np.inf).all()
     rows, _ = reidentify(odds, AssociationConfig())
     assert len(rows) == (candidates == 1), "one who is clear of all others"
-
-
-def test_where_a_lost_track_meets_what_could_not_be_embedded_overlap_has_to_be_clearer():
-    nan, one = np.full(512, np.nan), np.eye(512)[0]
-    lost, embeddings = np.array([True, True, False]), np.stack([one, nan, one])
-    odds = doubted(np.zeros((3, 2)), lost, embeddings, np.stack([one, nan]))
-    assert odds[0, 1] < 0, "lost, and once looked at"
-    odds[0, 1] = 0
-    assert not odds.any(), "nothing else is doubted"

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -47,6 +48,19 @@ class TestCrowd:
         one, other = (list(islice(growth.crowd(10, embeddings=True, lifetime_s=1.0), 40)) for _ in range(2))
         for a, b in zip(one, other, strict=True):
             assert np.array_equal(a.xyxy, b.xyxy) and np.array_equal(a.features, b.features)
+
+    def test_twice_as_many_take_twice_the_memory(self):
+        """Not four times: no frame holds a number for each pair of a track and a detection."""
+        peaks = []
+        for count in (1000, 2000):
+            tracker, frames = Tracker(), growth.crowd(count, embeddings=True)
+            for number, found in enumerate(islice(frames, 4)):
+                tracemalloc.start()
+                tracker.update(None, detections=found, time_s=number / 30)
+                peak = tracemalloc.get_traced_memory()[1]
+                tracemalloc.stop()
+            peaks.append(peak)
+        assert peaks[1] < 2.5 * peaks[0]
 
     def test_they_come_and_go(self):
         first, *_, last = islice(growth.crowd(20, embeddings=True, lifetime_s=0.5), 150)

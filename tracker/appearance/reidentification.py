@@ -10,8 +10,6 @@ from tracker.appearance.gallery import Recall, combined
 from tracker.config import AssociationConfig
 from tracker.structures import Floats, Ints, Mask
 
-_UNSEEN = -1.1  # log-odds, one to three, of `doubted`
-
 
 @dataclass(frozen=True, eq=False)
 class Returns:
@@ -25,21 +23,6 @@ class Returns:
     absent: Ints
     young: Ints
     odds: Floats
-
-
-def doubted(odds: Floats, lost: Mask, embeddings: Floats, features: Floats) -> Floats:
-    """(N, M) log-odds of appearance, negative also where a lost track meets a detection that could not be embedded.
-
-    Where it was lost others come out as well, above all at the picture's edge: overlap alone has to be clearer there.
-
-    Args:
-        odds: (N, M), changed in place. lost: (N,) which of the tracks are. embeddings: (N, 512) of the tracks.
-        features: (M, 512) of the detections; both NaN where there is none.
-    """
-    known = lost & ~np.isnan(embeddings[:, 0])
-    if np.count_nonzero(known):
-        odds[np.ix_(known, np.isnan(features[:, 0]))] = _UNSEEN
-    return odds
 
 
 def reid_odds(known: Recall, embeddings: Floats, motion: Floats, ruled_out: Mask) -> Floats:

@@ -13,7 +13,7 @@ from enum import Enum
 import numpy as np
 
 from tracker.appearance.reidentification import Returns
-from tracker.association import Decision, Stage
+from tracker.association.stages import Decision, Stage
 from tracker.boxes import iou, tlwh_to_xyxy, xyxy_to_cxcywh
 from tracker.datasets.mot import FRAME, HEIGHT, ID, LEFT, Table
 from tracker.errors import UsageError

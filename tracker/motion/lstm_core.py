@@ -12,6 +12,8 @@ from tracker.structures import FEATURE_SIZE, Floats, Ints, Mask
 from tracker.system.engine import Export
 from tracker.system.state import Stateful
 
+_BLOCK = 1024  # tracks that are stepped at once: the gates of more leave the processor's cache between operations
+
 
 class InputMap:
     """The input map folded into the layer behind it: W_ih (W_g g + W_a f + b), one product each of g and f.
@@ -88,6 +90,11 @@ class LstmCore(SlotState):
         super().__init__(n)  # layer; hidden, cell; slot
 
     def step(self, slots: Ints, geometry: Floats, features: Floats | None) -> Floats:
+        if len(slots) > _BLOCK:
+            parts = [slice(begin, begin + _BLOCK) for begin in range(0, len(slots), _BLOCK)]
+            return np.concatenate(
+                [self.step(slots[p], geometry[p], None if features is None else features[p]) for p in parts]
+            )
         (h1, c1), (h2, c2) = self.state.take(slots, axis=2)
         gates = np.concatenate([geometry, h1], axis=1) @ self.first
         gates += self.map.bias

@@ -12,7 +12,7 @@ import numpy as np
 
 from tracker.affine import Array
 from tracker.appearance.contradiction import CONTRARY
-from tracker.association import assign
+from tracker.association.assignment import assign
 from tracker.boxes import xyxy_to_cxcywh
 from tracker.config import Config
 from tracker.motion.predictor import Observations, Predictor

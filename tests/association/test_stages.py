@@ -1,56 +1,21 @@
-"""The assignment is optimal under the gates; each stage takes what is its own."""
-
-import itertools
+"""Each stage takes what is its own, and looks are compared only where boxes overlap."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from tracker.association import (
+from tracker.association.assignment import Candidates
+from tracker.association.stages import (
     Stage,
     TrackPredictions,
-    assign,
     associate,
     decision_of,
     motion_similarity,
-    supported,
 )
 from tracker.boxes import grown_iou, iou, near
 from tracker.config import AssociationConfig
 from tracker.structures import Detections, Status
-
-similarities = st.tuples(st.integers(0, 5), st.integers(0, 5)).flatmap(
-    lambda shape: hnp.arrays(np.float32, shape, elements=st.floats(0, 1, width=32))
-)
-
-
-def best_by_brute_force(similarity, gate):
-    n, m = similarity.shape
-    best = 0.0
-    for size in range(min(n, m) + 1):
-        for rows in itertools.combinations(range(n), size):
-            for columns in itertools.permutations(range(m), size):
-                values = similarity[list(rows), list(columns)].astype(float)
-                if (values > gate).all():
-                    best = max(best, float((values - gate).sum()))
-    return best
-
-
-@given(similarities, st.sampled_from([0.0, 0.2, 0.5, 0.9]))
-def test_the_assignment_equals_brute_force(similarity, gate):
-    rows, columns = assign(similarity, gate)
-    assert len(set(rows)) == len(rows) and len(set(columns)) == len(columns)
-    values = similarity[rows, columns].astype(float)
-    assert (values > gate).all()
-    assert (values - gate).sum() == pytest.approx(best_by_brute_force(similarity, gate), abs=1e-6)
-
-
-@given(similarities)
-def test_rows_come_in_order(similarity):
-    rows, _ = assign(similarity, 0.3)
-    assert (np.diff(rows) > 0).all()
 
 
 def predictions(xyxy, status, std=0.0, classes=None):
@@ -65,7 +30,7 @@ def predictions(xyxy, status, std=0.0, classes=None):
 
 def match(tracks, found, **settings):
     config = AssociationConfig(**settings)
-    result = associate(tracks.status, found.scores, motion_similarity(tracks, found, config), config)
+    result = associate(tracks.status, found.scores, motion_similarity(tracks, found, config), None, config)
     return [
         (int(t), int(d), Stage(int(s))) for t, d, s in zip(result.tracks, result.detections, result.stages, strict=True)
     ]
@@ -89,7 +54,8 @@ def test_no_pair_that_was_ruled_out_comes_back_where_others_compete():
     status = np.full(3, Status.CONFIRMED)
     confidence = np.array([0.9, 0.9, 0.3], np.float32)  # sure, sure, weak
     similarity = np.array([[0.7, 0.5, 0.8], [0.9, 0.6, 0.0], [0.0, 0.3, 0.0]], np.float32)
-    result = associate(status, confidence, similarity, AssociationConfig())
+    motion = Candidates(*similarity.nonzero(), similarity[similarity.nonzero()])
+    result = associate(status, confidence, motion, None, AssociationConfig())
     # the first track's .5 would make the largest sum, but is too far below its weak .8
     assert list(zip(result.tracks.tolist(), result.detections.tolist(), strict=True)) == [(0, 0), (1, 1)]
 
@@ -116,12 +82,14 @@ def test_an_uncertain_prediction_is_searched_around_more_widely():
 
 def test_looks_alone_match_nothing():
     """A car that left to the left looks like the one that comes from the right: that is re-identification's to tell."""
-    motion, bonus = np.float32([[0, 0], [0.1, 0.3]]), np.float32([[0.29, -0.29], [0.29, -0.29]])
-    similarity = motion + supported(bonus, motion)
-    np.testing.assert_allclose(similarity, [[0, -0.29], [0.39, 0.01]], atol=1e-6)
-    status, confidence = np.array([Status.PREDICTED, Status.CONFIRMED]), np.float32([0.9, 0.9])
-    matches = associate(status, confidence, similarity, AssociationConfig())
-    assert matches.tracks.tolist() == [1] and matches.detections.tolist() == [0]
+    away = Detections([[500, 100, 540, 200], [105, 100, 145, 200]], scores=[0.9, 0.9])
+    tracks, config = predictions([BOX], [Status.CONFIRMED]), AssociationConfig()
+    alike = np.float32([[0.29, -0.29]])
+    motion = motion_similarity(tracks, away, config)
+    matches = associate(tracks.status, away.scores, motion, lambda row, column: alike[row, column], config)
+    assert matches.detections.tolist() == [1]
+    alone = motion.take(np.zeros(0, np.int64))
+    assert not len(associate(tracks.status, away.scores, alone, lambda row, column: alike[row, column], config).tracks)
 
 
 def test_another_class_costs_but_does_not_split():
@@ -143,17 +111,18 @@ def test_growing_is_buffered_iou():
     np.testing.assert_allclose(grown_iou(a[:, None], b, ratio[:, None]), iou(grown(a), grown(b)))
 
 
-@given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 10_000))
-def test_no_pair_that_overlaps_is_left_out(n, m, seed):
+@given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 10_000), st.sampled_from([0, 100]))
+def test_no_pair_that_overlaps_is_left_out(n, m, seed, many):
     rng = np.random.default_rng(seed)
     corners = rng.uniform(0, 300, (n + m, 2))
     boxes = np.concatenate([corners, corners + rng.uniform(1, 120, (n + m, 2))], axis=1).astype(np.float32)
-    ratio = rng.uniform(0, 0.5, n).astype(np.float32)
-    row, column = near(boxes[:n], boxes[n:], ratio)
+    ratio = rng.uniform(0, 0.5, (n, 2)).astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tracker.boxes._MANY", many)
+        row, column = near(boxes[:n], boxes[n:], ratio)
     pairs = list(zip(row.tolist(), column.tolist(), strict=True))
     assert len(set(pairs)) == len(pairs)
-    both = np.stack([ratio, ratio], axis=1)
-    overlapping = np.argwhere(grown_iou(boxes[:n, None], boxes[n:], both[:, None]) > 1e-6)
+    overlapping = np.argwhere(grown_iou(boxes[:n, None], boxes[n:], ratio[:, None]) > 1e-6)
     assert set(map(tuple, overlapping.tolist())) <= set(pairs)
 
 
@@ -172,18 +141,21 @@ def crowds(draw):
     boxes = np.concatenate([corners, corners + rng.uniform(5, 90, (n + m, 2))], axis=1)
     tracks = predictions(boxes[:n].reshape(n, 4), rng.integers(0, 3, n), draw(st.floats(0, 40)), rng.integers(0, 2, n))
     found = Detections(boxes[n:].reshape(m, 4), rng.uniform(0, 1, m), rng.integers(0, 2, m))
-    embeddings = rng.normal(0, 0.3, (n, m)).astype(np.float32) if draw(st.booleans()) else None
+    embeddings = rng.uniform(-0.3, 0.3, (n, m)).astype(np.float32) if draw(st.booleans()) else None
     return tracks, found, embeddings
+
+
+def adds(embeddings):
+    """An `Appearance` that answers from a matrix."""
+    return None if embeddings is None else lambda row, column: embeddings[row, column]
 
 
 def decided(tracks, found, embeddings, **settings):
     config = AssociationConfig(**settings)
-    similarity = motion_similarity(tracks, found, config)
-    if embeddings is not None:
-        similarity += embeddings
-    matches = associate(tracks.status, found.scores, similarity, config)
+    motion, appearance = motion_similarity(tracks, found, config), adds(embeddings)
+    matches = associate(tracks.status, found.scores, motion, appearance, config)
     ids, given = np.arange(len(tracks.status)) + 7, np.arange(len(found))
-    return decision_of(ids, tracks, found, given, found.scores, similarity, embeddings, matches, config)
+    return decision_of(ids, tracks, found, given, found.scores, motion, appearance, matches, config)
 
 
 @given(crowds(), st.sampled_from([0.0, 0.5, 1.0, 2.0]))
@@ -228,5 +200,21 @@ def test_a_similarity_at_the_floor_itself_suffices():
 def test_what_is_much_taller_than_a_lost_track_is_another_object(status, top, may):
     tracks = predictions([[100, 100, 140, 200]], [status], std=20.0)
     found = Detections([[100, top, 140, 200]], [0.9])
-    similarity = motion_similarity(tracks, found, AssociationConfig())
+    similarity = motion_similarity(tracks, found, AssociationConfig()).matrix(1, 1)
     assert (similarity[0, 0] > AssociationConfig().min_overlap) == may
+
+
+def test_of_many_only_pairs_that_overlap_are_compared_by_their_looks():
+    places = np.arange(20)[:, None] * [200, 0, 200, 0]
+    boxes = np.array([BOX]) + places
+    tracks, found = predictions(boxes, [Status.CONFIRMED] * 20), Detections(boxes)
+    asked = []
+
+    def alike(row, column):
+        asked.append(np.broadcast(row, column).size)
+        return np.full(np.broadcast(row, column).shape, 0.2, np.float32)
+
+    config = AssociationConfig()
+    matches = associate(tracks.status, found.scores, motion_similarity(tracks, found, config), alike, config)
+    assert matches.detections.tolist() == [*range(20)]
+    assert asked == [20]

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-import lap
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.association.assignment import Candidates, best_pairs
 from tracker.boxes import alike_in_height, grown_iou, height_overlap, near, nearest_by_far
 from tracker.config import AssociationConfig
 from tracker.structures import CONFIRMED, PREDICTED, TENTATIVE, Detections, Floats, Ints, Mask
@@ -34,6 +34,9 @@ WEAK, FAR = int(Stage.WEAK), int(Stage.FAR)  # plain numbers, which arrays are c
 
 _TALLER = 1.75  # times as tall as a lost track at most, or as short
 _FAR_LOOK = -3.0  # e to this, times what the appearance adds, is what distances are multiplied by
+
+Appearance = Callable[[Ints, Ints], Floats]
+"""Rows of tracks and rows of detections, shapes broadcast -> what their embeddings add to the similarity."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +62,7 @@ class TrackPredictions:
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """Pairs of track rows and detection rows, ordered by track; every row at most once.
+    """Candidates of track rows and detection rows, ordered by track; every row at most once.
 
     Attributes:
         tracks, detections: (K,) rows. stages: (K,) of `Stage`.
@@ -114,7 +117,7 @@ class Decision:
         overlap: float32 IoU of the two boxes, both grown by the prediction's uncertainty, times the track's lift.
         height: float32 factor in [0, 1] for how well top and bottom agree.
         same_class: float32 factor for the class, 1 where it is the same.
-        appearance: float32 what the embeddings add; 0 where nothing is known.
+        appearance: float32 what the embeddings add; 0 where nothing is known, nor in favour of what does not overlap.
         similarity: float32, all of these together.
         stages: int64 the `Stage` in which the two may meet, 0 where there is none.
         gates: float64 the least similarity there, NaN where there is none.
@@ -139,28 +142,40 @@ class Decision:
     matches: Matches
 
 
-def associate(status: Ints, confidence: Floats, similarity: Floats, config: AssociationConfig) -> Matches:
+def associate(
+    status: Ints, confidence: Floats, motion: Candidates, appearance: Appearance | None, config: AssociationConfig
+) -> Matches:
     """Data association: the stages one after the other, each by one optimal (Hungarian) assignment.
 
     Args:
         status: (N,) of the tracks. confidence: (M,) calibrated scores of the detections.
-        similarity: (N, M) of `motion_similarity`, with what embeddings add (`supported`) where there are features.
+        motion: of `motion_similarity`. appearance: None: there are no embeddings.
 
     A lost track that none of these stages takes up may still be re-identified by its appearance:
     `appearance/reidentification.py`. Why a pair was matched, or not, says `decision_of`.
     """
-    rules = plan(status, confidence, similarity, config)
-    row, column = pairs = _above(similarity, min(rule.gate for rule in rules))
-    value = similarity[pairs]
+    pairs = near_pairs(motion, appearance)
+    rules = plan(status, confidence, pairs, config)
+    pairs = pairs.take((pairs.similarity > min(rule.gate for rule in rules)).nonzero()[0])
     free_tracks, free_found = np.ones(len(status), bool), np.ones(len(confidence), bool)
     chosen = []
     for rule in rules:
-        able = rule.admits(row, column, value, free_tracks, free_found)
-        tracks, found = _assign(similarity, row[able], column[able], rule.gate)
+        able = pairs.take(rule.admits(*pairs, free_tracks, free_found).nonzero()[0])
+        tracks, found = best_pairs(able, rule.gate)
         free_tracks[tracks], free_found[found] = False, False
         chosen.append((tracks, found, np.full(len(tracks), int(rule.stage))))
     matched = np.concatenate(chosen, axis=1)
     return Matches(*matched[:, matched[0].argsort()])
+
+
+def near_pairs(motion: Candidates, appearance: Appearance | None) -> Candidates:
+    """The pairs of `motion_similarity` with what appearance adds.
+
+    Looks alone match nothing here: objects that look alike are anywhere. Who comes back elsewhere is re-identified.
+    """
+    if appearance is None:
+        return motion
+    return Candidates(motion.row, motion.column, motion.similarity + appearance(motion.row, motion.column))
 
 
 def add_far(
@@ -168,7 +183,7 @@ def add_far(
     tracks: TrackPredictions,
     found: Detections,
     sure: Mask,
-    appearance: Floats | None,
+    appearance: Appearance | None,
     reach: Callable[[], Floats],
 ) -> Matches:
     """The matches, and pairs of what they leave that overlap too little and can hardly be wrong.
@@ -177,7 +192,7 @@ def add_far(
     nearer; what looks different does not count as further away: it may have turned.
 
     Args:
-        sure: (M,) detections that may be matched so. appearance: (N, M) of `appearance_bonus`; None: no embeddings.
+        sure: (M,) detections that may be matched so. appearance: None: there are no embeddings.
         reach: gives (N,) the sizes of itself by which a track may be away; asked only where a sure detection is left.
     """
     left = sure.copy()
@@ -189,9 +204,8 @@ def add_far(
     steps[matches.tracks] = 0
     if not len(rows := steps.nonzero()[0]):
         return matches
-    pairs = np.ix_(rows, columns)
-    alike = np.zeros((len(steps), len(sure))) if appearance is None else np.maximum(appearance, 0)
-    weight = np.exp(_FAR_LOOK * alike[pairs])
+    alike = np.zeros(1) if appearance is None else np.maximum(appearance(rows[:, None], columns), 0)
+    weight = np.broadcast_to(np.exp(_FAR_LOOK * alike), (len(rows), len(columns))).copy()
     weight[tracks.classes[rows, None] != found.classes[columns]] = np.inf
     row, column = nearest_by_far(tracks.xyxy[rows], found.xyxy[columns], steps[rows], weight)
     if not len(row):
@@ -201,11 +215,11 @@ def add_far(
     return Matches(*matched[:, np.argsort(matched[0])])
 
 
-def plan(status: Ints, confidence: Floats, similarity: Floats, config: AssociationConfig) -> tuple[Rule, ...]:
-    """The stages in their order; arguments as of `associate`."""
+def plan(status: Ints, confidence: Floats, pairs: Candidates, config: AssociationConfig) -> tuple[Rule, ...]:
+    """The stages in their order; arguments as of `associate`, pairs of `near_pairs`."""
     sure = confidence >= config.high_score
     confirmed = status != TENTATIVE
-    floor = confident_floor(status, confidence, similarity, config)
+    floor = confident_floor(status, confidence, pairs, config)
     return (
         Rule(Stage.CONFIDENT, confirmed, sure, config.min_overlap, floor),
         Rule(Stage.WEAK, status == CONFIRMED, ~sure, config.min_overlap_weak),
@@ -213,16 +227,18 @@ def plan(status: Ints, confidence: Floats, similarity: Floats, config: Associati
     )
 
 
-def confident_floor(status: Ints, confidence: Floats, similarity: Floats, config: AssociationConfig) -> Floats:
+def confident_floor(status: Ints, confidence: Floats, pairs: Candidates, config: AssociationConfig) -> Floats:
     """(N,) least similarity at which a track takes a confident detection, 0 where nothing but the gate bounds it.
 
     An object that comes out from behind another is seen surely where the other is seen weakly: a track with a weak
     detection just where it is expected does not leave that for a confident one that fits much less.
     """
+    best = np.zeros(len(status), np.float32)
     weak = confidence < config.high_score
     if not weak.any():
-        return np.zeros(len(status), np.float32)
-    best = similarity[:, weak].max(axis=1)
+        return best
+    of_weak = weak.take(pairs.column)
+    np.maximum.at(best, pairs.row[of_weak], pairs.similarity[of_weak])
     floor: Floats = (best - np.float32(config.weak_lead)) * ((status == CONFIRMED) & (best > config.min_overlap_weak))
     return floor
 
@@ -233,13 +249,18 @@ def decision_of(
     found: Detections,
     given: Ints,
     confidence: Floats,
-    similarity: Floats,
-    appearance: Floats | None,
+    motion: Candidates,
+    appearance: Appearance | None,
     matches: Matches,
     config: AssociationConfig,
 ) -> Decision:
-    """What `associate` made these matches of; arguments as the attributes of `Decision`, appearance None: no looks."""
-    shape = similarity.shape
+    """What `associate` made these matches of; arguments as there and as the attributes of `Decision`."""
+    shape = len(ids), len(found)
+    looks = np.zeros(shape, np.float32)
+    if appearance is not None:
+        looks = np.minimum(appearance(np.arange(shape[0])[:, None], np.arange(shape[1])), 0)
+        looks[motion.row, motion.column] = appearance(motion.row, motion.column)
+    similarity = motion.matrix(*shape) + looks
     row, column = (index.ravel() for index in np.indices(shape))
     near_row, near_column, ratio = reachable(predicted, found, config)
     overlap, height, same_class = (
@@ -249,7 +270,7 @@ def decision_of(
     apart[near_row, near_column] = False
     overlap[apart] = 0
     stages, gates, allowed = np.zeros(shape, np.int64), np.full(shape, np.nan), np.zeros(shape, bool)
-    for rule in plan(predicted.status, confidence, similarity, config):
+    for rule in plan(predicted.status, confidence, near_pairs(motion, appearance), config):
         meet = np.ix_(rule.tracks, rule.detections)
         stages[meet] = rule.stage
         gates[meet] = rule.gate
@@ -268,7 +289,7 @@ def decision_of(
         overlap=overlap,
         height=height,
         same_class=same_class,
-        appearance=np.zeros(shape, np.float32) if appearance is None else appearance,
+        appearance=looks,
         similarity=similarity,
         stages=stages,
         gates=gates,
@@ -277,13 +298,12 @@ def decision_of(
     )
 
 
-def motion_similarity(tracks: TrackPredictions, found: Detections, config: AssociationConfig) -> Floats:
-    """(N, M) float32: the product of `motion_terms`; 0 for pairs that are not `reachable`."""
-    pairs = reachable(tracks, found, config)
-    overlap, height, same_class = motion_terms(tracks, found, *pairs, config)
-    similarity = np.zeros((len(tracks.xyxy), len(found)), np.float32)
-    similarity[pairs[:2]] = overlap * height * same_class
-    return similarity
+def motion_similarity(tracks: TrackPredictions, found: Detections, config: AssociationConfig) -> Candidates:
+    """The product of `motion_terms`, of the pairs of which it is more than 0."""
+    row, column, ratio = reachable(tracks, found, config)
+    overlap, height, same_class = motion_terms(tracks, found, row, column, ratio, config)
+    similarity = overlap * height * same_class
+    return Candidates(row, column, similarity).take(similarity.nonzero()[0])
 
 
 def reachable(tracks: TrackPredictions, found: Detections, config: AssociationConfig) -> tuple[Ints, Ints, Floats]:
@@ -292,7 +312,7 @@ def reachable(tracks: TrackPredictions, found: Detections, config: AssociationCo
     A track's box and all that it is compared with grow by the same share of their sizes, across and down.
     """
     ratio = spread(tracks.xyxy, tracks.std, config) / (tracks.xyxy[:, 2:] - tracks.xyxy[:, :2])
-    return *near(tracks.xyxy, found.xyxy, ratio[:, 0]), ratio
+    return *near(tracks.xyxy, found.xyxy, ratio), ratio
 
 
 def motion_terms(
@@ -320,7 +340,7 @@ def motion_terms(
 
 
 def appearance_bonus(odds: Floats, config: AssociationConfig) -> Floats:
-    """(N, M) log-odds that the embeddings are of one identity -> what that adds to the similarity; 0 where unknown."""
+    """(...) log-odds that the embeddings are of one identity -> what that adds to the similarity; 0 where unknown."""
     bonus: Floats = np.float32(config.appearance_weight) * np.tanh(odds / 2)  # 2 p - 1
     return bonus
 
@@ -339,45 +359,3 @@ def spread(xyxy: Floats, std: Floats, config: AssociationConfig) -> Floats:
     size = xyxy[:, 2:] - xyxy[:, :2]
     margin: Floats = np.minimum(np.float32(config.spread) * std[:, :2], np.float32(config.spread_limit) * size)
     return margin
-
-
-def assign(similarity: Floats, gate: float) -> tuple[Ints, Ints]:
-    """Hungarian assignment: the pairs that maximise the sum of (similarity - gate), of those above the gate.
-
-    Pairs that are each other's only choice need no solver; the rest goes to Jonker-Volgenant (`lap`).
-
-    Args:
-        similarity: (N, M). gate: least similarity of a pair.
-
-    Returns:
-        (K,) rows and (K,) columns, in the caller's own numbering, ordered by row.
-    """
-    return _assign(similarity, *_above(similarity, gate), gate)
-
-
-def _above(similarity: Floats, gate: float) -> tuple[Ints, Ints]:
-    """Rows and columns (P,) of the pairs above the gate, ordered by row: few of many in a frame full of objects."""
-    flat = (similarity > gate).ravel().nonzero()[0]
-    width = max(similarity.shape[1], 1)
-    return flat // width, flat % width
-
-
-def _assign(similarity: Floats, row: Ints, column: Ints, gate: float) -> tuple[Ints, Ints]:
-    """`assign` of the pairs (P,) above the gate, ordered by row."""
-    if len(row) < 2:
-        return row, column
-    contested = (np.bincount(row) > 1)[row] | (np.bincount(column) > 1)[column]
-    if not contested.any():
-        return row, column
-    these, those = row[contested], column[contested]
-    rows, columns = np.bincount(these).nonzero()[0], np.bincount(those).nonzero()[0]
-    gain = similarity[these, those].astype(np.float64) - gate
-    # lap minimises with the option of leaving out a pair at `cost_limit`: cost = limit - gain keeps all gains positive
-    limit = float(gain.max()) + 1.0
-    cost = np.full((len(rows), len(columns)), limit + 1.0)
-    cost[rows.searchsorted(these), columns.searchsorted(those)] = limit - gain
-    _, chosen, _ = lap.lapjv(cost, extend_cost=True, cost_limit=limit)
-    paired = (chosen >= 0) & (cost[np.arange(len(rows)), chosen] < limit)
-    left = np.concatenate([row[~contested], rows[paired]])
-    order = left.argsort()
-    return left[order], np.concatenate([column[~contested], columns[chosen[paired]]])[order]

@@ -1,0 +1,1 @@
+"""Data association: which detection continues which track."""
