@@ -31,7 +31,6 @@ from tracker.association import (
     motion_similarity,
 )
 from tracker.bank import TrackBank
-from tracker.boxes import occluded_share
 from tracker.config import Config
 from tracker.detection.looks import Looks
 from tracker.detection.score_calibration import ScoreScale

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracker.appearance.normalisation import occluded_share
+from tracker.boxes import occluded_share
 from tracker.structures import Floats, Ints, Mask
 
 _OCCLUDED = 0.5  # where so much of an object is occluded, a crop shows mostly another one

@@ -96,7 +96,7 @@ def _shared_weights(config: Config, folder: Path) -> tuple[Path, Path]:
     """Detector and appearance network as checkpoints of Ultralytics and torchreid."""
     import torch
 
-    from tracker.appearance.embedder import load_weights
+    from tracker.appearance.weights import load_weights
     from tracker.detection import yolo
     from tracker.detection.detector import find_weights
 
