@@ -274,8 +274,8 @@ class Tracker(Stateful):
         if detections is None:
             assert image is not None
             detections = self.detector([image])[0]
-        if names:
-            self._names = self._names | dict(names)
+        if not names.items() <= self._names.items():
+            self._names = {**self._names, **names}
         given = np.lexsort((*detections.xyxy.T[::-1], -detections.scores))
         return detections, detections.bare[given], given
 
@@ -322,11 +322,10 @@ class Tracker(Stateful):
         if image is None or not self._embeds(image, found):
             return found
         settings = self.config.association
-        sure, similarity = confidence >= settings.high_score, motion.matrix(len(tracks.status), len(found))
         embeddings, age = self._bank.embeddings(self._bank.live, time_s)
         stale = np.isnan(embeddings[:, 0]) | (age >= self.config.appearance.refresh_s)
-        confirmed = similarity * (tracks.status != TENTATIVE)[:, None]
-        wanted = worth_embedding(confirmed, stale, found.xyxy, sure, settings.min_overlap)
+        confirmed = motion.matrix(len(tracks.status), len(found)) * (tracks.status != TENTATIVE)[:, None]
+        wanted = worth_embedding(confirmed, stale, found.xyxy, confidence >= settings.high_score, settings.min_overlap)
         features = np.full((len(found), FEATURE_SIZE), np.nan, np.float32)
         if wanted.any():
             features[wanted] = self.embedder(image, found.xyxy[wanted], found.pixels)

@@ -34,8 +34,8 @@ from isolated import Case, Row, in_own_process, markdown
 from options import Only, Out, study
 from tracker import Config, Tracker, open_source, provenance
 from tracker.appearance import similarity
-from tracker.appearance.embedder import load_weights
 from tracker.appearance.omniscale import FoldedNet
+from tracker.appearance.weights import load_weights
 from tracker.datasets.mot import results
 from tracker.detection.detector import find_weights
 from tracker.detection.letterbox import letterbox

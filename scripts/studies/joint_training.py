@@ -22,7 +22,7 @@ import torch
 import typer
 
 from options import study
-from tracker.appearance.embedder import load_weights
+from tracker.appearance.weights import load_weights
 from tracker.cli import main as track
 from tracker.datasets.reid_folders import pictures
 

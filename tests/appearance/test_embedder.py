@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from tracker.appearance.embedder import CHECKPOINT_SIZE, Embedder, align, load_weights
+from tracker.appearance.embedder import Embedder, align
 from tracker.appearance.omniscale import OmniScaleNet
-from tracker.appearance.similarity import EMBEDDED, Calibration, load_calibration, same_identity_probability
+from tracker.appearance.similarity import CHECKPOINT_SIZE, EMBEDDED, Calibration, load_notes, same_identity_probability
+from tracker.appearance.weights import load_weights
 from tracker.config import AppearanceConfig
 from tracker.errors import InputError, WeightsError
 from tracker.structures import Image
@@ -126,7 +127,7 @@ def test_weights_come_back_as_they_were_written(tmp_path: Path) -> None:
     again = load_weights(tmp_path / "w.safetensors")
     assert (again.crop_size, again.calibration) == (weights.crop_size, weights.calibration)
     assert all(torch.equal(again.state[name], value) for name, value in weights.state.items())
-    assert load_calibration(tmp_path / "w.safetensors") == weights.calibration
+    assert load_notes(tmp_path / "w.safetensors").calibration == weights.calibration
 
 
 def test_a_pytorch_checkpoint_with_a_classifier_loads(tmp_path: Path, frame: Image) -> None:

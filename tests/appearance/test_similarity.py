@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from tracker.appearance.embedder import load_weights
-from tracker.appearance.similarity import EMBEDDED, load_calibration, same_identity_probability
+from tracker.appearance.similarity import EMBEDDED, load_notes, same_identity_probability
+from tracker.appearance.weights import load_weights
 from tracker.errors import WeightsError
 
 
@@ -35,12 +35,12 @@ def test_shapes_broadcast() -> None:
 
 
 def test_what_similarities_mean_is_known_without_loading_the_network(tmp_path: Path) -> None:
-    assert load_calibration() == load_weights().calibration
+    assert load_notes().calibration == load_weights().calibration
     with pytest.raises(WeightsError, match="no appearance weights"):
-        load_calibration(tmp_path / "missing.safetensors")
+        load_notes(tmp_path / "missing.safetensors")
     (tmp_path / "damaged.safetensors").write_bytes(EMBEDDED.read_bytes()[:1000])
     with pytest.raises(WeightsError, match="cannot be read as weights"):
-        load_calibration(tmp_path / "damaged.safetensors")
+        load_notes(tmp_path / "damaged.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_similarities_mean_is_known_without_loading_the_network(tmp_path: P
 def test_a_calibration_of_another_shape_is_one_sentence(tmp_path: Path, calibration: str) -> None:
     path = tmp_path / "odd.safetensors"
     save_file(dict(load_weights().state), path, {"calibration": calibration, "crop_size": "[128, 64]"})
-    for load in (load_calibration, load_weights):
+    for load in (load_notes, load_weights):
         with pytest.raises(WeightsError, match=r"odd\.safetensors cannot be read as weights; give"):
             load(path)
 

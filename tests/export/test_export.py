@@ -314,3 +314,22 @@ def test_labels_beside_images_are_the_truth(tmp_path):
     assert found.truth is not None and len(found.truth) == 3
     assert found.truth[0].xyxy.tolist() == [[0.375 * width, 0.25 * height, 0.625 * width, 0.75 * height]]
     assert found.truth[0].classes.tolist() == [2]
+
+
+def test_a_run_with_networks_of_openvino_does_not_import_pytorch(folder, clip, tmp_path):
+    """It would be half of the memory and most of the time until the first frame."""
+    if folder[0].name.startswith("onnx"):
+        pytest.skip("one engine is enough")
+    program = f"""
+import sys
+from pathlib import Path
+from tracker.config import Config
+from tracker.jobs.run import Output, run
+model = {{"model": {str(folder[0])!r}}}
+config = Config().override({{"detector": model, "appearance": model, "device": "cpu"}})
+(result,) = run([{str(clip)!r}], config, Output(project=Path({str(tmp_path)!r})))
+assert result.error is None and result.tracks, result
+print(*({{"torch", "torchvision", "ultralytics"}} & set(sys.modules)))
+"""
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stdout.strip()) == (0, ""), answer.stderr

@@ -14,6 +14,7 @@ from tracker.errors import UsageError
 from tracker.jobs.explain import explain
 from tracker.jobs.replay import repetition
 from tracker.jobs.run import Output, run
+from tracker.output.draw import Annotator
 from tracker.tracker import Tracker
 
 CONFIG = Config().override({"detector": {"imgsz": 320}, "device": "cpu"})
@@ -135,3 +136,18 @@ def test_repeats_of_a_run_can_be_repeated_and_explained(clip, result):
     assert explain(result[0].folder, 1, 17).remark == ""
     with pytest.raises(UsageError, match=r"frame 18 is not in .* shows the picture before it once more"):
         explain(result[0].folder, 1, 18)
+
+
+def test_the_video_shows_the_same_picture_once_more(clip, tracker, tmp_path):
+    """What is drawn already is not drawn again: twice, what is half transparent would be less so."""
+    drawn, draw = [], Annotator.draw
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Annotator, "draw", lambda self, image, tracks: (drawn.append(1), draw(self, image, tracks))[1])
+        (result,) = run([clip], tracker, Output(project=tmp_path))
+    assert result.frames == 30 and len(drawn) == 25
+    with av.open(str(result.folder / "video.mp4")) as video:
+        pictures = [frame.to_ndarray(format="rgb24").astype(int) for frame in video.decode(video=0)]
+    assert len(pictures) == 30
+    for number in range(6, 31, 6):
+        before, shown, again = pictures[number - 3 : number]
+        assert np.abs(again - shown).mean() < 0.2 * np.abs(shown - before).mean()

@@ -1,12 +1,16 @@
 """The annotated video: what plays, at which times, in which parts."""
 
+from contextlib import closing
 from pathlib import Path
 
 import av
+import cv2
+import numpy as np
 import pytest
 from test_writers import frame, frames_of, tracks
 
 from tracker.output.video_writer import VideoWriter
+from tracker.video.source import Frame
 
 
 def written(path: Path, times, size=(64, 48), **options) -> list[str]:
@@ -123,3 +127,28 @@ class TestUnusualSizes:
         Path("cam:1").mkdir()
         written(Path("cam:1/v.mp4"), [0.0])
         assert len(frames_of(tmp_path / "cam:1" / "v.mp4")) == 1
+
+
+class TestEncoding:
+    """What is quick to encode, and good enough for a street."""
+
+    def encoded(self, tmp_path, pictures):
+        with closing(VideoWriter(tmp_path / "video.mp4", 25)) as writer:
+            for number, picture in enumerate(pictures, 1):
+                writer.write(Frame(picture, number, number / 25), tracks([], []))
+        return tmp_path / "video.mp4"
+
+    def test_the_encoder_is_told_to_be_quick(self, tmp_path):
+        data = self.encoded(tmp_path, [np.zeros((96, 160, 3), np.uint8)]).read_bytes()
+        settings = data[data.index(b"options: ") :].split(b"\0")[0].decode(errors="replace").split()  # x264's own note
+        assert {"cabac=0", "subme=1", "deblock=1:0:0", "crf=26.0"} <= set(settings)
+
+    def test_lines_and_letters_are_legible(self, tmp_path):
+        picture = np.full((240, 320, 3), 96, np.uint8)
+        cv2.putText(picture, "12 person 0.87", (20, 60), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (240, 240, 240), 1, cv2.LINE_AA)
+        cv2.rectangle(picture, (60, 90), (180, 220), (180, 75, 255), 2)
+        path = self.encoded(tmp_path, [np.roll(picture, 2 * step, axis=1) for step in range(20)])
+        with av.open(str(path)) as video:
+            last = [frame.to_ndarray(format="gray") for frame in video.decode(video=0)][-1]
+        wanted = cv2.cvtColor(np.roll(picture, 38, axis=1), cv2.COLOR_BGR2GRAY)
+        assert np.abs(last.astype(int) - wanted).mean() < 3

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from helpers.commands import ended
-from tracker.appearance.embedder import Embedder, load_weights
+from tracker.appearance.embedder import Embedder
 from tracker.appearance.similarity import Calibration, same_identity_probability
+from tracker.appearance.weights import load_weights
 from tracker.cli import main
 from tracker.config import AppearanceConfig
 from tracker.datasets.mot import MotSequence

@@ -1,101 +1,28 @@
-"""Appearance: the crops of a frame's boxes -> one 512-d unit vector each; `similarity.py` says what two mean."""
+"""Appearance: the crops of a frame's boxes -> one 512-d unit vector each; `similarity.py` says what two mean.
+
+PyTorch is imported only where it runs the network: with an exported one it would be most of a process's memory.
+"""
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from safetensors import safe_open
-from safetensors.torch import save
-from torch import Tensor
 
-from tracker.appearance.omniscale import FEATURES, FoldedNet, OmniScaleNet
-from tracker.appearance.similarity import REMEDY, Calibration, read_calibration, weights_file
+from tracker.appearance.similarity import Notes, load_notes
 from tracker.config import AppearanceConfig
-from tracker.errors import InputError, WeightsError
-from tracker.structures import Floats, Image
+from tracker.errors import InputError
+from tracker.structures import FEATURE_SIZE, Floats, Image
 from tracker.system import engine
 
-CHECKPOINT_SIZE = (256, 128)  # crop height and width of a checkpoint that does not say: what torchreid trains with
-LARGEST_CROP = 1024  # pixels; memory is taken for what a file says
+if TYPE_CHECKING:
+    from torch import Tensor
+
 CHUNK = {"cpu": 16, "cuda": 256}  # crops at once: what stays in a core's cache, and what fills a GPU
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A network's parameters with what has to be known to use them."""
-
-    state: Mapping[str, Tensor]
-    crop_size: tuple[int, int] = CHECKPOINT_SIZE  # height, width in pixels
-    calibration: Calibration = field(default_factory=Calibration)
-
-    def network(self) -> OmniScaleNet:
-        """The trainable network with these weights, in evaluation mode."""
-        net = OmniScaleNet()
-        net.load_state_dict(self.state)
-        return net.eval()
-
-    def write(self, path: Path, **notes: str) -> None:
-        """A safetensors file; `notes` (source, licence, ...) go into its metadata."""
-        metadata = notes | {
-            "network": "omni-scale x0.25",
-            "crop_size": json.dumps(self.crop_size),
-            "calibration": json.dumps(asdict(self.calibration)),
-        }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(save({name: value.contiguous() for name, value in self.state.items()}, metadata))
-
-
-def load_weights(path: str | Path = "") -> Weights:
-    """Weights from a .safetensors file or a PyTorch checkpoint (opened without executing anything); "": the embedded.
-
-    Of an exported folder, those it was made from.
-
-    Checkpoints of OSNet x0.25 with torchreid's key names load as they are; their classifier is left out.
-
-    Raises:
-        WeightsError: missing, damaged or unsafe file, or the weights of another network.
-    """
-    file = weights_file(path)
-    try:
-        state, metadata = _read(file)
-        expected = OmniScaleNet().state_dict()
-        state = {key.removeprefix("module."): value for key, value in state.items()}
-        state = {key: value for key, value in state.items() if not key.startswith("classifier.")}
-        for key, value in expected.items():  # a counter that only training reads, and that older checkpoints lack
-            if key.endswith("num_batches_tracked"):
-                state.setdefault(key, value)
-        if {key: value.shape for key, value in state.items()} != {key: value.shape for key, value in expected.items()}:
-            raise WeightsError(f"{file} holds the weights of another network; {REMEDY}")
-        if not all(bool(torch.isfinite(value).all()) for value in state.values()):
-            raise WeightsError(f"{file} holds numbers that are not finite; {REMEDY}")
-        size = tuple(int(n) for n in json.loads(metadata.get("crop_size", json.dumps(CHECKPOINT_SIZE))))
-        calibration = read_calibration(metadata)
-        if len(size) != 2 or min(size) < 16 or max(size) > LARGEST_CROP:
-            raise ValueError(f"crop size {size}")
-    except WeightsError:
-        raise
-    except Exception as error:  # whatever a damaged file makes the readers raise, the user's remedy is one
-        raise WeightsError(f"{file} cannot be read as weights; {REMEDY}") from error
-    return Weights(state, (size[0], size[1]), calibration)
-
-
-def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    if file.suffix == ".safetensors":
-        with safe_open(file, "pt") as reader:
-            # clones: the reader's tensors are the file itself, which may be replaced by the very result
-            state = {key: reader.get_tensor(key).clone() for key in reader.keys()}  # noqa: SIM118
-            return state, reader.metadata() or {}
-    content: Any = torch.load(file, map_location="cpu", weights_only=True)
-    return dict(content.get("state_dict", content)), {}
 
 
 class Embedder:
@@ -114,17 +41,17 @@ class Embedder:
 
     def __init__(self, config: AppearanceConfig | None = None, device: str = "cpu") -> None:
         model = (config or AppearanceConfig()).model
-        weights = load_weights(model)
-        self.calibration = weights.calibration
-        self.crop_size = weights.crop_size
         export = engine.find(model)
-        self.device = torch.device("cpu" if export else device)
-        self._network = export.open("appearance") if export else _by_torch(weights, self.device)
-        self._chunk = CHUNK.get(self.device.type, CHUNK["cuda"])
+        self.device = "cpu" if export else device
+        if export:
+            notes, self._network = load_notes(model), export.open("appearance")
+        else:
+            notes, self._network = _by_torch(model, device)
+        self.calibration, self.crop_size = notes.calibration, notes.crop_size
+        self._chunk = CHUNK.get(self.device, CHUNK["cuda"])
         self._buffer = np.empty((self._chunk, *self.crop_size, 3), np.uint8)
         self._turn = threading.Lock()  # there is one buffer
 
-    @torch.inference_mode()
     def __call__(self, frame: Image, xyxy: ArrayLike, pixels: Tensor | None = None) -> Floats:
         """(H, W, 3) uint8 BGR frame, (N, 4) boxes in pixels -> (N, 512) float32 rows of length 1.
 
@@ -139,11 +66,11 @@ class Embedder:
             raise InputError(f"frame is {frame.dtype} of shape {frame.shape}; expected uint8 of shape (H, W, 3), BGR")
         if boxes.ndim != 2 or boxes.shape[1] != 4:
             raise InputError(f"xyxy has shape {boxes.shape}; expected (N, 4)")
-        features = np.full((len(boxes), FEATURES), np.nan, np.float32)
+        features = np.full((len(boxes), FEATURE_SIZE), np.nan, np.float32)
         corners, rows = visible_pixels(boxes, frame.shape[1], frame.shape[0])
         source: Image | Tensor = frame
-        if self.device.type != "cpu":
-            source = (torch.from_numpy(np.ascontiguousarray(frame)) if pixels is None else pixels).to(self.device)
+        if self.device != "cpu":
+            source = _there(frame, self.device) if pixels is None else pixels.to(self.device)
         for start in range(0, len(rows), self._chunk):
             part = corners[start : start + self._chunk]
             with self._turn:
@@ -161,10 +88,27 @@ class Embedder:
         return self._buffer[: len(corners)]
 
 
-def _by_torch(weights: Weights, device: torch.device) -> Callable[[Any], engine.Arrays]:
-    """The network run by PyTorch, as an exported one is called: crops, arrays or tensors on `device`, to features."""
+def _by_torch(model: str, device: str) -> tuple[Notes, Callable[[Any], engine.Arrays]]:
+    """What is known of the weights, and the network run by PyTorch, called as an exported one: crops to features."""
+    import torch
+
+    from tracker.appearance.omniscale import FoldedNet
+    from tracker.appearance.weights import load_weights
+
+    weights = load_weights(model)
     network = FoldedNet(weights.network()).to(device)
-    return lambda crops: (network(torch.as_tensor(crops)).cpu().numpy(),)
+
+    @torch.inference_mode()
+    def run(crops: Any) -> engine.Arrays:
+        return (network(torch.as_tensor(crops)).cpu().numpy(),)
+
+    return Notes(weights.calibration, weights.crop_size), run
+
+
+def _there(frame: Image, device: str) -> Tensor:
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(frame)).to(device)
 
 
 def visible_pixels(xyxy: Floats, width: int, height: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -182,6 +126,7 @@ def align(frame: Tensor, corners: NDArray[np.int64], size: tuple[int, int]) -> T
 
     One bilinear sample at the centre of each output pixel, as OpenCV's resize takes on the CPU.
     """
+    import torch
     from torchvision.ops import roi_align
 
     boxes = torch.from_numpy(corners).to(frame.device, torch.float32)

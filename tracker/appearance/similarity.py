@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,8 @@ from tracker.system import engine
 
 WEIGHTS = "appearance.safetensors"
 EMBEDDED = Path(__file__).parents[1] / "assets" / WEIGHTS
+CHECKPOINT_SIZE = (256, 128)  # crop height and width of a checkpoint that does not say: what torchreid trains with
+LARGEST_CROP = 1024  # pixels; memory is taken for what a file says
 LONGEST_S = 20.0  # seconds apart up to which this was checked; what is longer counts as this long
 REMEDY = "give OSNet x0.25 weights or make some with: track train appearance DATA --teacher WEIGHTS --out DIR"
 
@@ -86,30 +88,42 @@ def weights_file(path: str | Path = "") -> Path:
     return file
 
 
-def read_calibration(metadata: Mapping[str, str]) -> Calibration:
-    """From the notes in a weights file.
+@dataclass(frozen=True)
+class Notes:
+    """What a weights file says beside the network."""
+
+    calibration: Calibration = field(default_factory=Calibration)
+    crop_size: tuple[int, int] = CHECKPOINT_SIZE  # height, width in pixels
+
+
+def read_notes(metadata: Mapping[str, str]) -> Notes:
+    """From a safetensors file's metadata.
 
     Raises:
-        ValueError, TypeError: not finite numbers by the names of a calibration, or a spread that is none.
+        ValueError, TypeError: not finite numbers by the names of a calibration, a spread that is none, a size of crops
+            that is none.
     """
     values = json.loads(metadata.get("calibration", "{}"))
     calibration = Calibration(**{name: float(value) for name, value in values.items()})
     if not all(map(math.isfinite, vars(calibration).values())) or not calibration.different_deviation > 0:
         raise ValueError(f"calibration {values}")
-    return calibration
+    size = tuple(int(n) for n in json.loads(metadata.get("crop_size", json.dumps(CHECKPOINT_SIZE))))
+    if len(size) != 2 or min(size) < 16 or max(size) > LARGEST_CROP:
+        raise ValueError(f"crop size {size}")
+    return Notes(calibration, (size[0], size[1]))
 
 
-def load_calibration(path: str | Path = "") -> Calibration:
-    """What is stored with the weights, without loading them; PyTorch checkpoints bring none, so theirs is the default.
+def load_notes(path: str | Path = "") -> Notes:
+    """What is stored with the weights, without loading them; PyTorch checkpoints bring nothing, so it is the default.
 
     Raises:
         WeightsError: missing or damaged file.
     """
     file = weights_file(path)
     if file.suffix != ".safetensors":
-        return Calibration()
+        return Notes()
     try:
         with safe_open(file, "np") as reader:
-            return read_calibration(reader.metadata() or {})
+            return read_notes(reader.metadata() or {})
     except Exception as error:  # whatever a damaged file makes the reader raise, the user's remedy is one
         raise WeightsError(f"{file} cannot be read as weights; {REMEDY}") from error

@@ -94,7 +94,7 @@ def _shared(config: Config, folder: Path) -> _Shared:
     """Detector and appearance network as checkpoints of Ultralytics and torchreid."""
     import torch
 
-    from tracker.appearance.embedder import load_weights
+    from tracker.appearance.weights import load_weights
     from tracker.detection import yolo
     from tracker.detection.detector import class_numbers, find_weights
 

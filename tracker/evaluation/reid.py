@@ -190,7 +190,7 @@ def milliseconds_per_crop(embedder: Describes, crops: int = 32, repeats: int = 1
     Of a network that looks at whole frames (`DetectorFeatures`) it is a frame's time, shared out. On the CPU it is
     processor time, summed over threads: what one thread takes when nothing else runs.
     """
-    clock = time.process_time if embedder.device.type == "cpu" else time.perf_counter
+    clock = time.process_time if str(embedder.device) == "cpu" else time.perf_counter
     frame = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
     left = 16.0 * np.arange(crops) % 560
     boxes = np.stack([left, np.full(crops, 100), left + 60, np.full(crops, 250)], axis=1)

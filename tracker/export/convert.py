@@ -23,9 +23,9 @@ import yaml
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tracker.appearance import embedder
 from tracker.appearance.omniscale import FoldedNet
 from tracker.appearance.similarity import EMBEDDED, WEIGHTS
+from tracker.appearance.weights import load_weights
 from tracker.config import Config
 from tracker.detection import yolo
 from tracker.detection.detector import find_weights
@@ -157,7 +157,7 @@ def _detector(config: Config, out: Path, calibration_set: CalibrationSet) -> _Pl
 
 def _appearance(config: Config, out: Path, calibration_set: CalibrationSet) -> _Plan:
     file = Path(config.appearance.model or EMBEDDED)
-    weights = embedder.load_weights(file)
+    weights = load_weights(file)
     weights.write(out / WEIGHTS)
     crops = calibration_set.crops(range(0, len(calibration_set.frames), 2), weights.crop_size)
     parts = np.array_split(crops, max(1, len(crops) // 4))

@@ -43,9 +43,9 @@ class Networks:
     @cached_property
     def calibration(self) -> Calibration:
         """What a similarity of two embeddings says: the embedder's knowledge, also for features that are handed in."""
-        from tracker.appearance.similarity import load_calibration
+        from tracker.appearance.similarity import load_notes
 
-        return load_calibration(self._config.appearance.model)
+        return load_notes(self._config.appearance.model).calibration
 
     @cached_property
     def _run(self) -> Config:

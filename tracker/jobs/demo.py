@@ -98,7 +98,7 @@ def make_clip(folder: Path) -> Path:
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error.strerror}); give another folder with --out") from error
     replace_text(folder / "seqinfo.ini", info)  # first: by it a later demo knows the folder as its own
-    video = VideoWriter(folder / f"{NAME}.mp4", FPS, quality=18)
+    video = VideoWriter(folder / f"{NAME}.mp4", FPS, encoder={"preset": "superfast", "crf": "18"})
     lines = []
     none = np.zeros(0, np.int64)
     empty = np.zeros((0, 4), np.float32)

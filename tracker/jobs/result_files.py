@@ -147,6 +147,8 @@ class Held:
 class HeldFrames:
     """Frames that wait for what follows, in a bounded number of bytes.
 
+    One that shows the picture before it once more has that one's, on which the same is drawn.
+
     Args:
         pictures: whether the images are needed afterwards; where not, they are not held at all.
 
@@ -157,10 +159,11 @@ class HeldFrames:
     def __init__(self, pictures: bool) -> None:
         self._pictures = pictures
         self._bytes = 0
+        self._shown = _NO_PICTURE  # of the frame released last
 
     def hold(self, frame: Frame) -> Held:
         """The frame, to wait."""
-        if not self._pictures:
+        if not self._pictures or frame.repeated:
             return Held(replace(frame, image=_NO_PICTURE))
         if self._bytes + frame.image.nbytes <= _HELD_BYTES:
             self._bytes += frame.image.nbytes
@@ -170,11 +173,16 @@ class HeldFrames:
 
     def release(self, held: Held) -> Frame:
         """The frame that has waited."""
+        frame = held.frame
         if held.jpeg:
             image = np.asarray(cv2.imdecode(np.frombuffer(held.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
-            return replace(held.frame, image=image)
-        self._bytes -= held.frame.image.nbytes
-        return held.frame
+            frame = replace(frame, image=image)
+        elif frame.repeated:
+            return replace(frame, image=self._shown)
+        else:
+            self._bytes -= frame.image.nbytes
+        self._shown = frame.image
+        return frame
 
 
 def move_files(source: Path, target: Path) -> None:

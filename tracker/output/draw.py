@@ -108,10 +108,13 @@ class Annotator:
         self._trails: dict[int, deque[tuple[float, float, float]]] = {}
         self._places = LabelPlaces()
         self._colour = Colours()
+        self._drawn: Image | None = None
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
-        """Draw on `frame.image`."""
-        self.draw(frame.image, tracks)
+        """Draw on `frame.image`; where it is that of the frame before once more, it is there already."""
+        if not (frame.repeated and frame.image is self._drawn):
+            self.draw(frame.image, tracks)
+        self._drawn = frame.image
 
     def close(self) -> None:
         """Nothing is held open."""

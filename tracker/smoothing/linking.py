@@ -155,14 +155,14 @@ def appearance_odds(table: TrackTable, found: Pairs, config: Config) -> Array:
     classes = table.classes[ends.first]
     odds = np.where(classes[found.ended] == classes[found.began], 0.0, _OTHER_CLASS)
     if len(table.embedding_ids):
-        from tracker.appearance.similarity import load_calibration
+        from tracker.appearance.similarity import load_notes
 
         embeddings = np.full((len(ends.first), FEATURE_SIZE), np.nan, np.float32)
         ids = table.ids[ends.first]
         known = np.isin(table.embedding_ids, ids)
         embeddings[np.searchsorted(ids, table.embedding_ids[known])] = table.embeddings[known]
         similarity = np.einsum("pf,pf->p", embeddings[found.ended], embeddings[found.began])
-        alike = load_calibration(config.appearance.model).log_odds(similarity, found.gap_s)
+        alike = load_notes(config.appearance.model).calibration.log_odds(similarity, found.gap_s)
         odds += np.where(alike < CONTRARY, -np.inf, alike)
     return odds
 

@@ -16,11 +16,13 @@ def resolve_device(name: str) -> str:
     >>> resolve_device("cpu")
     'cpu'
     """
+    wanted = name.strip().lower()
+    if wanted == "cpu":  # without PyTorch, which exported networks do not need
+        return wanted
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     devices = ["cpu", *(f"cuda:{i}" for i in range(count))]
-    wanted = name.strip().lower()
     if wanted == "auto":
         return devices[min(1, count)]
     if wanted == "cuda":

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tracker.appearance.embedder import load_weights
 from tracker.appearance.omniscale import FoldedNet, OmniScaleNet
+from tracker.appearance.weights import load_weights
 from tracker.errors import DataError
 from tracker.train.appearance.crops import Crop, Variations
 from tracker.train.appearance.loop import embed, normalised

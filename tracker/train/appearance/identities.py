@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tracker.appearance.embedder import load_weights
 from tracker.appearance.omniscale import FEATURES, FoldedNet, OmniScaleNet
+from tracker.appearance.weights import load_weights
 from tracker.datasets.mot import CLASS, ID, is_sequence_folder
 from tracker.datasets.reid_folders import pictures
 from tracker.errors import DataError

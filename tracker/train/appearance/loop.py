@@ -20,8 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tracker.appearance.embedder import Embedder, Weights, load_weights
+from tracker.appearance.embedder import Embedder
 from tracker.appearance.omniscale import MEAN_RGB, STD_RGB, FoldedNet, OmniScaleNet
+from tracker.appearance.weights import Weights, load_weights
 from tracker.config import AppearanceConfig
 from tracker.datasets.mot import MotSequence
 from tracker.errors import UsageError
