@@ -62,7 +62,7 @@ class TrackPredictions:
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """Candidates of track rows and detection rows, ordered by track; every row at most once.
+    """Pairs of track rows and detection rows, ordered by track; every row at most once.
 
     Attributes:
         tracks, detections: (K,) rows. stages: (K,) of `Stage`.

@@ -13,7 +13,7 @@ from tracker.structures import Floats
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class NetworkOutput:
     """What a network gives for B images; all places are pixels of its input.
 
     Attributes:
@@ -27,7 +27,7 @@ class Candidates:
     of_point: int = 0
 
 
-def carried(found: Candidates, image: int, values: Floats, xyxy: Floats, boxed: Letterboxed) -> dict[str, Any]:
+def carried(found: NetworkOutput, image: int, values: Floats, xyxy: Floats, boxed: Letterboxed) -> dict[str, Any]:
     """The columns of detections with `values` (N, E) and boxes (N, 4) in their frame, as `Detections` takes them."""
     if found.prototypes is not None:
         return {"masks": _masks(values, found.prototypes[image], xyxy, boxed)}

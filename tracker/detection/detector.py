@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.config import PACKAGE, DetectorConfig
-from tracker.detection.decoding import Candidates, carried
+from tracker.detection.decoding import NetworkOutput, carried
 from tracker.detection.foreign_export import SUFFIXES, ForeignExport
 from tracker.detection.foreign_export import find as find_foreign
 from tracker.detection.letterbox import Letterboxed, letterbox, letterbox_sizes, unletterbox
@@ -85,7 +85,7 @@ class YoloDetector:
         where = Letterboxed((shape[0], shape[1]), *sizes)
         return [self._finish(found, i, where, None if copies is None else copies[i]) for i in range(len(frames))]
 
-    def _finish(self, found: Candidates, image: int, boxed: Letterboxed, pixels: Any) -> Detections:
+    def _finish(self, found: NetworkOutput, image: int, boxed: Letterboxed, pixels: Any) -> Detections:
         """Of the candidates of an image what is kept, in the frame's pixels."""
         rows = found.rows[found.rows[:, 0] == image, 1:]
         if self._keep is not None:
@@ -108,7 +108,7 @@ class _Network(Protocol):
     end2end: bool
     size: tuple[int, int] | None
 
-    def __call__(self, pixels: Any) -> Candidates:
+    def __call__(self, pixels: Any) -> NetworkOutput:
         """(B, H, W, 3) RGB, 0 to 255 -> the candidates of all images."""
 
 
@@ -135,10 +135,10 @@ class _ExportedYolo:
         self._conf = conf
         self._network = export.open("detector", any_shape=False)
 
-    def __call__(self, pixels: NDArray[np.uint8]) -> Candidates:
+    def __call__(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         (table,) = self._network(pixels)  # (B, A, 6): every cell of every image
         image, cell = np.nonzero(table[..., 4] > self._conf)
-        return Candidates(np.concatenate([image[:, None].astype(np.float32), table[image, cell]], axis=1))
+        return NetworkOutput(np.concatenate([image[:, None].astype(np.float32), table[image, cell]], axis=1))
 
 
 def suppress(rows: Floats, iou: float) -> list[int]:

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from tracker.detection.decoding import Candidates
+from tracker.detection.decoding import NetworkOutput
 from tracker.errors import WeightsError
 from tracker.structures import Floats
 from tracker.system import engine
@@ -60,13 +60,13 @@ class ForeignExport:
         self.size = (height, width) if min(height, width) > 0 else None
         self._network, self._conf = network, conf
 
-    def __call__(self, pixels: NDArray[np.uint8]) -> Candidates:
+    def __call__(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         """(B, H, W, 3) RGB, 0 to 255 -> the candidates of all images."""
         inputs = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
         results = [self._network(image[None]) for image in inputs]
         rows = [self._rows(result[0][0], number) for number, result in enumerate(results)]
         prototypes = np.concatenate([result[1] for result in results]) if self._task == "segment" else None
-        return Candidates(np.concatenate(rows), prototypes, self._of_point)
+        return NetworkOutput(np.concatenate(rows), prototypes, self._of_point)
 
     def _rows(self, table: Floats, image: int) -> Floats:
         """(4 + classes + E, A) centres and sizes, scores and values of every cell, or (A, 6 + E) -> candidates."""

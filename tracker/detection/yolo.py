@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tracker.detection.decoding import Candidates
+from tracker.detection.decoding import NetworkOutput
 from tracker.detection.yolo_weights import load, read_checkpoint, save, ultralytics, with_classes
 from tracker.structures import Image
 
@@ -31,7 +31,7 @@ def for_inference(network: Any, device: torch.device, dtype: torch.dtype, conf: 
     Returns:
         A module (B, 3, H, W) RGB in [0, 1] -> (K, 7 + E) float32 rows of image number, box (left, top, right, bottom
         in pixels of the input), score, class and what the network says beside, for all scores above `conf`, and the
-        prototypes of masks or None (`decoding.Candidates`); its `end2end` says that they need no non-maximum
+        prototypes of masks or None (`decoding.NetworkOutput`); its `end2end` says that they need no non-maximum
         suppression.
     """
     fused: nn.Module = network.fuse(verbose=False)
@@ -145,13 +145,13 @@ class TorchYolo:
         self._of_point: Any = self._network.of_point
 
     @torch.inference_mode()
-    def __call__(self, pixels: NDArray[np.uint8]) -> Candidates:
+    def __call__(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         """(B, H, W, 3) RGB, 0 to 255 -> the candidates of all images."""
         there = torch.as_tensor(pixels, device=self._device)
         batch = there.permute(0, 3, 1, 2).to(self._dtype).div_(255)  # HWC in memory: channels last
         rows, prototypes = self._network(batch)
         masks = None if prototypes is None else prototypes.float().cpu().numpy()
-        return Candidates(rows.cpu().numpy(), masks, self._of_point)
+        return NetworkOutput(rows.cpu().numpy(), masks, self._of_point)
 
 
 def upload(frames: Sequence[Image], device: str) -> Tensor:
