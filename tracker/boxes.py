@@ -79,7 +79,7 @@ def near(boxes: Boxes, others: Boxes, ratio: NDArray[Any]) -> tuple[NDArray[np.i
     """
     order = others[:, 0].argsort()
     left = others[:, 0].take(order)
-    widest, tallest = (others[:, 2:] - others[:, :2]).max(axis=0, initial=0)
+    widest = (others[:, 2] - others[:, 0]).max(initial=0)
     margin = ratio[:, 0] * (boxes[:, 2] - boxes[:, 0] + widest)
     first = left.searchsorted(boxes[:, 0] - margin - widest)
     count = left.searchsorted(boxes[:, 2] + margin) - first
@@ -87,6 +87,7 @@ def near(boxes: Boxes, others: Boxes, ratio: NDArray[Any]) -> tuple[NDArray[np.i
     place = np.arange(len(row)) + (first - count.cumsum() + count).repeat(count)
     column = order.take(place)
     if len(row) > _MANY:  # most of those are above or below
+        tallest = (others[:, 3] - others[:, 1]).max(initial=0)
         margin = ratio[:, 1] * (boxes[:, 3] - boxes[:, 1] + tallest)
         top, bottom = boxes[:, 1] - margin, boxes[:, 3] + margin
         meet = others[:, 1].take(column) <= bottom.take(row)
