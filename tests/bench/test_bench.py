@@ -181,6 +181,28 @@ class TestUltralytics:
             assert len(sure) >= 2 and iou(sure, there).max(axis=1).min() > 0.9
 
 
+class TestBoxMOT:
+    """Not installed here as a rule; what it leaves is known."""
+
+    def lines(self, tmp_path):
+        (tmp_path / "python").touch()
+        (tmp_path / "boxmot").touch()
+        (command,) = peers(["boxmot"], tmp_path / "a.mp4", (320, 240), SMALL, tmp_path, tmp_path / "python").values()
+        return command.words, command.tracks(tmp_path / "run")
+
+    def test_its_tracks_are_read_from_whichever_folder_it_makes(self, tmp_path):
+        (tmp_path / "run" / "boxmot" / "exp").mkdir(parents=True)
+        (tmp_path / "run" / "boxmot" / "exp" / "tracks.txt").write_text("1,1,2,3,4,5,1,0,-1\n")
+        words, lines = self.lines(tmp_path)
+        assert lines == "1,1,2,3,4,5,1,0,-1\n"
+        assert words[words.index("--classes") + 1] == "0"
+
+    def test_one_that_leaves_none_says_so(self, tmp_path):
+        (tmp_path / "run").mkdir()
+        with pytest.raises(DataError, match=r"left no tracks\.txt"):
+            self.lines(tmp_path)
+
+
 class TestTruth:
     def test_a_sequence_becomes_a_clip_of_the_very_images(self, tmp_path):
         make_sequence(tmp_path, "A")
