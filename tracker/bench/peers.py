@@ -15,7 +15,7 @@ import numpy as np
 
 from tracker.bench.runs import Command
 from tracker.config import Config
-from tracker.errors import MissingExtraError, UsageError
+from tracker.errors import DataError, MissingExtraError, UsageError
 
 PEERS = ("ultralytics", "boxmot")
 _YOLO = "from ultralytics.cfg import entrypoint; entrypoint()"
@@ -57,10 +57,7 @@ def peers(
         words += ["--reid", str(shared.reid), *(word for side in shared.sides for word in ("--imgsz", side))]
         words += ["--tracker", "botsort", "--save", "--save-txt", "--project", "boxmot"]
         words += ["--classes", ",".join(shared.classes)] if shared.classes else []
-        tracks = Path("boxmot", "track", "tracks.txt")
-        found["boxmot track (BoT-SORT, ReID)"] = Command(
-            words, tracks=lambda run: (run / tracks).read_text(encoding="ascii")
-        )
+        found["boxmot track (BoT-SORT, ReID)"] = Command(words, tracks=_boxmot_lines)
     return found
 
 
@@ -127,6 +124,14 @@ def _ultralytics(shared: _Shared, clip: Path, size: tuple[int, int]) -> dict[str
     if default != "bytetrack.yaml":
         commands["yolo track (ByteTrack)"] = Command([*words, "tracker=bytetrack.yaml"], tracks=tracks)
     return commands
+
+
+def _boxmot_lines(folder: Path) -> str:
+    """What BoxMOT tracked, in whichever folder of its project."""
+    files = list((folder / "boxmot").glob("**/tracks.txt"))
+    if len(files) != 1:
+        raise DataError("boxmot left no tracks.txt; use version 25")
+    return files[0].read_text(encoding="ascii")
 
 
 def _yolo_lines(folder: Path, stem: str, size: tuple[int, int]) -> Iterator[str]:

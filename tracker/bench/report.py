@@ -81,7 +81,8 @@ class BenchReport:
     def tables(self) -> Group:
         """Everything but the curves."""
         parts: list[RenderableType] = [
-            f"whole runs, medians of {len(self.costs[OURS])} in turn (least to most)", self._runs(), "",
+            f"whole runs, medians of {len(self.costs[OURS])} in turn (least to most)",
+            *self._legend(), self._runs(), "",
             "processor time, start-up included", self._work(), "",
             "times as long as ours", self._ratios(), "",
         ]  # fmt: skip
@@ -93,20 +94,23 @@ class BenchReport:
             growth.add_row(str(row.objects), *" ".join(cells).split())
         return Group(*parts, "ms a frame (stages overlap)", self._stages(), "", growth, "", self._memory())
 
+    def _legend(self) -> list[str]:
+        return [f"{_shown(called(every))}: {called(every)}" for every in self.looks]
+
     def _runs(self) -> Table:
         table = _table("", "wall s", "", "frames/s", "peak MiB", "looked at")
         for name, costs in self.costs.items():
             wall, memory = _median(costs, "wall_s"), _median(costs, "memory_mib")
             share = costs[0].frames_looked_at / self.frames if costs[0].frames else 1.0
             cells = f"{wall:.1f}", _spread(costs, "wall_s"), f"{self.frames / wall:.1f}", f"{memory:.0f}"
-            table.add_row(name, *cells, f"{share:.2f}")
+            table.add_row(_shown(name), *cells, f"{share:.2f}")
         return table
 
     def _work(self) -> Table:
         table = _table("", "cpu s", "", "cpu s a minute of video")
         for name, costs in self.costs.items():
             cells = f"{_median(costs, 'cpu_s'):.1f}", _spread(costs, "cpu_s"), f"{self._cpu_a_minute(name):.0f}"
-            table.add_row(name, *cells)
+            table.add_row(_shown(name), *cells)
         return table
 
     def _cpu_a_minute(self, name: str) -> float:
@@ -116,7 +120,7 @@ class BenchReport:
         table = _table("", *(f"{base}: {what}" for base in (OURS, *self.looks) for what in ("wall", "cpu")))
         for name, costs in self.costs.items():
             cells = [f"{times:.2f}x" for base in self.bases for times in faster(costs, self.costs[base]).values()]
-            table.add_row(name, *cells)
+            table.add_row(_shown(name), *cells)
         return table
 
     def _accuracy(self) -> Table:
@@ -124,14 +128,15 @@ class BenchReport:
         for name, found in self.scores.items():
             speed = f"{self.frames / _median(self.costs[name], 'wall_s'):.1f}"
             cells = f"{found['HOTA']:.2f}", f"{found['IDF1']:.2f}", f"{found['IDSW']:.0f}"
-            table.add_row(name, *cells, speed, f"{self._cpu_a_minute(name):.0f}")
+            table.add_row(_shown(name), *cells, speed, f"{self._cpu_a_minute(name):.0f}")
         return table
 
     def _stages(self) -> Table:
-        table = _table("", *self.costs[OURS][0].ms_per_frame)
+        stages = self.costs[OURS][0].ms_per_frame
+        table = _table("", *("tracking" if stage == "motion+association" else stage for stage in stages))
         for name, costs in self.costs.items():
-            if costs[0].ms_per_frame:
-                table.add_row(name, *(f"{ms:.1f}" for ms in median_stages(costs).values()))
+            if costs[0].ms_per_frame and "strictly" not in name:
+                table.add_row(_shown(name), *(f"{ms:.1f}" for ms in median_stages(costs).values()))
         return table
 
     def _memory(self) -> str:
@@ -156,7 +161,7 @@ class BenchReport:
         names = list(self.costs)[::-1]
         speeds = [[self.frames / cost.wall_s for cost in self.costs[name]] for name in names]
         middle = [statistics.median(speed) for speed in speeds]
-        whole.barh(names, middle, color=[_colour(name) for name in names])
+        whole.barh([*map(_shown, names)], middle, color=[_colour(name) for name in names])
         for place, speed in enumerate(speeds):
             whole.plot(speed, [place] * len(speed), "k.", ms=4)
             whole.annotate(f" {middle[place]:.1f}", (max(speed), place), va="center")
@@ -167,7 +172,7 @@ class BenchReport:
         for number, name in enumerate(self.bases):
             parts = median_stages(self.costs[name])
             places = [place + 0.4 * (number - (len(self.bases) - 1) / 2) for place in range(len(parts))][::-1]
-            stages.barh(places, list(parts.values()), 0.38, color=_colour(name), label=name)
+            stages.barh(places, list(parts.values()), 0.38, color=_colour(name), label=_shown(name))
             stages.set_yticks(range(len(parts)), list(parts)[::-1])
         stages.set(title="Work by stage (stages overlap)", xlabel="ms a frame")
         stages.legend(frameon=False)
@@ -189,13 +194,13 @@ class BenchReport:
         plt.close(figure)
 
     def _plot_accuracy(self, axes: Any) -> None:
-        """A dot for each that has a score, with its name."""
-        for name, found in self.scores.items():
-            place = self.frames / _median(self.costs[name], "wall_s"), found["HOTA"]
-            axes.plot(*place, "o", color=_colour(name))
-            axes.annotate(name, place, (0, 6), textcoords="offset points", ha="center", fontsize=8)
-        axes.set(title="Accuracy beside speed", xlabel="frames/s", ylabel="HOTA, %")
-        axes.margins(0.25)
+        """A bar for each that has a score."""
+        for name in list(self.scores)[::-1]:
+            hota, speed = self.scores[name]["HOTA"], self.frames / _median(self.costs[name], "wall_s")
+            axes.barh(_shown(name), hota, color=_colour(name))
+            axes.annotate(f" {hota:.1f}, {speed:.1f}/s", (hota, _shown(name)), va="center")
+        axes.set(title="Accuracy beside speed", xlabel="HOTA in %, frames/s beside it")
+        axes.margins(x=0.3)
 
 
 def faster(costs: Sequence[Cost], base: Sequence[Cost]) -> dict[str, float]:
@@ -215,7 +220,7 @@ def costs_table(costs: Mapping[str, Sequence[Cost]], frames: int) -> Table:
         wall, cpu, memory = (_median(found, key) for key in ("wall_s", "cpu_s", "memory_mib"))
         ratio = faster(found, base)
         cells = [f"{wall:.1f}", f"{frames / wall:.1f}", f"{cpu:.1f}", f"{memory:.0f}"]
-        table.add_row(name, *cells, f"{ratio['wall']:.2f}x", f"{ratio['cpu']:.2f}x")
+        table.add_row(_shown(name), *cells, f"{ratio['wall']:.2f}x", f"{ratio['cpu']:.2f}x")
     return table
 
 
@@ -234,12 +239,17 @@ def _spread(costs: Sequence[Cost], key: str) -> str:
     return f"{min(values):.1f} to {max(values):.1f}"
 
 
+def _shown(name: str) -> str:
+    """Short, so that a row fits a screen."""
+    return name.replace(" --detect-every", "")
+
+
 def _colour(name: str) -> str:
     return _OTHER if not name.startswith(OURS) else _LOOKS if "--detect-every" in name else _OWN
 
 
 def _table(*columns: str) -> Table:
-    table = Table(*columns, box=None, header_style="bold")
+    table = Table(*columns, box=None, header_style="bold", padding=(0, 1, 0, 0))
     for column in table.columns[0 if columns[0] else 1 :]:
         column.justify = "right"
     return table
