@@ -8,7 +8,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tracker import Config, Detections, Gallery, Status, Tracker
@@ -517,6 +517,7 @@ lives = st.lists(
 
 
 @settings(max_examples=20)
+@example(spans=[[(4, 3)], [(0, 3)]], every=5)  # confirmed in the first frame, at time 0, without an embedding
 @given(lives, st.integers(1, 30))
 def test_nobody_is_two_objects_of_one_frame(spans, every):
     """An id is never of two objects while both are there, nor of one and, later, of another it was seen beside."""

@@ -304,7 +304,8 @@ class TrackBank(Stateful):
     def embedded(self, time_s: float) -> Ints:
         """Slots of confirmed tracks whose embedding was taken in this frame."""
         own, live = self.slots, self.live
-        return live.take(np.flatnonzero((own.embedding_s.take(live) == time_s) & (own.status.take(live) == CONFIRMED)))
+        fresh = (own.embedding_s.take(live) == time_s) & (own.embedding_counts.take(live) > 0)
+        return live.take((fresh & (own.status.take(live) == CONFIRMED)).nonzero()[0])
 
     def newly_seen(self, time_s: float) -> Ints:
         """Slots of young tracks whose embedding was taken in this frame: those that may yet be re-identified."""

@@ -45,7 +45,8 @@ class TestNotLookedAt:
 
     def test_no_young_track_ends_by_it_as_it_does_where_nothing_was_found(self):
         for nothing, ids in ((None, [1]), (Detections.empty(), [2])):
-            reported = follow(Tracker(), [walker(0, 0), nothing, nothing, walker(0, 0), walker(0, 0)])
+            config = Config().override({"bank": {"confirm_hits": 3}})
+            reported = follow(Tracker(config), [walker(0, 0), nothing, nothing, *[walker(0, 0)] * 3])
             assert [t.ids.tolist() for t in reported[1:3]] == [[], []], "a tentative track is not reported unseen"
             assert reported[-1].ids.tolist() == ids
             assert reported[-1].status.tolist() == [Status.CONFIRMED]
