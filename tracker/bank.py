@@ -305,7 +305,7 @@ class TrackBank(Stateful):
         """Slots of confirmed tracks whose embedding was taken in this frame."""
         own, live = self.slots, self.live
         fresh = (own.embedding_s.take(live) == time_s) & (own.embedding_counts.take(live) > 0)
-        return live.take((fresh & (own.status.take(live) == CONFIRMED)).nonzero()[0])
+        return live.take(np.flatnonzero(fresh & (own.status.take(live) == CONFIRMED)))
 
     def newly_seen(self, time_s: float) -> Ints:
         """Slots of young tracks whose embedding was taken in this frame: those that may yet be re-identified."""
