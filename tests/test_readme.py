@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from ultralytics.engine.results import Results
 
 from helpers.clips import BUS
 from helpers.small_inputs import write_inputs
@@ -91,6 +92,7 @@ def test_its_python_runs(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     (block,) = [text for language, text in BLOCKS if language == "python"]
     box = [[10.0, 20, 50, 100]]
+    found = torch.tensor([[*box[0], 0.9, 0]])
     names = {
         "images": [cv2.resize(cv2.imread(str(BUS)), (240, 320))] * 2,
         "image": cv2.resize(cv2.imread(str(BUS)), (240, 320)),
@@ -99,9 +101,15 @@ def test_its_python_runs(folder, monkeypatch, capsys):
         "classes": [0],
         "embeddings": np.eye(1, 512),
         "t": 10.0,
+        "results": Results(np.zeros((240, 320, 3), np.uint8), "a.jpg", {0: "person"}, found),
+        "masks": np.ones((1, 240, 320), bool),
+        "keypoints": np.ones((1, 17, 3)),
+        "plates": ["B 123"],
+        "times": [20.0, 21.0],
     }
     exec(block, names)
     assert isinstance(names["tracker"], Tracker) and isinstance(names["tracks"], Tracks)
+    assert names["tracks"].masks is not None and names["late"].time_s == 21
     assert names["ahead"].xyxy.shape[1:] == (30, 4)
     assert isinstance(Detections(box), Detections)
 
