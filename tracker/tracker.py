@@ -43,7 +43,7 @@ from tracker.export.networks import Networks
 from tracker.motion.blas import one_thread
 from tracker.motion.load import load_predictor
 from tracker.smoothing import stream
-from tracker.structures import FEATURE_SIZE, PREDICTED, TENTATIVE, Detections, Floats, Image, Ints, Tracks
+from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks
 from tracker.system import state
 from tracker.system.renamed import renamed_argument
 from tracker.system.state import Names, Stateful, fits
@@ -54,8 +54,6 @@ if TYPE_CHECKING:
     from tracker.appearance.embedder import Embedder
     from tracker.detection.detector import Detector
     from tracker.video.source import Frame
-
-_MOMENT_S = 1.0  # embeddings of one object that are no further apart show how alike those are at best
 
 
 class Tracker(Stateful):
@@ -225,8 +223,8 @@ class Tracker(Stateful):
         with Timed(self.stage_seconds, "appearance"):
             found = self._embed(image, found, confidence, tracks, motion, time_s)
         with Timed(self.stage_seconds, "motion+association"):
-            matches, looks = self._match(tracks, found, given, confidence, motion, time_s)
             size = None if image is None else (float(image.shape[1]), float(image.shape[0]))
+            matches, looks = self._match(tracks, found, given, confidence, motion, size, time_s)
             found = found if looks is None or size is None else self._bank.own(found, matches, looks, size, time_s)
             self._bank.update(matches, found, confidence, time_s, size)
             self._reidentify(found, time_s)
@@ -338,6 +336,7 @@ class Tracker(Stateful):
         given: Ints,
         confidence: Floats,
         motion: Candidates,
+        size: tuple[float, float] | None,
         time_s: float,
     ) -> tuple[Matches, Comparison | None]:
         """The one decision of a frame, by motion and appearance; and what it compared. Their scale learns of it."""
@@ -346,7 +345,7 @@ class Tracker(Stateful):
             self._stream_scale.learn(found)
             looks = self._bank.embeddings(self._bank.live, time_s)
             bonus = partial(appearance_bonus, config=settings)
-            appearance = Comparison(*looks, tracks.status == PREDICTED, found, self._appearance_odds, bonus)
+            appearance = Comparison(*looks, tracks.status, found, size, self._appearance_odds, bonus)
         matches = associate(tracks.status, confidence, motion, appearance, settings)
         matches = add_far(matches, tracks, found, self._bank.sure(confidence), appearance, self._bank.reach)
         self.decision = self.returns = None
@@ -354,7 +353,7 @@ class Tracker(Stateful):
             decided = self._bank.ids(self._bank.live), tracks, found, given, confidence, motion, appearance, matches
             self.decision = decision_of(*decided, settings)
         if appearance is not None:
-            same = appearance.lately(matches.tracks, matches.detections, _MOMENT_S)
+            same = appearance.lately(matches.tracks, matches.detections)
             self._stream_scale.learn_same(same, found.classes[matches.detections])
         return matches, appearance
 

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from tracker.appearance.comparison import Comparison
-from tracker.structures import Detections
+from tracker.structures import CONFIRMED, PREDICTED, Detections
 
 
-def compared(embeddings, features, age, lost):
+def compared(embeddings, features, age, status, size=None, boxes=None):
     """Log-odds that fall with the time apart, by class; what they add is a tenth of them."""
-    boxes = np.tile([0, 0, 10, 10], (len(features), 1))
+    boxes = np.tile([0, 0, 10, 10], (len(features), 1)) if boxes is None else boxes
     found = Detections(boxes, classes=np.arange(len(features)) % 2, features=features)
 
     def odds(similarity, seconds, classes):
         return np.nan_to_num(similarity - np.float32(0.1) * seconds + classes.astype(np.float32)).astype(np.float32)
 
-    return Comparison(embeddings, age, lost, found, odds, lambda odds: odds / 10)
+    return Comparison(embeddings, age, status, found, size, odds, lambda odds: odds / 10)
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def looks():
     tracks, found = (rng.normal(size=(n, 512)).astype(np.float32) for n in (7, 9))
     tracks /= np.linalg.norm(tracks, axis=1, keepdims=True)
     tracks[3] = found[5] = np.nan
-    return tracks, found, np.arange(7, dtype=np.float32), np.arange(7) < 4
+    return tracks, found, np.arange(7, dtype=np.float32), np.where(np.arange(7) < 4, PREDICTED, CONFIRMED)
 
 
 def test_of_many_those_that_are_asked_for_are_compared_alike(looks, monkeypatch):
@@ -37,8 +37,8 @@ def test_of_many_those_that_are_asked_for_are_compared_alike(looks, monkeypatch)
     np.testing.assert_allclose(asked(row, column), every(row, column), atol=1e-6)
     rows, columns = np.array([[1], [3], [6]]), np.array([0, 5, 8])
     np.testing.assert_allclose(asked(rows, columns), every(rows, columns), atol=1e-6)
-    np.testing.assert_allclose(asked.lately(row, column, 2), every.lately(row, column, 2), atol=1e-6)
-    assert np.isnan(asked.lately(row, column, 2)).tolist() == ((row > 2) | (column == 5)).tolist()
+    np.testing.assert_allclose(asked.lately(row, column), every.lately(row, column), atol=1e-6)
+    assert np.isnan(asked.lately(row, column)).tolist() == ((row > 1) | (column == 5)).tolist()
 
 
 @pytest.mark.parametrize("few", [0, 100])
@@ -47,3 +47,16 @@ def test_where_a_lost_track_meets_what_could_not_be_embedded_overlap_has_to_be_c
     added = compared(*looks)(np.arange(7)[:, None], np.array([5]))[:, 0]
     assert (added[:3] < 0).all(), "lost, and once looked at"
     assert added[3] == added[4] == added[6], "nothing is known of the others"
+
+
+@pytest.mark.parametrize("few", [0, 100])
+def test_what_the_border_cuts_off_says_nothing_against_who_was_just_seen(looks, few, monkeypatch):
+    monkeypatch.setattr("tracker.appearance.comparison._FEW", few)
+    boxes = np.tile([100, 100, 200, 300], (9, 1))
+    boxes[4] = [500, 100, 639, 300]
+    row, column = np.arange(7)[:, None], np.array([2, 4])
+    plain, cut = compared(*looks, boxes=boxes)(row, column), compared(*looks, (640, 480), boxes)(row, column)
+    np.testing.assert_array_equal(cut[:, 0], plain[:, 0], "in the middle of the picture")
+    np.testing.assert_array_equal(cut[:4, 1], plain[:4, 1], "lost")
+    np.testing.assert_array_equal(cut[4:, 1], np.maximum(plain[4:, 1], 0))
+    assert (plain[4:, 1] < 0).any()

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tracker.structures import Detections, Floats, Ints, Mask
+from tracker.appearance.contradiction import cut_off
+from tracker.structures import CONFIRMED, PREDICTED, Detections, Floats, Ints
 
 _FEW = 2**16  # pairs that one matrix product compares before anybody asks
 _BLOCK = 512  # of more, pairs whose embeddings are gathered at once: so many stay in the cache
+_MOMENT_S = 1.0  # embeddings of one object that are no further apart show how alike those are at best
 _UNSEEN = -1.1  # log-odds, one to three, of a lost track that meets what could not be embedded
 
 
@@ -17,11 +19,12 @@ class Comparison:
     """How alike N tracks and M detections look.
 
     Where a lost track and a detection that could not be embedded meet, the log-odds are negative: where it was lost
-    others come out as well, above all at the picture's edge, and overlap alone has to be clearer there.
+    others come out as well, above all at the picture's edge, and overlap alone has to be clearer there. What the
+    picture's border cuts off looks like another object: that says nothing against a track seen in the frame before.
 
     Args:
         embeddings: (N, 512) of the tracks; rows of NaN where there is none. age: (N,) seconds since they were taken.
-        lost: (N,) which of the tracks are. found: the detections, with features.
+        status: (N,) of the tracks. found: the detections, with features. size: of the picture, where there is one.
         odds: similarities (..., M) to M detections, seconds that broadcast, and classes (M,) -> log-odds.
         bonus: log-odds -> what they add to the similarity of motion.
     """
@@ -30,20 +33,24 @@ class Comparison:
         self,
         embeddings: Floats,
         age: Floats,
-        lost: Mask,
+        status: Ints,
         found: Detections,
+        size: tuple[float, float] | None,
         odds: Callable[[Floats, Floats, Ints], Floats],
         bonus: Callable[[Floats], Floats],
     ) -> None:
         assert found.features is not None
         features, classes = found.features, found.classes
         self._embeddings, self._age, self._features, self._classes = embeddings, age, features, classes
-        self._known_lost, self._missing = lost & ~np.isnan(embeddings[:, 0]), np.isnan(features[:, 0])
+        self._known_lost = (status == PREDICTED) & ~np.isnan(embeddings[:, 0])
+        self._seen, self._missing = status == CONFIRMED, np.isnan(features[:, 0])
+        self._cut = np.zeros(len(found), bool) if size is None else cut_off(found.xyxy, size)
         self._odds, self._bonus = odds, bonus
         self._every: tuple[Floats, Floats] | None = None  # similarity and log-odds of all pairs
         if len(embeddings) * len(features) <= _FEW:
-            similarity, lost = embeddings @ features.T, self._known_lost[:, None]
-            self._every = similarity, self._doubted(similarity, age[:, None], classes, lost, self._missing)
+            row, column = np.arange(len(embeddings))[:, None], np.arange(len(features))
+            similarity = embeddings @ features.T
+            self._every = similarity, self._judged(similarity, row, column)
 
     def __call__(self, row: Ints, column: Ints) -> Floats:
         """What the embeddings of these rows of tracks and of detections add; shapes (P,) and (P,), or (R, 1) and (C,).
@@ -56,13 +63,12 @@ class Comparison:
         """Log-odds that these are one object, 0 where nothing is known; shapes as of a call."""
         if self._every is not None:
             return self._every[1][row, column]
-        lost, missing = self._known_lost[row], self._missing[column]
-        return self._doubted(self._similarity(row, column), self._age[row], self._classes[column], lost, missing)
+        return self._judged(self._similarity(row, column), row, column)
 
-    def lately(self, row: Ints, column: Ints, seconds: float) -> Floats:
-        """(P,) cosine similarities of pairs, NaN where an embedding is missing or the track's is older than this."""
+    def lately(self, row: Ints, column: Ints) -> Floats:
+        """(P,) cosine similarities of pairs, NaN where an embedding is missing or the track's is old."""
         similarity = self._similarity(row, column)
-        similarity[self._age[row] > seconds] = np.nan
+        similarity[self._age[row] > _MOMENT_S] = np.nan
         return similarity
 
     def _similarity(self, row: Ints, column: Ints) -> Floats:
@@ -78,8 +84,11 @@ class Comparison:
             np.einsum("pd,pd->p", own, other, out=similarity[part])
         return similarity
 
-    def _doubted(self, similarity: Floats, age: Floats, classes: Ints, known_lost: Mask, missing: Mask) -> Floats:
-        odds = self._odds(similarity, age, classes)
-        if np.count_nonzero(known_lost) and np.count_nonzero(missing):
-            odds[known_lost & missing] = _UNSEEN
+    def _judged(self, similarity: Floats, row: Ints, column: Ints) -> Floats:
+        odds = self._odds(similarity, self._age[row], self._classes[column])
+        missing, cut = self._missing[column], self._cut[column]
+        if np.count_nonzero(missing):
+            odds[self._known_lost[row] & missing] = _UNSEEN
+        if np.count_nonzero(cut):
+            odds[self._seen[row] & cut & (odds < 0)] = 0
         return odds

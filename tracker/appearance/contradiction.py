@@ -48,7 +48,12 @@ def contrary_since(
 
 def recognisable(xyxy: Floats, frame_size: tuple[float, float]) -> Mask:
     """(M,) which detections, xyxy in pixels, are whole: neither cut off by the picture's border nor occluded."""
-    size = np.array(frame_size, np.float32)
-    inside = (xyxy[:, :2] > _BORDER * size) & (xyxy[:, 2:] < (1 - _BORDER) * size)
-    whole: Mask = inside.all(axis=1) & (occluded_share(xyxy) <= _OCCLUDED)
+    whole: Mask = ~cut_off(xyxy, frame_size) & (occluded_share(xyxy) <= _OCCLUDED)
     return whole
+
+
+def cut_off(xyxy: Floats, frame_size: tuple[float, float]) -> Mask:
+    """(M,) which detections the picture's border may cut off."""
+    size = np.array(frame_size, np.float32)
+    beyond: Mask = np.any((xyxy[:, :2] <= _BORDER * size) | (xyxy[:, 2:] >= (1 - _BORDER) * size), axis=1)
+    return beyond
