@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.appearance.comparison import Comparison
-from tracker.appearance.contradiction import WELL_KNOWN, contrary_since
+from tracker.appearance.contradiction import contrary_since, well_known
 from tracker.appearance.reidentification import motion_odds
 from tracker.association.stages import FAR, WEAK, Matches, TrackPredictions
 from tracker.boxes import cxcywh_to_xyxy, largest, paired_fraction, paired_iou
@@ -103,9 +103,7 @@ class TrackBank(Stateful):
         reach: Floats = self._habits.reach(own.classes.take(live), own.hits.take(live)) * looked_for
         return reach
 
-    def update(
-        self, matches: Matches, found: Detections, confidence: Floats, time_s: float, frame_size: FrameSize
-    ) -> None:
+    def update(self, matches: Matches, found: Detections, confidence: Floats, time_s: float, size: FrameSize) -> None:
         """Continue the matched tracks and begin new ones; what is not seen is lost, or removed if never confirmed."""
         own = self.slots
         self._renamed, self._pending = {}, self._pending[:0]
@@ -128,7 +126,7 @@ class TrackBank(Stateful):
         far = matches.stages == FAR
         turned = far if lift is None else far | turns(lift)
         turned = np.pad(turned, (0, len(born))) if np.count_nonzero(turned) else None
-        observed = Observations(seen.xyxy, seen.scores, time_s, seen.features, frame_size, turned)
+        observed = Observations(seen.xyxy, seen.scores, time_s, seen.features, size, turned)
         self._predictor.update(slots, observed, np.arange(len(slots)) >= len(known))
         own.detections[slots], own.reported[slots] = rows, seen.xyxy
         detected, expected = seen.xyxy[: len(known)], own.expected.take(known, axis=0)
@@ -145,12 +143,13 @@ class TrackBank(Stateful):
         if strength:  # else the estimate is not needed
             estimated = self._predictor.estimate(known)
             own.reported[known] = fused(detected, estimated, strength, None if lift is None else smoothness(lift))
-        self._see(slots, seen, confidence.take(rows), time_s, frame_size)
+        self._see(slots, seen, confidence.take(rows), time_s, size)
 
     def own(self, found: Detections, matches: Matches, looks: Comparison, size: Size, time_s: float) -> Detections:
         """The detections, before `update`, without embeddings that contradict their tracks."""
         own, slots, rows = self.slots, self.live.take(matches.tracks), matches.detections
-        odds = np.where(own.embedding_counts.take(slots) >= WELL_KNOWN, looks.odds(matches.tracks, rows), np.nan)
+        known = well_known(own.embedding_counts.take(slots), time_s - own.born_s.take(slots))
+        odds = np.where(known, looks.odds(matches.tracks, rows), np.nan)
         since_s, other = contrary_since(odds, own.contrary_s.take(slots), found, rows, size, time_s)
         self._others, own.contrary_s[slots] = slots[other], np.where(other, np.inf, since_s)
         return found.without_features(rows[np.isfinite(since_s) & ~other])

@@ -16,10 +16,19 @@ from tracker.structures import Detections, Floats, Ints, Mask
 Seconds = NDArray[np.float64]
 
 CONTRARY = -2.0  # log-odds, one to seven, below which embeddings are hardly of one object
-WELL_KNOWN = 4  # embeddings in a memory that can be contradicted: a car that comes near looks new at first
+_WELL_KNOWN, _WELL_KNOWN_S = 4, 1.5  # embeddings, and age, of a memory that can be contradicted
 _LASTING_S = 0.3  # an arm, a turn or a lamp post contradicts for a moment
 _BORDER = 0.01  # of the picture's size: a box so near to its border is cut off
 _OCCLUDED = 0.1  # share of an object that leaves it recognisable
+
+
+def well_known(embeddings: Ints, age_s: Seconds) -> Mask:
+    """(N,) tracks that were looked at so often, for so long, that what they look like is known.
+
+    A car that comes near looks new at first; and what similarities mean in this stream is not known at its beginning.
+    """
+    known: Mask = (embeddings >= _WELL_KNOWN) & (age_s >= _WELL_KNOWN_S)
+    return known
 
 
 def contrary_since(
