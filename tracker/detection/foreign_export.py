@@ -50,13 +50,16 @@ class ForeignExport:
         try:
             self._task = str(about["task"])
             self.names = {int(number): str(name) for number, name in _plain(about["names"]).items()}
-            self.stride, self.end2end = int(about["stride"]), _plain(about.get("end2end", False)) is True
+            suppressed = _plain(about.get("args", {})).get("nms", False)  # a network with suppression built in
+            self.stride, self.end2end = int(about["stride"]), True in (_plain(about.get("end2end", False)), suppressed)
             self._of_point = int(_plain(about["kpt_shape"])[1]) if self._task == "pose" else 0
-            height, width = network.shapes[0][2:]
+            batch, _, height, width = network.shapes[0]
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, SyntaxError) as error:
             raise WeightsError(f"{weights} does not say what network it holds; {_REMEDY}") from error
         if self._task not in _TASKS:
             raise WeightsError(f"{weights} is a network to {self._task}; give one to {', '.join(_TASKS)}")
+        if batch > 1:
+            raise WeightsError(f"{weights} takes {batch} pictures at once; export it with batch=1")
         self.size = (height, width) if min(height, width) > 0 else None
         self._network, self._conf = network, conf
 
