@@ -74,6 +74,10 @@ class TestUltralytics:
         with pytest.raises(InputError, match="Results holds no boxes; give the Results of one frame of a detect"):
             Detections.from_ultralytics(Results(FRAME, path="", names=NAMES, probs=torch.rand(4)))
 
+    def test_fewer_masks_than_boxes_are_named(self):
+        with pytest.raises(InputError, match="masks has 1 rows; expected 2, one for each box"):
+            Detections.from_ultralytics(results(masks=torch.ones(1, 64, 80)))
+
 
 class TestSupervision:
     sv = pytest.importorskip("supervision")

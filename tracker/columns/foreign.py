@@ -146,6 +146,8 @@ def _keypoints(points: NDArray[Any]) -> NDArray[np.float32]:
 def _unscaled(rasters: NDArray[Any], xyxy: NDArray[Any], size: tuple[int, int]) -> Masks:
     """Masks (N, h, w) in the letterbox around a frame of (height, width), brought to the frame, each within its box."""
     height, width = size
+    if len(rasters) != len(xyxy):
+        raise InputError(f"masks has {len(rasters)} rows; expected {len(xyxy)}, one for each box")
     if rasters.shape[1:] == size:
         return Masks.of(rasters)
     gain = min(rasters.shape[1] / height, rasters.shape[2] / width)
