@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tracker.columns import foreign
 from tracker.columns.carried import Carrying, Columns
-from tracker.columns.checked import column
+from tracker.columns.checked import column, mapping
 from tracker.columns.masks import Masks
 from tracker.errors import InputError
 from tracker.system.extras import extra
@@ -120,7 +120,7 @@ class Detections(Carrying):
             score = _rounded(score)
         unit = None if features is None else _unit_rows(column("features", features, np.float32, (FEATURE_SIZE,), n))
         carried = Columns.checked(n, masks, keypoints, corners, data)
-        values = boxes, score, label, unit, pixels, carried, {} if names is None else names
+        values = boxes, score, label, unit, pixels, carried, mapping("names", names, "class number -> name")
         for name, value in zip(_FIELDS, values, strict=True):
             object.__setattr__(self, name, value)
 

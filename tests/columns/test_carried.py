@@ -177,7 +177,9 @@ BAD = [
     ({"keypoints": np.full((1, 17, 3), np.inf)}, "keypoints holds infinite numbers; give NaN"),
     ({"corners": np.zeros((1, 8))}, "corners has shape (1, 8); expected (1, 4, 2)"),
     ({"data": {"speed": [1, 2]}}, "data['speed'] has 2 rows; expected 1, one for each box"),
-    ({"data": {"speed": 1}}, "data['speed'] has 0 rows; expected 1"),
+    ({"data": {"speed": 1}}, "data['speed'] is one value; expected 1 rows"),
+    ({"data": [1]}, "data is list; give a dict, name -> a row for each box"),
+    ({"names": ["person"]}, "names is list; give a dict, class number -> name"),
 ]
 
 
@@ -186,3 +188,8 @@ def test_bad_columns_are_named(fields, message):
     with pytest.raises(InputError) as error:
         Detections([[0, 0, 9, 9]], **fields)
     assert message in str(error.value)
+
+
+def test_one_value_is_no_column_of_a_frame_without_detections_either():
+    with pytest.raises(InputError, match=r"data\['camera'\] is one value; expected 0 rows, one for each box"):
+        Detections(np.zeros((0, 4)), data={"camera": 5})

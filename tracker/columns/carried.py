@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.columns.checked import as_array, column
+from tracker.columns.checked import as_array, column, mapping
 from tracker.columns.masks import Masks
 from tracker.errors import InputError
 
@@ -46,8 +46,12 @@ class Columns:
             keypoints = column("keypoints", keypoints, np.float32, ("K", 3), rows, finite=True)
         if corners is not None:
             corners = column("corners", corners, np.float32, (4, 2), rows, finite=True)
-        named = {str(name): as_array(f"data[{name!r}]", value) for name, value in (data or {}).items()}
-        lengths = {f"data[{name!r}]": len(value) if value.ndim else 0 for name, value in named.items()}
+        given = mapping("data", data, "name -> a row for each box")
+        named = {str(name): as_array(f"data[{name!r}]", value) for name, value in given.items()}
+        single = next((name for name, value in named.items() if not value.ndim), None)
+        if single is not None:
+            raise InputError(f"data[{single!r}] is one value; expected {rows} rows, one for each box")
+        lengths = {f"data[{name!r}]": len(value) for name, value in named.items()}
         if masks is not None:
             lengths["masks"] = len(masks)
         for name, length in lengths.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,17 @@ def column(
 def _whole(array: NDArray[Any]) -> bool:
     """Are they whole numbers that an int64 can hold?"""
     return np.array_equal(array, np.round(array)) and bool((np.abs(array.astype(np.float64)) < _LARGEST).all())
+
+
+def mapping(name: str, value: Any, meaning: str) -> Mapping[Any, Any]:
+    """`value` as a mapping, empty for None.
+
+    Raises:
+        InputError: it is none; `meaning` says of what to what it should be.
+    """
+    if value is not None and not isinstance(value, Mapping):
+        raise InputError(f"{name} is {type(value).__name__}; give a dict, {meaning}")
+    return value or {}
 
 
 def as_array(name: str, value: Any) -> NDArray[Any]:
