@@ -134,6 +134,24 @@ def test_json_lines_hold_what_detections_carried_and_null_where_there_was_none(t
         assert row["mask"] == {"size": [48, 64], "counts": theirs["counts"].decode()}
 
 
+def test_json_lines_are_strict_json_whatever_objects_a_column_holds(tmp_path):
+    """A program that reads them must not meet a NaN, and no key may end the run."""
+    objects = np.empty(2, object)
+    objects[:] = [{np.int64(3): np.float32("nan"), "way": (1.5, float("inf"))}, np.array([np.nan, 2])]
+    found = Detections([[1, 2, 4, 8], [0, 0, 5, 5]], data={"more": objects})
+    now = replace(
+        tracks([3, 4], [[1, 2, 4, 8], [0, 0, 5, 5]], [Status.CONFIRMED] * 2),
+        detection_index=np.array([0, 1]),
+        detected=found.columns,
+    )
+    writer = JsonLinesWriter(tmp_path / "tracks.jsonl")
+    writer.write(frame(1), now)
+    writer.close()
+    strict = json.JSONDecoder(parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    first, second = strict.decode((tmp_path / "tracks.jsonl").read_text())["tracks"]
+    assert first["data"] == {"more": {"3": None, "way": [1.5, None]}} and second["data"] == {"more": [None, 2.0]}
+
+
 class TestSummary:
     def test_a_walk_of_five_seconds_through_a_gap(self, tmp_path):
         writer = SummaryWriter(tmp_path / "summary.csv")

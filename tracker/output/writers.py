@@ -14,7 +14,7 @@ import io
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -329,12 +329,14 @@ def _carried(rows: Tracks) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """The same, with None for numbers that JSON does not have."""
-    if isinstance(value, list):
+    """As JSON has it, whatever a column of objects nests: None for numbers that it does not have, texts for keys."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _csv_text(rows: Iterable[Sequence[object]]) -> str:
