@@ -51,3 +51,16 @@ def test_a_list_of_tracks_is_answered_with_what_to_give():
     made = [tracker.update(None, found, camera, number / 25) for number, (found, camera) in enumerate(frames())]
     with pytest.raises(InputError, match=r"smooth got the tracks of 0 s when the last update was at 1\.56 s; give"):
         list(tracker.smooth(made))
+
+
+def test_what_was_tracked_before_updates_break_off_comes_before_the_error():
+    tracker, told = Tracker(), []
+
+    def updates():
+        for number, (found, camera) in enumerate(frames()):
+            yield tracker.update(None, found, camera, number / 25)
+        raise ConnectionError("the camera is gone")
+
+    with pytest.raises(ConnectionError, match="the camera is gone"):
+        told.extend(tracks.time_s for tracks in tracker.smooth(updates()))
+    assert told == [number / 25 for number in range(40)]

@@ -56,13 +56,17 @@ def smoothed(tracker: Tracking, updates: Iterable[Tracks], last_s: Callable[[], 
     How the camera moved is known of that frame alone, so the tracks have to be those of it.
     """
     smoother: FixedLagSmoother[None] = _smoother(tracker)
-    for tracks in updates:
-        if tracks.time_s != last_s():
-            raise InputError(
-                f"smooth got the tracks of {tracks.time_s:g} s when the last update was at {last_s():g} s; give it "
-                "each update's tracks before the next update is made: a generator, no list"
-            )
-        yield from (known for _, known in smoother.push(None, tracks, tracker.camera_motion))
+    try:
+        for tracks in updates:
+            if tracks.time_s != last_s():
+                raise InputError(
+                    f"smooth got the tracks of {tracks.time_s:g} s when the last update was at {last_s():g} s; give it "
+                    "each update's tracks before the next update is made: a generator, no list"
+                )
+            yield from (known for _, known in smoother.push(None, tracks, tracker.camera_motion))
+    except Exception:  # updates that break off: what was tracked before comes first
+        yield from (known for _, known in smoother.flush())
+        raise
     yield from (known for _, known in smoother.flush())
 
 
