@@ -166,3 +166,11 @@ class TestUpdate:
         with pytest.raises(InputError) as error:
             Tracker().update(None, value)
         assert f"detections is {answer}" in str(error.value)
+
+    def test_masks_of_another_size_than_the_frame_are_named(self):
+        """As a network gives them; they would be drawn and written in the wrong place."""
+        tracker = Tracker(Tracker().config.override({"appearance": {"enabled": False}}))
+        found = Detections(ROWS[:, :4], masks=np.zeros((2, 64, 80)))
+        with pytest.raises(InputError, match=r"masks has \(H, W\) \(64, 80\), frame \(96, 160\); bring the masks to"):
+            tracker.update(FRAME, found)
+        assert tracker.update(FRAME, Detections.empty()).time_s == 0  # what failed left no trace

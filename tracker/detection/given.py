@@ -17,8 +17,8 @@ def as_input(frame: Any, detections: Any, look: bool = True) -> tuple[Image | No
     Detections may be what a known library gave (`columns/foreign.py`).
 
     Raises:
-        InputError: neither of the two, something else than a frame, or other than `Detections`; detections where
-            nothing is looked for, and may be neither.
+        InputError: neither of the two, something else than a frame, or other than `Detections`; masks of another
+            size than the frame; detections where nothing is looked for, and may be neither.
     """
     frame, detections = _converted(frame), _converted(detections)
     if isinstance(frame, Detections) and not isinstance(detections, Detections):
@@ -34,7 +34,13 @@ def as_input(frame: Any, detections: Any, look: bool = True) -> tuple[Image | No
         )
     if detections is not None and not isinstance(detections, Detections):
         raise InputError(f"detections is {type(detections).__name__}; give {foreign.how(detections)}")
-    return None if frame is None else as_image(frame), detections
+    image = None if frame is None else as_image(frame)
+    masks = None if detections is None else detections.masks
+    if image is not None and masks is not None and len(masks) and masks.size != image.shape[:2]:
+        raise InputError(
+            f"masks has (H, W) {masks.size}, frame {image.shape[:2]}; bring the masks to the frame's size first"
+        )
+    return image, detections
 
 
 def _converted(value: Any) -> Any:
