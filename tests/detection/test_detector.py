@@ -128,6 +128,14 @@ class TestTheResultsAreUltralyticsOwn:
             alike = (a & b).sum((1, 2)) / (a | b).sum((1, 2)) > 0.9
         assert len(set(own[alike])) >= 10  # of cells with the very same score either may have been taken
 
+    @pytest.mark.parametrize("name", ["yolo11n-seg", "yolo11n-pose", "yolo26n-pose"])
+    def test_where_nothing_is_found_there_are_no_masks_and_keypoints(self, name, zidane, tmp_path):
+        """Nor on any of the network's three grids, of which one is empty in most frames."""
+        untrained(f"{name}.yaml", tmp_path / "random.pt")
+        (found,) = YoloDetector(DetectorConfig(str(tmp_path / "random.pt"), conf=1.0, imgsz=64))([zidane])
+        assert len(found) == 0
+        assert len(found.masks) == 0 if name.endswith("seg") else found.keypoints.shape == (0, 17, 3)
+
 
 class TestFrames:
     def test_known_objects_are_found(self, detector, bus):

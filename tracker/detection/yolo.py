@@ -242,7 +242,7 @@ class _DenseRows(_RowHead):
 
     def _keypoints(self, said: Tensor, cell: Tensor, stride: float) -> Tensor:
         """(K, points x values) offsets from the cell (K, 2) -> places in pixels of the input, and confidences."""
-        points = said.view(len(said), -1, self.of_point)
+        points = said.view(len(said), said.shape[1] // self.of_point, self.of_point)
         places = (points[..., :2] * self.unit + cell[:, None] + self.shift) * stride
         return torch.cat([places, points[..., 2:].sigmoid()], dim=2).flatten(1)
 
