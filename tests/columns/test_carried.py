@@ -154,6 +154,23 @@ def test_masks_may_come_as_masks_and_empty_frames_have_empty_columns():
     assert len(tracks.masks) == 0 and tracks.keypoints.shape == (0, 17, 3)
 
 
+def test_a_buffer_that_the_caller_fills_anew_for_every_frame_does_not_change_those_that_wait():
+    """As detectors with output memory of their own do it."""
+    tracker = Tracker(CONFIG)
+    points, corners, number = np.zeros((1, 5, 3), np.float32), np.zeros((1, 4, 2), np.float32), np.zeros(1)
+
+    def updates():
+        for frame in range(12):
+            for column in (points, corners, number):
+                column[:] = frame
+            found = Detections([[frame, 0, 20 + frame, 50]], keypoints=points, corners=corners, data={"n": number})
+            yield tracker.update(None, found, time_s=frame / RATE)
+
+    for frame, tracks in enumerate(tracker.smooth(updates())):
+        said = tracks.keypoints[0, 0, 0], tracks.corners[0, 0, 0], tracks.data["n"][0]
+        assert said == (frame, frame, frame)
+
+
 def test_names_are_kept_from_frame_to_frame():
     tracker = Tracker()
     tracker.update(None, Detections([[0, 0, 9, 9]], classes=[7], names={7: "forklift"}))

@@ -35,7 +35,7 @@ class Columns:
 
     @classmethod
     def checked(cls, rows: int, masks: Any, keypoints: Any, corners: Any, data: Mapping[str, Any] | None) -> Columns:
-        """Of what a caller gives for so many rows.
+        """Of what a caller gives for so many rows, copied: it is kept for as long as smoothing waits.
 
         Raises:
             InputError: a column of another shape, dtype or length.
@@ -43,11 +43,11 @@ class Columns:
         if masks is not None and not isinstance(masks, Masks):
             masks = Masks.of(masks) if rows or np.ndim(masks) == 3 else None
         if keypoints is not None:
-            keypoints = column("keypoints", keypoints, np.float32, ("K", 3), rows, finite=True)
+            keypoints = column("keypoints", keypoints, np.float32, ("K", 3), rows, finite=True).copy()
         if corners is not None:
-            corners = column("corners", corners, np.float32, (4, 2), rows, finite=True)
+            corners = column("corners", corners, np.float32, (4, 2), rows, finite=True).copy()
         given = mapping("data", data, "name -> a row for each box")
-        named = {str(name): as_array(f"data[{name!r}]", value) for name, value in given.items()}
+        named = {str(name): as_array(f"data[{name!r}]", value).copy() for name, value in given.items()}
         single = next((name for name, value in named.items() if not value.ndim), None)
         if single is not None:
             raise InputError(f"data[{single!r}] is one value; expected {rows} rows, one for each box")
