@@ -45,8 +45,22 @@ def assert_same(a, b):
 
 def test_a_name_that_was_given_up_may_be_somebody_elses_later() -> None:
     """With a shared gallery: 5 turns out to be 1; then 9 turns out to be 5, which another camera has gone on with."""
+    table = recorded([({1: 0}, {}), ({5: 0}, {}), ({1: 0}, {5: 1}), ({1: 0, 9: 1}, {}), ({1: 0, 5: 1}, {9: 5})])
+    assert [table.frames[table.ids == i].tolist() for i in (1, 5)] == [[0, 1, 2, 3, 4], [3, 4]]
+
+
+def test_who_gets_its_id_back_from_a_track_that_had_slid_to_another_is_once_in_a_frame() -> None:
+    """The track of 1 slides to another object, which is 8 from then on; 1 itself went by 5 meanwhile."""
+    frames = [({1: 0}, {}), ({1: 2, 5: 0}, {}), ({5: 0, 8: 2}, {}), ({1: 0, 8: 2}, {5: 1})]
+    table = recorded(frames)
+    assert table.frames[table.ids == 1].tolist() == [0, 1, 2, 3]
+    assert table.xyxy[table.ids == 1, 0].tolist() == [0, 0, 0, 0]
+    assert table.frames[table.ids == 8].tolist() == [2, 3]
+
+
+def recorded(frames):
+    """The table of frames, of each: place by id, and what was renamed."""
     recorder = Recorder()
-    frames = [({1: 0}, {}), ({5: 0}, {}), ({1: 0}, {5: 1}), ({1: 0, 9: 1}, {}), ({1: 0, 5: 1}, {9: 5})]
     for i, (places, renamed) in enumerate(frames):
         ids, n = np.array(list(places)), len(places)
         found = Detections([[100 * k, 0, 100 * k + 40, 90] for k in places.values()])
@@ -54,8 +68,7 @@ def test_a_name_that_was_given_up_may_be_somebody_elses_later() -> None:
             ids, found.xyxy, found.scores, found.classes, found.classes, np.full(n, 1), np.arange(n), i / 25, 0.04
         )
         recorder.add(replace(tracks, renamed=renamed), found, np.eye(2, 3), None)
-    table = recorder.table()
-    assert [table.frames[table.ids == i].tolist() for i in (1, 5)] == [[0, 1, 2, 3, 4], [3, 4]]
+    return recorder.table()
 
 
 people = st.lists(
@@ -249,7 +262,7 @@ def test_the_recorder_keeps_confirmed_tracks_with_the_boxes_that_were_detected()
     for frame in range(20):
         x = 100 + 3 * frame + rng.normal(0, 2)
         boxes = [[x, 50, x + 40, 130]] + ([[500, 50, 540, 130]] if frame == 10 else [])
-        found = Detections(boxes, [0.9] * len(boxes))
+        found = Detections(boxes, [0.9, 0.5][: len(boxes)])
         given_boxes.append(boxes[0])
         tracks = tracker.update(None, found, time_s=frame / RATE)
         recorder.add(tracks, found, tracker.camera_motion, tracker.features)
