@@ -271,7 +271,7 @@ class TestWhichFrames:
         tracker.update(None, walker(0))
         assert not tracker.due(), "with detections it has looked"
 
-    @pytest.mark.parametrize("every", ["0", "0s", "-1", "1001", "11s", "often", "s", "", "5 s", "0.5"])
+    @pytest.mark.parametrize("every", ["0", "0s", "-1", "1001", "11s", "often", "s", "", "5 s", "0.5", 0.15])
     def test_nonsense_is_refused(self, every):
         with pytest.raises(ConfigError, match=r"detector.every is .*; give a number of frames up to 1000 \(5\)"):
             Config().override({"detector": {"every": every}})
