@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -175,6 +176,35 @@ def test_filling_goes_straight_on_the_ground_and_no_further_than_the_limit() -> 
            ("frames", "ids", "xyxy", "scores", "classes", "raw_classes", "status", "detection_index")},
     )  # fmt: skip
     np.testing.assert_allclose(filled(pair, 1.0).xyxy, rows.xyxy * 2.0 ** np.arange(5)[:, None], rtol=1e-5)
+
+
+def test_filling_between_looks_takes_memory_by_the_rows_not_by_the_tracks_times_the_frames() -> None:
+    tracks, frames = 200, 20_000
+    looked = np.arange(frames) % 5 == 0
+    first = np.arange(tracks) * 90 + 10
+    seen = np.stack([first, first + 5], axis=1).ravel()
+    boxes = np.tile(np.array([10, 10, 50, 90], np.float32), (2 * tracks, 1))
+    zeros = np.zeros(2 * tracks, np.int64)
+    table = replace(
+        TrackTable.empty(),
+        frames=seen,
+        ids=np.repeat(np.arange(1, tracks + 1), 2),
+        xyxy=boxes,
+        scores=np.ones(2 * tracks, np.float32),
+        classes=zeros,
+        raw_classes=zeros,
+        status=zeros + 1,
+        detection_index=zeros,
+        times_s=np.arange(frames) / RATE,
+        camera=np.tile(np.eye(2, 3), (frames, 1, 1)),
+        looked=looked,
+    )
+    tracemalloc.start()
+    out = filled(table, 1.0)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert out.frames[out.ids == 1].tolist() == list(range(8, 18)) and len(out) == 10 * tracks
+    assert most < tracks * frames  # bytes; a number for each would be eight times as much
 
 
 def test_boxes_settle_nearer_to_the_way_whichever_way_time_runs() -> None:
