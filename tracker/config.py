@@ -165,7 +165,7 @@ class DetectorConfig(Settings, section="detector"):
     )
 
     def __post_init__(self) -> None:
-        if isinstance(self.every, int) and not isinstance(self.every, bool):  # as YAML has it
+        if isinstance(self.every, int | float) and not isinstance(self.every, bool):  # as YAML has it
             object.__setattr__(self, "every", str(self.every))
         super().__post_init__()
         number = re.fullmatch(r"(\d+)|(\d*\.?\d+)s", self.every)

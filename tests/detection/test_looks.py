@@ -5,7 +5,7 @@ import pytest
 
 from tracker import Config, Detections, Status, Tracker
 from tracker.config import OfflineConfig
-from tracker.detection.looks import Looks
+from tracker.detection.looks import LONGEST_S, Looks
 from tracker.errors import ConfigError, InputError
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.smoothing.offline import Recorder, post_processed
@@ -213,6 +213,21 @@ class TestAsTheTrackerNeedsIt:
         automatic(crowd(202), tracker=tracker)
         assert tracker.due(9.0)
 
+    def test_frames_that_come_in_bursts_are_looked_at_as_often_as_even_ones(self):
+        tracker = Tracker(Config().override({"detector": {"every": "auto"}}))
+        times_s = [i // 2 * 0.066 + i % 2 * 0.001 for i in range(400)]
+        looks_s = []
+        for time_s in times_s:
+            look = tracker.due(time_s)
+            looks_s += [time_s] if look else []
+            tracker.update(None, walker(time_s * FPS) if look else None, time_s=time_s, look=look)
+        assert np.diff(looks_s).max() <= LONGEST_S + 0.066
+
+    def test_times_may_begin_long_before_zero(self):
+        tracker = Tracker(Config().override({"detector": {"every": "auto"}}))
+        looks, _ = automatic(crowd(20), tracker=tracker, start=-600_000)
+        assert len(looks) == 20
+
     def test_a_saved_tracker_looks_at_the_same_frames(self, tmp_path):
         frames = crowd(200, range(110, 130))
         for at in (3, 101, 102):
@@ -256,7 +271,7 @@ class TestWhichFrames:
         tracker.update(None, walker(0))
         assert not tracker.due(), "with detections it has looked"
 
-    @pytest.mark.parametrize("every", ["0", "0s", "-1", "1001", "11s", "often", "s", "", "5 s", "0.5"])
+    @pytest.mark.parametrize("every", ["0", "0s", "-1", "1001", "11s", "often", "s", "", "5 s", "0.5", 0.15])
     def test_nonsense_is_refused(self, every):
         with pytest.raises(ConfigError, match=r"detector.every is .*; give a number of frames up to 1000 \(5\)"):
             Config().override({"detector": {"every": every}})

@@ -12,6 +12,7 @@ from tracker import Detections, Tracker
 from tracker.datasets.mot import results
 from tracker.errors import UsageError
 from tracker.jobs.analysis import Outcome, analysis, compared, observed
+from tracker.jobs.explain import told
 from tracker.jobs.replay import Repetition
 from tracker.jobs.sequences import Given
 
@@ -33,10 +34,10 @@ def look(identity, rng):
 def repeat(tmp_path):
     """What is observed, in a frame, of a run over these detections, a frame each."""
 
-    def make(detections, frame):
-        given = [Given(i + 1, i / FPS, None, found, None) for i, found in enumerate(detections)]
+    def make(detections, frame, picture=None):
+        given = [Given(i + 1, i / FPS, picture, found, None) for i, found in enumerate(detections)]
         first = Tracker()
-        lines = [first.update(None, now.detections, None, now.time_s).confirmed.to_mot(now.number) for now in given]
+        lines = [first.update(picture, now.detections, None, now.time_s).confirmed.to_mot(now.number) for now in given]
         file = tmp_path / "tracks.txt"
         file.write_text("".join(lines))
         again = Repetition(Tracker(), lambda: (now for now in given), file, 0.0, "")
@@ -122,6 +123,19 @@ def test_an_identity_that_came_back_is_told_by_the_id_of_the_file(repeat):
     back = next(n for n in range(121, 141) if 1 in repeat(frames, n).tracks.ids)
     (found,) = analysis(repeat(frames, back), 1, LINK_S).returns
     assert found.absent == 1 and found.odds > 1
+
+
+def test_a_track_whose_object_turns_out_to_be_another_says_so_from_both_sides(repeat):
+    one, other = np.eye(2, 512, dtype=np.float32)
+    frames = [Detections([box(300)], features=[one if i < 50 else other]) for i in range(70)]
+    picture = np.zeros((480, 640, 3), np.uint8)
+    parted = int(min(row[0] for row in repeat(frames, 60, picture).table if row[1] == 2))
+    there = repeat(frames, parted, picture)
+    old, new = (told(analysis(there, number, LINK_S), 0.5, "").answer for number in (1, 2))
+    assert old.endswith("; its appearance contradicts the track's, so it is track 2 by now.")
+    assert new.startswith("Track 2 goes on with detection 1, which was matched to track 1: ")
+    before = told(analysis(repeat(frames, parted - 1, picture), 1, LINK_S), 0.5, "").answer
+    assert "was matched to detection 1" in before and "contradicts" not in before
 
 
 def test_a_frame_that_the_run_does_not_have_says_so(repeat):

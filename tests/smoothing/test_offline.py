@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,8 +46,22 @@ def assert_same(a, b):
 
 def test_a_name_that_was_given_up_may_be_somebody_elses_later() -> None:
     """With a shared gallery: 5 turns out to be 1; then 9 turns out to be 5, which another camera has gone on with."""
+    table = recorded([({1: 0}, {}), ({5: 0}, {}), ({1: 0}, {5: 1}), ({1: 0, 9: 1}, {}), ({1: 0, 5: 1}, {9: 5})])
+    assert [table.frames[table.ids == i].tolist() for i in (1, 5)] == [[0, 1, 2, 3, 4], [3, 4]]
+
+
+def test_who_gets_its_id_back_from_a_track_that_had_slid_to_another_is_once_in_a_frame() -> None:
+    """The track of 1 slides to another object, which is 8 from then on; 1 itself went by 5 meanwhile."""
+    frames = [({1: 0}, {}), ({1: 2, 5: 0}, {}), ({5: 0, 8: 2}, {}), ({1: 0, 8: 2}, {5: 1})]
+    table = recorded(frames)
+    assert table.frames[table.ids == 1].tolist() == [0, 1, 2, 3]
+    assert table.xyxy[table.ids == 1, 0].tolist() == [0, 0, 0, 0]
+    assert table.frames[table.ids == 8].tolist() == [2, 3]
+
+
+def recorded(frames):
+    """The table of frames, of each: place by id, and what was renamed."""
     recorder = Recorder()
-    frames = [({1: 0}, {}), ({5: 0}, {}), ({1: 0}, {5: 1}), ({1: 0, 9: 1}, {}), ({1: 0, 5: 1}, {9: 5})]
     for i, (places, renamed) in enumerate(frames):
         ids, n = np.array(list(places)), len(places)
         found = Detections([[100 * k, 0, 100 * k + 40, 90] for k in places.values()])
@@ -54,8 +69,7 @@ def test_a_name_that_was_given_up_may_be_somebody_elses_later() -> None:
             ids, found.xyxy, found.scores, found.classes, found.classes, np.full(n, 1), np.arange(n), i / 25, 0.04
         )
         recorder.add(replace(tracks, renamed=renamed), found, np.eye(2, 3), None)
-    table = recorder.table()
-    assert [table.frames[table.ids == i].tolist() for i in (1, 5)] == [[0, 1, 2, 3, 4], [3, 4]]
+    return recorder.table()
 
 
 people = st.lists(
@@ -164,6 +178,35 @@ def test_filling_goes_straight_on_the_ground_and_no_further_than_the_limit() -> 
     np.testing.assert_allclose(filled(pair, 1.0).xyxy, rows.xyxy * 2.0 ** np.arange(5)[:, None], rtol=1e-5)
 
 
+def test_filling_between_looks_takes_memory_by_the_rows_not_by_the_tracks_times_the_frames() -> None:
+    tracks, frames = 200, 20_000
+    looked = np.arange(frames) % 5 == 0
+    first = np.arange(tracks) * 90 + 10
+    seen = np.stack([first, first + 5], axis=1).ravel()
+    boxes = np.tile(np.array([10, 10, 50, 90], np.float32), (2 * tracks, 1))
+    zeros = np.zeros(2 * tracks, np.int64)
+    table = replace(
+        TrackTable.empty(),
+        frames=seen,
+        ids=np.repeat(np.arange(1, tracks + 1), 2),
+        xyxy=boxes,
+        scores=np.ones(2 * tracks, np.float32),
+        classes=zeros,
+        raw_classes=zeros,
+        status=zeros + 1,
+        detection_index=zeros,
+        times_s=np.arange(frames) / RATE,
+        camera=np.tile(np.eye(2, 3), (frames, 1, 1)),
+        looked=looked,
+    )
+    tracemalloc.start()
+    out = filled(table, 1.0)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert out.frames[out.ids == 1].tolist() == list(range(8, 18)) and len(out) == 10 * tracks
+    assert most < tracks * frames  # bytes; a number for each would be eight times as much
+
+
 def test_boxes_settle_nearer_to_the_way_whichever_way_time_runs() -> None:
     """A walker whose boxes jitter, generated."""
     way = make_table(walk(1, range(100)))
@@ -249,7 +292,7 @@ def test_the_recorder_keeps_confirmed_tracks_with_the_boxes_that_were_detected()
     for frame in range(20):
         x = 100 + 3 * frame + rng.normal(0, 2)
         boxes = [[x, 50, x + 40, 130]] + ([[500, 50, 540, 130]] if frame == 10 else [])
-        found = Detections(boxes, [0.9] * len(boxes))
+        found = Detections(boxes, [0.9, 0.5][: len(boxes)])
         given_boxes.append(boxes[0])
         tracks = tracker.update(None, found, time_s=frame / RATE)
         recorder.add(tracks, found, tracker.camera_motion, tracker.features)

@@ -51,7 +51,7 @@ class Looks(Stateful):
         self._wait = 1  # frames from the last look to the next
         # of forecasts compared: number, seconds ahead x, overlap y, x squared, x times y; and number with lost ones
         self._sums = np.zeros(6)
-        self._compared_s = 0.0
+        self._compared_s = -math.inf
         self._ids: Ints = np.zeros(0, np.int64)  # tracks that were forecast ...
         self._boxes: Floats = np.zeros((0, _AHEAD, 4), np.float32)  # ... to be here, by this frame's coordinates, ...
         self._said_s, self._step_s = -math.inf, 1.0  # ... in steps of this from that time on
@@ -65,7 +65,8 @@ class Looks(Stateful):
             return frames >= self._frames
         if self._adaptive and time_s - self._looked_s >= self._within_s:  # also behind a gap
             return True
-        return bool(frames >= self._wait and time_s >= self._due_s - _ROUNDING_S)
+        waited = frames >= self._wait or time_s - self._looked_s >= LONGEST_S  # frames may come further apart now
+        return bool(waited and time_s >= self._due_s - _ROUNDING_S)
 
     def passed(self) -> None:
         """The next frame was not looked at."""

@@ -60,6 +60,11 @@ class Observed:
         rows = np.argsort(self.decision.given)[self.tracks.detection_index[detected]]
         return dict(zip(rows.tolist(), self.tracks.ids[detected].tolist(), strict=True))
 
+    def takers(self) -> dict[int, int]:
+        """Row of a detection, of the decision's -> id of the track that it was matched to."""
+        matches = self.decision.matches
+        return dict(zip(matches.detections.tolist(), self.decision.ids[matches.tracks].tolist(), strict=True))
+
 
 class Outcome(Enum):
     """What became of a track and a detection."""
@@ -113,7 +118,8 @@ class Compared:
         rival: where another pair was matched instead, that pair's track (TAKEN) or detection (SERVED), and its
             rival_similarity.
         lost: was the track lost before this frame?
-        claimed: did any track take the detection? began: the track that it began instead, None where none.
+        claimed: did any track take the detection? began: the track that it is from here on, where none took it or where
+            it contradicts the one that did; None where there is none.
     """
 
     terms: Terms
@@ -241,8 +247,8 @@ def analysis(there: Observed, track_id: int, link_s: float) -> Analysis:
     names = [name for name in there.renamed if there.final(name) == track_id] + [track_id]  # provisional ones first
     rows = dict(zip(decision.ids.tolist(), range(len(decision.ids)), strict=True))
     row = next((rows[name] for name in names if name in rows), None)
-    unclaimed = set(owners) - set(decision.matches.detections.tolist())
-    born = next((d for d in unclaimed if owners[d] in names), None)
+    takers = there.takers()
+    born = next((d for d in owners if owners[d] in names and there.final(takers.get(d, -1)) != track_id), None)
     if born is not None:  # also where an absent track of this id was looked for in vain, and then re-identified
         state, row, pairs = "new", None, compared(there, range(len(decision.ids)), [born])
     elif row is not None:
@@ -274,7 +280,7 @@ def compared(there: Observed, rows: Iterable[int], columns: Iterable[int]) -> li
     centres, size = np.split(xyxy_to_cxcywh(tracks.xyxy), 2, axis=1)
     offset = centres[:, None] - xyxy_to_cxcywh(found.xyxy)[:, :2]
     distance = np.linalg.norm(offset, axis=-1) / size[:, 1:]
-    overlap, owners = iou(tracks.xyxy, found.xyxy), there.owners()
+    overlap, owners, takers = iou(tracks.xyxy, found.xyxy), there.owners(), there.takers()
     partner = dict(zip(decision.matches.tracks.tolist(), decision.matches.detections.tolist(), strict=True))
     taker = {detection: track for track, detection in partner.items()}
 
@@ -309,7 +315,9 @@ def compared(there: Observed, rows: Iterable[int], columns: Iterable[int]) -> li
             stage=Stage(stage).name.lower() if stage else None,
             gate=float(decision.gates[row, column]) if stage else None,
         )
-        owner = None if column in taker else owners.get(column)
+        owner = owners.get(column)
+        if owner is not None and column in takers and there.final(takers[column]) == there.final(owner):
+            owner = None
         return Compared(
             terms,
             *outcome(row, column),

@@ -169,7 +169,7 @@ def _fate(of: Analysis, high_score: float) -> str:
             runner_up = f"; next, detection {second.terms.detection} ({similarity:.2f}): {why}"
         return (
             f"{track} was matched to detection {terms.detection} in the stage {terms.stage}, "
-            f"with a similarity of {terms.similarity:.2f} (gate {terms.gate:.2f}){runner_up}."
+            f"with a similarity of {terms.similarity:.2f} (gate {terms.gate:.2f}){runner_up}{_parted(best)}."
         )
     if terms.similarity <= 0:
         nearest = min(of.pairs, key=lambda pair: pair.terms.distance)
@@ -187,6 +187,11 @@ def _gate(terms: Terms) -> str:
     return "" if terms.gate is None else f", gate {terms.gate:.2f}"
 
 
+def _parted(pair: Compared) -> str:
+    """What became of a track's object that looks like another."""
+    return "" if pair.began is None else f"; its appearance contradicts the track's, so it is track {pair.began} by now"
+
+
 def _owner(pair: Compared) -> str:
     """What became of a detection that no track took."""
     if pair.claimed:
@@ -196,6 +201,12 @@ def _owner(pair: Compared) -> str:
 
 def _birth(of: Analysis, detection: int, high_score: float) -> str:
     """Of a track that began here."""
+    if of.pairs and of.pairs[0].outcome == Outcome.MATCHED:
+        other = of.pairs[0].terms.track
+        return (
+            f"Track {of.id} goes on with detection {detection}, which was matched to track {other}: "
+            "its appearance contradicts that track's."
+        )
     start = f"Track {of.id} began with detection {detection}, which no track took"
     if of.name != of.id:
         start = (

@@ -22,7 +22,7 @@ from tracker.smoothing.direction import Direction, Ends
 from tracker.smoothing.doubles import merged
 from tracker.smoothing.linking import appearance_odds, link_odds, linked, pairs
 from tracker.smoothing.track_table import TrackTable, filled, smoothed
-from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Status, Tracks
+from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Mask, Status, Tracks
 
 _NONE = np.zeros(0, np.int64)
 _NOTHING = (_NONE, np.zeros((0, 4), np.float32), np.zeros(0, np.float32), _NONE, _NONE, _NONE)
@@ -90,9 +90,10 @@ class Recorder:
         ids, xyxy, scores, classes, raw_classes, detection_index = columns
         embeddings = np.array(list(self._embedding_sums.values()), np.float32).reshape(-1, FEATURE_SIZE)
         frames = np.repeat(np.arange(len(self)), [len(rows[0]) for rows in self._rows])
+        ids, one = self._reidentified(ids, frames)
         table = TrackTable(
             frames=frames,
-            ids=self._reidentified(ids, frames),
+            ids=ids,
             xyxy=xyxy,
             scores=scores,
             classes=classes,
@@ -105,21 +106,24 @@ class Recorder:
             embeddings=embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True),
             looked=np.array(self._looked, bool),
         )
-        return table[np.isin(table.ids, list(self._confirmed | self._pending))].ordered
+        return table[one & np.isin(table.ids, list(self._confirmed | self._pending))].ordered
 
-    def _reidentified(self, ids: Ints, frames: Ints) -> Ints:
-        """The ids (R,) of rows in these frames (R,) as they turned out to be later.
+    def _reidentified(self, ids: Ints, frames: Ints) -> tuple[Ints, Mask]:
+        """The ids (R,) of rows in these frames (R,) as they turned out to be later, and which rows (R,) still hold.
 
         An id that was given up here may come back as another object's, from a camera that shares the gallery: so a name
-        counts for the rows before it was given alone.
+        counts for the rows before it was given alone. While somebody went by a provisional id, a row under its own was
+        another's, whose box its track had slid to.
         """
-        rows = np.flatnonzero(np.isin(ids, [provisional for _, provisional, _ in self._renamed]))
-        own, when = ids[rows], frames[rows]
+        ids, holds = ids.copy(), np.ones(len(ids), bool)
+        rows = np.flatnonzero(np.isin(ids, [name for _, *names in self._renamed for name in names]))
+        own, when, held = ids[rows], frames[rows], holds[rows]
         for frame, provisional, known in self._renamed:
-            own[(own == provisional) & (when < frame)] = known
-        ids = ids.copy()
-        ids[rows] = own
-        return ids
+            row = held & (own == provisional) & (when < frame)
+            held &= (own != known) | ~np.isin(when, when[row])
+            own[row] = known
+        ids[rows], holds[rows] = own, held
+        return ids, holds
 
 
 def post_processed(table: TrackTable, config: Config) -> TrackTable:

@@ -163,11 +163,13 @@ def _beyond(table: TrackTable) -> list[tuple[Ints, Ints]]:
     for rows, line, side in ((first[several], first[several], -1), (last[several], last[several] - 1, 1)):
         at = np.searchsorted(looks, table.frames[rows]) + side
         inside = (at >= 0) & (at < len(looks))
-        rows, line = rows[inside], line[inside]
-        begin, end = table.times_s[table.frames[rows]], table.times_s[looks[at[inside]]]
-        share = (table.times_s - begin[:, None]) / (end - begin)[:, None]
-        row, frame = np.nonzero((share > 0) & (share < 0.5))
-        found.append((line[row], frame))
+        own, look = table.frames[rows[inside]], looks[at[inside]]
+        between = np.abs(look - own) - 1
+        row = np.repeat(np.arange(len(own)), between)
+        frame = np.minimum(own, look)[row] + np.arange(len(row)) - np.repeat(np.cumsum(between) - between, between) + 1
+        begin, end = table.times_s[own][row], table.times_s[look][row]
+        nearer = (table.times_s[frame] - begin) / (end - begin) < 0.5
+        found.append((line[inside][row[nearer]], frame[nearer]))
     return found
 
 
