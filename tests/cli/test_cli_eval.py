@@ -84,9 +84,13 @@ def test_ids_start_anew_in_each_sequence(root: Path, tmp_path: Path, capsys: pyt
 def test_strictly_online_nothing_is_written_late(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(capsys, root / "A", "--out", tmp_path / "out", "--quiet", "--strict-online")
-    frames = [int(line.split(",")[0]) for line in (tmp_path / "out" / "A.txt").read_text().splitlines()]
-    assert frames and min(frames) > 1 and max(frames) == LENGTH
+    config = tmp_path / "careful.yaml"
+    config.write_text("bank: {confirm_hits: 3}")
+    for mode, first in ((["--strict-online"], 2), ([], 1)):
+        out = tmp_path / f"from-{first}"
+        run(capsys, root / "A", "--out", out, "--quiet", "--config", config, *mode)
+        frames = [int(line.split(",")[0]) for line in (out / "A.txt").read_text().splitlines()]
+        assert min(frames) == first and max(frames) == LENGTH
 
 
 def test_json_is_all_that_is_printed(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
