@@ -107,6 +107,7 @@ def test_unsure_matches_teach_nothing():
     assert not len(learned.labels)
 
 
+@pytest.mark.slow
 def test_more_classes_than_there_is_room_for_stay_as_they_start():
     learned, n = Habits(), 2100
     boxes = np.tile(np.array([10, 10, 20, 20], np.float32), (n, 1))

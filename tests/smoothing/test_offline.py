@@ -341,7 +341,7 @@ def test_video_and_files_of_an_offline_run_tell_the_same(tmp_path: Path) -> None
     assert sum(1 for _ in iter(lambda: reader.read()[0], False)) == 8
 
 
-@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("blow", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_post_processing_that_is_cut_short_leaves_the_online_result(tmp_path: Path, blow: signal.Signals) -> None:
     clip = pan(tmp_path / "clip.mp4", frames=120)
     command = ["-c", "from tracker.cli import main; main()", str(clip), "--offline", "--no-reid", "--imgsz", "320"]

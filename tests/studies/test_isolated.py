@@ -4,6 +4,8 @@ import os
 import time
 from collections.abc import Iterator
 
+import pytest
+
 import isolated
 from isolated import Case
 
@@ -59,6 +61,7 @@ def test_what_was_measured_before_a_process_died_stays():
     ]
 
 
+@pytest.mark.slow
 def test_what_was_measured_before_the_time_was_over_stays_and_the_process_is_ended():
     begun = time.monotonic()
     rows = isolated.in_own_process(hangs, 0, 8)
