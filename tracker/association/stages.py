@@ -345,15 +345,6 @@ def appearance_bonus(odds: Floats, config: AssociationConfig) -> Floats:
     return bonus
 
 
-def supported(bonus: Floats, motion: Floats) -> Floats:
-    """(N, M) `appearance_bonus`, but nothing in favour of pairs that motion (N, M) rules out.
-
-    Looks alone match nothing here: objects that look alike are anywhere. Who comes back elsewhere is re-identified.
-    """
-    favour: Floats = np.where(motion > 0, bonus, np.minimum(bonus, 0))
-    return favour
-
-
 def spread(xyxy: Floats, std: Floats, config: AssociationConfig) -> Floats:
     """(N, 2) pixels by which a predicted box grows to each side: its centre's uncertainty, bounded by its size."""
     size = xyxy[:, 2:] - xyxy[:, :2]
