@@ -191,9 +191,7 @@ def largest(measure: Callable[[Boxes, Boxes], NDArray[Any]], boxes: Boxes, other
 
 def occluded_fraction(boxes: Boxes, others: Boxes) -> NDArray[Any]:
     """(N, 4), (M, 4) -> (N, M) share of each box that lies inside each other box, in [0, 1]."""
-    own = area(boxes)[:, None]
-    overlap = intersection(boxes, others)
-    return _share(overlap, own)
+    return paired_fraction(boxes[:, None], others)
 
 
 def paired_fraction(boxes: Boxes, others: Boxes) -> NDArray[Any]:
