@@ -8,8 +8,11 @@ from hypothesis import settings
 from tracker.config import Config
 from tracker.system.privacy import imported
 
-settings.register_profile("patient", deadline=None)  # a busy machine is slow, not wrong
-settings.load_profile("patient")
+# A busy machine is slow, not wrong; and who installs this gets the examples that passed here. New ones are looked for
+# with `pytest --hypothesis-profile explore`.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile("same")
 imported("ultralytics.utils")  # before a test does: its own import asks name servers and writes to the home folder
 
 
