@@ -1,6 +1,8 @@
 """What detections carry travels with its row to the tracks, and changes none of them."""
 
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracker import Config, Detections, Masks, Status, Tracker
+from tracker.columns.column_file import ColumnFile
 from tracker.errors import InputError
 from tracker.smoothing.offline import Recorder, post_processed
 
@@ -89,7 +92,10 @@ def tracked(frames, make):
 
     late = list(tracker.smooth(updates()))
     table = post_processed(recorder.table(), CONFIG)
-    in_the_end = [(table.at(number, {}), recorder.detected[number]) for number in range(len(recorder))]
+    with TemporaryDirectory() as folder, ColumnFile(Path(folder)) as put_aside:
+        for detections in found:
+            put_aside.append(detections.columns)
+        in_the_end = [(table.at(number, {}), put_aside[number]) for number in range(len(recorder))]
     return at_once, late, in_the_end
 
 

@@ -79,6 +79,10 @@ def command(
     save_crops: Annotated[
         bool, typer.Option("--save-crops", help="Leave crops/ID.jpg, the best picture of every track.")
     ] = False,
+    blur: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CLASSES", help="Pixelate these in all pictures, or heads: those of people."),
+    ] = None,
     forecast: Annotated[
         float, typer.Option(metavar="SECONDS", help="Draw where each object will be so far ahead.", min=0)
     ] = 0.0,
@@ -119,7 +123,7 @@ def command(
             **exported_models(model),
             "--conf": ("detector", "conf", conf),
             "--iou": ("detector", "iou", iou),
-            "--classes": ("detector", "classes", [c for item in classes or () for c in item.split(",") if c] or None),
+            "--classes": ("detector", "classes", _listed(classes) or None),
             "--imgsz": ("detector", "imgsz", None if imgsz is None else _size(imgsz)),
             "--batch": ("detector", "batch", batch),
             "--half": ("detector", "half", half or None),
@@ -146,6 +150,7 @@ def command(
         line_width=line_width or 0,
         offline=offline,
         crops=save_crops,
+        blur=tuple(_listed(blur)),
     )
     places = Zones() if zones is None else Zones.load(zones)
     if places.unused:
@@ -179,6 +184,11 @@ def command(
             pass_on(result.signal)
     if any(result.error for result in results):
         raise typer.Exit(1)
+
+
+def _listed(values: Sequence[str] | None) -> list[str]:
+    """What is given several times, or separated by commas."""
+    return [part for value in values or () for part in value.split(",") if part]
 
 
 def _size(imgsz: str) -> int | list[int]:

@@ -16,13 +16,14 @@ import cv2
 import numpy as np
 
 from tracker.jobs.result_folder import CROPS, JSON, VIDEO, Output
+from tracker.output.blur import Blur
 from tracker.output.crops import CropWriter
 from tracker.output.draw import TRAIL_S, Annotator
 from tracker.output.regions import Outlines
 from tracker.output.video_writer import VideoWriter
 from tracker.output.window import Window
 from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter, Writer
-from tracker.structures import Tracks
+from tracker.structures import Detections, Image, Tracks
 from tracker.system.files import writing
 from tracker.video.source import Frame, Source
 
@@ -44,6 +45,7 @@ class ResultFiles:
         output: which they are.
         begun: called with the name of each further part of the video before it is written.
         ignored: regions in which nothing is tracked, to be drawn; None: there are none.
+        blur: what hides objects in the pictures before any of the files gets them; None: nothing is hidden.
 
     Attributes:
         seconds: time spent drawing and writing.
@@ -57,9 +59,12 @@ class ResultFiles:
         output: Output,
         begun: Callable[[str], None],
         ignored: Outlines | None = None,
+        blur: Blur | None = None,
     ) -> None:
         self.seconds = 0.0
         self.pictures = output.video or output.show or output.crops
+        self._blur = blur if self.pictures else None
+        self._hidden: Image | None = None  # the picture in which objects were hidden last
         self._writers: list[Writer] = []
         self._jobs: deque[Future[None]] = deque()
         self._failed = False
@@ -100,21 +105,27 @@ class ResultFiles:
         """The user has closed the window: the run is to end."""
         return self._window is not None and self._window.closed
 
-    def take(self, frame: Frame, tracks: Tracks) -> None:
+    def take(self, frame: Frame, tracks: Tracks, found: Detections | None = None) -> None:
         """Take the next frame; waits where too many wait already.
+
+        Args:
+            frame: its picture is drawn on.
+            tracks: what is written of it.
+            found: what else is to be hidden in it: all that was detected, also what no track stands for.
 
         Raises:
             OutputError: an earlier frame could not be written.
         """
         while len(self._jobs) >= _WRITE_AHEAD or (self._jobs and self._jobs[0].done()):
             self._jobs.popleft().result()
-        self._jobs.append(self._pool.submit(self._write, frame, tracks))
+        self._jobs.append(self._pool.submit(self._write, frame, tracks, found))
 
-    def _write(self, frame: Frame, tracks: Tracks) -> None:
+    def _write(self, frame: Frame, tracks: Tracks, found: Detections | None) -> None:
         if self._failed:
             return
         start = time.perf_counter()
         try:
+            self._hide(frame, tracks, found)
             for writer in self._writers:
                 writer.write(frame, tracks)
         except Exception:
@@ -122,6 +133,12 @@ class ResultFiles:
             raise
         finally:
             self.seconds += time.perf_counter() - start
+
+    def _hide(self, frame: Frame, tracks: Tracks, found: Detections | None) -> None:
+        """Hide what is to be hidden, once a picture: one that is shown once more was drawn on since."""
+        if self._blur is not None and not (frame.repeated and frame.image is self._hidden):
+            self._blur(frame.image, *(tracks,) if found is None else (tracks, found), time_s=frame.time_s)
+            self._hidden = frame.image
 
     def __enter__(self) -> Self:
         return self
@@ -138,10 +155,11 @@ class ResultFiles:
 
 @dataclass(frozen=True)
 class Held:
-    """A frame that waits: as it is, or its picture as a JPEG."""
+    """A frame that waits, as it is or its picture as a JPEG, and what was found in it that may have to be hidden."""
 
     frame: Frame
     jpeg: bytes = b""
+    found: Detections | None = None
 
 
 class HeldFrames:
@@ -161,15 +179,15 @@ class HeldFrames:
         self._bytes = 0
         self._shown = _NO_PICTURE  # of the frame released last
 
-    def hold(self, frame: Frame) -> Held:
+    def hold(self, frame: Frame, found: Detections | None = None) -> Held:
         """The frame, to wait."""
         if not self._pictures or frame.repeated:
             return Held(replace(frame, image=_NO_PICTURE))
         if self._bytes + frame.image.nbytes <= _HELD_BYTES:
             self._bytes += frame.image.nbytes
-            return Held(frame)
+            return Held(frame, found=found)
         jpeg = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-        return Held(replace(frame, image=_NO_PICTURE), jpeg)
+        return Held(replace(frame, image=_NO_PICTURE), jpeg, found)
 
     def release(self, held: Held) -> Frame:
         """The frame that has waited."""

@@ -51,6 +51,7 @@ class Output:
         crops: leave `crops/ID.jpg`, the best picture of every track.
         offline: at the end of a source, replace its tables by what offline post-processing made of them
             (`tracker.smoothing.offline`), and draw the video from that.
+        blur: classes whose objects are pixelated in all pictures that are left or shown; "heads": those of people.
     """
 
     project: Path = Path("runs/track")
@@ -65,6 +66,7 @@ class Output:
     line_width: int = 0
     offline: bool = False
     crops: bool = False
+    blur: tuple[str, ...] = ()
 
     @property
     def files(self) -> list[str]:

@@ -27,17 +27,20 @@ from typing import TYPE_CHECKING, Any
 from tracker import provenance
 from tracker.analytics.zones import Zones
 from tracker.config import Config
+from tracker.detection.detector import class_numbers
 from tracker.errors import OutputError, SourceError, UsageError
 from tracker.jobs.interruption import attend
 from tracker.jobs.outcome import STAGES, Progress, SourceResult
 from tracker.jobs.prefetch import detected
 from tracker.jobs.result_files import Held, HeldFrames, ResultFiles, move_files
 from tracker.jobs.result_folder import RECORD, Output, Record, ResultFolders, names_apart
+from tracker.output.blur import Blur, places
 from tracker.output.regions import Outlines
 from tracker.output.window import require_windows
+from tracker.smoothing.first_pass import FirstPass
 from tracker.smoothing.fixed_lag import FixedLagSmoother
-from tracker.smoothing.offline import Recorder, post_processed
-from tracker.structures import Detections, Tracks
+from tracker.smoothing.offline import post_processed
+from tracker.structures import Tracks
 from tracker.system.stopwatch import Timed
 from tracker.video.source import Source, open_source
 from tracker.video.url import is_url, scheme, shown
@@ -83,7 +86,8 @@ def run(
 
     Raises:
         TrackerError: settings, device, weights or output that cannot be used; files are closed and valid.
-        UsageError: a live source, or forecasts, to be post-processed offline; no window where one is to be shown.
+        UsageError: a live source, or forecasts, to be post-processed offline; no window where one is to be shown;
+            classes to blur that are not looked for.
     """
     output = output or Output()
     if output.offline and output.forecast_s:
@@ -222,6 +226,7 @@ class _Job:
         assert source.size is not None  # of the first frame, which an open source has
         zones = self.zones.fitted(source.size)  # of frames whose size may change while it runs
         tracker = self.networks.tracker(of_its_own=self.beside_others)
+        blur = self._blur(tracker)
         device = resolve_device(tracker.config.device)
         result = SourceResult(name)
         if self.stopped:
@@ -229,20 +234,21 @@ class _Job:
         start = time.perf_counter()
         result.folder = self.folders.make(name)
         record = Record(result.folder / RECORD, self._conditions(source, given, tracker, device), output.files)
-        recorder = Recorder()
         tables = replace(output, video=False, show=False, crops=False)  # of the online pass
         try:
             record.save()
             ignored = zones.outlines if zones.ignore else None
-            files = ResultFiles(result.folder, source, tables if output.offline else output, record.add, ignored)
-            try:
-                with files:
-                    self._follow(source, zones, tracker, device, recorder, files, result, begun)
-            finally:  # once all is written, also what waited
-                result.tracks = files.tracks
-            result.stage_seconds["write"] = files.seconds
-            if len(recorder) and not self.stopped:
-                self._post_process(recorder, tracker.config, given, result, record, ignored)
+            left = tables if output.offline else output
+            files = ResultFiles(result.folder, source, left, record.add, ignored, blur)
+            with FirstPass(result.folder) as first:
+                try:
+                    with files:
+                        self._follow(source, zones, tracker, device, first, files, result, begun)
+                finally:  # once all is written, also what waited
+                    result.tracks = files.tracks
+                result.stage_seconds["write"] = files.seconds
+                if len(first.recorder) and not self.stopped:
+                    self._post_process(first, tracker.config, given, result, record, ignored, blur)
         except OutputError as error:
             result.error = error
         if self.stopped:
@@ -255,13 +261,31 @@ class _Job:
             raise result.error
         return result
 
+    def _blur(self, tracker: Tracker) -> Blur | None:
+        """What hides objects in the pictures of a source; None: nothing is to be hidden.
+
+        Raises:
+            UsageError: classes that the detector does not know, or does not look for.
+        """
+        wanted, names = self.folders.output.blur, tracker.detector.names
+        if not wanted:
+            return None
+        blur = Blur(wanted, names)
+        looked_for = class_numbers(tracker.config.detector.classes, names)
+        missed = [] if looked_for is None else [names[number] for number in blur.classes if number not in looked_for]
+        if missed:
+            raise UsageError(
+                f"{' and '.join(missed)} cannot be blurred without being looked for; name it in --classes, too"
+            )
+        return blur
+
     def _follow(
         self,
         source: Source,
         zones: Zones,
         tracker: Tracker,
         device: str,
-        recorder: Recorder,
+        first: FirstPass,
         files: ResultFiles,
         result: SourceResult,
         begun: float,
@@ -276,7 +300,7 @@ class _Job:
 
         def write(decided: list[tuple[Held, Tracks]]) -> None:
             for held, tracks in decided:
-                files.take(waiting.release(held), tracks)
+                files.take(waiting.release(held), tracks, held.found)
 
         try:
             plan = settings.batch, turn, settings.skip_repeats, settings.every, tracker.due
@@ -284,6 +308,7 @@ class _Job:
                 for frame, found in frames:
                     if self.stopped:
                         break
+                    hide = None if found is None or not self.folders.output.blur else places(found)
                     if found is not None:
                         found = zones.keep(found, (frame.image.shape[1], frame.image.shape[0]))
                     if not frame.repeated:
@@ -295,9 +320,8 @@ class _Job:
                     result.frames_looked_at += found is not None
                     result.first_frame_s = result.first_frame_s or time.perf_counter() - begun
                     if self.folders.output.offline:
-                        seen = None if frame.repeated else found or Detections.empty()
-                        recorder.add(tracks, seen, tracker.camera_motion, tracker.features)
-                    held = waiting.hold(frame)
+                        first.add(tracks, found, hide, tracker.camera_motion, tracker.features, frame.repeated)
+                    held = waiting.hold(frame, hide)
                     with Timed(result.stage_seconds, "smoothing"):
                         decided = smoother.push(held, tracks, tracker.camera_motion, frame.repeated)
                     write(decided)
@@ -316,12 +340,13 @@ class _Job:
 
     def _post_process(
         self,
-        recorder: Recorder,
+        first: FirstPass,
         config: Config,
         given: Any,
         result: SourceResult,
         record: Record,
         ignored: Outlines | None,
+        blur: Blur | None,
     ) -> None:
         """Decode again the frames that were tracked, and write them with what offline post-processing makes of the
         tracks.
@@ -331,14 +356,13 @@ class _Job:
         assert result.folder is not None
         try:
             with TemporaryDirectory(prefix=".offline-", dir=result.folder) as scratch:
-                table = post_processed(recorder.table(), config)
+                table = post_processed(first.recorder.table(), config)
                 with (
                     self._opened(given) as source,
-                    ResultFiles(Path(scratch), source, self.folders.output, record.add, ignored) as files,
+                    ResultFiles(Path(scratch), source, self.folders.output, record.add, ignored, blur) as files,
                 ):
-                    for position, frame in zip(recorder.shown, source):  # noqa: B905 - the rest was not tracked
-                        tracks = table.at(position, recorder.names)
-                        files.take(frame, replace(tracks, detected=recorder.detected[position]))
+                    for number, frame in zip(range(len(first.recorder.shown)), source):  # noqa: B905 - the rest was not tracked
+                        files.take(frame, first.tracks(table, number), first.found(number))
                         if files.window_closed:
                             self.stop(signal.SIGINT)
                         if self.stopped:
@@ -366,4 +390,5 @@ class _Job:
             },
             "offline": self.folders.output.offline,
             **({"zones": self.zones.to_dict()} if self.zones.ignore else {}),
+            **({"blur": list(self.folders.output.blur)} if self.folders.output.blur else {}),
         } | provenance.conditions(tracker.config, device)

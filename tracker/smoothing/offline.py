@@ -13,7 +13,6 @@ from dataclasses import replace
 import numpy as np
 
 from tracker.affine import Array
-from tracker.columns.carried import Columns
 from tracker.config import Config
 from tracker.motion.adaptation.fusion import Precision, fused
 from tracker.motion.load import load_predictor
@@ -41,7 +40,6 @@ class Recorder:
         self._looked: list[bool] = []
         self._embedding_sums: dict[int, Floats] = {}
         self.names: Mapping[int, str] = {}
-        self.detected: list[Columns] = []  # what the detections of each frame taken carried
         self.shown: list[int] = []  # of each frame of the source, which of those taken it shows
 
     def __len__(self) -> int:
@@ -71,7 +69,6 @@ class Recorder:
         index = tracks.detection_index[seen]
         rows = tracks[seen]
         self._rows.append((rows.ids, found.xyxy[index], rows.scores, rows.classes, rows.raw_classes, index))
-        self.detected.append(found.columns)
         self.shown.append(len(self))
         self._looked.append(tracks.looked)
         self._times_s.append(tracks.time_s)
