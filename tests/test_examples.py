@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from helpers.clips import pan
+from helpers.clips import crossing, pan
 from tracker.cli import main
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 CLIP, RUN = "video.mp4", "runs/track/video"
+CROSSING = "crossing.mp4"
 ARGUMENTS = {  # script -> its arguments, and what it prints on the clip
     "blur_people": ([CLIP, "out.mp4"], "wrote out.mp4"),
     "boxes_only": ([], "0.30 s  id 2"),
@@ -23,6 +24,7 @@ ARGUMENTS = {  # script -> its arguments, and what it prints on the clip
     "mot_for_cvat": ([RUN, "cvat.zip"], r"\d+ boxes of \d+ tracks, labels: .*person"),
     "own_detector": ([CLIP], "rows of the detections"),
     "several_cameras": ([CLIP, CLIP], r"ids \[\d"),
+    "supervision_zones": ([CROSSING, "out.mp4"], "1 in, 1 out, 1 at once in the zone"),
 }
 
 
@@ -31,6 +33,7 @@ def folder(tmp_path_factory):
     """A folder with a clip and the run that `track` leaves of it."""
     root = tmp_path_factory.mktemp("examples")
     clip = pan(root / CLIP, frames=12)
+    crossing(root / CROSSING)
     with pytest.raises(SystemExit) as end:
         main([str(clip), "--project", str(root / "runs" / "track"), "--quiet"])
     assert not end.value.code

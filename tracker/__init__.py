@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from tracker.association.stages import Decision
     from tracker.columns.masks import Masks
     from tracker.config import Config
+    from tracker.output.blur import Blur
     from tracker.structures import Detections, Forecast, Status, Tracks
     from tracker.tracker import Tracker
     from tracker.video.source import open_source
 
 __all__ = [
+    "Blur",
     "Config",
     "Decision",
     "Detections",
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Blur": "tracker.output.blur",
     "Config": "tracker.config",
     "Decision": "tracker.association.stages",
     "Detections": "tracker.structures",

@@ -45,8 +45,8 @@ class Blur:
 
     An object with a mask is covered by that, made a little larger; without one, and while it is predicted, its box is.
     "heads" are those of people: around COCO's keypoints of face and shoulders where they are sure, else the upper part
-    of the person's box. An object has at most 8 blocks along its longer side and 3 along the shorter, too few for a
-    face or letters. Who knows what an object looks like may still know it by its colours, size and gait.
+    of the person's box. Blocks are at least a third of the object's shorter side and an eighth of its longer one, too
+    large for a face or letters. Who knows what an object looks like may still know it by its colours, size and gait.
 
     Args:
         classes: names or numbers of classes, and "heads".
@@ -61,7 +61,7 @@ class Blur:
         >>> blur = Blur(["person"], {0: "person"})
         >>> blur(picture, Detections([[20, 20, 60, 60]]), time_s=0.0)
         >>> len(np.unique(picture[20:60, 20:60].reshape(-1, 3), axis=0))
-        9
+        16
     """
 
     def __init__(self, classes: Sequence[str], names: Mapping[int, str]) -> None:
