@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tracker import Status, Tracks
 from tracker.config import OfflineConfig
+from tracker.smoothing import fixed_lag
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.smoothing.track_table import TrackTable, filled, smoothed
 
@@ -80,6 +81,21 @@ class TestWaiting:
             sizes.append((len(smoother._seen), len(smoother._seen.times_s), len(smoother._held), len(smoother._motion)))
         assert (np.max(sizes[300:], axis=0) <= np.max(sizes[:300], axis=0)).all()
         assert np.max(sizes, axis=0)[0] < 20
+
+    @pytest.mark.parametrize("before", [0, 1])
+    def test_nor_where_nobody_looks_any_more(self, before, monkeypatch):
+        """Frames wait for the next look, but not for one that never comes: they are reported as they were tracked."""
+        monkeypatch.setattr(fixed_lag, "_WAITING", 50)
+        smoother, sizes, out = FixedLagSmoother(0.5, OfflineConfig()), [], []
+        for i in range(500):
+            looked = i < before
+            now = replace(tracks(0.1 * i, x=float(i), t1=C if looked else P), looked=looked)
+            out += smoother.push(i, now, STILL)
+            sizes.append((len(smoother._seen), len(smoother._seen.times_s), len(smoother._held), len(smoother._motion)))
+        assert (np.max(sizes[300:], axis=0) <= np.max(sizes[:300], axis=0)).all() and 100 < len(smoother._held) < 104
+        out += smoother.flush()
+        assert [frame for frame, _ in out] == list(range(500))
+        assert lefts(out[200:210], 1) == {frame: frame for frame in range(200, 210)}
 
 
 class TestRepeats:

@@ -23,6 +23,7 @@ from tracker.smoothing.track_table import SMOOTH_REACH, TrackTable, columns, fil
 from tracker.structures import Ints, Status, Tracks, of_rows
 
 _BETWEEN_LOOKS = 0.9  # standard deviation of the smoothing, in times from one look to the next
+_WAITING, _WAITING_S = 1000, 10.0  # frames and seconds, beyond both of which no look is waited for: the settings' most
 
 F = TypeVar("F")  # whatever the caller calls a frame
 
@@ -35,7 +36,7 @@ class FixedLagSmoother(Generic[F]):
         settings: gaps up to `fill_s` are closed, boxes smoothed by `smooth_s` or what `delay_s` allows.
 
     Memory holds the frames that wait, the detected rows of those and of as many before as smoothing reaches, and the
-    last row of each track not seen since.
+    last row of each track not seen since; where nobody looks any more, a thousand frames or ten seconds of them.
     """
 
     def __init__(self, delay_s: float, settings: OfflineConfig) -> None:
@@ -50,8 +51,9 @@ class FixedLagSmoother(Generic[F]):
     def push(self, frame: F, tracks: Tracks, camera_motion: Array, repeated: bool = False) -> list[tuple[F, Tracks]]:
         """Take the next frame, and how the camera moved into it, (2, 3); return the frames that have waited.
 
-        One that was not looked at waits at least for the next that is: its boxes lie between those of two looks. One
-        that shows the picture before it once more is `repeated`: what that shows is reported of both.
+        One that was not looked at waits at least for the next that is, unless that is longer than any setting makes
+        it: its boxes lie between those of two looks. One that shows the picture before it once more is `repeated`: what
+        that shows is reported of both.
         """
         if not self._delay_s:
             return [(frame, tracks.confirmed)]
@@ -74,9 +76,15 @@ class FixedLagSmoother(Generic[F]):
         self._motion, self._seen, self._held, self._looked_s = motion, seen, held, looked_s
         held.append(([frame], tracks))
         decided = []
-        while self._held[0][1].time_s <= min(tracks.time_s - self._delay_s + 1e-6, looked_s):
+        while self._has_waited(tracks.time_s):
             decided += self._next()
         return decided
+
+    def _has_waited(self, time_s: float) -> bool:
+        """Has the first frame waited long enough at this time?"""
+        seconds = time_s - self._held[0][1].time_s
+        looked = self._held[0][1].time_s <= self._looked_s or _is_long(len(self._held), seconds)
+        return looked and self._held[0][1].time_s <= time_s - self._delay_s + 1e-6
 
     def flush(self) -> list[tuple[F, Tracks]]:
         """The frames that wait at the end of the stream; tracks that were never confirmed are left out.
@@ -119,10 +127,17 @@ class FixedLagSmoother(Generic[F]):
         followed = np.append((seen.ids[1:] == seen.ids[:-1]) & old[1:], False)[: len(seen)]
         looks = np.flatnonzero(seen.looked[: frame + 1])
         look = int(looks[-1]) if len(looks) else frame  # the last one: lines to the next begin there
+        if _is_long(frame - look, seen.times_s[frame] - seen.times_s[look]):
+            look = frame
         seen = seen[~old | (~followed & ((seconds >= reach_s - self._fill_s) | (seen.frames >= look)))]
         first = min(look, int(seen.frames.min(initial=look)))
         parts = {name: getattr(seen, name)[first:] for name in ("times_s", "camera", "looked")}
         return replace(seen, frames=seen.frames - first, **parts)
+
+
+def _is_long(frames: int, seconds: float) -> bool:
+    """Is that longer than any setting makes it to the next look?"""
+    return frames > _WAITING and seconds > _WAITING_S
 
 
 def _with(seen: TrackTable, tracks: Tracks) -> TrackTable:
