@@ -134,6 +134,27 @@ def test_json_lines_hold_what_detections_carried_and_null_where_there_was_none(t
         assert row["mask"] == {"size": [48, 64], "counts": theirs["counts"].decode()}
 
 
+def test_json_lines_have_the_same_keys_in_every_row_once_something_was_carried(tmp_path):
+    """As a table is made of them: frames that were not looked at, and those in which nothing was detected."""
+    here = replace(tracks([3], [[1, 2, 4, 8]]), detection_index=np.array([0]))
+    masks, data = np.ones((1, 48, 64), bool), {"speed": [1.5]}
+    carried = (
+        Detections([[1, 2, 4, 8]], data=data),
+        Detections([[1, 2, 4, 8]]),
+        Detections([[1, 2, 4, 8]], masks=masks),
+    )
+    writer = JsonLinesWriter(tmp_path / "tracks.jsonl")
+    for number, found in enumerate(carried):
+        writer.write(frame(number), replace(here, detected=found.columns))
+    writer.write(frame(9), replace(tracks([3], [[1, 2, 4, 8]], [Status.PREDICTED]), looked=False))
+    writer.close()
+    lines = map(json.loads, (tmp_path / "tracks.jsonl").read_text().splitlines())
+    first, bare, masked, missed = (line["tracks"][0] for line in lines)
+    assert first["data"] == {"speed": 1.5} and bare["data"] is masked["data"] is missed["data"] is None
+    assert first.keys() == bare.keys() and masked.keys() == missed.keys() == {*first, "mask"}
+    assert masked["mask"] and missed["mask"] is None
+
+
 def test_json_lines_are_strict_json_whatever_objects_a_column_holds(tmp_path):
     """A program that reads them must not meet a NaN, and no key may end the run."""
     objects = np.empty(2, object)

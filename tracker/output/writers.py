@@ -120,8 +120,9 @@ class JsonLinesWriter:
     """`tracks.jsonl`: a JSON object per frame, also where nothing is tracked.
 
     `{"frame": 1, "time_s": 0.0, "tracks": [{"id": 1, "class": 0, "name": "person", "score": 0.9,
-    "box": [left, top, right, bottom], "status": "confirmed"}]}`, with the units of `CsvWriter`. A track has what the
-    detections of the frame carried, too, and null where it was not detected:
+    "box": [left, top, right, bottom], "status": "confirmed"}]}`, with the units of `CsvWriter`. A track has what
+    detections carried, too, from the first frame on in which any did: of this frame's detection, and null where it was
+    not detected:
 
     | key | value |
     | --- | --- |
@@ -133,10 +134,11 @@ class JsonLinesWriter:
 
     def __init__(self, path: Path) -> None:
         self._lines = _Lines(path)
+        self._carried: set[str] = set()  # keys of what was carried so far
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Add the frame's object."""
-        carried = _carried(tracks.confirmed)
+        carried = _carried(tracks.confirmed, self._carried)
         objects = [
             {
                 "id": i,
@@ -304,10 +306,14 @@ def _records(tracks: Tracks) -> Iterator[tuple[int, int, str, float, list[float]
         yield i, number, rows.names.get(number, str(number)), score, box, Status(status).name.lower()
 
 
-def _carried(rows: Tracks) -> list[dict[str, Any]]:
-    """What each row's detection carried, as plain Python values; None where a row has none."""
-    if not rows.detected:
-        return [{} for _ in range(len(rows))]
+_CARRIED = ("mask", "keypoints", "corners", "data")  # keys of `JsonLinesWriter`, in order
+
+
+def _carried(rows: Tracks, known: set[str]) -> list[dict[str, Any]]:
+    """What each row's detection carried, as plain Python values; None where a row has none.
+
+    Every row has all keys that are `known`, to which those of this frame are added.
+    """
     columns: dict[str, list[Any]] = {}
     if rows.masks is not None:
         columns["mask"] = rows.masks.to_coco()
@@ -316,16 +322,15 @@ def _carried(rows: Tracks) -> list[dict[str, Any]]:
         columns["keypoints"] = np.concatenate([xy.round(2), confidence.round(4)], axis=2).tolist()
     if rows.corners is not None:
         columns["corners"] = rows.corners.astype(np.float64).round(2).tolist()
-    data = {name: values.tolist() for name, values in rows.data.items()}
+    if rows.data:
+        data = {name: values.tolist() for name, values in rows.data.items()}
+        columns["data"] = [dict(zip(data, row, strict=True)) for row in zip(*data.values(), strict=True)]
+    known.update(columns)
     seen = rows.detection_index >= 0
-    parts: list[dict[str, Any]] = [
-        {name: _plain(values[row]) if here else None for name, values in columns.items()}
+    return [
+        {key: _plain(columns[key][row]) if here and key in columns else None for key in _CARRIED if key in known}
         for row, here in enumerate(seen.tolist())
     ]
-    if data:
-        for row, (part, here) in enumerate(zip(parts, seen.tolist(), strict=True)):
-            part["data"] = {name: _plain(values[row]) for name, values in data.items()} if here else None
-    return parts
 
 
 def _plain(value: Any) -> Any:
