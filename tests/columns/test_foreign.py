@@ -126,6 +126,14 @@ class TestSupervision:
             back.data["xyxyxyxy"][1], [[left, top], [right, top], [right, bottom], [left, bottom]]
         )
 
+    def test_a_column_called_as_the_class_names_does_not_take_their_place(self):
+        found = Detections(ROWS[:, :4], classes=[0, 3], data={"class_name": ["a", "b"]}, names=NAMES)
+        assert Tracker().update(None, found).data["class_name"].tolist() == ["a", "b"]
+        tracker = Tracker()
+        for number in range(3):
+            tracks = tracker.update(None, found, time_s=number / 30)
+        assert tracks.to_supervision()["class_name"].tolist() == ["person", "forklift"]
+
     def test_its_annotators_take_our_tracks(self):
         tracker = Tracker()
         for number in range(3):
@@ -166,6 +174,11 @@ class TestUpdate:
         with pytest.raises(InputError) as error:
             Tracker().update(None, value)
         assert f"detections is {answer}" in str(error.value)
+
+    @pytest.mark.parametrize("several", [[FRAME, FRAME], (results(), results()), []])
+    def test_of_several_frames_at_once_is_told_how(self, several):
+        with pytest.raises(InputError, match=rf"update got a \w+ of {len(several)} in the place of a frame; give one"):
+            Tracker().update(several)
 
     def test_masks_of_another_size_than_the_frame_are_named(self):
         """As a network gives them; they would be drawn and written in the wrong place."""

@@ -109,8 +109,8 @@ def to_supervision(tracks: Any) -> Any:
     the box itself.
     """
     supervision = extra("supervision", "supervision")
-    data = {CLASS_NAMES: np.array([tracks.names.get(n, str(n)) for n in tracks.classes.tolist()], dtype=str)}
-    data |= tracks.data
+    names = np.array([tracks.names.get(n, str(n)) for n in tracks.classes.tolist()], dtype=str)
+    data = {**tracks.data, CLASS_NAMES: names}  # by the track's life, whatever a column of that name says
     if tracks.keypoints is not None:
         data[KEYPOINTS] = tracks.keypoints
     if tracks.corners is not None:

@@ -25,6 +25,11 @@ def as_input(frame: Any, detections: Any, look: bool = True) -> tuple[Image | No
         frame, detections = detections, frame
     if not look and detections is not None:
         raise InputError("update got look=False and detections; leave one of the two out")
+    if isinstance(frame, list | tuple):
+        raise InputError(
+            f"update got a {type(frame).__name__} of {len(frame)} in the place of a frame; give one frame, or the "
+            "results of one, and an update for each"
+        )
     if look and frame is None and detections is None:
         raise InputError("update got neither a frame nor detections; give at least one")
     if isinstance(frame, np.ndarray) and frame.ndim == 2 and frame.shape[1] in (5, 6):
