@@ -43,9 +43,9 @@ class Columns:
         if masks is not None and not isinstance(masks, Masks):
             masks = Masks.of(masks) if rows or np.ndim(masks) == 3 else None
         if keypoints is not None:
-            keypoints = column("keypoints", keypoints, np.float32, ("K", 3), rows, finite=True).copy()
+            keypoints = column("keypoints", keypoints, np.float32, ("K", 3), rows, finite=True, copy=True)
         if corners is not None:
-            corners = column("corners", corners, np.float32, (4, 2), rows, finite=True).copy()
+            corners = column("corners", corners, np.float32, (4, 2), rows, finite=True, copy=True)
         given = mapping("data", data, "name -> a row for each box")
         named = {str(name): as_array(f"data[{name!r}]", value).copy() for name, value in given.items()}
         single = next((name for name, value in named.items() if not value.ndim), None)

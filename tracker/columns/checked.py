@@ -14,14 +14,21 @@ _LARGEST = 2.0**62  # numbers from here on are no class
 
 
 def column(
-    name: str, value: ArrayLike, dtype: type, tail: Sequence[int | str], rows: int | None, *, finite: bool = False
+    name: str,
+    value: ArrayLike,
+    dtype: type,
+    tail: Sequence[int | str],
+    rows: int | None,
+    *,
+    finite: bool = False,
+    copy: bool = False,
 ) -> NDArray[Any]:
     """`value` as an array (rows, *tail) of `dtype`.
 
     Args:
         name: of the field, for errors.
         tail: lengths behind the rows; a letter stands for any. rows: how many; None: any number.
-        finite: whether infinite values are an error.
+        finite: whether infinite values are an error. copy: whether the caller's own memory is not good enough.
 
     Raises:
         InputError: another shape or dtype; fractions where whole numbers are kept.
@@ -40,7 +47,7 @@ def column(
         raise InputError(f"{name} holds fractions (dtype {array.dtype}); expected whole numbers of shape {expected}")
     if finite and np.isinf(array).any():
         raise InputError(f"{name} holds infinite numbers; give NaN where nothing is known")
-    return np.ascontiguousarray(array, dtype=dtype)
+    return np.array(array, dtype, order="C") if copy else np.ascontiguousarray(array, dtype=dtype)
 
 
 def _whole(array: NDArray[Any]) -> bool:
