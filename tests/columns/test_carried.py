@@ -1,5 +1,6 @@
 """What detections carry travels with its row to the tracks, and changes none of them."""
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -216,3 +217,13 @@ def test_bad_columns_are_named(fields, message):
 def test_one_value_is_no_column_of_a_frame_without_detections_either():
     with pytest.raises(InputError, match=r"data\['camera'\] is one value; expected 0 rows, one for each box"):
         Detections(np.zeros((0, 4)), data={"camera": 5})
+
+
+def test_a_column_that_is_converted_is_copied_once():
+    points, corners = np.zeros((100, 1000, 3)), np.zeros((100, 4, 2))  # float64, as NumPy makes them
+    boxes = np.tile([0, 0, 9, 9], (100, 1))
+    tracemalloc.start()
+    found = Detections(boxes, keypoints=points, corners=corners)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.7 * found.keypoints.nbytes
