@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tracker import Detections, Masks, Status, Tracks
 from tracker.errors import UsageError
-from tracker.output.blur import Blur
+from tracker.output.blur import Blur, Foreseen, looking_ahead
 
 NAMES = {0: "person", 2: "car"}
 SIZE = (120, 160)  # height and width
@@ -201,6 +201,41 @@ class TestLost:
 
     def test_a_stream_that_begins_anew_knows_nothing(self):
         assert not self.after(-5.0, NOBODY).any()
+
+
+class TestForeseen:
+    """Somebody is found only after having been there for a while."""
+
+    def soon(self, *frames) -> list[list]:
+        """Of frames 0.25 s apart, what the later ones show."""
+        ahead = Foreseen(Blur(["person"], NAMES))
+        return [ahead.push(found, 0.25 * number) for number, found in enumerate(frames)]
+
+    def test_the_place_is_hidden_for_a_second_before(self):
+        soon = self.soon(NOBODY, None, NOBODY, NOBODY, NOBODY, person())
+        assert [len(boxes) for boxes in soon] == [0, 1, 1, 1, 1, 0]
+        assert blurred(NOBODY, time_s=1.0, blur=Blur(["person"], NAMES)).sum() == 0
+        picture = noise()
+        Blur(["person"], NAMES)(picture, NOBODY, time_s=1.0, soon=soon[2])
+        assert (picture != noise()).any(axis=2)[inside(BOX)].all()
+
+    def test_but_not_beyond_where_something_was_found_there_already(self):
+        moved = (48, 20, 88, 100)
+        assert [len(boxes) for boxes in self.soon(NOBODY, person(moved), NOBODY, person())] == [1, 0, 1, 0]
+
+    def test_nor_where_a_track_stands_for_it(self):
+        picture, moved = noise(), (48, 20, 88, 100)
+        Blur(["person"], NAMES)(picture, track(moved), time_s=0.0, soon=[np.array([BOX], np.float32)])
+        assert not (picture != noise()).any(axis=2)[inside((36, 12, 43, 108))].any()
+
+    def test_nor_of_other_classes(self):
+        assert self.soon(NOBODY, person(number=2)) == [[], []]
+
+    def test_a_whole_video_is_gone_through_a_second_ahead(self):
+        frames = [(0.25 * number, person() if number == 9 else None) for number in range(12)]
+        known = list(looking_ahead(Blur(["person"], NAMES), frames))
+        assert [found for found, _ in known] == [found for _, found in frames]
+        assert [len(soon) for _, soon in known] == [0] * 5 + [1] * 4 + [0] * 3
 
 
 @pytest.mark.parametrize(

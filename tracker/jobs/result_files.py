@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 
 from tracker.jobs.result_folder import CROPS, JSON, VIDEO, Output
-from tracker.output.blur import Blur
+from tracker.output.blur import Blur, Foreseen
 from tracker.output.crops import CropWriter
 from tracker.output.draw import TRAIL_S, Annotator
 from tracker.output.regions import Outlines
 from tracker.output.video_writer import VideoWriter
 from tracker.output.window import Window
 from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter, Writer
-from tracker.structures import Detections, Image, Tracks
+from tracker.structures import Detections, Floats, Image, Tracks
 from tracker.system.files import writing
 from tracker.video.source import Frame, Source
 
@@ -105,27 +105,28 @@ class ResultFiles:
         """The user has closed the window: the run is to end."""
         return self._window is not None and self._window.closed
 
-    def take(self, frame: Frame, tracks: Tracks, found: Detections | None = None) -> None:
+    def take(self, frame: Frame, tracks: Tracks, found: Detections | None = None, soon: Sequence[Floats] = ()) -> None:
         """Take the next frame; waits where too many wait already.
 
         Args:
             frame: its picture is drawn on.
             tracks: what is written of it.
             found: what else is to be hidden in it: all that was detected, also what no track stands for.
+            soon: what later frames show of it (`Foreseen`).
 
         Raises:
             OutputError: an earlier frame could not be written.
         """
         while len(self._jobs) >= _WRITE_AHEAD or (self._jobs and self._jobs[0].done()):
             self._jobs.popleft().result()
-        self._jobs.append(self._pool.submit(self._write, frame, tracks, found))
+        self._jobs.append(self._pool.submit(self._write, frame, tracks, found, soon))
 
-    def _write(self, frame: Frame, tracks: Tracks, found: Detections | None) -> None:
+    def _write(self, frame: Frame, tracks: Tracks, found: Detections | None, soon: Sequence[Floats]) -> None:
         if self._failed:
             return
         start = time.perf_counter()
         try:
-            self._hide(frame, tracks, found)
+            self._hide(frame, tracks, found, soon)
             for writer in self._writers:
                 writer.write(frame, tracks)
         except Exception:
@@ -134,10 +135,11 @@ class ResultFiles:
         finally:
             self.seconds += time.perf_counter() - start
 
-    def _hide(self, frame: Frame, tracks: Tracks, found: Detections | None) -> None:
+    def _hide(self, frame: Frame, tracks: Tracks, found: Detections | None, soon: Sequence[Floats]) -> None:
         """Hide what is to be hidden, once a picture: one that is shown once more was drawn on since."""
         if self._blur is not None and not (frame.repeated and frame.image is self._hidden):
-            self._blur(frame.image, *(tracks,) if found is None else (tracks, found), time_s=frame.time_s)
+            objects = (tracks,) if found is None else (tracks, found)
+            self._blur(frame.image, *objects, time_s=frame.time_s, soon=soon)
             self._hidden = frame.image
 
     def __enter__(self) -> Self:
@@ -155,11 +157,16 @@ class ResultFiles:
 
 @dataclass(frozen=True)
 class Held:
-    """A frame that waits, as it is or its picture as a JPEG, and what was found in it that may have to be hidden."""
+    """A frame that waits: as it is, or its picture as a JPEG; and what may have to be hidden in it.
+
+    Attributes:
+        found: what was detected in it. soon: what later frames show of it.
+    """
 
     frame: Frame
     jpeg: bytes = b""
     found: Detections | None = None
+    soon: Sequence[Floats] = ()
 
 
 class HeldFrames:
@@ -169,13 +176,15 @@ class HeldFrames:
 
     Args:
         pictures: whether the images are needed afterwards; where not, they are not held at all.
+        blur: what hides objects in them; None: what was found does not matter.
 
     Beyond `_HELD_BYTES` of pictures further ones wait as JPEGs, an eighth of their size or less: half a second of 4K at
     240 frames/s in 1.1 GiB. Which frames wait how long never depends on it, so neither do the tracks.
     """
 
-    def __init__(self, pictures: bool) -> None:
+    def __init__(self, pictures: bool, blur: Blur | None = None) -> None:
         self._pictures = pictures
+        self._ahead = None if blur is None or not pictures else Foreseen(blur)
         self._bytes = 0
         self._shown = _NO_PICTURE  # of the frame released last
 
@@ -183,11 +192,14 @@ class HeldFrames:
         """The frame, to wait."""
         if not self._pictures or frame.repeated:
             return Held(replace(frame, image=_NO_PICTURE))
+        known: tuple[Detections | None, Sequence[Floats]] = (None, ())
+        if self._ahead is not None:
+            known = found, self._ahead.push(found, frame.time_s)
         if self._bytes + frame.image.nbytes <= _HELD_BYTES:
             self._bytes += frame.image.nbytes
-            return Held(frame, found=found)
+            return Held(frame, b"", *known)
         jpeg = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-        return Held(replace(frame, image=_NO_PICTURE), jpeg, found)
+        return Held(replace(frame, image=_NO_PICTURE), jpeg, *known)
 
     def release(self, held: Held) -> Frame:
         """The frame that has waited."""

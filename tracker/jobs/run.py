@@ -20,6 +20,7 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
+from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ from tracker.jobs.outcome import STAGES, Progress, SourceResult
 from tracker.jobs.prefetch import detected
 from tracker.jobs.result_files import Held, HeldFrames, ResultFiles, move_files
 from tracker.jobs.result_folder import RECORD, Output, Record, ResultFolders, names_apart
-from tracker.output.blur import Blur, places
+from tracker.output.blur import Blur, looking_ahead, places
 from tracker.output.regions import Outlines
 from tracker.output.window import require_windows
 from tracker.smoothing.first_pass import FirstPass
@@ -243,7 +244,7 @@ class _Job:
             with FirstPass(result.folder) as first:
                 try:
                     with files:
-                        self._follow(source, zones, tracker, device, first, files, result, begun)
+                        self._follow(source, zones, tracker, device, first, blur, files, result, begun)
                 finally:  # once all is written, also what waited
                     result.tracks = files.tracks
                 result.stage_seconds["write"] = files.seconds
@@ -286,13 +287,14 @@ class _Job:
         tracker: Tracker,
         device: str,
         first: FirstPass,
+        blur: Blur | None,
         files: ResultFiles,
         result: SourceResult,
         begun: float,
     ) -> None:
         """Every frame through detector and tracker, and half a second later into the files."""
         smoother: FixedLagSmoother[Held] = FixedLagSmoother(tracker.config.bank.report_delay_s, tracker.config.offline)
-        waiting = HeldFrames(files.pictures)
+        waiting = HeldFrames(files.pictures, blur)
         detector, start = tracker.detector, time.perf_counter()
         settings = tracker.config.detector
         turn = self.networks.turn if self.beside_others else nullcontext()
@@ -300,7 +302,7 @@ class _Job:
 
         def write(decided: list[tuple[Held, Tracks]]) -> None:
             for held, tracks in decided:
-                files.take(waiting.release(held), tracks, held.found)
+                files.take(waiting.release(held), tracks, held.found, tuple(held.soon))
 
         try:
             plan = settings.batch, turn, settings.skip_repeats, settings.every, tracker.due
@@ -308,7 +310,7 @@ class _Job:
                 for frame, found in frames:
                     if self.stopped:
                         break
-                    hide = None if found is None or not self.folders.output.blur else places(found)
+                    hide = None if found is None or blur is None else places(found)
                     if found is not None:
                         found = zones.keep(found, (frame.image.shape[1], frame.image.shape[0]))
                     if not frame.repeated:
@@ -361,8 +363,10 @@ class _Job:
                     self._opened(given) as source,
                     ResultFiles(Path(scratch), source, self.folders.output, record.add, ignored, blur) as files,
                 ):
-                    for number, frame in zip(range(len(first.recorder.shown)), source):  # noqa: B905 - the rest was not tracked
-                        files.take(frame, first.tracks(table, number), first.found(number))
+                    hidden = repeat((None, ())) if blur is None else looking_ahead(blur, first.found(table))
+                    numbers = range(len(first.recorder.shown))  # the rest was not tracked
+                    for number, frame, hide in zip(numbers, source, hidden):  # noqa: B905
+                        files.take(frame, first.tracks(table, number), *hide)
                         if files.window_closed:
                             self.stop(signal.SIGINT)
                         if self.stopped:

@@ -1,14 +1,15 @@
 """Objects made unreadable: pixelated by mask, by head or by box, also where they are only expected to be.
 
 Privacy is worth more than a clear picture, so what may be one of them counts: detections of which no track has come
-(yet), boxes a little larger than the object, and for a moment the place where one was seen that nothing is found of any
-more.
+(yet), boxes a little larger than the object, and the place where one was seen a moment ago, or will be in a moment,
+that nothing is found of.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -66,11 +67,12 @@ class Blur:
 
     def __init__(self, classes: Sequence[str], names: Mapping[int, str]) -> None:
         wanted = [str(name).strip() for name in classes]
-        whole = [name for name in wanted if name.lower() != HEADS or HEADS in names.values()]
+        known = {name.lower() for name in names.values()}
+        whole = [name for name in wanted if name.lower() != HEADS or HEADS in known]
         self._whole = np.array(class_numbers(whole, names) or [], np.int64)
         self._headed = np.zeros(0, np.int64)
         if len(whole) < len(wanted):
-            if _PERSON not in names.values():
+            if _PERSON not in known:
                 raise UsageError(
                     f"the detector knows no class {_PERSON!r}, whose heads could be blurred; name the classes to blur"
                 )
@@ -85,7 +87,7 @@ class Blur:
         """The numbers of the classes whose objects, or heads, it hides."""
         return sorted({*self._whole.tolist(), *self._headed.tolist()})
 
-    def __call__(self, image: Image, *objects: Tracks | Detections, time_s: float) -> None:
+    def __call__(self, image: Image, *objects: Tracks | Detections, time_s: float, soon: Sequence[Floats] = ()) -> None:
         """Pixelate in place.
 
         Args:
@@ -93,6 +95,7 @@ class Blur:
             objects: all that is known of where objects are in it: its tracks, and its detections, of which tracks may
                 leave some out.
             time_s: of the frame, later than that of the frame before; a new stream may begin where it likes.
+            soon: boxes (N, 4) that are hidden, too, unless something else there is: what `Foreseen` says.
         """
         if time_s <= self._time_s:
             self._left, self._left_s = self._left[:0], self._left_s[:0]
@@ -107,12 +110,17 @@ class Blur:
             alone += [whole.xyxy[shown], heads(headed.xyxy, headed.keypoints)]
             boxes += [whole.xyxy, alone[-1]]
         hidden = np.concatenate(boxes)
-        missing = (time_s - self._left_s <= _HOLD_S) & (largest(paired_fraction, self._left, hidden) < _HIDDEN)
+        missing = (time_s - self._left_s <= _HOLD_S) & _apart(self._left, hidden)
         left, left_s = self._left[missing], self._left_s[missing]
         self._left, self._left_s = np.concatenate([hidden, left]), np.append(np.full(len(hidden), time_s), left_s)
         longer = (left[:, 2:] - left[:, :2]).max(axis=1, initial=0)
         gone = (_GROWTH * (time_s - left_s) * longer)[:, None] * np.array([-1, -1, 1, 1])
-        _hide_boxes(image, np.concatenate([*alone, left + gone]))
+        _hide_boxes(image, np.concatenate([*alone, left + gone, *(_not_among(hidden, boxes) for boxes in soon)]))
+
+    def boxes(self, found: Detections) -> Floats:
+        """(N, 4) of what it hides of these."""
+        whole, headed = self._rows(found, self._whole), self._rows(found, self._headed)
+        return np.concatenate([whole.xyxy, heads(headed.xyxy, headed.keypoints)])
 
     @staticmethod
     def _rows(rows: Tracks | Detections, classes: NDArray[np.int64]) -> Tracks | Detections:
@@ -121,6 +129,59 @@ class Blur:
         if isinstance(rows, Tracks):
             among |= np.isin(rows.raw_classes, classes)
         return rows[among]
+
+
+class Foreseen:
+    """What later frames show of objects that nothing is found of yet: somebody who comes in is seen late.
+
+    A box that is hidden in a frame is also to be hidden in those before it that still wait, back to the one in which
+    something was found there, or for a second.
+
+    Args:
+        blur: what is hidden.
+    """
+
+    def __init__(self, blur: Blur) -> None:
+        self._blur = blur
+        self._before: deque[tuple[float, Floats, list[Floats]]] = deque()  # time, boxes, and what is still to come
+
+    def push(self, found: Detections | None, time_s: float) -> list[Floats]:
+        """Take the next frame's detections, None where it was not looked at; return a list to which those of later
+        frames are added, for `Blur`.
+        """
+        while self._before and not 0 <= time_s - self._before[0][0] <= _HOLD_S:
+            self._before.popleft()
+        own = boxes = np.zeros((0, 4), np.float32) if found is None else self._blur.boxes(found)
+        for _, earlier, soon in reversed(self._before):
+            boxes = _not_among(earlier, boxes)
+            if not len(boxes):
+                break
+            soon.append(boxes)
+        soon = []
+        self._before.append((time_s, own, soon))
+        return soon
+
+
+def looking_ahead(
+    blur: Blur, frames: Iterable[tuple[float, Detections | None]]
+) -> Iterator[tuple[Detections | None, list[Floats]]]:
+    """Of the times of all frames of a video and what was found in each: that, and what later ones show (`Foreseen`)."""
+    ahead = Foreseen(blur)
+    waiting: deque[tuple[float, tuple[Detections | None, list[Floats]]]] = deque()
+    for time_s, found in frames:
+        waiting.append((time_s, (found, ahead.push(found, time_s))))
+        while time_s - waiting[0][0] > _HOLD_S:
+            yield waiting.popleft()[1]
+    yield from (known for _, known in waiting)
+
+
+def _apart(boxes: Floats, others: Floats) -> NDArray[np.bool_]:
+    """(N,) which of the boxes (N, 4) are another object's than others (M, 4), which hide too little of them."""
+    return np.asarray(largest(paired_fraction, boxes, others) < _HIDDEN)
+
+
+def _not_among(others: Floats, boxes: Floats) -> Floats:
+    return boxes[_apart(boxes, others)]
 
 
 def places(found: Detections) -> Detections:

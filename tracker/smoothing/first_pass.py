@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -73,10 +74,12 @@ class FirstPass:
         position = self.recorder.shown[frame]
         return replace(table.at(position, self.recorder.names), detected=self._carried[position])
 
-    def found(self, frame: int) -> Detections | None:
-        """All that may have to be hidden in it."""
-        columns = self._found[self.recorder.shown[frame]]
-        if not columns:
-            return None
-        boxes, classes = columns.data["xyxy"], columns.data["classes"]
-        return Detections(boxes, classes=classes, masks=columns.masks, keypoints=columns.keypoints)
+    def found(self, table: TrackTable) -> Iterator[tuple[float, Detections | None]]:
+        """The time of each frame of the source, and all that may have to be hidden in it."""
+        for position in self.recorder.shown:
+            columns = self._found[position]
+            found = None
+            if columns:
+                boxes, classes = columns.data["xyxy"], columns.data["classes"]
+                found = Detections(boxes, classes=classes, masks=columns.masks, keypoints=columns.keypoints)
+            yield float(table.times_s[position]), found
