@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tracker.association.stages import Decision
     from tracker.columns.masks import Masks
     from tracker.config import Config
+    from tracker.site.supervisor import Site
     from tracker.structures import Detections, Forecast, Status, Tracks
     from tracker.tracker import Tracker
     from tracker.video.source import open_source
@@ -35,6 +36,7 @@ __all__ = [
     "Forecast",
     "Gallery",
     "Masks",
+    "Site",
     "Status",
     "TrackHistory",
     "Tracker",
@@ -51,6 +53,7 @@ _HOME = {
     "Forecast": "tracker.structures",
     "Gallery": "tracker.appearance.gallery",
     "Masks": "tracker.columns.masks",
+    "Site": "tracker.site.supervisor",
     "Status": "tracker.structures",
     "TrackHistory": "tracker.analytics.history",
     "Tracks": "tracker.structures",
