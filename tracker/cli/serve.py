@@ -62,7 +62,7 @@ def command(
     )
     options: dict[str, Any] = {"tracker": tracker, "project": project, "keep_days": keep, "keep_bytes": keep_bytes}
     if publish:
-        options["publish"] = tuple(publish)
+        options["publish"] = with_options(site.publish, {"to": tuple(publish)})
     pages = {"bind": http, "token_file": None if token_file is None else str(token_file)}
     options["http"] = with_options(site.http, pages)
     site = with_options(site, options)

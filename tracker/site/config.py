@@ -44,6 +44,18 @@ class HttpConfig(Settings, section="http"):
 
 
 @dataclass(frozen=True)
+class PublishConfig(Settings, section="publish"):
+    """Where what happens is sent."""
+
+    to: tuple[str, ...] = field(default=(), repr=False)
+    every_s: float = setting(1.0, "seconds between two updates of an object; 0: none", 0, 86400)
+    embeddings: bool = setting(False, "also send what an object looks like, as numbers")
+    spool_mb: int = setting(256, "megabytes of messages that wait for a destination that is away", 1, 1 << 20)
+    secret_file: str = setting("", "file whose first line signs what is posted to webhooks")
+    ca_file: str = setting("", "PEM file of the authority that signed the destinations' certificates")
+
+
+@dataclass(frozen=True)
 class SiteCamera(Settings, section="camera"):
     """One camera.
 
@@ -83,7 +95,7 @@ class SiteConfig(Settings):
     keep_days: float = setting(0.0, "results older than this are removed; 0: none", 0, 36500)
     keep_bytes: int = setting(0, "the oldest results are removed beyond this; 0: none", 0, 1 << 60)
     ends_after_s: float = setting(3.0, "an object that is not seen for so long has left", 0, 3600)
-    publish: tuple[str, ...] = setting((), "where to send what happens: mqtt://, https://, redis://")
+    publish: PublishConfig = field(default_factory=PublishConfig)
     http: HttpConfig = field(default_factory=HttpConfig)
 
     def __post_init__(self) -> None:
@@ -141,6 +153,7 @@ class SiteConfig(Settings):
         values: dict[str, Any] = {
             "cameras": {str(name): _camera(value, str(name), folder) for name, value in cameras.items()},
             "http": _http(content.pop("http", {}), folder),
+            "publish": _publish(content.pop("publish", ()), folder),
         }
         if "config" in content:
             values["tracker"] = _tracker(content.pop("config"), folder)
@@ -191,6 +204,18 @@ def _http(value: Any, folder: Path) -> HttpConfig:
     if value.get("token_file"):
         value["token_file"] = str(folder / str(value["token_file"]))
     return HttpConfig(**value)
+
+
+def _publish(value: Any, folder: Path) -> PublishConfig:
+    value = [value] if isinstance(value, str) else value
+    value = dict(_known(value if isinstance(value, Mapping) else {"to": value}, "publish", _keys(PublishConfig)))
+    to = value.get("to")
+    if not isinstance(to, list | tuple) or not all(isinstance(url, str) for url in to):
+        raise ConfigError("publish names no destination; write publish: [mqtt://HOST/TOPIC]")
+    for key in ("secret_file", "ca_file"):
+        if value.get(key):
+            value[key] = str(folder / str(value[key]))
+    return PublishConfig(**{**value, "to": tuple(to)})
 
 
 def _keys(kind: type[Kind], renamed: Mapping[str, str] | None = None) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -138,6 +138,29 @@ class CameraStatus:
     ids: int
 
 
+@dataclass(frozen=True)
+class DestinationStatus:
+    """How something that is published to is.
+
+    Attributes:
+        shown: its URL without secrets.
+        reachable: whether the last try to send came through.
+        waiting: messages on disk that wait for it.
+        delivered: messages that it acknowledged since the start.
+        dropped: messages that could not be kept for it: no room, or a disk that is full.
+        refused: messages that it answered it will not have.
+        problem: in one sentence; "" where all is well.
+    """
+
+    shown: str
+    reachable: bool
+    waiting: int
+    delivered: int
+    dropped: int
+    refused: int
+    problem: str
+
+
 class Subscription:
     """Moments of all cameras in order, without pictures, for one reader in a thread of its own.
 
@@ -229,6 +252,9 @@ class Feed(Protocol):
     def subscribe(self, limit: int = 256) -> Subscription:
         """All moments from now on; close the subscription when they are not read any more."""
 
+    def destinations(self) -> Sequence[DestinationStatus]:
+        """How what is published to is now; cheap."""
+
 
 class Service(Protocol):
     """Something that runs beside the cameras: made with a `Feed`, started before they are, stopped after them."""
@@ -239,6 +265,9 @@ class Service(Protocol):
         Raises:
             TrackerError: it cannot: an address that is taken, a package that is not installed.
         """
+
+    def destinations(self) -> Sequence[DestinationStatus]:
+        """How what it publishes to is now; nothing where it does not publish."""
 
     def stop(self) -> None:
         """End within 1.5 s. All cameras have ended, and all subscriptions are closed: what waits there is the rest."""

@@ -16,7 +16,7 @@ def services(feed: Feed) -> list[Service]:
         from tracker.site.web.server import WebServer
 
         asked.append(WebServer(feed))
-    if feed.config.publish:
+    if feed.config.publish.to:
         from tracker.site.publishing.publisher import Publisher
 
         asked.append(Publisher(feed))

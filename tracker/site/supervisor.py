@@ -14,7 +14,7 @@ from tracker.config import Config
 from tracker.export.networks import Networks
 from tracker.site.camera import Camera
 from tracker.site.config import SHARED, SiteCamera, SiteConfig
-from tracker.site.feed import Moment, Service, Subscription
+from tracker.site.feed import DestinationStatus, Moment, Service, Subscription
 from tracker.site.looking import SharedDetector
 from tracker.site.persistence import Store
 from tracker.site.retention import prune
@@ -73,6 +73,10 @@ class Site:
         with self._lock:
             self._subscriptions += (subscription,)
         return subscription
+
+    def destinations(self) -> list[DestinationStatus]:
+        """How what is published to is now."""
+        return [status for service in self._services for status in service.destinations()]
 
     def start(self) -> None:
         """Load the networks and start everything; returns when all cameras are being connected to.

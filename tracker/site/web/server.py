@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tracker.errors import UsageError
-from tracker.site.feed import Feed
+from tracker.site.feed import DestinationStatus, Feed
 
 
 class WebServer:
@@ -15,6 +15,10 @@ class WebServer:
 
     def start(self) -> None:
         """Listen."""
+
+    def destinations(self) -> tuple[DestinationStatus, ...]:
+        """None: it is asked, it does not publish."""
+        return ()
 
     def stop(self) -> None:
         """Close everything."""
