@@ -21,10 +21,10 @@ from tracker import Config, Detections, Site, Tracker
 from tracker.errors import ConfigError, UsageError
 from tracker.site.config import PublishConfig, SiteCamera, SiteConfig
 from tracker.site.feed import Moment, Settled, Visit
+from tracker.site.messages.message import END, EVENT, SCHEMA, START, UPDATE, Message, of_event, of_visit
 from tracker.site.publishing import delivery as deliveries
 from tracker.site.publishing.delivery import Delivery
 from tracker.site.publishing.destination import destination
-from tracker.site.publishing.messages import END, EVENT, SCHEMA, START, UPDATE, Message, of_event, of_visit
 from tracker.site.publishing.publisher import Updates
 from tracker.site.publishing.spool import Spool
 from tracker.site.publishing.webhook import signature

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from tracker.errors import ConfigError, TrackerError, UsageError
 from tracker.site.config import PublishConfig
-from tracker.site.publishing.messages import Message
+from tracker.site.messages.message import Message
 from tracker.video.url import shown
 
 TIMEOUT_S = 5.0  # without an answer a destination counts as away

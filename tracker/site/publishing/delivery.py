@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterable
 
 from tracker.site.feed import DestinationStatus
+from tracker.site.messages.message import UPDATE, Message
 from tracker.site.publishing.address import Destination, Refused, Unreachable
-from tracker.site.publishing.messages import UPDATE, Message
 from tracker.site.publishing.spool import Spool
 
 _AT_ONCE = 100  # messages

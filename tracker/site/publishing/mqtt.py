@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tracker.errors import UsageError
+from tracker.site.messages.message import Message
 from tracker.site.publishing.address import TIMEOUT_S, Address, Unreachable
-from tracker.site.publishing.messages import Message
 from tracker.system.extras import extra
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}

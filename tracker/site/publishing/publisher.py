@@ -12,9 +12,9 @@ import numpy as np
 
 from tracker.errors import UsageError
 from tracker.site.feed import DestinationStatus, Feed, Moment
+from tracker.site.messages.message import END, START, UPDATE, Message, of_event, of_visit
 from tracker.site.publishing.delivery import Delivery
 from tracker.site.publishing.destination import destination
-from tracker.site.publishing.messages import END, START, UPDATE, Message, of_event, of_visit
 from tracker.site.publishing.spool import Spool
 from tracker.structures import Floats
 from tracker.video.url import shown

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from urllib.parse import parse_qs
 
 from tracker.errors import UsageError
+from tracker.site.messages.message import Message
 from tracker.site.publishing.address import TIMEOUT_S, Address, Unreachable
-from tracker.site.publishing.messages import Message
 from tracker.system.extras import extra
 
 LENGTH = 100_000

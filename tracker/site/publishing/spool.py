@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tracker.errors import OutputError
-from tracker.site.publishing.messages import UPDATE, Message
+from tracker.site.messages.message import UPDATE, Message
 from tracker.system.files import writing
 
 _log = logging.getLogger("tracker.site")

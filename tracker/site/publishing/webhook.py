@@ -13,8 +13,8 @@ import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit, urlunsplit
 
+from tracker.site.messages.message import VERSION, Message
 from tracker.site.publishing.address import TIMEOUT_S, Address, Refused, Unreachable
-from tracker.site.publishing.messages import VERSION, Message
 from tracker.system.extras import extra
 
 _WILL_NOT = (400, 410, 413, 415, 422)  # statuses that say it is the message that is wrong, not the moment

@@ -1,1 +1,1 @@
-"""The pages of a site: live pictures, health, metrics; made of what `feed.py` says."""
+"""A site in the browser and for machines that watch it: pictures, states, events, health and metrics."""
