@@ -80,9 +80,7 @@ class Site:
         Raises:
             TrackerError: settings, weights or output that cannot be used, an address that is taken.
         """
-        self.started_s = time.time()
-        self._cameras = self._made()
-        self._services = services(self)
+        self._prepare()
         started: list[Service] = []
         try:
             for service in self._services:
@@ -93,8 +91,15 @@ class Site:
                 service.stop()
             raise
         self._opened = True
+        self.started_s = time.time()
         for camera in self._cameras.values():
             camera.start()
+
+    def _prepare(self) -> None:
+        """All that takes its time and starts nothing."""
+        if not self._cameras:
+            self._cameras = self._made()
+            self._services = services(self)
 
     def stop(self) -> None:
         """End: files are closed, states saved, services stopped. Within 5 s, whatever a network does."""
@@ -119,6 +124,7 @@ class Site:
         Raises:
             TrackerError: as of `start`.
         """
+        self._prepare()  # a signal in this time ends it as it ends any program: nothing is open yet
         with handled(lambda *_: self._stop.set()):
             self.start()
             pruned_s = -PRUNE_S
