@@ -14,11 +14,10 @@ from tracker.config import Config
 from tracker.export.networks import Networks
 from tracker.site.camera import Camera
 from tracker.site.config import SHARED, SiteCamera, SiteConfig
-from tracker.site.feed import Moment, Service, Subscription
+from tracker.site.feed import Feed, Moment, Service, Subscription
 from tracker.site.looking import SharedDetector
 from tracker.site.persistence import Store
 from tracker.site.retention import prune
-from tracker.site.services import services
 from tracker.system.device import resolve_device
 from tracker.system.signal_handling import handled
 from tracker.tracker import Tracker
@@ -99,7 +98,7 @@ class Site:
         """All that takes its time and starts nothing."""
         if not self._cameras:
             self._cameras = self._made()
-            self._services = services(self)
+            self._services = _services(self)
 
     def stop(self) -> None:
         """End: files are closed, states saved, services stopped. Within 5 s, whatever a network does."""
@@ -133,7 +132,7 @@ class Site:
                     if all(camera.join(0.0) for camera in self._cameras.values()):
                         break
                     if time.monotonic() - pruned_s >= PRUNE_S and (self.config.keep_days or self.config.keep_bytes):
-                        self._prune()
+                        self.prune()
                         pruned_s = time.monotonic()
             finally:
                 self.stop()
@@ -162,7 +161,8 @@ class Site:
         for subscription in self._subscriptions:
             subscription.put(moment)
 
-    def _prune(self) -> None:
+    def prune(self) -> None:
+        """Remove what is older or more than is kept; `run` does so once a minute."""
         folders = [self.config.project / name for name in self._cameras]
         prune(folders, self.config.keep_days, self.config.keep_bytes, time.time())
 
@@ -171,3 +171,21 @@ def _of_camera(common: Config, camera: SiteCamera) -> Config:
     if not camera.detect_every:
         return common
     return replace(common, detector=replace(common.detector, every=camera.detect_every))
+
+
+def _services(feed: Feed) -> list[Service]:
+    """What is to run beside the cameras, none of it started; imported only where it is asked for.
+
+    Raises:
+        MissingExtraError: its packages are not installed. UsageError: an address that cannot be.
+    """
+    asked: list[Service] = []
+    if feed.config.http.bind:
+        from tracker.site.web.server import WebServer
+
+        asked.append(WebServer(feed))
+    if feed.config.publish:
+        from tracker.site.publishing.publisher import Publisher
+
+        asked.append(Publisher(feed))
+    return asked
