@@ -282,8 +282,8 @@ def soak(
 ) -> None:
     """Simulated cameras as fast as it goes: memory, descriptors, threads and files over time."""
     SharedDetector.__call__ = simulated(rate)  # type: ignore[method-assign,assignment]
-    begin_s = time.time() - 30 * 86_400
-    own = {f"c{n}": SiteCamera(source=Walkers(n, rate, begin_s, time.time())) for n in range(count)}
+    now_s = time.time()
+    own = {f"c{n}": SiteCamera(source=Walkers(n, rate, now_s, now_s + 365 * 86_400)) for n in range(count)}
     with scratch() as folder:
         site = Site(SiteConfig(cameras=own, project=folder, keep_days=keep))
         site.start()

@@ -124,12 +124,13 @@ class TestWhatIsKept:
         assert prune([door], keep_days=1.5, keep_bytes=0, now_s=NOW) == 60 - 37
         assert min(path.name for path in door.iterdir()) == hour_of(NOW - 36 * 3600)
 
-    def test_is_no_more_than_is_wanted_of_all_cameras_together_the_present_hour_aside(self, tmp_path):
+    def test_is_no_more_than_is_wanted_of_all_cameras_together_what_is_in_use_aside(self, tmp_path):
         cameras = [self.hours(tmp_path / c, [hour_of(NOW - 3600 * n) for n in range(5)]) for c in ("door", "yard")]
-        prune(cameras, keep_days=0, keep_bytes=3000, now_s=NOW)
+        in_use = [camera / hour_of(NOW) for camera in cameras]
+        prune(cameras, keep_days=0, keep_bytes=3000, now_s=NOW, in_use=in_use)
         left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*"))
         assert left == [f"door/{hour_of(NOW)}", f"yard/{hour_of(NOW - 3600)}", f"yard/{hour_of(NOW)}"]
-        prune(cameras, keep_days=0, keep_bytes=1, now_s=NOW)
+        prune(cameras, keep_days=0, keep_bytes=1, now_s=NOW, in_use=in_use)
         assert len(list(tmp_path.glob("*/*"))) == 2
 
     def test_includes_whatever_we_did_not_make(self, tmp_path):

@@ -23,7 +23,7 @@ from tracker.site.config import SiteCamera
 from tracker.site.feed import CameraStatus, Moment, Settled, Visit
 from tracker.site.intake import Intake
 from tracker.site.looking import SharedDetector
-from tracker.site.persistence import Due, Store
+from tracker.site.persistence import Due, StateFolder
 from tracker.site.presence import Presence
 from tracker.site.recording import Recording
 from tracker.site.records import Records
@@ -50,6 +50,9 @@ class Camera:
         store: where its state is.
         ends_after_s: as of `Presence`.
         publish: is given every moment, in the camera's thread, and returns at once.
+
+    Attributes:
+        name: its name. records: its files.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class Camera:
         tracker: Tracker,
         detect: SharedDetector,
         folder: Path,
-        store: Store,
+        store: StateFolder,
         ends_after_s: float,
         publish: Callable[[Moment], None],
     ) -> None:
@@ -74,8 +77,8 @@ class Camera:
         self._zones = Zones.load(settings.zones) if settings.zones else Zones()
         self._fitted: Zones | None = None
         self._keep = class_numbers(settings.classes or tracker.config.detector.classes, detect.names)
-        self._records = Records(folder)
-        self._recording = Recording(self._records) if settings.record else None
+        self.records = Records(folder)
+        self._recording = Recording(self.records) if settings.record else None
         self._presence = Presence(ends_after_s)
         resumed = store.resume(name, tracker, self._presence, folder)
         self._tracker = resumed.tracker
@@ -214,7 +217,7 @@ class Camera:
         for frame in settled:
             began, ended = self._presence.update(frame.tracks)
             happened: list[dict[str, Any]] = []  # at lines and zones
-            self._written(partial(self._records.write, frame, happened))
+            self._written(partial(self.records.write, frame, happened))
             came, left, events = came + began, left + ended, events + happened
         self._visits += len(came)
         return {"settled": settled, "started": tuple(came), "ended": tuple(left), "events": tuple(events)}
@@ -251,7 +254,7 @@ class Camera:
             self._publish(replace(self._newest, present=self._presence.here, **rest))
         if self._recording is not None:
             self._written(self._recording.close)
-        self._written(self._records.close)
+        self._written(self.records.close)
         if self._frames:
             self._written(self._save_state)
             self._written(partial(self._store.save_gallery, self.name))

@@ -46,7 +46,7 @@ class Resumed:
     time_s: float
 
 
-class Store:
+class StateFolder:
     """The folder `state`.
 
     Args:

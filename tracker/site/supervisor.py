@@ -16,7 +16,7 @@ from tracker.site.camera import Camera
 from tracker.site.config import SHARED, SiteCamera, SiteConfig
 from tracker.site.feed import Feed, Moment, Service, Subscription
 from tracker.site.looking import SharedDetector
-from tracker.site.persistence import Store
+from tracker.site.persistence import StateFolder
 from tracker.site.retention import prune
 from tracker.system.device import resolve_device
 from tracker.system.signal_handling import handled
@@ -148,7 +148,7 @@ class Site:
         if common.appearance.enabled:
             networks.embedder  # noqa: B018 - before anything is written: errors leave nothing behind
         detect = SharedDetector(detector, resolve_device(common.device), common.detector.batch)
-        store = Store(config.project, config.gallery == SHARED, common.bank)
+        store = StateFolder(config.project, config.gallery == SHARED, common.bank)
         cameras = {}
         for name, settings in config.cameras.items():
             tracker = Tracker(_of_camera(common, settings), gallery=store.gallery(name))
@@ -163,8 +163,12 @@ class Site:
 
     def prune(self) -> None:
         """Remove what is older or more than is kept; `run` does so once a minute."""
-        folders = [self.config.project / name for name in self._cameras]
-        prune(folders, self.config.keep_days, self.config.keep_bytes, time.time())
+        cameras = self._cameras.values()
+        newest = [camera.newest.time_s for camera in cameras if camera.newest is not None]
+        now_s = max([time.time(), *newest])  # a plug-in's times may run ahead
+        in_use = [camera.records.in_use for camera in cameras if camera.records.in_use is not None]
+        folders = [camera.records.folder for camera in cameras]
+        prune(folders, self.config.keep_days, self.config.keep_bytes, now_s, in_use)
 
 
 def _of_camera(common: Config, camera: SiteCamera) -> Config:
