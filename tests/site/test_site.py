@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from helpers.cameras import cameras
-from tracker import Config, Site
-from tracker.site.config import SiteConfig
+from helpers.clips import pan
+from tracker import Config, Site, open_source
+from tracker.jobs.run import Output, run
+from tracker.site.config import SiteCamera, SiteConfig
 
 CONFIG = Config().override({"detector": {"imgsz": 160}, "device": "cpu", "appearance": {"enabled": False}})
 
@@ -51,3 +53,18 @@ def test_two_cameras_are_tracked_at_once_and_a_subscriber_hears_of_both(server, 
         assert all(moment.image is None for moment in moments)
         assert site.cameras[name].newest.image.shape == (240, 284, 3)
         assert {path.name for path in (tmp_path / name).glob("*/*")} >= {"tracks.csv", "events.jsonl"}
+
+
+def test_four_cameras_are_tracked_as_each_alone_byte_for_byte(tmp_path):
+    looking = CONFIG.override({"detector": {"imgsz": 256}, "appearance": {"enabled": True}})
+    clips = [pan(tmp_path / f"{n}.mp4", 20 + 4 * n, repeat_every=6 * (n % 2), fps=10 + n) for n in range(4)]
+    single = [run([clip], looking, Output(tmp_path / "alone", video=False))[0].folder for clip in clips]
+    own = {}
+    for clip in clips:
+        with open_source(clip) as source:
+            own[clip.stem] = SiteCamera(source=[(frame.image, frame.time_s) for frame in source])
+    Site(SiteConfig(cameras=own, tracker=looking, project=tmp_path / "site")).run()
+    for clip, alone in zip(clips, single, strict=True):
+        (together,) = (tmp_path / "site" / clip.stem).glob("*/tracks.csv")
+        assert together.read_bytes() == (alone / "tracks.csv").read_bytes()
+        assert len(together.read_text().splitlines()) > 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,8 +67,15 @@ def command(
     pages = {"bind": http, "token_file": None if token_file is None else str(token_file)}
     options["http"] = with_options(site.http, pages)
     site = with_options(site, options)
-    prepare(site.tracker, quiet=False)
-    Site(site).run()
+    try:
+        prepare(site.tracker, quiet=False)
+        Site(site).run()
+    except KeyboardInterrupt:  # while the networks were loaded: there is nothing to close
+        pass
+    # All is closed and saved. What is left would cost seconds on a busy machine: libraries that tidy their memory up,
+    # and connections that wait for a silent camera.
+    logging.shutdown()
+    os._exit(0)
 
 
 def _is_site(sources: list[str]) -> bool:

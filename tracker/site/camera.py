@@ -17,13 +17,13 @@ import numpy as np
 
 from tracker.analytics.zones import Zones
 from tracker.detection.detector import class_numbers
-from tracker.errors import OutputError
+from tracker.errors import OutputError, TrackerError
 from tracker.jobs.prefetch import set_torch_threads
 from tracker.site.config import SiteCamera
 from tracker.site.feed import CameraStatus, Moment, Settled, Visit
 from tracker.site.intake import Intake
 from tracker.site.looking import SharedDetector
-from tracker.site.persistence import Due, Store
+from tracker.site.persistence import Due, StateFolder
 from tracker.site.presence import Presence
 from tracker.site.recording import Recording
 from tracker.site.records import Records
@@ -33,6 +33,7 @@ from tracker.tracker import Tracker
 from tracker.video.repeats import marked
 from tracker.video.source import Frame
 
+MOST_FAILURES = 10  # frames in a row that cannot be tracked, after which it is given up
 RATE_S = 5.0  # over which rates and the longest lag are measured
 
 _log = logging.getLogger("tracker.site")
@@ -49,6 +50,9 @@ class Camera:
         store: where its state is.
         ends_after_s: as of `Presence`.
         publish: is given every moment, in the camera's thread, and returns at once.
+
+    Attributes:
+        name: its name. records: its files.
     """
 
     def __init__(
@@ -58,7 +62,7 @@ class Camera:
         tracker: Tracker,
         detect: SharedDetector,
         folder: Path,
-        store: Store,
+        store: StateFolder,
         ends_after_s: float,
         publish: Callable[[Moment], None],
     ) -> None:
@@ -73,15 +77,13 @@ class Camera:
         self._zones = Zones.load(settings.zones) if settings.zones else Zones()
         self._fitted: Zones | None = None
         self._keep = class_numbers(settings.classes or tracker.config.detector.classes, detect.names)
-        self._records = Records(folder)
-        self._recording = Recording(self._records) if settings.record else None
+        self.records = Records(folder)
+        self._recording = Recording(self.records) if settings.record else None
         self._presence = Presence(ends_after_s)
         resumed = store.resume(name, tracker, self._presence, folder)
         self._tracker = resumed.tracker
         self._intake = Intake(name, settings.source, resumed.number, resumed.time_s)
-        self._smoother: FixedLagSmoother[Frame] = FixedLagSmoother(
-            tracker.config.bank.report_delay_s, tracker.config.offline
-        )
+        self._smoother = self._new_smoother()
         self._number, self._time_s = resumed.number, resumed.time_s
         self._due = Due()
         self._last: Tracks | None = None
@@ -149,15 +151,29 @@ class Camera:
 
     def _run(self) -> None:
         set_torch_threads(self._detect.threads)
+        failures = 0
         try:
             for frame in marked(self._intake.frames(), self._tracker.config.detector.skip_repeats):
-                self._take(frame)
-        except Exception:
-            _log.exception("%s has failed and is not tracked any more; restart the site, and report this", self.name)
-            self._problem = "failed, see the log; restart the site"
-            self._intake.stop()
+                try:
+                    self._take(frame)
+                    failures = 0
+                except TrackerError as error:  # as of zones outside of the picture: the user's to mend
+                    self._fails(str(error))
+                except Exception:
+                    failures += 1
+                    _log.exception("%s: frame %d cannot be tracked; begins without its tracks", self.name, frame.number)
+                    self._problem = "a frame could not be tracked, see the log"
+                    if failures == MOST_FAILURES:
+                        break
+                    self._tracker.reset()
+                    self._smoother = self._new_smoother()
         finally:
+            self._intake.stop()
             self._finish()
+
+    def _new_smoother(self) -> FixedLagSmoother[Frame]:
+        config = self._tracker.config
+        return FixedLagSmoother(config.bank.report_delay_s, config.offline)
 
     def _take(self, frame: Frame) -> None:
         """The whole way of a frame."""
@@ -201,7 +217,7 @@ class Camera:
         for frame in settled:
             began, ended = self._presence.update(frame.tracks)
             happened: list[dict[str, Any]] = []  # at lines and zones
-            self._written(partial(self._records.write, frame, happened))
+            self._written(partial(self.records.write, frame, happened))
             came, left, events = came + began, left + ended, events + happened
         self._visits += len(came)
         return {"settled": settled, "started": tuple(came), "ended": tuple(left), "events": tuple(events)}
@@ -238,7 +254,7 @@ class Camera:
             self._publish(replace(self._newest, present=self._presence.here, **rest))
         if self._recording is not None:
             self._written(self._recording.close)
-        self._written(self._records.close)
+        self._written(self.records.close)
         if self._frames:
             self._written(self._save_state)
             self._written(partial(self._store.save_gallery, self.name))
@@ -249,6 +265,9 @@ class Camera:
             write()
             self._problem = ""
         except OutputError as error:
-            if not self._problem:
-                _log.error("%s: %s", self.name, error)
-            self._problem = str(error)
+            self._fails(str(error))
+
+    def _fails(self, problem: str) -> None:
+        if problem != self._problem:
+            _log.error("%s: %s", self.name, problem)
+        self._problem = problem

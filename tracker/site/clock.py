@@ -7,7 +7,7 @@ import math
 from tracker.video.clock import Clock
 
 SETTLING_S = 2.0  # a difference to the wall clock goes to a third in so long ...
-PACE = 0.5, 3.0  # ... but a frame is no shorter or longer than so many times what its stamp says,
+PACE = 0.2, 5.0  # ... but a frame is no shorter or longer than so many times what its stamp says,
 LONGEST_S = 5.0  # unless the difference is more than this: then the wall clock is right
 
 

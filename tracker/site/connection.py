@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from threading import Event
 from typing import Any, cast
@@ -48,35 +50,27 @@ def connected(source: Any, stop: Event) -> Connection:
         if isinstance(reader, LiveReader):
             return Connection(reader.session(), True, False, 1 / reader.fps, again=True)
         return Connection(reader.pictures(stop), False, False, 1 / reader.fps, again=False)
-    items = iter(_given(source))
+    items = _checked(source)
     first = next(items, None)
     timed = isinstance(first, tuple)
-    return Connection(
-        _pictures(first, items), not timed, timed, 1 / DEFAULT_RATE, again=callable(source) and first is not None
-    )
+    again = callable(source) and first is not None
+    pictures = _pictures(chain([] if first is None else [first], items))
+    return Connection(pictures, not timed, timed, 1 / DEFAULT_RATE, again)
 
 
-def _given(source: Any) -> Iterable[Any]:
+def _checked(source: Any) -> Iterator[Any]:
+    """The items of a source of one's own; whatever its code raises, the camera is away, and the others go on."""
     try:
-        return cast(Iterable[Any], source() if callable(source) else source)
-    except Exception as error:  # whatever code of others raises: the camera is away, and the others go on
-        raise SourceError(f"the source function failed ({type(error).__name__}: {error}); mend it") from error
+        for item in source() if callable(source) else source:
+            image = item[0] if isinstance(item, tuple) else item
+            if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,):
+                raise TypeError("it gave no image: uint8 of shape (H, W, 3), BGR, or (image, Unix seconds)")
+            yield item
+    except Exception as error:
+        raise SourceError(f"the source failed ({type(error).__name__}: {error}); mend its code") from error
 
 
-def _pictures(first: Any, items: Iterator[Any]) -> Iterator[Picture]:
-    item = first
-    while item is not None:
+def _pictures(items: Iterable[Any]) -> Iterator[Picture]:
+    for item in items:
         image, stamp = item if isinstance(item, tuple) else (item, time.monotonic())
-        yield float(stamp), _as_it_is(image)
-        try:
-            item = next(items, None)
-        except Exception as error:  # as above
-            raise SourceError(f"the source's iteration failed ({type(error).__name__}: {error}); mend it") from error
-
-
-def _as_it_is(image: Any) -> Callable[[], Image]:
-    if not isinstance(image, np.ndarray):
-        raise SourceError(
-            f"the source gave a {type(image).__name__}; give images (H, W, 3) uint8 BGR, or (image, time)"
-        )
-    return lambda: image
+        yield float(stamp), partial(cast, Image, image)

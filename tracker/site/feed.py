@@ -71,7 +71,8 @@ class Moment:
         time_s: Unix seconds of the frame; always advancing at a camera, also over a restart.
         image: (H, W, 3) uint8 BGR, not to be written to; None in a subscription.
         tracks: of this frame at once: confirmed ones, `status` and all. Ids may still be corrected (`renamed`).
-        settled: frames whose tracks are final now, in order; those of this moment follow in a later one.
+        settled: frames whose tracks are final now, in order; those of this moment follow in a later one. When a camera
+            ends, its last moment comes once more with all that was left.
         present: id -> visit of all who are here by the settled frames.
         started: visits that began with `settled`; an object that returns under its id begins another visit.
         ended: visits that are over: not reported for `ends_after_s`. Each ends once, also after a restart.

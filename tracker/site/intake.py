@@ -122,6 +122,9 @@ class Intake:
                 self._read(connection)
             except TrackerError as error:
                 problem = str(error)
+            except Exception:  # not the user's to mend: reported, and the camera is tried again
+                _log.exception("%s cannot be read", self._name)
+                problem = "it cannot be read, see the log"
             if self._stop.is_set():
                 return
             if not again:

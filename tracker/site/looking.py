@@ -16,7 +16,7 @@ _CUDA_BATCH = 8  # where the configuration leaves it open
 
 
 @dataclass(eq=False)
-class _Job:
+class _Question:
     image: Image
     found: Detections | None = None
     error: BaseException | None = None
@@ -45,7 +45,7 @@ class SharedDetector:
         at_once = min(_WORKERS, cores) if alone else 1
         self.threads = max(1, cores // at_once)
         self._turn = threading.Semaphore(at_once)
-        self._waiting: deque[_Job] = deque()
+        self._waiting: deque[_Question] = deque()
         self._lock = threading.Lock()
 
     @property
@@ -55,7 +55,7 @@ class SharedDetector:
 
     def __call__(self, image: Image) -> Detections:
         """The objects of a frame (H, W, 3) uint8 BGR."""
-        job = _Job(image)
+        job = _Question(image)
         with self._lock:
             self._waiting.append(job)
         with self._turn:
@@ -66,7 +66,7 @@ class SharedDetector:
         assert job.found is not None
         return job.found
 
-    def _look(self, own: _Job) -> None:
+    def _look(self, own: _Question) -> None:
         """At this frame, and others that wait."""
         with self._lock:
             self._waiting.remove(own)

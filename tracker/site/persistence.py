@@ -1,9 +1,9 @@
 """What a site knows, in `DIR/state/`, so that ids go on after a restart, also after one that nobody announced.
 
 A camera's tracker and who is at it are saved in its own thread between two frames: every `EVERY_S`, and soon after
-somebody came. Galleries, which are larger and matter only to those who left, are saved less often, after the trackers.
-Each file is replaced at once. What the files of a camera lack at a kill, its rows in `tracks.csv` tell: which ids and
-frame numbers are taken.
+somebody came. Galleries, which are larger and matter only to those who left, are saved less often. Each file is
+replaced at once. What they lack at a kill is made up for: the gallery gets what the tracker knew of those who were
+there, and the rows in `tracks.csv` tell which ids and frame numbers are taken.
 """
 
 from __future__ import annotations
@@ -17,18 +17,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tracker import checkpoint
 from tracker.appearance.gallery import Gallery
 from tracker.config import BankConfig
 from tracker.errors import DataError, TrackerError
 from tracker.site.presence import Presence
 from tracker.site.records import written_since
+from tracker.structures import TENTATIVE
+from tracker.system import state
 from tracker.system.files import replace_text, writing
 from tracker.tracker import Tracker
 
-EVERY_S = 2.0  # between two states of a camera
+EVERY_S = 5.0  # between two states of a camera: 0.3 MB, more where many are there
 SOON_S = 0.5  # but so soon where somebody came
-GALLERY_S = 10.0
+GALLERY_S = 20.0  # 5 MB once 500 were seen
 
 _log = logging.getLogger("tracker.site")
 
@@ -42,7 +46,7 @@ class Resumed:
     time_s: float
 
 
-class Store:
+class StateFolder:
     """The folder `state`.
 
     Args:
@@ -80,7 +84,7 @@ class Store:
 
     def save(self, camera: str, tracker: Tracker, presence: Presence, number: int, time_s: float) -> None:
         """Save a camera between two frames; errors as of `save_gallery`."""
-        about = {"number": number, "time_s": time_s, "present": presence.to_list()}
+        about = {"number": number, "time_s": time_s, "visits": presence.to_dict()}
         tracker.save(self.folder / f"{camera}.safetensors")
         replace_text(self.folder / f"{camera}.json", json.dumps(about) + "\n")
 
@@ -96,7 +100,7 @@ class Store:
         about = self._about(camera)
         number, time_s = int(about.get("number", 0)), float(about.get("time_s", -math.inf))
         rows = written_since(records, time_s)
-        presence.go_on(about.get("present", ()))
+        presence.go_on(about.get("visits", {}))
         fresh.gallery.reserve(0, rows.id)
         return Resumed(self._tracker(camera, fresh), max(number, rows.frame), max(time_s, rows.time_s))
 
@@ -106,7 +110,7 @@ class Store:
             return fresh
         try:
             config, saved = checkpoint.opened(path, fresh.gallery)
-            fresh.gallery.reserve(int(saved["camera_number"]), int(saved["bank.slots.ids"].max(initial=0)))
+            _recall(fresh.gallery, saved)
             if config != fresh.config:
                 raise DataError("it was saved under other settings")
             tracker = Tracker.load(path, gallery=fresh.gallery)
@@ -133,6 +137,22 @@ class Store:
             return about if isinstance(about, dict) else {}
         except (OSError, ValueError):
             return {}
+
+
+def _recall(gallery: Gallery, saved: state.State) -> None:
+    """Let a gallery know what a tracker, which is saved more often, knew of those who were there."""
+    live = saved["bank.live"]
+    part = {
+        name: saved[f"bank.slots.{name}"][live] for name in ("ids", "classes", "status", "embeddings", "embedding_s")
+    }
+    camera, newest = int(saved["camera_number"]), int(part["ids"].max(initial=0))
+    gallery.reserve(camera, newest)
+    embedded = (part["status"] != TENTATIVE) & ~np.isnan(part["embeddings"][:, 0])
+    if embedded.any():
+        time_s = float(part["embedding_s"][embedded].max())
+        rows = embedded & ~np.isin(part["ids"], gallery.ids(time_s))
+        ids, classes, features = (part[name][rows] for name in ("ids", "classes", "embeddings"))
+        gallery.remember(ids, classes, features, np.zeros(len(ids), np.float32), camera, time_s)
 
 
 class Due:

@@ -52,6 +52,11 @@ class Records:
         self._hour = ""
         self._open = ExitStack()
 
+    @property
+    def in_use(self) -> Path | None:
+        """The folder that is written to."""
+        return self.folder / self._hour if self._hour else None
+
     def hour(self, time_s: float) -> Path:
         """The folder of this moment, made."""
         folder = self.folder / hour_of(time_s)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,24 +20,25 @@ _OURS = re.compile(r"tracks\.csv|events\.jsonl|video-[0-9]{4}(-[0-9]{4})?\.mp4")
 _log = logging.getLogger("tracker.site")
 
 
-def prune(cameras: Iterable[Path], keep_days: float, keep_bytes: int, now_s: float) -> int:
-    """Remove the oldest hours beyond what is kept; the present one of each camera stays.
+def prune(
+    cameras: Iterable[Path], keep_days: float, keep_bytes: int, now_s: float, in_use: Collection[Path] = ()
+) -> int:
+    """Remove the oldest hours beyond what is kept; those in use stay.
 
     Args:
         cameras: folders of cameras. keep_days: older hours go; 0: none. keep_bytes: the oldest of all cameras go beyond
-            it; 0: none. now_s: Unix seconds.
+            it; 0: none. now_s: Unix seconds. in_use: folders that are written to.
 
     Returns:
         How many folders were cleared.
     """
     hours = sorted((hour for camera in cameras for hour in _hours(camera)), key=lambda hour: (hour.name, hour.parent))
-    present = time.strftime("%Y-%m-%dT%HZ", time.gmtime(now_s))
     oldest = time.strftime("%Y-%m-%dT%HZ", time.gmtime(now_s - 86400 * keep_days)) if keep_days else ""
     sizes = {hour: _size(hour) for hour in hours} if keep_bytes else {}
     total, cleared = sum(sizes.values()), 0
     for hour in hours:
         too_much = bool(keep_bytes) and total > keep_bytes
-        if hour.name < present and (hour.name < oldest or too_much):
+        if hour not in in_use and (hour.name < oldest or too_much):
             _clear(hour)
             total -= sizes.get(hour, 0)
             cleared += 1

@@ -14,11 +14,10 @@ from tracker.config import Config
 from tracker.export.networks import Networks
 from tracker.site.camera import Camera
 from tracker.site.config import SHARED, SiteCamera, SiteConfig
-from tracker.site.feed import DestinationStatus, Moment, Service, Subscription
+from tracker.site.feed import DestinationStatus, Feed, Moment, Service, Subscription
 from tracker.site.looking import SharedDetector
-from tracker.site.persistence import Store
+from tracker.site.persistence import StateFolder
 from tracker.site.retention import prune
-from tracker.site.services import services
 from tracker.system.device import resolve_device
 from tracker.system.signal_handling import handled
 from tracker.tracker import Tracker
@@ -84,9 +83,7 @@ class Site:
         Raises:
             TrackerError: settings, weights or output that cannot be used, an address that is taken.
         """
-        self.started_s = time.time()
-        self._cameras = self._made()
-        self._services = services(self)
+        self._prepare()
         started: list[Service] = []
         try:
             for service in self._services:
@@ -97,8 +94,15 @@ class Site:
                 service.stop()
             raise
         self._opened = True
+        self.started_s = time.time()
         for camera in self._cameras.values():
             camera.start()
+
+    def _prepare(self) -> None:
+        """All that takes its time and starts nothing."""
+        if not self._cameras:
+            self._cameras = self._made()
+            self._services = _services(self)
 
     def stop(self) -> None:
         """End: files are closed, states saved, services stopped. Within 5 s, whatever a network does."""
@@ -123,6 +127,7 @@ class Site:
         Raises:
             TrackerError: as of `start`.
         """
+        self._prepare()  # a signal in this time ends it as it ends any program: nothing is open yet
         with handled(lambda *_: self._stop.set()):
             self.start()
             pruned_s = -PRUNE_S
@@ -131,7 +136,7 @@ class Site:
                     if all(camera.join(0.0) for camera in self._cameras.values()):
                         break
                     if time.monotonic() - pruned_s >= PRUNE_S and (self.config.keep_days or self.config.keep_bytes):
-                        self._prune()
+                        self.prune()
                         pruned_s = time.monotonic()
             finally:
                 self.stop()
@@ -147,7 +152,7 @@ class Site:
         if common.appearance.enabled:
             networks.embedder  # noqa: B018 - before anything is written: errors leave nothing behind
         detect = SharedDetector(detector, resolve_device(common.device), common.detector.batch)
-        store = Store(config.project, config.gallery == SHARED, common.bank)
+        store = StateFolder(config.project, config.gallery == SHARED, common.bank)
         cameras = {}
         for name, settings in config.cameras.items():
             tracker = Tracker(_of_camera(common, settings), gallery=store.gallery(name))
@@ -160,12 +165,35 @@ class Site:
         for subscription in self._subscriptions:
             subscription.put(moment)
 
-    def _prune(self) -> None:
-        folders = [self.config.project / name for name in self._cameras]
-        prune(folders, self.config.keep_days, self.config.keep_bytes, time.time())
+    def prune(self) -> None:
+        """Remove what is older or more than is kept; `run` does so once a minute."""
+        cameras = self._cameras.values()
+        newest = [camera.newest.time_s for camera in cameras if camera.newest is not None]
+        now_s = max([time.time(), *newest])  # a plug-in's times may run ahead
+        in_use = [camera.records.in_use for camera in cameras if camera.records.in_use is not None]
+        folders = [camera.records.folder for camera in cameras]
+        prune(folders, self.config.keep_days, self.config.keep_bytes, now_s, in_use)
 
 
 def _of_camera(common: Config, camera: SiteCamera) -> Config:
     if not camera.detect_every:
         return common
     return replace(common, detector=replace(common.detector, every=camera.detect_every))
+
+
+def _services(feed: Feed) -> list[Service]:
+    """What is to run beside the cameras, none of it started; imported only where it is asked for.
+
+    Raises:
+        MissingExtraError: its packages are not installed. UsageError: an address that cannot be.
+    """
+    asked: list[Service] = []
+    if feed.config.http.bind:
+        from tracker.site.web.server import WebServer
+
+        asked.append(WebServer(feed))
+    if feed.config.publish.to:
+        from tracker.site.publishing.publisher import Publisher
+
+        asked.append(Publisher(feed))
+    return asked

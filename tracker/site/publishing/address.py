@@ -41,7 +41,7 @@ class Destination(Protocol):
 
 
 @dataclass(frozen=True, repr=False)
-class Address:
+class Endpoint:
     """A URL taken apart.
 
     Attributes:
@@ -60,7 +60,7 @@ class Address:
     secure: bool
 
     @classmethod
-    def of(cls, url: str) -> Address:
+    def of(cls, url: str) -> Endpoint:
         """Raises UsageError where it is none that can be published to."""
         try:
             parts: SplitResult = urlsplit(url)
@@ -78,7 +78,7 @@ class Address:
         return cls(shown(url), parts.scheme, host, port, path, parts.query, user, password, secure)
 
 
-def trusted(address: Address, config: PublishConfig) -> ssl.SSLContext | None:
+def trusted(address: Endpoint, config: PublishConfig) -> ssl.SSLContext | None:
     """What certificates are checked with; None where there is no TLS.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tracker.site.config import PublishConfig
-from tracker.site.publishing.address import Address, Destination, secret, trusted
+from tracker.site.publishing.address import Destination, Endpoint, secret, trusted
 from tracker.site.publishing.mqtt import Mqtt
 from tracker.site.publishing.redis_stream import RedisStream
 from tracker.site.publishing.webhook import Webhook
@@ -16,7 +16,7 @@ def destination(url: str, config: PublishConfig) -> Destination:
         UsageError: the URL is none that can be published to. ConfigError: a file of secrets that cannot be read.
         MissingExtraError: the package is not installed.
     """
-    address = Address.of(url)
+    address = Endpoint.of(url)
     if address.scheme.startswith("mqtt"):
         return Mqtt(address, trusted(address, config))
     if address.scheme.startswith("redis"):

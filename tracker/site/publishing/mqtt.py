@@ -14,7 +14,7 @@ from typing import Any
 
 from tracker.errors import UsageError
 from tracker.site.messages.message import Message
-from tracker.site.publishing.address import TIMEOUT_S, Address, Unreachable
+from tracker.site.publishing.address import TIMEOUT_S, Endpoint, Unreachable
 from tracker.system.extras import extra
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -32,7 +32,7 @@ class Mqtt:
         UsageError: the topic has a wildcard. MissingExtraError: paho-mqtt is not installed.
     """
 
-    def __init__(self, address: Address, trusted: ssl.SSLContext | None) -> None:
+    def __init__(self, address: Endpoint, trusted: ssl.SSLContext | None) -> None:
         self._mqtt = extra("paho.mqtt.client", "publish")
         self._address = address
         self._trusted = trusted

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from tracker.errors import UsageError
 from tracker.site.messages.message import Message
-from tracker.site.publishing.address import TIMEOUT_S, Address, Unreachable
+from tracker.site.publishing.address import TIMEOUT_S, Endpoint, Unreachable
 from tracker.system.extras import extra
 
 LENGTH = 100_000
@@ -26,7 +26,7 @@ class RedisStream:
         UsageError: the path is no number of a database. MissingExtraError: redis is not installed.
     """
 
-    def __init__(self, address: Address, ca_file: str) -> None:
+    def __init__(self, address: Endpoint, ca_file: str) -> None:
         self._redis = extra("redis", "publish")
         if address.path and not address.path.isdecimal():
             raise UsageError(f"{address.shown} has no database's number; give redis://HOST/0?stream=NAME")

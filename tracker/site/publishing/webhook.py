@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit, urlunsplit
 
 from tracker.site.messages.message import VERSION, Message
-from tracker.site.publishing.address import TIMEOUT_S, Address, Refused, Unreachable
+from tracker.site.publishing.address import TIMEOUT_S, Endpoint, Refused, Unreachable
 from tracker.system.extras import extra
 
 _WILL_NOT = (400, 410, 413, 415, 422)  # statuses that say it is the message that is wrong, not the moment
@@ -30,7 +30,7 @@ class Webhook:
         MissingExtraError: httpx is not installed.
     """
 
-    def __init__(self, url: str, address: Address, secret: bytes | None, trusted: ssl.SSLContext | None) -> None:
+    def __init__(self, url: str, address: Endpoint, secret: bytes | None, trusted: ssl.SSLContext | None) -> None:
         self._httpx = extra("httpx", "publish")
         self._secret = secret
         parts = urlsplit(url)

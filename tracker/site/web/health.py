@@ -54,8 +54,8 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
 
 
-class Metrics:
-    """Metrics of a site, read when they are asked for.
+class SiteMetrics:
+    """SiteMetrics of a site, read when they are asked for.
 
     Args:
         feed: of the site.

@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from tracker.site.feed import Feed
 from tracker.site.web.access import COOKIE, Access, same, session
-from tracker.site.web.health import Metrics, health
+from tracker.site.web.health import SiteMetrics, health
 from tracker.site.web.live import EventHub, Pictures
 
 MOST_STREAMS = 128  # endless answers (pictures and events) at once
@@ -42,7 +42,7 @@ def application(feed: Feed, pictures: Mapping[str, Pictures], events: EventHub, 
     Args:
         feed: of the site. pictures: camera -> its pictures. events: of all cameras. token: None: none is asked for.
     """
-    metrics = Metrics(feed)
+    metrics = SiteMetrics(feed)
     streams = asyncio.Semaphore(MOST_STREAMS)
 
     def of(request: Request) -> tuple[str, Pictures]:
