@@ -7,7 +7,7 @@ COPY configs configs
 COPY tracker tracker
 # The CPU build of PyTorch: a tenth of the size of the one for CUDA.
 RUN python -m venv /opt/tracker \
-    && /opt/tracker/bin/pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu '.[openvino]' \
+    && /opt/tracker/bin/pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu '.[openvino,site,publish]' \
     && /opt/tracker/bin/pip uninstall --yes opencv-python \
     && /opt/tracker/bin/pip install --no-cache-dir --force-reinstall --no-deps opencv-python-headless
 

@@ -412,7 +412,7 @@ def test_seconds_count_for_the_stage_that_took_them():
             return [Detections([box(20, y=20)]) for _ in frames]
 
     tracker = Tracker(Config().override({"appearance": {"enabled": False}}))
-    tracker._networks.detector = Slow()
+    tracker.networks.detector = Slow()
     start = time.perf_counter()
     tracker.update(np.zeros((240, 320, 3), np.uint8))
     assert 0.05 <= tracker.stage_seconds["detect"] <= sum(tracker.stage_seconds.values()) <= time.perf_counter() - start

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tracker.columns.masks import Masks
     from tracker.config import Config
     from tracker.output.blur import Blur
+    from tracker.site.supervisor import Site
     from tracker.structures import Detections, Forecast, Status, Tracks
     from tracker.tracker import Tracker
     from tracker.video.source import open_source
@@ -37,6 +38,7 @@ __all__ = [
     "Forecast",
     "Gallery",
     "Masks",
+    "Site",
     "Status",
     "TrackHistory",
     "Tracker",
@@ -54,6 +56,7 @@ _HOME = {
     "Forecast": "tracker.structures",
     "Gallery": "tracker.appearance.gallery",
     "Masks": "tracker.columns.masks",
+    "Site": "tracker.site.supervisor",
     "Status": "tracker.structures",
     "TrackHistory": "tracker.analytics.history",
     "Tracks": "tracker.structures",

@@ -72,6 +72,7 @@ class Tracker(Stateful):
         stage_seconds (dict[str, float]): seconds spent so far in each stage.
         camera_motion (Floats): (2, 3) affine from the pixels of the frame before to those of the last frame.
         gallery (Gallery): every identity seen, with its appearance embeddings.
+        networks (Networks): detector and CNN; trackers of equal settings may be given those of one of them.
         features (Floats | None): (N, 512) embeddings of the last detections; NaN: none taken; None: none at all.
         keep_decision (bool): set it for a frame to see why its detections were matched; that changes no track.
         decision (Decision | None): of the last frame, where kept: the terms of every pair, and what was matched.
@@ -86,7 +87,7 @@ class Tracker(Stateful):
     saved: ClassVar[Names] = ("gallery", "_camera_number", "_bank", "_camera", "_similarity_scale", "_scale", "_times")
     saved += ("_looks", "camera_motion")
     rebuilt: ClassVar[Names] = ("config", "stage_seconds", "features", "keep_decision", "decision", "returns")
-    rebuilt += ("_networks", "_shared", "_motion", "_names", "_history")
+    rebuilt += ("networks", "_shared", "_motion", "_names", "_history")
 
     def __init__(
         self, config: Config | str | Path | None = None, *, device: str | None = None, gallery: Gallery | None = None
@@ -96,7 +97,7 @@ class Tracker(Stateful):
             self.config = replace(self.config, device=device)
         self.stage_seconds = dict.fromkeys(("detect", "camera motion", "appearance", "motion+association"), 0.0)
         self.keep_decision = False
-        self._networks = Networks(self.config)
+        self.networks = Networks(self.config)
         self._shared = gallery
         self._motion = load_predictor(self.config.motion.model)
         self.reset()
@@ -127,7 +128,7 @@ class Tracker(Stateful):
             OutputError, WeightsError: it cannot be written, or its weights are gone; what was there stays.
         """
         saved = self.state_dict([] if self._shared is None else ["gallery"])
-        checkpoint.save(path, self.config, saved, self._networks.detects, self._shared is not None)
+        checkpoint.save(path, self.config, saved, self.networks.detects, self._shared is not None)
 
     @classmethod
     def load(cls, path: str | Path, device: str | None = None, gallery: Gallery | None = None) -> Self:
@@ -162,18 +163,18 @@ class Tracker(Stateful):
     @property
     def detector(self) -> Detector:
         """The detector, loaded at first use."""
-        return self._networks.detector
+        return self.networks.detector
 
     @property
     def embedder(self) -> Embedder:
         """The CNN that turns crops into features, loaded at first use."""
-        return self._networks.embedder
+        return self.networks.embedder
 
     @property
     def _stream_scale(self) -> SimilarityScale:
         """The similarity calibration to this stream, begun with its first features."""
         if self._similarity_scale is None:
-            known = self._networks.calibration
+            known = self.networks.calibration
             self._similarity_scale = SimilarityScale(known.different_mean, known.different_deviation, known.same_mean)
         return self._similarity_scale
 
@@ -289,9 +290,9 @@ class Tracker(Stateful):
     def _prepare(self, image: Image | None, found: Detections) -> None:
         """Load what this frame may need: weights that cannot be read are an error before anything was learned."""
         if self._embeds(image, found) and len(found):
-            _ = self.embedder, self._networks.calibration
+            _ = self.embedder, self.networks.calibration
         elif found.features is not None:
-            _ = self._networks.calibration
+            _ = self.networks.calibration
 
     def _embeds(self, image: Image | None, found: Detections) -> bool:
         """Is it for the CNN to say what these look like?"""
@@ -360,7 +361,7 @@ class Tracker(Stateful):
     def _appearance_odds(self, similarity: Floats, seconds: Floats, classes: Ints) -> Floats:
         """(..., M) log-odds that embeddings are of one object, by their similarity to M detections of these classes."""
         scaled, sharpness = self._stream_scale(similarity, classes)
-        return self._networks.calibration.log_odds(scaled, seconds) * sharpness
+        return self.networks.calibration.log_odds(scaled, seconds) * sharpness
 
     def _reidentify(self, found: Detections, time_s: float) -> None:
         """Re-identification: new tracks that look like absent ones get their ids back, or are pending."""

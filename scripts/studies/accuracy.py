@@ -21,7 +21,7 @@ import typer
 from options import Only, Out, Preset, Sets, study
 from tracker import Config, Status, Tracker, Tracks
 from tracker.boxes import tlwh_to_xyxy
-from tracker.cli._sequences import CameraMotionOption
+from tracker.cli._options import CameraMotionOption
 from tracker.datasets.mot import FRAME, HEIGHT, ID, LEFT, SCORE, MotSequence, find_sequences, results
 from tracker.evaluation.tracking import score
 from tracker.jobs.sequences import track_sequence

@@ -26,7 +26,7 @@ import numpy as np
 import typer
 
 from options import Out, Sequences, study
-from tracker.cli._sequences import Preproc
+from tracker.cli._options import Preproc
 from tracker.datasets import degrade
 from tracker.datasets.mot import MotSequence, find_sequences, read_table, write_sequence
 from tracker.evaluation.tracking import score

@@ -19,7 +19,7 @@ from pathlib import Path
 from options import Only, Out, Preset, Sequences, study
 from peers import Factory, run, ultralytics
 from tracker import Config, Tracker
-from tracker.cli._sequences import Preproc
+from tracker.cli._options import Preproc
 from tracker.datasets import degrade
 from tracker.datasets.mot import MotSequence, find_sequences, read_table, write_sequence
 from tracker.evaluation.tracking import score

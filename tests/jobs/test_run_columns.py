@@ -38,7 +38,7 @@ def test_each_row_has_what_its_own_detection_carried(tmp_path, offline):
     plain = Tracker(CONFIG)
     (without,) = run([clip], plain, Output(project=tmp_path / "plain", video=False, json=True, offline=offline))
     segmenting = Tracker(CONFIG)
-    vars(segmenting._networks)["detector"] = Segmenting(plain.detector)
+    vars(segmenting.networks)["detector"] = Segmenting(plain.detector)
     (result,) = run([clip], segmenting, Output(project=tmp_path / "runs", json=True, offline=offline))
     assert (result.folder / "tracks.txt").read_bytes() == (without.folder / "tracks.txt").read_bytes()
     rows = [

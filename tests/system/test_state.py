@@ -305,7 +305,7 @@ REFUSED = [
 
 def test_a_refused_frame_leaves_no_trace(tmp_path):
     tracker = Tracker(device="cpu")
-    tracker._networks.detector = Failing()
+    tracker.networks.detector = Failing()
     follow(tracker, stream(4, 20))
     before = tracker.state_dict()
     copies = {name: np.array(array) for name, array in before.items()}

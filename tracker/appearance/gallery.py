@@ -123,6 +123,11 @@ class Gallery(Stateful):
             self._next_id += count
             return np.arange(self._next_id - count, self._next_id)
 
+    def reserve(self, cameras: int, newest: int) -> None:
+        """Give out no camera's number up to this one, and no id: others have them already."""
+        with self._lock:
+            self._cameras, self._next_id = max(self._cameras, cameras), max(self._next_id, newest + 1)
+
     def gave(self, camera: int, newest: int) -> bool:
         """Did it give out this camera's number, and ids up to this one?"""
         with self._lock:

@@ -1,10 +1,12 @@
-"""Options made of settings: default, help and bounds are the dataclass's, and so is what is said of a mistake."""
+"""Options that commands share: those made of settings, whose default, help and bounds are the dataclass's, and so is
+what is said of a mistake; and those of commands on MOTChallenge sequences."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Any, TypeVar, cast
 
 import typer
@@ -77,3 +79,30 @@ def renamed(old: str, new: str) -> Any:
         return value
 
     return typer.Option(old, hidden=True, callback=warn)
+
+
+class DetectionsFrom(StrEnum):
+    det = "det"
+    yolo = "yolo"
+
+
+class CameraMotionFrom(StrEnum):
+    file = "file"
+    images = "images"
+    none = "none"
+
+
+DetectionsOption = Annotated[
+    DetectionsFrom, typer.Option(help="det: the sequences' det/det.txt; yolo: our detector, on their images.")
+]
+CameraMotionOption = Annotated[
+    CameraMotionFrom | None,
+    typer.Option(help="file: gmc.txt; images: estimated. Default: the first of file, images, none that is there."),
+]
+Preproc = Annotated[
+    bool,
+    typer.Option(
+        "--preproc/--no-preproc",
+        help="MOT16/17/20's rule: class 1 counts, distractors are ignored. Off: every flagged row counts.",
+    ),
+]

@@ -10,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tracker.cli._options import option, overridden
-from tracker.cli._sequences import Preproc
+from tracker.cli._options import Preproc, option, overridden
 from tracker.config import Config, DetectorConfig
 
 

@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracker.cli._options import SENSITIVITY, DetectEvery, option, overridden
-from tracker.cli._sequences import CameraMotionOption, DetectionsFrom, DetectionsOption, Preproc
+from tracker.cli._options import (
+    SENSITIVITY,
+    CameraMotionOption,
+    DetectEvery,
+    DetectionsFrom,
+    DetectionsOption,
+    Preproc,
+    option,
+    overridden,
+)
 from tracker.config import Config, DetectorConfig
 
 if TYPE_CHECKING:

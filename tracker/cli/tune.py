@@ -10,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tracker.cli._options import option
-from tracker.cli._sequences import CameraMotionOption, DetectionsFrom, DetectionsOption, Preproc
+from tracker.cli._options import CameraMotionOption, DetectionsFrom, DetectionsOption, Preproc, option
 from tracker.config import Config
 
 

@@ -53,7 +53,7 @@ def detected(
     Raises:
         SourceError: the source's own, after the last frame that could be read.
     """
-    cores = _cores()
+    cores = cores_of_networks()
     alone = source.live or every == "auto"
     workers = 1 if alone or device != "cpu" else min(_CPU_WORKERS, cores)
     size = 1 if alone else batch or (1 if device == "cpu" else _CUDA_BATCH)
@@ -88,7 +88,7 @@ def detected(
 
     with (
         _torch_threads(max(1, cores // workers)),
-        ThreadPoolExecutor(workers, "detect", _set_torch_threads, (max(1, cores // workers),)) as pool,
+        ThreadPoolExecutor(workers, "detect", set_torch_threads, (max(1, cores // workers),)) as pool,
     ):
         try:
             for read in _batches(marked(source, skip_repeats), size, stage_seconds):
@@ -127,13 +127,13 @@ def _batches(source: Iterable[Frame], size: int, stage_seconds: dict[str, float]
         raise failure
 
 
-def _cores() -> int:
+def cores_of_networks() -> int:
     """How many cores the networks have: as PyTorch says where it is in use, which with exported ones it is not."""
     torch = sys.modules.get("torch")
     return os.cpu_count() or 1 if torch is None else int(torch.get_num_threads())
 
 
-def _set_torch_threads(count: int) -> None:
+def set_torch_threads(count: int) -> None:
     """Of this thread."""
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(count)
@@ -142,9 +142,9 @@ def _set_torch_threads(count: int) -> None:
 @contextmanager
 def _torch_threads(count: int) -> Iterator[None]:
     """Let PyTorch use `count` threads in this thread, and give it back its own number afterwards."""
-    before = _cores()
-    _set_torch_threads(count)
+    before = cores_of_networks()
+    set_torch_threads(count)
     try:
         yield
     finally:
-        _set_torch_threads(before)
+        set_torch_threads(before)

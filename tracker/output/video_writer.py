@@ -73,7 +73,7 @@ class VideoWriter:
         self._first_s = self._last_s = 0.0
         self._last_pts = -1
 
-    def write(self, frame: Frame, tracks: Tracks) -> None:  # noqa: ARG002 - what is drawn is in the image already
+    def write(self, frame: Frame, tracks: Tracks | None = None) -> None:  # noqa: ARG002 - what is drawn is in the image
         """Encode the frame's image."""
         import av
 

@@ -41,15 +41,23 @@ class Writer(Protocol):
         """Finish the file. Called once, also after an error."""
 
 
-class _Lines:
-    """A text file that grows by whole lines, without a buffer."""
+class Lines:
+    """A text file that grows by whole lines, without a buffer.
 
-    def __init__(self, path: Path, header: str = "") -> None:
+    Args:
+        path: the file, replaced if it is there.
+        header: its first line or lines.
+        resumed: go on with a file that is there instead, without what a killed process left of its last line.
+    """
+
+    def __init__(self, path: Path, header: str = "", resumed: bool = False) -> None:
         self.path = path
         with writing(path):
-            self._file = path.open("wb", buffering=0)
-        self._size = 0
-        self.append(header)
+            self._file = path.open("ab" if resumed else "wb", buffering=0)
+            self._size = _whole_lines(path) if resumed else 0
+            self._file.truncate(self._size)
+        if not self._size:
+            self.append(header)
 
     def append(self, lines: str) -> None:
         data = lines.encode()
@@ -67,11 +75,25 @@ class _Lines:
         self._file.close()
 
 
+def _whole_lines(path: Path) -> int:
+    """Bytes of a file up to the end of its last whole line."""
+    with path.open("rb") as file:
+        end = file.seek(0, io.SEEK_END)
+        while end > 0:
+            begin = max(0, end - 65_536)
+            file.seek(begin)
+            found = file.read(end - begin).rfind(b"\n")
+            if found >= 0:
+                return begin + found + 1
+            end = begin
+    return 0
+
+
 class MotWriter:
     """`tracks.txt` in MOTChallenge's format: frame,id,left,top,width,height,score,-1,-1,-1; boxes in pixels."""
 
     def __init__(self, path: Path) -> None:
-        self._lines = _Lines(path)
+        self._lines = Lines(path)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Add the frame's lines; none where nothing is tracked."""
@@ -98,8 +120,8 @@ class CsvWriter:
 
     COLUMNS = ("frame", "time_s", "id", "class", "name", "score", "left", "top", "right", "bottom", "status")
 
-    def __init__(self, path: Path) -> None:
-        self._lines = _Lines(path, ",".join(self.COLUMNS) + "\n")
+    def __init__(self, path: Path, resumed: bool = False) -> None:
+        self._lines = Lines(path, ",".join(self.COLUMNS) + "\n", resumed)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Add a row for each track."""
@@ -133,7 +155,7 @@ class JsonLinesWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self._lines = _Lines(path)
+        self._lines = Lines(path)
         self._carried: set[str] = set()  # keys of what was carried so far
 
     def write(self, frame: Frame, tracks: Tracks) -> None:

@@ -143,7 +143,7 @@ class StreamReader(LiveReader):
         self._url = url
         self._fresh: InputContainer | None = container
 
-    def _session(self) -> Iterator[Picture]:
+    def session(self) -> Iterator[Picture]:
         container, self._fresh = self._fresh or _open_url(self._url), None
         end_s = _end(container)
         clocked = container.format.name != "mpjpeg"  # where libav has no times it counts 25 frames a second

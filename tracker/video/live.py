@@ -39,7 +39,7 @@ class LiveReader(ABC):
         self._reconnect_s = reconnect_s
 
     @abstractmethod
-    def _session(self) -> Iterator[Picture]:
+    def session(self) -> Iterator[Picture]:
         """Pictures of one connection; returns where the source ended by itself.
 
         Raises:
@@ -53,7 +53,7 @@ class LiveReader(ABC):
         while True:
             clock, first_s = Clock(1 / self.fps), math.inf
             try:
-                for stamp, image in self._session():
+                for stamp, image in self.session():
                     now_s = time.monotonic() - started
                     if first_s == math.inf:
                         first_s = now_s

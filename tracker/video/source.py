@@ -93,7 +93,7 @@ def open_source(
         raise UsageError(f"reconnect_s is {reconnect_s}; it must be at least 0")
     if fps is not None and not 0 < fps < math.inf:
         raise UsageError(f"fps is {fps}; it must be a number above 0")
-    reader = _reader(source, reconnect_s)
+    reader = open_reader(source, reconnect_s)
     if fps is not None and reader.live:
         raise UsageError(f"{reader.shown} is live, its frames come at their own times; leave out --fps")
     return Source(reader, vid_stride, fps)
@@ -279,7 +279,8 @@ def _frames(reader: Reader, stride: int, fps: float | None, stop: threading.Even
             yield Frame(image(), index + 1, time_s)
 
 
-def _reader(source: str | int | Path | Sequence[str | Path], reconnect_s: float) -> Reader:
+def open_reader(source: str | int | Path | Sequence[str | Path], reconnect_s: float) -> Reader:
+    """What `open_source` reads with; arguments and errors as there."""
     if isinstance(source, int):
         return CameraReader(source, reconnect_s)
     if not isinstance(source, str | Path):

@@ -35,7 +35,7 @@ class CameraReader(LiveReader):
             )
         return capture
 
-    def _session(self) -> Iterator[Picture]:
+    def session(self) -> Iterator[Picture]:
         capture, self._fresh = self._fresh or self._connect(), None
         try:
             while (read := capture.read())[0]:

@@ -1,0 +1,153 @@
+"""Cameras whose frames come from one's own code; what that may do wrong, what is recorded, a gallery that is shared."""
+
+import itertools
+import threading
+import time
+
+import av
+import numpy as np
+import pytest
+
+from tracker import Config, Detections, Site
+from tracker.errors import OutputError
+from tracker.output.writers import CsvWriter
+from tracker.site import intake
+from tracker.site.config import SiteCamera, SiteConfig
+from tracker.site.feed import ENDED
+from tracker.site.looking import SharedDetector
+from tracker.structures import FEATURE_SIZE
+
+CONFIG = Config().override({"device": "cpu", "appearance": {"enabled": False}, "detector": {"imgsz": 64}})
+BEGIN_S = 1_764_442_790.0  # ten seconds before an hour is full
+LOOKS = np.random.default_rng(0).normal(size=(4, FEATURE_SIZE))
+
+
+@pytest.fixture(autouse=True)
+def seen(monkeypatch):
+    """Who is looked at stands in the picture's place: a person a column, 0 where there is none."""
+    monkeypatch.setattr(intake, "PAUSE_S", 0.02)
+
+    def look(self, image):
+        people = [int(value) for value in image[0, :, 0] if value]
+        boxes = [[100 * i, 50, 100 * i + 60, 250] for i in people]
+        return Detections(np.reshape(boxes, (-1, 4)), [0.9] * len(people), features=LOOKS[people], names={0: "person"})
+
+    monkeypatch.setattr(SharedDetector, "__call__", look)
+
+
+def picture(*people):
+    image = np.zeros((300, 600, 3), np.uint8)
+    image[0, : len(people), 0] = people
+    return image
+
+
+def frames(*people, count=40, begin_s=BEGIN_S, rate=10):
+    return [(picture(*people), begin_s + n / rate) for n in range(count)]
+
+
+def site(folder, cameras, **settings):
+    own = {
+        name: source if isinstance(source, SiteCamera) else SiteCamera(source=source)
+        for name, source in cameras.items()
+    }
+    return Site(SiteConfig(cameras=own, project=folder, tracker=CONFIG, **settings))
+
+
+def ids(folder):
+    texts = [path.read_text() for path in sorted(folder.glob("*/tracks.csv"))]
+    return {int(line.split(",")[2]) for text in texts for line in text.splitlines()[1:]}
+
+
+@pytest.mark.parametrize("gallery", ["shared", "own"])
+def test_who_leaves_one_camera_and_enters_another_keeps_the_id_where_they_share_a_gallery(tmp_path, gallery):
+    def later():
+        """The second of two people, half a minute after the first camera has seen them."""
+        while running.cameras["door"].status().state != ENDED:
+            time.sleep(0.02)
+        yield from frames(2, begin_s=BEGIN_S + 30)
+
+    running = site(tmp_path, {"door": frames(1, 2), "yard": later()}, gallery=gallery)
+    running.run()
+    door, yard = ids(tmp_path / "door"), ids(tmp_path / "yard")
+    assert len(door) == 2
+    assert yard == ({max(door)} if gallery == "shared" else {1})
+
+
+def test_pictures_are_recorded_by_the_hour_where_that_is_wanted(tmp_path):
+    camera = SiteCamera(source=frames(1, count=200), record=True)
+    site(tmp_path, {"door": camera}).run()
+    videos = sorted(tmp_path.glob("door/*/*.mp4"))
+    assert [str(path.relative_to(tmp_path / "door")) for path in videos] == [
+        "2025-11-29T18Z/video-5950.mp4",
+        "2025-11-29T19Z/video-0000.mp4",
+    ]
+    counts = []
+    for path in videos:
+        with av.open(str(path)) as container:
+            counts.append(sum(1 for _ in container.decode(video=0)))
+    assert counts == [100, 100]
+
+
+def test_code_that_fails_costs_its_camera_a_moment_and_the_others_nothing(tmp_path, caplog):
+    calls = itertools.count()
+
+    def source():
+        call = next(calls)
+        if call == 0:
+            raise RuntimeError("no SDK")
+        yield from frames(1, count=10, begin_s=BEGIN_S + 10 * call)
+        if call == 1:
+            yield "no image", BEGIN_S + 19
+
+    running = site(tmp_path, {"bad": source, "good": frames(1)})
+    threading.Thread(target=lambda: (wait(running, good=40, bad=30), running.stop())).start()
+    running.run()
+    assert running.cameras["good"].status().frames == 40
+    assert running.cameras["bad"].status().restarts >= 2
+    assert ids(tmp_path / "bad") == {1}
+    said = " ".join(record.getMessage() for record in caplog.records)
+    assert "RuntimeError: no SDK" in said and "it gave no image" in said
+
+
+def wait(running, **frames):
+    end_s = time.monotonic() + 30
+    while time.monotonic() < end_s:
+        time.sleep(0.02)
+        if running.cameras and all(running.cameras[name].status().frames >= n for name, n in frames.items()):
+            break
+
+
+def test_a_disk_that_is_full_for_a_while_costs_rows_and_not_the_tracking(tmp_path, monkeypatch, caplog):
+    write = CsvWriter.write
+
+    def full(self, frame, tracks):
+        if 10 < frame.number <= 20:
+            raise OutputError("no space left")
+        write(self, frame, tracks)
+
+    monkeypatch.setattr(CsvWriter, "write", full)
+    running = site(tmp_path, {"door": frames(1)})
+    running.run()
+    status = running.cameras["door"].status()
+    assert (status.frames, status.state, status.problem) == (40, ENDED, "")
+    (table,) = tmp_path.glob("door/*/tracks.csv")
+    assert [int(line.split(",")[0]) for line in table.read_text().splitlines()[1:]] == [*range(1, 11), *range(21, 41)]
+    assert sum("no space left" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_plug_in_that_is_too_fast_is_tracked_newest_first_and_one_with_times_whole(tmp_path, monkeypatch):
+    look = SharedDetector.__call__
+    monkeypatch.setattr(SharedDetector, "__call__", lambda self, image: (time.sleep(0.1), look(self, image))[1])
+
+    def live():
+        for _ in range(150):
+            time.sleep(0.02)
+            yield picture(1)
+
+    running = site(tmp_path, {"live": live(), "timed": frames(1, count=20)})
+    running.run()
+    live_status, timed = (running.cameras[name].status() for name in ("live", "timed"))
+    assert timed.frames == 20 and timed.dropped == 0
+    assert live_status.frames + live_status.dropped == 150
+    assert live_status.dropped > 50
+    assert running.cameras["live"].newest.lag_s < 1.5

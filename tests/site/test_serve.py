@@ -1,0 +1,78 @@
+"""`track serve` as a process: what it leaves, and how it ends."""
+
+import csv
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from faults.processes import begin
+from helpers.cameras import cameras
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = {"detector": {"imgsz": 256}, "device": "cpu"}
+
+
+def serve(tmp_path, **site):
+    """A process that serves these cameras into `out`."""
+    file = tmp_path / "site.yaml"
+    file.write_text(yaml.safe_dump({"config": SETTINGS, "project": "out", **site}))
+    return begin("serve", file, temporary=tmp_path / "temporary")
+
+
+def rows(folder: Path, least: int = 1, within_s: float = 60.0):
+    """The rows of a camera, waited for."""
+    end_s = time.monotonic() + within_s
+    while time.monotonic() < end_s:
+        text = "".join(path.read_text() for path in sorted(folder.glob("*/tracks.csv")))
+        found = list(csv.DictReader(text.rpartition("\n")[0].splitlines()))
+        if len(found) >= least:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"no {least} rows in {folder}")
+
+
+def test_sigterm_ends_it_with_code_0_though_a_camera_never_answers(tmp_path):
+    with cameras() as server, socket.create_server(("127.0.0.1", 0)) as mute:
+        door = f"http://bob:hunter2@127.0.0.1:{server.port}/door"
+        process = serve(
+            tmp_path, cameras={"door": door, "mute": f"rtsp://bob:hunter2@127.0.0.1:{mute.getsockname()[1]}/"}
+        )
+        try:
+            seen = rows(tmp_path / "out" / "door", 10)
+            begun = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=20)
+            took_s = time.monotonic() - begun
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert took_s < 5
+    assert len(rows(tmp_path / "out" / "door")) >= len(seen)
+    assert "hunter2" not in said
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "site.yaml"]
+    assert not [path for path in left if b"hunter2" in path.read_bytes()]
+    assert (tmp_path / "out" / "state" / "door.safetensors").is_file()
+
+
+def test_after_a_kill_it_goes_on_with_the_same_ids(tmp_path):
+    with cameras() as server:
+        site = {"cameras": {"door": f"http://127.0.0.1:{server.port}/door"}}
+        first = serve(tmp_path, **site)
+        before = rows(tmp_path / "out" / "door", 40)
+        first.kill()
+        first.communicate()
+        before = rows(tmp_path / "out" / "door")
+        second = serve(tmp_path, **site)
+        after = rows(tmp_path / "out" / "door", len(before) + 30)
+        second.send_signal(signal.SIGTERM)
+        _, said = second.communicate(timeout=20)
+    assert second.returncode == 0, said
+    assert after[: len(before)] == before
+    new = after[len(before) :]
+    assert float(new[0]["time_s"]) > float(before[-1]["time_s"])
+    assert {row["id"] for row in new} <= {row["id"] for row in before}, "known by their looks: it was away for seconds"

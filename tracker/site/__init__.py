@@ -1,0 +1,1 @@
+"""Several live cameras in one process, day and night: `Site` runs them, `feed.py` is what others see of them."""

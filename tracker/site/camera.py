@@ -1,0 +1,273 @@
+"""One camera: its frames through detector and tracker, into its files, and to whoever watches."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tracker.analytics.zones import Zones
+from tracker.detection.detector import class_numbers
+from tracker.errors import OutputError, TrackerError
+from tracker.jobs.prefetch import set_torch_threads
+from tracker.site.config import SiteCamera
+from tracker.site.feed import CameraStatus, Moment, Settled, Visit
+from tracker.site.intake import Intake
+from tracker.site.looking import SharedDetector
+from tracker.site.persistence import Due, StateFolder
+from tracker.site.presence import Presence
+from tracker.site.recording import Recording
+from tracker.site.records import Records
+from tracker.smoothing.fixed_lag import FixedLagSmoother
+from tracker.structures import Detections, Image, Tracks
+from tracker.tracker import Tracker
+from tracker.video.repeats import marked
+from tracker.video.source import Frame
+
+MOST_FAILURES = 10  # frames in a row that cannot be tracked, after which it is given up
+RATE_S = 5.0  # over which rates and the longest lag are measured
+
+_log = logging.getLogger("tracker.site")
+
+
+class Camera:
+    """A camera of a site; `CameraView` of `feed.py` is what others may use of it.
+
+    Args:
+        name, settings: of the site's configuration.
+        tracker: of its own, fresh; its gallery may be shared.
+        detect: the detector of all cameras.
+        folder: where its results go.
+        store: where its state is.
+        ends_after_s: as of `Presence`.
+        publish: is given every moment, in the camera's thread, and returns at once.
+
+    Attributes:
+        name: its name. records: its files.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: SiteCamera,
+        tracker: Tracker,
+        detect: SharedDetector,
+        folder: Path,
+        store: StateFolder,
+        ends_after_s: float,
+        publish: Callable[[Moment], None],
+    ) -> None:
+        self.name = name
+        self._settings, self._tracker, self._detect, self._store, self._publish = (
+            settings,
+            tracker,
+            detect,
+            store,
+            publish,
+        )
+        self._zones = Zones.load(settings.zones) if settings.zones else Zones()
+        self._fitted: Zones | None = None
+        self._keep = class_numbers(settings.classes or tracker.config.detector.classes, detect.names)
+        self.records = Records(folder)
+        self._recording = Recording(self.records) if settings.record else None
+        self._presence = Presence(ends_after_s)
+        resumed = store.resume(name, tracker, self._presence, folder)
+        self._tracker = resumed.tracker
+        self._intake = Intake(name, settings.source, resumed.number, resumed.time_s)
+        self._smoother = self._new_smoother()
+        self._number, self._time_s = resumed.number, resumed.time_s
+        self._due = Due()
+        self._last: Tracks | None = None
+        self._newest: Moment | None = None
+        self._changed = threading.Condition()
+        self._lately: deque[tuple[float, int, float]] = deque()  # when, frames received by then, lag
+        self._frames = self._looked_at = self._visits = 0
+        self._problem = ""
+        self._size = (0, 0)
+        self._thread = threading.Thread(target=self._run, name=f"track {name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect, and to track what comes."""
+        self._intake.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more frames; `join` waits until all is written."""
+        self._intake.stop()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait so long for its end, after which its files are closed and its state is saved; has it ended?"""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def newest(self) -> Moment | None:
+        """The last frame, with its picture."""
+        return self._newest
+
+    def wait(self, after: Moment | None, timeout_s: float) -> Moment | None:
+        """A frame that is not this one, waited for so long; None: there is none."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest is not after, timeout_s)
+            return None if self._newest is after else self._newest
+
+    def status(self) -> CameraStatus:
+        """How it is now."""
+        intake = self._intake
+        state, state_s = intake.state
+        now_s, lately = time.monotonic(), list(self._lately)
+        lately = [entry for entry in lately if now_s - entry[0] <= RATE_S]
+        span_s = max(now_s - lately[0][0], 1e-9) if lately else RATE_S
+        return CameraStatus(
+            name=self.name,
+            source=self._settings.shown,
+            state=state,
+            state_s=state_s,
+            frames=self._frames,
+            dropped=intake.dropped,
+            looked_at=self._looked_at,
+            frames_per_s=max(len(lately) - 1, 0) / span_s,
+            arriving_per_s=(lately[-1][1] - lately[0][1]) / span_s if lately else 0.0,
+            lag_s=max((lag_s for *_, lag_s in lately), default=math.nan),
+            last_frame_s=intake.last_s,
+            silent_s=intake.silent_s,
+            connections=intake.connections,
+            restarts=max(0, intake.connections - 1),
+            problem=self._problem or intake.problem,
+            width=self._size[0],
+            height=self._size[1],
+            present=len(self._presence.here),
+            ids=self._visits,
+        )
+
+    def _run(self) -> None:
+        set_torch_threads(self._detect.threads)
+        failures = 0
+        try:
+            for frame in marked(self._intake.frames(), self._tracker.config.detector.skip_repeats):
+                try:
+                    self._take(frame)
+                    failures = 0
+                except TrackerError as error:  # as of zones outside of the picture: the user's to mend
+                    self._fails(str(error))
+                except Exception:
+                    failures += 1
+                    _log.exception("%s: frame %d cannot be tracked; begins without its tracks", self.name, frame.number)
+                    self._problem = "a frame could not be tracked, see the log"
+                    if failures == MOST_FAILURES:
+                        break
+                    self._tracker.reset()
+                    self._smoother = self._new_smoother()
+        finally:
+            self._intake.stop()
+            self._finish()
+
+    def _new_smoother(self) -> FixedLagSmoother[Frame]:
+        config = self._tracker.config
+        return FixedLagSmoother(config.bank.report_delay_s, config.offline)
+
+    def _take(self, frame: Frame) -> None:
+        """The whole way of a frame."""
+        self._size = frame.image.shape[1], frame.image.shape[0]
+        tracks = self._track(frame)
+        self._number, self._time_s = frame.number, frame.time_s
+        if self._recording is not None:
+            self._written(partial(self._recording.write, frame))
+        waiting = replace(frame, image=np.zeros((0, 0, 3), np.uint8))
+        decided = self._smoother.push(waiting, tracks, self._tracker.camera_motion, frame.repeated)
+        self._report(frame, tracks, self._settle(decided))
+
+    def _track(self, frame: Frame) -> Tracks:
+        if frame.repeated:
+            assert self._last is not None  # the first frame repeats none
+            return self._last
+        tracker, found = self._tracker, None
+        look = tracker.due(frame.captured_s)
+        if look:
+            found = self._kept(self._detect(frame.image), frame.image)
+            self._looked_at += 1
+        tracks = tracker.update(frame.image, found, time_s=frame.captured_s, look=look)
+        self._last = replace(tracks, names=self._detect.names)
+        return self._last
+
+    def _kept(self, found: Detections, image: Image) -> Detections:
+        """The detections of this camera's classes outside of the regions that it ignores."""
+        if self._keep is not None:
+            found = found[np.isin(found.classes, self._keep)]
+        size = image.shape[1], image.shape[0]
+        if self._fitted is None:
+            self._fitted = self._zones.fitted(size)  # of frames whose size may change
+        return self._fitted.keep(found, size)
+
+    def _settle(self, decided: Iterable[tuple[Frame, Tracks]]) -> dict[str, Any]:
+        """Write the frames whose tracks are final; what a moment says of them."""
+        settled = tuple(Settled(frame.number, frame.time_s, tracks) for frame, tracks in decided)
+        came: list[Visit] = []
+        left: list[Visit] = []
+        events: list[dict[str, Any]] = []
+        for frame in settled:
+            began, ended = self._presence.update(frame.tracks)
+            happened: list[dict[str, Any]] = []  # at lines and zones
+            self._written(partial(self.records.write, frame, happened))
+            came, left, events = came + began, left + ended, events + happened
+        self._visits += len(came)
+        return {"settled": settled, "started": tuple(came), "ended": tuple(left), "events": tuple(events)}
+
+    def _report(self, frame: Frame, tracks: Tracks, settled: dict[str, Any]) -> None:
+        lag_s = time.monotonic() - self._intake.arrived_s
+        present = self._presence.here
+        now = self.name, frame.number, frame.time_s, frame.image, tracks.confirmed
+        moment = Moment(*now, present=present, lag_s=lag_s, **settled)
+        self._frames += 1
+        now_s = time.monotonic()
+        self._lately.append((now_s, self._intake.received, lag_s))
+        while now_s - self._lately[0][0] > RATE_S:
+            self._lately.popleft()
+        with self._changed:
+            self._newest = moment
+            self._changed.notify_all()
+        self._publish(moment)
+        self._save(somebody_came=bool(moment.started))
+
+    def _save(self, somebody_came: bool) -> None:
+        if self._due.state(somebody_came):
+            self._written(self._save_state)
+        if self._due.gallery():
+            self._written(partial(self._store.save_gallery, self.name))
+
+    def _save_state(self) -> None:
+        self._store.save(self.name, self._tracker, self._presence, self._number, self._time_s)
+
+    def _finish(self) -> None:
+        """Write what waits, close the files, save the state."""
+        rest = self._settle(self._smoother.flush())
+        if self._newest is not None and rest["settled"]:
+            self._publish(replace(self._newest, present=self._presence.here, **rest))
+        if self._recording is not None:
+            self._written(self._recording.close)
+        self._written(self.records.close)
+        if self._frames:
+            self._written(self._save_state)
+            self._written(partial(self._store.save_gallery, self.name))
+
+    def _written(self, write: Callable[[], None]) -> None:
+        """Write; a disk that is full costs what is not written, and not the tracking."""
+        try:
+            write()
+            self._problem = ""
+        except OutputError as error:
+            self._fails(str(error))
+
+    def _fails(self, problem: str) -> None:
+        if problem != self._problem:
+            _log.error("%s: %s", self.name, problem)
+        self._problem = problem

@@ -1,0 +1,1 @@
+"""What is told of a site, to pages and to what is published to, in one form."""

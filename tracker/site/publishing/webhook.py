@@ -1,0 +1,65 @@
+"""Messages to a URL by POST: a JSON object `{"schema": 1, "messages": [...]}` of up to a hundred, signed.
+
+With a secret, `X-Tracker-Signature: sha256=HEX` is the HMAC-SHA256 (RFC 2104) of `X-Tracker-Timestamp` (Unix seconds),
+a full stop and the body, so that the receiver knows who sent it and that it is not an old one sent again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ssl
+import time
+from collections.abc import Sequence
+from urllib.parse import urlsplit, urlunsplit
+
+from tracker.site.messages.message import VERSION, Message
+from tracker.site.publishing.address import TIMEOUT_S, Endpoint, Refused, Unreachable
+from tracker.system.extras import extra
+
+_WILL_NOT = (400, 410, 413, 415, 422)  # statuses that say it is the message that is wrong, not the moment
+
+
+class Webhook:
+    """A URL.
+
+    Args:
+        url: with all its secrets. secret: to sign with; None: not signed. trusted: None: without TLS.
+
+    Raises:
+        MissingExtraError: httpx is not installed.
+    """
+
+    def __init__(self, url: str, address: Endpoint, secret: bytes | None, trusted: ssl.SSLContext | None) -> None:
+        self._httpx = extra("httpx", "publish")
+        self._secret = secret
+        parts = urlsplit(url)
+        self._url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        login = None if address.user is None else (address.user, address.password or "")
+        self._client = self._httpx.Client(
+            timeout=TIMEOUT_S, follow_redirects=False, verify=True if trusted is None else trusted, auth=login
+        )
+
+    def deliver(self, messages: Sequence[Message]) -> None:
+        """Post; delivered is what is answered with a status of 200 to 299."""
+        body = f'{{"schema":{VERSION},"messages":[{",".join(message.body for message in messages)}]}}'.encode()
+        headers = {"Content-Type": "application/json"}
+        if self._secret is not None:
+            headers["X-Tracker-Timestamp"] = now = str(int(time.time()))
+            headers["X-Tracker-Signature"] = "sha256=" + signature(self._secret, now, body)
+        try:
+            answer = self._client.post(self._url, content=body, headers=headers)
+        except self._httpx.TransportError as error:
+            raise Unreachable(str(error) or "it does not answer") from None
+        if answer.status_code in _WILL_NOT:
+            raise Refused(f"it answers {answer.status_code}")
+        if not answer.is_success:
+            raise Unreachable(f"it answers {answer.status_code}")
+
+    def close(self) -> None:
+        """Nothing stays open that would matter."""
+
+
+def signature(secret: bytes, timestamp: str, body: bytes) -> str:
+    """What the receiver works out, too, and compares: 64 hexadecimal digits."""
+    return hmac.new(secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()

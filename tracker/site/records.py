@@ -1,0 +1,136 @@
+"""What a camera leaves on disk: `CAMERA/HOUR/tracks.csv` and `events.jsonl`, a folder for each hour of UTC.
+
+Files grow by whole lines, so that they are complete at any moment. After a kill they are gone on with, without what was
+left of the last line.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tracker.output.writers import CsvWriter, Lines
+from tracker.site.feed import Settled
+from tracker.site.retention import MARK
+from tracker.structures import Image
+from tracker.system.files import writing
+from tracker.video.source import Frame
+
+TRACKS, EVENTS = "tracks.csv", "events.jsonl"
+_NO_PICTURE: Image = np.zeros((0, 0, 3), np.uint8)
+_BLOCK = 1 << 16
+
+
+def hour_of(time_s: float) -> str:
+    """The folder of a moment in Unix seconds.
+
+    >>> hour_of(1_764_442_800)
+    '2025-11-29T19Z'
+    """
+    return time.strftime("%Y-%m-%dT%HZ", time.gmtime(time_s))
+
+
+class Records:
+    """The tables of one camera, open until they are closed.
+
+    Args:
+        folder: of the camera; made where it is not there.
+
+    Raises:
+        OutputError: as all its methods, where something cannot be written; the next call tries again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._hour = ""
+        self._open = ExitStack()
+
+    @property
+    def in_use(self) -> Path | None:
+        """The folder that is written to."""
+        return self.folder / self._hour if self._hour else None
+
+    def hour(self, time_s: float) -> Path:
+        """The folder of this moment, made."""
+        folder = self.folder / hour_of(time_s)
+        if not (folder / MARK).is_file():
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / MARK).touch()
+        return folder
+
+    def write(self, settled: Settled, events: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Add a frame's rows and events."""
+        if hour_of(settled.time_s) != self._hour:
+            self._turn(settled.time_s)
+        frame = Frame(_NO_PICTURE, settled.number, settled.time_s)
+        self._tracks.write(frame, settled.tracks)
+        lines = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
+        if lines:
+            self._events.append(lines)
+
+    def _turn(self, time_s: float) -> None:
+        """To the files of another hour."""
+        self.close()
+        folder = self.hour(time_s)
+        self._tracks = self._open.enter_context(closing(CsvWriter(folder / TRACKS, resumed=True)))
+        self._events = self._open.enter_context(closing(Lines(folder / EVENTS, resumed=True)))
+        self._hour = folder.name
+
+    def close(self) -> None:
+        """Close the files; a later `write` goes on with them."""
+        self._hour = ""
+        self._open.close()
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the rows of a camera say that its state does not know: 0 and minus infinity where there are none.
+
+    Attributes:
+        frame, id, time_s: the largest.
+    """
+
+    frame: int = 0
+    id: int = 0
+    time_s: float = -np.inf
+
+
+def written_since(folder: Path, since_s: float) -> Written:
+    """The rows of a camera's folder later than this moment; a torn last one counts for nothing."""
+    frame, newest, time_s = 0, 0, -np.inf
+    for hour in sorted(folder.glob("*T*Z"), reverse=True):
+        if hour.name < hour_of(max(since_s, 0.0)):
+            break
+        for row in _rows_backwards(hour / TRACKS):
+            if row[1] <= since_s:
+                break
+            frame, time_s, newest = max(frame, int(row[0])), max(time_s, row[1]), max(newest, int(row[2]))
+    return Written(frame, newest, time_s)
+
+
+def _rows_backwards(path: Path) -> Iterator[tuple[float, float, float]]:
+    """Frame, time and id of each whole row, the last one first."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        begin, rest = file.seek(0, 2), b""
+        torn = True
+        while begin > 0:
+            end, begin = begin, max(0, begin - _BLOCK)
+            file.seek(begin)
+            lines = (file.read(end - begin) + rest).split(b"\n")
+            rest = lines.pop(0) if begin else b""
+            if torn:
+                lines, torn = lines[:-1], False
+            for line in reversed(lines):
+                cells = line.split(b",", 3)
+                if len(cells) == 4 and cells[0].isdigit():
+                    yield float(cells[0]), float(cells[1]), float(cells[2])
