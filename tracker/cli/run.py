@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracker.cli._options import SENSITIVITY, DetectEvery, option, overridden
+from tracker.cli._options import SENSITIVITY, DetectEvery, Download, Prompt, fetched, listed, option, overridden
 from tracker.config import AppearanceConfig, BankConfig, Config, DetectorConfig
 from tracker.errors import UsageError
 from tracker.jobs.interruption import pass_on
@@ -38,6 +38,8 @@ def command(
         list[str] | None,
         option(DetectorConfig, "classes", about="Only these, by name or number; repeat or separate by commas."),
     ] = None,
+    prompt: Prompt = None,
+    download: Download = False,
     imgsz: Annotated[str | None, option(DetectorConfig, "imgsz", metavar="SIDE|HEIGHT,WIDTH")] = None,
     device: Annotated[str | None, option(Config, "device")] = None,
     half: Annotated[bool, option(DetectorConfig, "half", "--half")] = False,
@@ -119,7 +121,8 @@ def command(
             **exported_models(model),
             "--conf": ("detector", "conf", conf),
             "--iou": ("detector", "iou", iou),
-            "--classes": ("detector", "classes", [c for item in classes or () for c in item.split(",") if c] or None),
+            "--classes": ("detector", "classes", listed(classes)),
+            "--prompt": ("detector", "prompt", listed(prompt)),
             "--imgsz": ("detector", "imgsz", None if imgsz is None else _size(imgsz)),
             "--batch": ("detector", "batch", batch),
             "--half": ("detector", "half", half or None),
@@ -129,6 +132,8 @@ def command(
             "--no-reid": ("appearance", "enabled", False if no_reid else None),
         },
     )
+    if download:
+        fetched(settings.detector, quiet)
     from tracker.analytics.zones import Zones
     from tracker.jobs.run import Output, run
     from tracker.video.source import separate
