@@ -218,8 +218,8 @@ def find_weights(model: str) -> Path:
             f"no detector weights at {str(path)!r} (nothing is downloaded); give the path of a YOLO .pt or "
             ".safetensors file, or leave --model out for the embedded one"
         )
-    if path.suffix not in (".pt", ".safetensors", *SUFFIXES):
+    if path.suffix not in (".pt", ".pth", ".safetensors", *SUFFIXES):
         raise WeightsError(
-            f"{path} is not a .pt, .safetensors or .onnx file; give the weights of an Ultralytics YOLO detector"
+            f"{path} is not a .pt, .pth, .safetensors or .onnx file; give the weights of a YOLO or RF-DETR detector"
         )
     return path

@@ -20,6 +20,7 @@ from tracker.appearance.similarity import EMBEDDED
 from tracker.config import Config
 from tracker.detection.detector import find_weights
 from tracker.detection.foreign_export import SUFFIXES
+from tracker.detection.rf_detr import is_rf_detr
 from tracker.errors import OutputError, WeightsError
 from tracker.system.extras import extra
 from tracker.system.version import __version__
@@ -60,7 +61,7 @@ def prepared(config: Config, progress: Callable[[str], None] = lambda _: None) -
 
 def _exported(weights: Path) -> bool:
     """Whether they are run as they are."""
-    return weights.is_dir() or weights.suffix in SUFFIXES
+    return weights.is_dir() or weights.suffix in SUFFIXES or is_rf_detr(weights)
 
 
 def _place(name: str, weights: Path, prompt: Sequence[str]) -> Path:

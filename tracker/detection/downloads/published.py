@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tracker.detection.downloads.transfer import transfer
+from tracker.system.extras import extra
 from tracker.system.privacy import imported
 
 _RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.4.0/"
@@ -41,11 +42,18 @@ class Published:
 
 
 def published(name: str) -> Published | None:
-    """Where the file of this name comes from; None where nobody known publishes one."""
+    """Where the file of this name comes from; None where nobody known publishes one.
+
+    Raises:
+        MissingExtraError: RF-DETR's library, which knows where that comes from, is not installed.
+    """
     digest = f"sha256:{_SHA256[name]}" if name in _SHA256 else ""
     if name == "ViT-B-32.pt":
         folder = "https://openaipublic.azureedge.net/clip/models/"
         return Published(f"{folder}{_SHA256[name]}/{name}", digest=digest)
+    if name.startswith("rf-detr"):
+        asset = extra("rfdetr.assets.model_weights", "rfdetr").ModelWeights.from_filename(name)
+        return Published(asset.url, digest=f"md5:{asset.md5_hash}") if asset else None
     if name in imported("ultralytics.utils.downloads").GITHUB_ASSETS_NAMES:
         return Published(_RELEASE + name, _GITHUB, digest)
     return None
