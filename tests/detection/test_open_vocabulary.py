@@ -21,6 +21,7 @@ from tracker.detection.downloads import published
 from tracker.detection.open_vocabulary import text_encoder
 from tracker.detection.yolo_weights import text_encoder as encoder_of
 from tracker.errors import MissingExtraError, UsageError, WeightsError
+from tracker.train.detector.fine_tune import FineTuneConfig, fine_tune
 
 TEXTS = ["forklift", "pallet", "person"]
 
@@ -138,6 +139,12 @@ class TestWeightsWithTheirVocabularySet:
             YoloDetector(DetectorConfig(str(tmp_path / name), imgsz=64))([zidane]) for name in ("e.pt", "e.safetensors")
         )
         assert abs(len(a) - len(b)) < 3 and np.abs(a.scores[:5] - b.scores[:5]).max() < 0.01  # written in 16 bits
+
+    def test_of_yolo_world_are_not_trained_here_and_that_is_said_at_once(self, tmp_path):
+        path = saved(random_network("yolov8n-worldv2"), tmp_path / "world.pt")
+        with pytest.raises(UsageError, match=r"world\.pt is YOLO-World's, which is not trained here"):
+            fine_tune([tmp_path], tmp_path / "out", FineTuneConfig(), model=str(path))
+        assert not (tmp_path / "out").exists()
 
     def test_that_were_never_set_say_what_to_give(self, tmp_path):
         path = saved(random_network("yoloe-11n", []), tmp_path / "e.pt")
