@@ -104,7 +104,7 @@ def test_a_section_is_checked_when_it_is_replaced_and_is_of_its_own_kind():
 def test_what_loses_nothing_is_taken_as_the_type_of_its_field():
     made = DetectorConfig(model=Path("a.pt"), conf=1, imgsz=np.int64(320), iou=np.float32(0.5), classes=["person", 2])
     assert made == DetectorConfig("a.pt", 1.0, 0.5, 320, ("person", "2"))
-    kinds = [str, float, float, int, tuple, bool, int, int, bool, str, float]
+    kinds = [str, float, float, int, tuple, bool, int, int, bool, str, float, tuple]
     assert [type(value) for value in vars(made).values()] == kinds
 
 

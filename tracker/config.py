@@ -163,6 +163,7 @@ class DetectorConfig(Settings, section="detector"):
     look_within_s: float = setting(
         0.5, "with auto: a newcomer is looked at twice within this; higher: fewer looks", 0.15, 10, tune=False
     )
+    prompt: tuple[str, ...] = setting((), "what YOLO-World or YOLOE look for, in words; empty: their own classes")
 
     def __post_init__(self) -> None:
         if isinstance(self.every, int | float) and not isinstance(self.every, bool):  # as YAML has it

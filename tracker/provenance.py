@@ -19,7 +19,7 @@ from tracker.system.engine import MANIFEST
 from tracker.system.version import __version__
 from tracker.video.url import shown
 
-_PACKAGES = ("torch", "torchvision", "ultralytics", "opencv-python", "numpy", "av", "lap", "trackeval")
+_PACKAGES = ("torch", "torchvision", "ultralytics", "opencv-python", "numpy", "av", "lap", "trackeval", "rfdetr")
 
 
 def versions() -> dict[str, str]:

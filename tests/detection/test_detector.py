@@ -331,7 +331,7 @@ class TestWeights:
 
     def test_other_formats(self, tmp_path):
         (tmp_path / "model.tflite").write_bytes(b"x")
-        with pytest.raises(WeightsError, match=r"is not a \.pt, \.safetensors or \.onnx file"):
+        with pytest.raises(WeightsError, match=r"is not a \.pt, \.pth, \.safetensors or \.onnx file"):
             YoloDetector(DetectorConfig(str(tmp_path / "model.tflite")))
 
     @pytest.mark.parametrize("how", ["pickle", "torch"])

@@ -1,5 +1,5 @@
 """Options that commands share: those made of settings, whose default, help and bounds are the dataclass's, and so is
-what is said of a mistake; and those of commands on MOTChallenge sequences."""
+what is said of a mistake; those of commands on MOTChallenge sequences; and `--download`, with what it does."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataclasses
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
 import typer
@@ -54,6 +55,28 @@ DetectEvery = Annotated[
         metavar="N|SECONDSs|auto",
     ),
 ]
+
+Prompt = Annotated[
+    list[str] | None,
+    option(
+        DetectorConfig,
+        "prompt",
+        about="What YOLO-World or YOLOE weights look for, in words; repeat or separate by commas.",
+        metavar="TEXT",
+    ),
+]
+
+Download = Annotated[
+    bool,
+    typer.Option(
+        "--download", help="Download weights that are not there from their maker's address; else nothing is downloaded."
+    ),
+]
+
+
+def listed(items: list[str] | None) -> list[str] | None:
+    """The items of an option that is repeated or has its values separated by commas; None where it is not given."""
+    return [part.strip() for item in items or () for part in item.split(",") if part.strip()] or None
 
 
 def overridden(section: Section, options: Mapping[str, tuple[Any, ...]]) -> Section:
@@ -106,3 +129,29 @@ Preproc = Annotated[
         help="MOT16/17/20's rule: class 1 counts, distractors are ignored. Off: every flagged row counts.",
     ),
 ]
+
+
+def fetched(settings: DetectorConfig, quiet: bool) -> None:
+    """Download what the detector needs, is published and is not there, with a bar on stderr.
+
+    Raises:
+        WeightsError: it cannot be had; nothing is kept. OutputError: it cannot be written.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    from tracker.detection.detector import find_weights
+    from tracker.detection.downloads.published import fetch
+    from tracker.detection.yolo_weights import text_encoder
+
+    def shown(path: Path) -> None:
+        task = bar.add_task(path.name, total=None)
+        fetch(path, lambda done, total: bar.update(task, completed=done, total=total or None))
+
+    columns = (TextColumn("downloading {task.description}", markup=False), BarColumn(), DownloadColumn())
+    console = Console(stderr=True, quiet=quiet)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        if settings.model:
+            shown(Path(settings.model))
+        if settings.prompt and (encoder := text_encoder(find_weights(settings.model), settings.prompt)):
+            shown(encoder)

@@ -16,7 +16,11 @@ from tracker.cli._options import (
     DetectEvery,
     DetectionsFrom,
     DetectionsOption,
+    Download,
     Preproc,
+    Prompt,
+    fetched,
+    listed,
     option,
     overridden,
 )
@@ -45,6 +49,8 @@ def command(
             DetectorConfig, "classes", about="With yolo: only these names or numbers; repeat or separate by commas."
         ),
     ] = None,
+    prompt: Prompt = None,
+    download: Download = False,
     sensitivity: Annotated[float | None, option(Config, "sensitivity", about=SENSITIVITY, metavar="0..1")] = None,
     detect_every: DetectEvery = None,
     device: Annotated[str | None, option(Config, "device")] = None,
@@ -97,16 +103,18 @@ def command(
     if offline and strict_online:
         raise UsageError("--offline and --strict-online exclude each other; leave one out")
     sequences = find_sequences(roots)
-    names = [name for item in classes or () for name in item.split(",") if name]
     settings = overridden(
         Config.load(config) if config else Config(),
         {
             "--sensitivity": ("sensitivity", sensitivity),
-            "--classes": ("detector", "classes", names or None),
+            "--classes": ("detector", "classes", listed(classes)),
+            "--prompt": ("detector", "prompt", listed(prompt)),
             "--detect-every": ("detector", "every", detect_every),
         },
     )
     if detections is DetectionsFrom.yolo:
+        if download:
+            fetched(settings.detector, quiet)
         prepare(settings, quiet)
     tracker = Tracker(settings, device=device)
     console = Console(stderr=True, quiet=quiet, markup=False, emoji=False)  # names may have brackets, colons

@@ -1,4 +1,4 @@
-"""Show versions, devices, and the embedded weights with their cards."""
+"""Show versions, devices and the embedded weights, or the classes that a model knows."""
 
 from __future__ import annotations
 
@@ -8,17 +8,29 @@ from typing import Annotated, Any
 
 import typer
 
+from tracker.cli._options import Download, Prompt, fetched, listed, overridden
+
 
 def command(
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL]", help="Weights of a detector or an export of them: the classes it knows."),
+    ] = None,
+    prompt: Prompt = None,
+    download: Download = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Without the cards.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Show versions, devices, and the embedded weights with their cards.
 
-    A card says what the weights were trained on, under which licence, and how well they do.
+    A card says what the weights were trained on, under which licence, and how well they do. With a MODEL, show that
+    alone and the classes it knows, which are what --classes takes.
 
-    Example: track info --json
+    Example: track info yolo11n.pt
     """
+    if model is not None:
+        _show_model(model, prompt, download, quiet, as_json)
+        return
     from tracker import provenance
 
     weights = _weights()
@@ -34,6 +46,30 @@ def command(
         _print(facts, cards=not quiet)
 
 
+def _show_model(model: str, prompt: list[str] | None, download: bool, quiet: bool, as_json: bool) -> None:
+    """Print a detector's file and its classes, a line each."""
+    from tracker.config import Config
+    from tracker.export.networks import Networks
+    from tracker.provenance import weights_files
+
+    settings = overridden(
+        Config(), {"MODEL": ("detector", "model", model), "--prompt": ("detector", "prompt", listed(prompt))}
+    )
+    if download:
+        fetched(settings.detector, quiet)
+    names = Networks(settings).detector.names
+    file = weights_files(settings)["detector"]
+    if as_json:
+        print(
+            json.dumps({"file": str(file), "classes": {str(number): name for number, name in names.items()}}, indent=2)
+        )
+        return
+    if not quiet:
+        print(f"{file}: {len(names)} class{'es' * (len(names) != 1)}")
+    for number, name in names.items():
+        print(f"{number:>4} {name}")
+
+
 def _devices() -> dict[str, str]:
     """Name for --device -> what it is."""
     import torch
@@ -43,17 +79,26 @@ def _devices() -> dict[str, str]:
 
 
 def _weights() -> dict[str, dict[str, Any]]:
-    """Each network's embedded file with its hash, size and card; a network without one is left out."""
+    """Each network's embedded file with its hash, size and card, the detector's with its classes.
+
+    A network without one is left out.
+    """
+    from safetensors import safe_open
+
     from tracker.config import PACKAGE
     from tracker.provenance import hashed
 
     found: dict[str, dict[str, Any]] = {}
     for path in sorted((PACKAGE / "assets").glob("*.safetensors")):
         card = path.with_suffix(".md")
+        with safe_open(path, framework="np") as file:
+            names = json.loads((file.metadata() or {}).get("names", "{}"))
         found[path.stem] = hashed(path) | {
             "bytes": path.stat().st_size,
             "card": card.read_text(encoding="utf-8") if card.is_file() else "",
         }
+        if names:
+            found[path.stem]["classes"] = list(names.values())
     return found
 
 
@@ -73,6 +118,8 @@ def _print(facts: dict[str, Any], *, cards: bool) -> None:
     for name, weights in facts["weights"].items():
         size = f"{weights['bytes'] / 1e6:.2f} MB"
         table.add_row(name, f"{Path(weights['file']).name}, {size}, sha256 {weights['sha256'][:16]}...")
+        if "classes" in weights:
+            table.add_row("", f"{len(weights['classes'])} classes: {', '.join(weights['classes'])}")
     console.print(table)
     for weights in facts["weights"].values() if cards else ():
         console.rule(Path(weights["file"]).name)

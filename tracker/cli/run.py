@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracker.cli._options import SENSITIVITY, DetectEvery, option, overridden
+from tracker.cli._options import SENSITIVITY, DetectEvery, Download, Prompt, fetched, listed, option, overridden
 from tracker.config import AppearanceConfig, BankConfig, Config, DetectorConfig
 from tracker.errors import UsageError
 from tracker.jobs.interruption import pass_on
@@ -38,6 +38,8 @@ def command(
         list[str] | None,
         option(DetectorConfig, "classes", about="Only these, by name or number; repeat or separate by commas."),
     ] = None,
+    prompt: Prompt = None,
+    download: Download = False,
     imgsz: Annotated[str | None, option(DetectorConfig, "imgsz", metavar="SIDE|HEIGHT,WIDTH")] = None,
     device: Annotated[str | None, option(Config, "device")] = None,
     half: Annotated[bool, option(DetectorConfig, "half", "--half")] = False,
@@ -123,7 +125,8 @@ def command(
             **exported_models(model),
             "--conf": ("detector", "conf", conf),
             "--iou": ("detector", "iou", iou),
-            "--classes": ("detector", "classes", _listed(classes) or None),
+            "--classes": ("detector", "classes", listed(classes)),
+            "--prompt": ("detector", "prompt", listed(prompt)),
             "--imgsz": ("detector", "imgsz", None if imgsz is None else _size(imgsz)),
             "--batch": ("detector", "batch", batch),
             "--half": ("detector", "half", half or None),
@@ -133,6 +136,8 @@ def command(
             "--no-reid": ("appearance", "enabled", False if no_reid else None),
         },
     )
+    if download:
+        fetched(settings.detector, quiet)
     from tracker.analytics.zones import Zones
     from tracker.jobs.run import Output, run
     from tracker.video.source import separate
@@ -150,7 +155,7 @@ def command(
         line_width=line_width or 0,
         offline=offline,
         crops=save_crops,
-        blur=tuple(_listed(blur)),
+        blur=tuple(listed(blur) or ()),
     )
     places = Zones() if zones is None else Zones.load(zones)
     if places.unused:
@@ -184,11 +189,6 @@ def command(
             pass_on(result.signal)
     if any(result.error for result in results):
         raise typer.Exit(1)
-
-
-def _listed(values: Sequence[str] | None) -> list[str]:
-    """What is given several times, or separated by commas."""
-    return [part for value in values or () for part in value.split(",") if part]
 
 
 def _size(imgsz: str) -> int | list[int]:

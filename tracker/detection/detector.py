@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tracker.config import PACKAGE, DetectorConfig
 from tracker.detection.decoding import NetworkOutput, carried
+from tracker.detection.downloads.published import published
 from tracker.detection.foreign_export import SUFFIXES, ForeignExport
 from tracker.detection.foreign_export import find as find_foreign
 from tracker.detection.letterbox import Letterboxed, letterbox, letterbox_sizes, unletterbox
@@ -26,6 +27,7 @@ from tracker.structures import Detections, Floats, Image
 from tracker.system import engine
 
 EMBEDDED = PACKAGE / "assets" / "detector.safetensors"
+_FEW = 12  # classes that one sentence can hold
 
 
 class Detector(Protocol):
@@ -56,7 +58,7 @@ class YoloDetector:
         self._network = _network(config, self.weights, device)
         self.names = self._network.names
         self._config = config
-        self._keep = class_numbers(config.classes, self.names)
+        self._keep = class_numbers(config.classes, self.names, config.model)
         self._device = device
         self._one_by_one = device == "cpu" or self.weights.is_dir() or isinstance(self._network, ForeignExport)
 
@@ -114,13 +116,15 @@ class _Network(Protocol):
 
 def _network(config: DetectorConfig, weights: Path, device: str) -> _Network:
     export = engine.find(weights, "detector")
+    if config.prompt and (export is not None or weights.suffix in SUFFIXES):
+        raise UsageError(f"the vocabulary of {weights} was set when it was exported; leave --prompt out")
     if export is not None:
         return _ExportedYolo(export, config.conf)
     if weights.suffix in SUFFIXES:
         return ForeignExport(weights, config.conf)
     from tracker.detection.yolo import TorchYolo
 
-    return TorchYolo(weights, device, config.half, config.conf)
+    return TorchYolo(weights, device, config.half, config.conf, config.prompt)
 
 
 class _ExportedYolo:
@@ -152,11 +156,11 @@ def suppress(rows: Floats, iou: float) -> list[int]:
     return list(cv2.dnn.NMSBoxesBatched(tlwh, scores, classes, 0.0, iou))
 
 
-def class_numbers(wanted: Sequence[str], names: Mapping[int, str]) -> list[int] | None:
+def class_numbers(wanted: Sequence[str], names: Mapping[int, str], model: str = "") -> list[int] | None:
     """Names or numbers of classes -> numbers; None, which means all, where none is wanted.
 
     Raises:
-        UsageError: a class that is not among `names`, with the nearest that is.
+        UsageError: a class that is not among `names` of `model`, with the nearest that is, or what to do.
 
     >>> class_numbers(["person", "2"], {0: "person", 2: "car"})
     [0, 2]
@@ -170,19 +174,24 @@ def class_numbers(wanted: Sequence[str], names: Mapping[int, str]) -> list[int] 
         elif name.isdecimal() and int(name) in names:
             kept.append(int(name))
         else:
-            near = difflib.get_close_matches(name, numbers, n=1, cutoff=0.5)
-            some = ", ".join(list(numbers)[:8]) + (", ..." if len(numbers) > 8 else "")
-            raise UsageError(
-                f"the detector knows no class {item!r}; "
-                + (f"did you mean {near[0]!r}?" if near else f"its classes are: {some}")
-            )
+            raise UsageError(f"the detector knows no class {item!r}; {_way_on(name, list(numbers), model)}")
     return sorted(set(kept)) or None
+
+
+def _way_on(name: str, known: list[str], model: str) -> str:
+    """What whoever asked for a class that is not among `known` can do: a slip, another class, or another detector."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    info = " ".join(filter(None, ("track info", model)))
+    listed = f"it knows {', '.join(known)}" if len(known) <= _FEW else f"{info} lists the {len(known)} it knows"
+    return f"{listed}, and docs/how-to/unknown-objects.md tells how to track what it does not"
 
 
 def find_weights(model: str) -> Path:
     """The file or exported folder of `DetectorConfig.model`, the embedded file for an empty string.
 
-    Nothing is ever downloaded.
+    Nothing is downloaded: that is `published.fetch`.
 
     Raises:
         WeightsError: no such file, or not a format we read.
@@ -199,12 +208,18 @@ def find_weights(model: str) -> Path:
             engine.find(path, "detector")
         return foreign or path
     if not path.is_file():
+        source = published(path.name)
+        if source is not None:
+            raise WeightsError(
+                f"no detector weights at {str(path)!r}, and nothing is downloaded unasked; get them from {source.url}, "
+                "or give --download (track, track eval, track info)"
+            )
         raise WeightsError(
             f"no detector weights at {str(path)!r} (nothing is downloaded); give the path of a YOLO .pt or "
             ".safetensors file, or leave --model out for the embedded one"
         )
-    if path.suffix not in (".pt", ".safetensors", *SUFFIXES):
+    if path.suffix not in (".pt", ".pth", ".safetensors", *SUFFIXES):
         raise WeightsError(
-            f"{path} is not a .pt, .safetensors or .onnx file; give the weights of an Ultralytics YOLO detector"
+            f"{path} is not a .pt, .pth, .safetensors or .onnx file; give the weights of a YOLO or RF-DETR detector"
         )
     return path

@@ -75,6 +75,8 @@ class _FromPixels(nn.Module):
 class _FinalTable(nn.Module):
     """Of heads trained to give each object once, what they give."""
 
+    export = True
+
     def __init__(self, head: Any) -> None:
         super().__init__()
         self.i, self.f = head.i, head.f  # number of the layer, and of the layers it reads
@@ -87,6 +89,8 @@ class _FinalTable(nn.Module):
 
 class _DenseTable(nn.Module):
     """Of heads that score every cell of three grids, all cells decoded."""
+
+    export = True
 
     def __init__(self, head: Any) -> None:
         super().__init__()
@@ -135,8 +139,8 @@ class TorchYolo:
 
     size: tuple[int, int] | None = None
 
-    def __init__(self, path: Path, device: str, half: bool, conf: float) -> None:
-        network, self.names = load(path)
+    def __init__(self, path: Path, device: str, half: bool, conf: float, prompt: Sequence[str] = ()) -> None:
+        network, self.names = load(path, prompt)
         self.stride = max(32, int(network.stride.max()))
         self._device = torch.device(device)
         self._dtype = torch.float16 if half and self._device.type == "cuda" else torch.float32
@@ -166,6 +170,7 @@ class _RowHead(nn.Module):
     """A head in the place of Ultralytics' own."""
 
     end2end: bool
+    export = False  # YOLO-World asks its head
 
     def __init__(self, head: Any, conf: float) -> None:
         super().__init__()

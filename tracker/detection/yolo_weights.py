@@ -10,7 +10,7 @@ import math
 import pickle
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from tracker.detection.open_vocabulary import vocabulary
 from tracker.detection.yolo_architecture import HEADS, Bounded, check_description
-from tracker.errors import WeightsError
+from tracker.errors import UsageError, WeightsError
 from tracker.system.privacy import imported
 
 _reading = threading.Lock()
@@ -30,27 +31,49 @@ def ultralytics(module: str) -> Any:
     return imported(f"ultralytics.{module}")
 
 
-def load(path: Path) -> tuple[Any, dict[int, str]]:
+def load(path: Path, prompt: Sequence[str] = ()) -> tuple[Any, dict[int, str]]:
     """An Ultralytics detection model (32-bit, evaluation mode, not fused) and its class names. Runs no pickled code.
 
     `.safetensors`: a state dict whose metadata holds the architecture (`yaml`) and the `names` as JSON, as
-    `save` writes it. `.pt`: an Ultralytics checkpoint, read with `weights_only=True`.
+    `save` writes it. `.pt`: an Ultralytics checkpoint, read with `weights_only=True`. YOLO-World and YOLOE come with
+    the vocabulary of `prompt`, or their own where that is empty, as a part of the network.
 
     Raises:
-        WeightsError: damaged, unsafe, or not a detector.
+        WeightsError: damaged, unsafe, not a detector, or words of which it knows none.
+        UsageError: words for a network that takes none. MissingExtraError: what encodes them is not installed.
     """
-    network = _from_safetensors(path) if path.suffix == ".safetensors" else _from_checkpoint(path)
-    try:
+    network = _read(path)
+    with _whole(path):
+        if type(network.model[-1]).__name__ in vocabulary.HEADS:
+            network = vocabulary.closed(network, prompt, path)
+        elif prompt:
+            raise UsageError(f"{path} has classes of its own and is told nothing in words; leave --prompt out")
         head = type(network.model[-1]).__name__
         names = {int(number): str(name) for number, name in dict(network.names).items()}
         finite = all(bool(torch.isfinite(value).all()) for value in network.state_dict().values())
-    except (AttributeError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path} holds no whole network ({error}); give weights of a YOLO detector") from error
     if head not in HEADS:
         raise WeightsError(f"{path} is a {head} network; give weights of a YOLO detector")
     if not finite:
         raise WeightsError(f"{path} holds numbers that are not finite; train or copy it again")
     return network.float().eval(), names
+
+
+def text_encoder(path: Path, prompt: Sequence[str]) -> Path | None:
+    """The file with which the network of `path` encodes `prompt`; None where it needs none."""
+    network = _read(path)
+    with _whole(path):
+        is_open = type(network.model[-1]).__name__ in vocabulary.HEADS
+        encoder = vocabulary.needed(network, prompt) if is_open else None
+    return None if encoder is None else path.parent / encoder.file
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Turn whatever a network that lacks something makes of it into one sentence."""
+    try:
+        yield
+    except (AttributeError, TypeError, ValueError, LookupError) as error:
+        raise WeightsError(f"{path} holds no whole network ({error}); give weights of a YOLO detector") from error
 
 
 def save(network: Any, path: Path, metadata: Mapping[str, str]) -> None:
@@ -64,6 +87,10 @@ def save(network: Any, path: Path, metadata: Mapping[str, str]) -> None:
     names = {str(number): name for number, name in dict(network.names).items()}
     own = {"yaml": json.dumps(network.yaml), "names": json.dumps(names)}
     save_file(state, path, metadata={**metadata, **own})
+
+
+def _read(path: Path) -> Any:
+    return _from_safetensors(path) if path.suffix == ".safetensors" else _from_checkpoint(path)
 
 
 def _from_safetensors(path: Path) -> Any:

@@ -144,7 +144,7 @@ def require(format: str, int8: bool) -> None:
 
 def _detector(config: Config, out: Path, calibration_set: CalibrationSet) -> _Plan:  # noqa: ARG001
     weights = find_weights(config.detector.model)
-    network, names = yolo.load(weights)
+    network, names = yolo.load(weights, config.detector.prompt)
     stride = max(32, int(network.stride.max()))
     module = yolo.for_export(network)
     boxed = [letterbox(frame, config.detector.imgsz, stride)[None] for frame in calibration_set.frames[::2]]

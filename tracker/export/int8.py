@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from tracker.appearance.similarity import EMBEDDED
 from tracker.config import Config
 from tracker.detection.detector import find_weights
 from tracker.detection.foreign_export import SUFFIXES
+from tracker.detection.rf_detr import is_rf_detr
 from tracker.errors import OutputError, WeightsError
 from tracker.system.extras import extra
 from tracker.system.version import __version__
@@ -47,24 +48,28 @@ def prepared(config: Config, progress: Callable[[str], None] = lambda _: None) -
     weights = {"detector": find_weights(config.detector.model)}
     if config.appearance.enabled:
         weights["appearance"] = Path(config.appearance.model or EMBEDDED)
-    folders = {name: _place(name, path) for name, path in weights.items() if not _exported(path)}
+    said = config.detector.prompt
+    folders = {name: _place(name, path, said) for name, path in weights.items() if not _exported(path)}
     missing = {name: folder for name, folder in folders.items() if not folder.is_dir()}
     if missing:
         _make(config, missing, progress)
     changes: dict[str, Any] = {name: {"model": str(folder)} for name, folder in folders.items()}
+    if "detector" in changes:
+        changes["detector"]["prompt"] = []  # which is a part of it now
     return config.override(changes)
 
 
 def _exported(weights: Path) -> bool:
-    """Whether an engine runs them as they are."""
-    return weights.is_dir() or weights.suffix in SUFFIXES
+    """Whether they are run as they are."""
+    return weights.is_dir() or weights.suffix in SUFFIXES or is_rf_detr(weights)
 
 
-def _place(name: str, weights: Path) -> Path:
-    """Where the network made from `weights` is kept."""
+def _place(name: str, weights: Path, prompt: Sequence[str]) -> Path:
+    """Where the network made from `weights`, a detector's for `prompt`, is kept."""
     if not weights.is_file():
         raise WeightsError(f"no {name} weights at {weights}; give a file, or leave it out for the embedded one")
     versions = [_REVISION, __version__, *(_version(package) for package in ("openvino", "nncf"))]
+    versions += prompt if name == "detector" else ()
     key = hashlib.sha256(weights.read_bytes() + " ".join(versions).encode()).hexdigest()
     return _cache() / "tracker" / f"{name}-int8-{key[:16]}"
 

@@ -27,10 +27,12 @@ class Networks:
     @cached_property
     def detector(self) -> Detector:
         """What finds objects."""
-        from tracker.detection.detector import YoloDetector
+        from tracker.detection.detector import YoloDetector, find_weights
+        from tracker.detection.rf_detr import RfDetr, is_rf_detr
         from tracker.system.device import resolve_device
 
-        return YoloDetector(self._run.detector, resolve_device(self._config.device))
+        kind = RfDetr if is_rf_detr(find_weights(self._config.detector.model)) else YoloDetector
+        return kind(self._run.detector, resolve_device(self._config.device))
 
     @cached_property
     def embedder(self) -> Embedder:

@@ -60,7 +60,7 @@ class ParityCheck:
 def of_detector(config: Config, export: Export, calibration_set: CalibrationSet, int8: bool) -> ParityCheck:
     """Of all cells with a score that counts; boxes in pixels of the letterbox."""
     with torch.inference_mode():
-        network, _ = yolo.load(find_weights(config.detector.model))
+        network, _ = yolo.load(find_weights(config.detector.model), config.detector.prompt)
         stride = max(32, int(network.stride.max()))
         reference = yolo.for_export(network)
         run = export.open("detector", any_shape=False)
@@ -76,9 +76,8 @@ def of_detector(config: Config, export: Export, calibration_set: CalibrationSet,
         return ParityCheck(differences)
     faint = replace(config.detector, conf=_FAINT)
     frames = calibration_set.frames[1::2]
-    ours, theirs = (
-        YoloDetector(replace(faint, model=model))(frames) for model in (str(export.folder), config.detector.model)
-    )
+    ours = YoloDetector(replace(faint, model=str(export.folder), prompt=()))(frames)
+    theirs = YoloDetector(faint)(frames)
     truth = calibration_set.truth[1::2] if calibration_set.truth else [found[found.scores >= 0.25] for found in theirs]
     measure = "mAP50-95 of the labels" if calibration_set.truth else "mAP50-95 of what PyTorch detects"
     return ParityCheck(differences, measure, mean_average_precision(theirs, truth), mean_average_precision(ours, truth))

@@ -147,6 +147,7 @@ def fine_tune(
         OutputError: `out` cannot be written, or holds what is an input or was not made by this command.
     """
     start_file = find_weights(model)
+    _check_trainable(start_file)
     last, begun = out / "run" / "weights" / "last.pt", out / BEGUN
     if resume and not begun.is_file():
         present(last)
@@ -200,6 +201,15 @@ def fine_tune(
         scores = {"start": evaluate(start_file, dataset.file, config.imgsz, device), **scores}
     _write_card(out / "detector.md", data, start_file, dataset, config, scores)
     return scores
+
+
+def _check_trainable(start: Path) -> None:
+    """
+    Raises:
+        UsageError: a network whose neck looks at words, too, which is trained in another way.
+    """
+    if type(yolo.load(start)[0]).__name__ == "WorldModel":
+        raise UsageError(f"{start} is YOLO-World's, which is not trained here; give weights of YOLOE or another YOLO")
 
 
 def way_on(out: Path) -> str:

@@ -1,0 +1,100 @@
+"""RF-DETR with random weights: plumbing only. The yardstick is its own `predict`."""
+
+import sys
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import ultralytics
+
+from tracker import Tracker
+from tracker.config import Config, DetectorConfig
+from tracker.detection.downloads import published
+from tracker.detection.rf_detr import RfDetr
+from tracker.errors import MissingExtraError, UsageError, WeightsError
+
+
+@pytest.fixture(scope="module")
+def zidane():
+    return cv2.imread(str(Path(ultralytics.__file__).parent / "assets" / "zidane.jpg"))
+
+
+@pytest.fixture(scope="module")
+def network():
+    """The smallest one, whose objects are anything."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        rfdetr = pytest.importorskip("rfdetr", reason="the extra [rfdetr] is not installed")
+        torch.manual_seed(0)
+        return rfdetr.RFDETRNano(pretrain_weights=None, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def weights(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "checkpoint.pth"
+    state = {name: value.clone() for name, value in network.model.model.state_dict().items()}
+    torch.save({"model": state, "model_name": "RFDETRNano", "args": {"num_classes": 90}}, path)
+    return path
+
+
+def test_it_finds_what_its_own_library_finds(network, weights, zidane):
+    detector = RfDetr(DetectorConfig(str(weights), conf=0.03, max_detections=50))
+    (found,) = detector([zidane])
+    theirs = network.predict(zidane[..., ::-1].copy(), threshold=0.03)
+    known = np.isin(theirs.class_id, list(detector.names))
+    boxes = np.clip(theirs.xyxy, 0, [1280, 720, 1280, 720])[known]
+    assert 0 < len(found) <= 50 and (np.diff(found.scores) <= 0).all()
+    near = (np.abs(found.xyxy[:, None] - boxes).max(axis=2) < 0.01) & (found.classes[:, None] == theirs.class_id[known])
+    assert (near & (np.abs(found.scores[:, None] - theirs.confidence[known]) < 1e-6)).any(axis=1).all()
+
+
+def test_its_classes_are_cocos_with_their_numbers(weights, zidane):
+    detector = RfDetr(DetectorConfig(str(weights), conf=0.01, classes=("toothbrush", "person")))
+    assert len(detector.names) == 80 and detector.names[1] == "person" and detector.names[90] == "toothbrush"
+    assert set(detector([zidane])[0].classes) <= {1, 90}
+    with pytest.raises(UsageError, match=r"no class 'fish'; track info .*checkpoint\.pth lists the 80 it knows"):
+        RfDetr(DetectorConfig(str(weights), classes=("fish",)))
+
+
+def test_the_tracker_takes_it_by_its_file_and_leaves_no_folder_behind(weights, zidane, monkeypatch):
+    monkeypatch.chdir(weights.parent)
+    monkeypatch.setenv("HOME", str(weights.parent))
+    settings = {"detector": {"model": weights.name}, "appearance": {"enabled": False}, "device": "cpu"}
+    tracker = Tracker(Config().override(settings))
+    assert isinstance(tracker.detector, RfDetr)
+    assert tracker.update(zidane).names == tracker.detector.names
+    assert [path.name for path in weights.parent.iterdir()] == [weights.name]
+
+
+@pytest.mark.parametrize(
+    "content", [b"nothing", {"model": {}, "model_name": "RFDETRNano"}, {"x": Path("code")}, "huge"]
+)
+def test_a_file_that_is_none_is_one_sentence(network, weights, tmp_path, content):
+    path = tmp_path / "odd.pth"
+    if content == "huge":
+        content = {"model": {}, "model_name": "RFDETRNano", "model_config": {"num_queries": 10**9}}
+    path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
+    with pytest.raises(WeightsError, match=r"odd\.pth is not a whole RF-DETR checkpoint") as refused:
+        RfDetr(DetectorConfig(str(path)))
+    assert "\n" not in str(refused.value)
+
+
+def test_where_its_weights_come_from(network):
+    there = published.published("rf-detr-nano.pth")
+    assert there.url.startswith("https://storage.googleapis.com/rfdetr/") and there.digest.startswith("md5:")
+    assert published.published("rf-detr-huge.pth") is None
+
+
+def test_a_missing_extra_is_one_sentence(tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "rfdetr"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "rfdetr", None)
+    (tmp_path / "a.pth").write_bytes(b"")
+    for model in ("a.pth", "rf-detr-nano.pth"):
+        with pytest.raises(
+            MissingExtraError, match=r"^rfdetr is not installed; run: pip install 'lstm-tracker\[rfdetr\]'$"
+        ):
+            RfDetr(DetectorConfig(str(tmp_path / model)))

@@ -1,0 +1,1 @@
+"""YOLO-World and YOLOE: detectors that look for what is said in words."""
