@@ -1,7 +1,7 @@
-"""The page "My object is not in COCO", command by command in its order, on a small film of eight dark blobs on grey.
+"""The page "My object is not in COCO", command by command in its order, on a small film of dark blobs on grey.
 
-Only what takes long is shortened, by options added at the end. What needs weights that nobody has here, or another
-annotation tool, is left out by name.
+Only what takes long is shortened, by options added at the end. What needs weights that nobody has here is left out by
+name.
 """
 
 import csv
@@ -10,15 +10,11 @@ import runpy
 import shlex
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
+from helpers.swimmers import FISH, film
 from tracker.cli import main
 from tracker.detection import yolo
-from tracker.output.video_writer import VideoWriter
-from tracker.structures import Tracks
-from tracker.video.source import Frame
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "how-to" / "unknown-objects.md").read_text(encoding="utf-8")
@@ -28,28 +24,11 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith(("track ", "python "))
 ]
-NOT_HERE = ("--prompt", "theirs.pt", "yolo11x")
+NOT_HERE = ("--prompt", "theirs.pt", "scripts/studies")  # the study has a test of its own
 SHORTER = {
     "track train detector": "--steps 60 --imgsz 128 --quiet",
     "track fish.avi": "--imgsz 128 --quiet",
 }
-FISH, FRAMES, FPS = 4, 30, 15
-
-
-def film(path):
-    """Dark blobs that swim to the right, each in a lane of its own."""
-    none, empty = np.zeros(0, np.int64), np.zeros((0, 4), np.float32)
-    nobody = Tracks(none, empty, empty[:, 0], none, none, none, none, 0.0, 1 / FPS)
-    rng = np.random.default_rng(0)
-    floor = rng.integers(140, 160, (128, 160, 3)).astype(np.uint8)
-    writer = VideoWriter(path, FPS)
-    for t in range(FRAMES):
-        image = floor.copy()
-        for lane in range(FISH):
-            cv2.ellipse(image, (15 + 11 * lane + 3 * t, 16 + 32 * lane), (12, 6), 0, 0, 360, (40, 40, 40), -1)
-        writer.write(Frame(image, t + 1, t / FPS), nobody)
-    writer.close()
-    return path
 
 
 @pytest.mark.slow
