@@ -20,9 +20,10 @@ ARGUMENTS = {  # script -> its arguments, and what it prints on the clip
     "dwell_times": ([RUN], r"id 1 \(person\)"),
     "forecast": ([CLIP], r"left edge at -?\d+ ± \d+ px"),
     "heat_map": ([CLIP, "heat.png"], "wrote heat.png"),
+    "label_by_background": ([CLIP, "labelled", "street", "3"], r"3 pictures with \d+ boxes in labelled"),
     "line_crossings": ([CLIP], "crossings|left|right"),
     "mot_for_cvat": ([RUN, "cvat.zip"], r"\d+ boxes of \d+ tracks, labels: .*person"),
-    "own_detector": ([CLIP], "rows of the detections"),
+    "own_detector": ([CLIP, "out.mp4"], r"\d+ ids, wrote out\.mp4"),
     "several_cameras": ([CLIP, CLIP], r"ids \[\d"),
     "supervision_zones": ([CROSSING, "out.mp4"], "1 in, 1 out, 1 at once in the zone"),
 }
@@ -49,6 +50,7 @@ def test_the_script_runs(name, folder, monkeypatch, capsys):
     arguments, expected = ARGUMENTS[name]
     monkeypatch.chdir(folder)
     monkeypatch.setattr("sys.argv", [f"{name}.py", *arguments])
+    monkeypatch.syspath_prepend(EXAMPLES)  # as Python does for a script: one imports from another
     runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
     assert re.search(expected, capsys.readouterr().out)
     for written in (word for word in arguments if word.startswith(("out", "heat", "cvat"))):

@@ -98,6 +98,40 @@ class TestData:
         dataset = build([yolo_folder(tmp_path / "street", ("minibus", "person"))], tmp_path / "out", EMBEDDED, SMALL)
         assert dataset.names == {0: "minibus", 1: "person"}
 
+    def test_labels_beside_the_images_with_a_list_of_names(self, tmp_path):
+        """As LabelImg leaves them; without the list `0` would have been taken for a person."""
+        folder = yolo_folder(tmp_path / "street", count=3)
+        for file in [*(folder / "images").iterdir(), *(folder / "labels").iterdir()]:
+            file.rename(folder / file.name)
+        for name in ("images", "labels"):
+            (folder / name).rmdir()
+        (folder / "data.yaml").unlink()
+        (folder / "classes.txt").write_text("minibus\nperson\n")
+        dataset = build([folder], tmp_path / "out", EMBEDDED, SMALL)
+        assert dataset.names == {0: "minibus", 1: "person"} and dataset.train + dataset.val == 3
+        assert all(rows[:, 0].tolist() == [0, 1, 1, 1] for rows in labels(dataset, "train") + labels(dataset, "val"))
+
+    def test_what_names_no_classes_has_those_of_the_start_and_that_is_said(self, tmp_path):
+        """Also beside a folder with names of its own, where the network's numbers are others."""
+        unnamed, named = yolo_folder(tmp_path / "coco", count=2), yolo_folder(tmp_path / "own", ("minibus",), count=0)
+        (unnamed / "data.yaml").unlink()
+        cv2.imwrite(str(named / "images" / "0.jpg"), BUS)
+        (named / "labels" / "0.txt").write_text("0 .5 .5 .1 .1")
+        with pytest.warns(UserWarning, match=r"coco names no classes, .* those of detector\.safetensors \(0: person\)"):
+            dataset = build([unnamed, named], tmp_path / "out", EMBEDDED, SMALL)
+        found = {
+            dataset.names[int(n)] for rows in labels(dataset, "train") + labels(dataset, "val") for n in rows[:, 0]
+        }
+        assert found == {"person", "bicycle", "minibus"}  # 0 and 1 of COCO
+
+    def test_images_without_any_label_are_no_dataset(self, tmp_path):
+        folder = yolo_folder(tmp_path / "street", count=3)
+        (folder / "labels").rename(folder / "annotations")
+        with pytest.raises(
+            DataError, match=r"street is no dataset: 3 images, none of them with labels; expected images/"
+        ):
+            build([folder], tmp_path / "out", EMBEDDED, SMALL)
+
     def test_mot_sequences_give_a_frame_a_second_and_visible_people_only(self, tmp_path):
         dataset = build([mot_folder(tmp_path / "walk")], tmp_path / "out", EMBEDDED, SMALL)
         rows = labels(dataset, "train") + labels(dataset, "val")
@@ -203,6 +237,24 @@ class TestData:
 @pytest.fixture(scope="module")
 def street(tmp_path_factory):
     return yolo_folder(tmp_path_factory.mktemp("data") / "street")
+
+
+class TestWhatIsNotGiven:
+    GENTLE = (3, 0, 16, 5e-5, 0.5)
+
+    @pytest.mark.parametrize(
+        ("given", "new_classes", "expected"),
+        [
+            ({}, False, GENTLE),
+            ({}, True, (0, 200, 4, 1e-3, 1)),
+            ({"epochs": 7}, True, (7, 0, 4, 1e-3, 1)),
+            ({"steps": 50, "mix": 0.9}, True, (0, 50, 4, 1e-3, 0.9)),
+            ({"batch": 8, "learning_rate": 1e-4}, False, (3, 0, 8, 1e-4, 0.5)),
+        ],
+    )
+    def test_suits_what_there_is_to_learn(self, given, new_classes, expected):
+        config = FineTuneConfig(**given).suited(new_classes)
+        assert (config.epochs, config.steps, config.batch, config.learning_rate, config.mix) == expected
 
 
 class TestFineTuning:
@@ -405,7 +457,8 @@ class TestFineTuning:
         assert set(json.loads(output.out)) == {"result"}  # there is no start to compare with
         weights = tmp_path / "out [bold]" / "detector.safetensors"
         assert yolo.load(weights)[1] == {0: "minibus", 1: "person"}
-        assert f"wrote {weights}" in output.err
+        assert f"wrote {weights}; use it: track video.mp4 --model '{weights}'" in output.err
+        assert "result 1 trained + 0 start" in (tmp_path / "out [bold]" / "detector.md").read_text()
         warnings = [line for line in output.err.splitlines() if line.startswith("warning: ")]
         assert sorted(warnings) == sorted(said.splitlines())
         settings = json.loads((tmp_path / "out [bold]" / "run" / "settings.json").read_text())

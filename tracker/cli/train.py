@@ -270,8 +270,9 @@ def detector(
         list[Path],
         typer.Argument(
             metavar="DATA...",
-            help="Folders with images/ and YOLO labels/, folders in MOTChallenge's layout with images, videos without "
-            "labels. At least one with labels.",
+            help="Folders with images/ and YOLO labels/ (or labels beside the images) and the classes' names in a YAML "
+            "file or classes.txt, folders in MOTChallenge's layout with images, videos without labels. At least one "
+            "with labels.",
         ),
     ],
     out: Out,
@@ -282,7 +283,7 @@ def detector(
             FineTuneConfig,
             "steps",
             about="Batches to learn from, rounded up to whole passes over the images.",
-            shown=f"{FineTuneConfig.epochs} passes",
+            shown="3 passes; 200 for new classes",
         ),
     ] = None,
     batch: Annotated[int | None, option(FineTuneConfig, "batch")] = None,
@@ -306,12 +307,14 @@ def detector(
 ) -> None:
     """Fine-tune the YOLO detector on labelled images and unlabelled videos.
 
-    Leaves OUT/detector.safetensors (for `track video.mp4 --model FILE`) and detector.md with the scores before and
-    after on images held out. It goes on after the last whole pass over the images.
+    Where the labels have names that it does not know, it learns those alone, and forgets the others. Leaves
+    OUT/detector.safetensors (for `track video.mp4 --model FILE`) and detector.md with the scores before and after on
+    images held out. It goes on after the last whole pass over the images.
 
     Example: track train detector my-images my-video.mp4 --out runs/detector
     """
     import json
+    import shlex
 
     from rich.console import Console
 
@@ -354,4 +357,5 @@ def detector(
     elif not quiet:
         for name, values in scores.items():
             print(f"{name:6s} " + "  ".join(f"{metric} {value:.2f}" for metric, value in values.items()))
-    console.print(f"wrote {out / 'detector.safetensors'}", soft_wrap=True)
+    weights = out / "detector.safetensors"
+    console.print(f"wrote {weights}; use it: track video.mp4 --model {shlex.quote(str(weights))}", soft_wrap=True)

@@ -11,8 +11,8 @@ augmentation). What is seen in one view only is neither object nor background: i
 
 from __future__ import annotations
 
-import contextlib
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from tracker.boxes import iou, tlwh_to_xyxy
 from tracker.config import DetectorConfig
-from tracker.datasets.mot import CLASS, FLAG, FRAME, HEIGHT, LEFT, VISIBILITY, find_images, find_sequences
-from tracker.datasets.yolo_labels import Rows, labels_of, rows_of, write_labels
+from tracker.datasets.mot import CLASS, FLAG, FRAME, HEIGHT, LEFT, VISIBILITY, find_sequences
+from tracker.datasets.yolo_folder import class_names, labelled_images
+from tracker.datasets.yolo_labels import Rows, read_labels, rows_of, write_labels
 from tracker.detection import yolo
 from tracker.detection.detector import YoloDetector
 from tracker.errors import DataError
@@ -107,18 +108,22 @@ def build(
         raise DataError(f"{twice} is given to train on and to measure on; measure on images that are not trained on")
     own = yolo.load(start)[1]
     folders = [path for path in [*data, *held_out] if path.is_dir()]
-    named = {path: _names(path) for path in folders if not _is_mot(path)}
+    named = {path: class_names(path) or own for path in folders if not _is_mot(path)}
     known = dict(own)
-    foreign = {name for names in named.values() for name in (names or {}).values()} - set(known.values())
-    if foreign:  # the network gets the data's own classes
-        known = dict(enumerate(sorted({name for names in named.values() for name in (names or known).values()})))
+    asked = {name for names in named.values() for name in names.values()}
+    if not asked <= set(own.values()):  # the network gets the data's own classes
+        known = dict(enumerate(sorted(asked)))
 
-    def labelled(paths: Sequence[Path]) -> list[_Example]:
-        return [
-            example for path in paths if path.is_dir() for example in _labelled(path, named.get(path), known, config)
-        ]
+    def labelled(path: Path) -> Iterator[_Example]:
+        return _from_yolo(path, named[path], known) if path in named else _from_mot(path, known, config)
 
-    given, aside = labelled(data), labelled(held_out)
+    def all_of(paths: Sequence[Path]) -> list[_Example]:
+        return [example for path in paths if path.is_dir() for example in labelled(path)]
+
+    given, aside = all_of(data), all_of(held_out)
+    for path in (path for path, names in named.items() if names is own):
+        taken = f"{path} names no classes, so its numbers are taken for those of {start.name} (0: {own.get(0)})"
+        warnings.warn(f"{taken}; name yours, as in a {path / 'data.yaml'} with names: [fish]", stacklevel=2)
     videos = [path for path in data if not path.is_dir()]
     stray = next((path for path in held_out if not path.is_dir()), None)
     if stray:
@@ -158,24 +163,8 @@ def build(
     return Dataset.load(folder)
 
 
-def _labelled(
-    path: Path, names: Mapping[int, str] | None, known: Mapping[int, str], config: DataConfig
-) -> Iterator[_Example]:
-    return _from_mot(path, known, config) if _is_mot(path) else _from_yolo(path, names or known, known)
-
-
 def _is_mot(folder: Path) -> bool:
     return (folder / "seqinfo.ini").is_file() or any(folder.glob("*/seqinfo.ini"))
-
-
-def _names(folder: Path) -> dict[int, str] | None:
-    """The class names of a folder in YOLO's layout, from the first YAML file in it that has any."""
-    for file in sorted([*folder.glob("*.yaml"), *folder.glob("*/*.yaml")]):
-        with contextlib.suppress(yaml.YAMLError, AttributeError, TypeError, ValueError):
-            names = yaml.safe_load(file.read_text(encoding="utf-8")).get("names")
-            if names:
-                return {int(k): str(v) for k, v in (names.items() if isinstance(names, dict) else enumerate(names))}
-    return None
 
 
 def _numbers(names: Mapping[int, str], known: Mapping[int, str], where: Path) -> dict[int, int]:
@@ -189,15 +178,14 @@ def _numbers(names: Mapping[int, str], known: Mapping[int, str], where: Path) ->
 
 def _from_yolo(folder: Path, names: Mapping[int, str], known: Mapping[int, str]) -> Iterator[_Example]:
     numbers = _numbers(names, known, folder)
-    root = folder / "images"
-    images = find_images(root, below=True)
-    if not images:
+    images = labelled_images(folder)
+    if not any(file.is_file() for _, file in images):
         raise DataError(
-            f"{folder} is no dataset; expected images/ and labels/ (YOLO), seqinfo.ini (MOTChallenge), or a video file"
+            f"{folder} is no dataset: {len(images)} images, none of them with labels; expected images/ and labels/ or "
+            "a .txt beside each image (YOLO), seqinfo.ini (MOTChallenge), or a video file"
         )
-    for image in images:
-        rows = labels_of(image, root, numbers)
-        rows = np.zeros((0, 5)) if rows is None else rows
+    for image, file in images:
+        rows = read_labels(file, numbers) if file.is_file() else np.zeros((0, 5))
         rows[:, 0] = [numbers[int(number)] for number in rows[:, 0]]
         yield _Example(f"{folder.name}-{image.stem}", image, rows)
 

@@ -2,7 +2,8 @@
 
 Low learning rate, the statistics of batch normalisation frozen, and the result averaged with the start in weight space
 (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022): on images like the new ones most of the gain
-stays, on others nearly nothing is lost.
+stays, on others nearly nothing is lost. Of new classes there is nothing to lose: those are learned at twenty times the
+rate and not averaged (`FineTuneConfig.suited`).
 """
 
 from __future__ import annotations
@@ -154,15 +155,19 @@ def fine_tune(
     sources = [*data, *held_out]
     parts = [path / part for path in sources for part in ("images", "labels")]  # which may be links
     claim(out, COMMAND, LEAVES, [*sources, *parts, start_file])
+    if resume:
+        dataset = Dataset.load(out / "dataset")
+    else:
+        progress("collecting images and labels")
+        dataset = build(data, out / "dataset", start_file, config, device, held_out)
+    known = yolo.load(start_file)[1]
+    config = config.suited(new_classes=dataset.names != known)
     settings = asdict(config) | {"model": start_file.name}
     settings |= {"data": [path.name for path in data], "val": [path.name for path in held_out]}
     checkpoint: dict[str, Any] = {}
     if resume:
         checkpoint = _checkpoint(last, begun, settings)
-        dataset = Dataset.load(out / "dataset")
     else:
-        progress("collecting images and labels")
-        dataset = build(data, out / "dataset", start_file, config, device, held_out)
         emptied(out / "run", COMMAND)
         replace_file(begun, json.dumps(settings).encode())
     batches = math.ceil(dataset.train / config.batch)  # in one pass
@@ -176,8 +181,8 @@ def fine_tune(
     progress(f"{dataset.train} images to learn from ({dataset.made} labelled by the start), {dataset.val} held out")
 
     def start() -> Any:
-        network, names = yolo.load(start_file)
-        return network if names == dataset.names else yolo.with_classes(network, dataset.names)
+        network, _ = yolo.load(start_file)
+        return network if known == dataset.names else yolo.with_classes(network, dataset.names)
 
     if done < config.epochs:
         with _alone():
@@ -197,7 +202,7 @@ def fine_tune(
         yolo.save(result, weights, notes)
     progress("measuring on the held-out images")
     scores = {"result": evaluate(weights, dataset.file, config.imgsz, device)}
-    if yolo.load(start_file)[1] == dataset.names:
+    if known == dataset.names:
         scores = {"start": evaluate(start_file, dataset.file, config.imgsz, device), **scores}
     _write_card(out / "detector.md", data, start_file, dataset, config, scores)
     return scores

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from tracker.config import Settings, setting
 
@@ -26,14 +27,34 @@ class DataConfig(Settings):
 
 @dataclass(frozen=True)
 class FineTuneConfig(DataConfig):
-    """How a detector is fine-tuned."""
+    """How a detector is fine-tuned; what is 0 suits what there is to learn (`suited`)."""
 
     steps: int = setting(0, "batches to learn from, rounded up to whole passes over the images; 0: `epochs` passes", 0)
-    epochs: int = setting(3, "passes over the images where no steps are given", 1)
-    batch: int = setting(16, "images in a batch", 1)
+    epochs: int = setting(0, "passes over the images where no steps are given; 0: 3, or 200 steps for new classes", 0)
+    batch: int = setting(0, "images in a batch; 0: 16, or 4 for new classes", 0)
     learning_rate: float = setting(
-        5e-5, "learning rate at the start; falls to a tenth by a line; higher learns and forgets more", 0, 1
+        0.0,
+        "learning rate at the start; falls to a tenth by a line; higher learns and forgets more; 0: 5e-5, or 1e-3 for "
+        "new classes",
+        0,
+        1,
     )
     mix: float = setting(
-        0.5, "share of the trained weights in the result, the rest is the start; 1 forgets most, 0 learns nothing", 0, 1
+        0.0,
+        "share of the trained weights in the result, the rest is the start; 1 forgets most; 0: half, or 1 for new "
+        "classes",
+        0,
+        1,
     )
+
+    def suited(self, new_classes: bool) -> FineTuneConfig:
+        """Itself with what is 0 filled in.
+
+        Classes that the start knows are learned gently, so that nothing is forgotten. Where there are others, the start
+        has nothing to keep: its last layer is new, and half of it would be half of nothing.
+        """
+        fitting: dict[str, Any] = {"epochs": 3, "batch": 16, "learning_rate": 5e-5, "mix": 0.5}
+        if new_classes:
+            fitting = {"batch": 4, "learning_rate": 1e-3, "mix": 1.0}
+            fitting |= {} if self.epochs else {"steps": 200}
+        return replace(self, **{name: getattr(self, name) or value for name, value in fitting.items()})
