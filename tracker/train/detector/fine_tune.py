@@ -29,6 +29,7 @@ from tracker.train.detector.dataset import COMMAND, Dataset, build
 from tracker.train.detector.settings import FineTuneConfig
 from tracker.train.interruption import undisturbed
 
+_UNTAUGHT = ("OBB", "OBB26", "RTDETRDecoder")  # heads that upright boxes, or this trainer, teach nothing
 _engine: Any = yolo.ultralytics("models.yolo.detect")
 _LICENCE = "AGPL-3.0"
 LEAVES = ("detector.safetensors", "detector.md", "dataset", "run")
@@ -147,6 +148,9 @@ def fine_tune(
         OutputError: `out` cannot be written, or holds what is an input or was not made by this command.
     """
     start_file = find_weights(model)
+    head = type(yolo.load(start_file)[0].model[-1]).__name__
+    if head in _UNTAUGHT:
+        raise UsageError(f"{start_file} is a {head} network; only YOLO detectors are fine-tuned, give one's weights")
     last, begun = out / "run" / "weights" / "last.pt", out / BEGUN
     if resume and not begun.is_file():
         present(last)
