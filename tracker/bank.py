@@ -201,7 +201,7 @@ class TrackBank(Stateful):
         return self.slots.classes.take(slots)
 
     def embeddings(self, slots: Ints, time_s: float) -> tuple[Floats, Floats]:
-        """Remembered embeddings (N, 512), NaN where there is none, and seconds (N,) since they were last seen."""
+        """Remembered embeddings (N, D), NaN where there is none, and seconds (N,) since they were last seen."""
         age = (time_s - self.slots.embedding_s.take(slots)).astype(np.float32)
         return self.slots.embeddings.take(slots, axis=0), age
 

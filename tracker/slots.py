@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from tracker.boxes import area, iou
-from tracker.structures import FEATURE_SIZE, PREDICTED, TENTATIVE, Floats, Ints, Mask
+from tracker.columns.checked import widened
+from tracker.structures import PREDICTED, TENTATIVE, Floats, Ints, Mask
 from tracker.system.state import Names, Stateful, fits
 
 _VOTED = 16  # classes that votes are counted of, a track
@@ -30,7 +31,7 @@ class Slots(Stateful):
         voted, votes: (C, 16) int64 class numbers in the order they came, and float32 sums of their scores; -inf where
             there is none.
         detections: (C,) int64 row of the last detection in its frame.
-        embeddings: (C, 512) float32 remembered appearance, unit vectors; NaN where there is none.
+        embeddings: (C, D) float32 remembered appearance, unit vectors, NaN where there is none; D is 0 before any.
         embedding_s, embedding_counts: (C,) float64 seconds when it was last looked at, and int64 how often it was.
         contrary_s: (C,) float64 seconds since when all embeddings contradict the remembered one; inf: they do not.
     """
@@ -39,7 +40,7 @@ class Slots(Stateful):
     saved += ("scores", "best_confidence", "confidence_sum", "raw_classes", "classes", "winner", "voted", "votes")
     saved += ("detections", "embeddings", "embedding_s", "embedding_counts", "contrary_s")
 
-    def __init__(self, count: int = 0) -> None:
+    def __init__(self, count: int = 0, width: int = 0) -> None:
         self.ids, self.status, self.hits, self.detections = (np.zeros(count, np.int64) for _ in range(4))
         self.raw_classes, self.classes, self.winner, self.embedding_counts = (
             np.zeros(count, np.int64) for _ in range(4)
@@ -49,16 +50,29 @@ class Slots(Stateful):
         self.scores, self.best_confidence, self.confidence_sum = (np.zeros(count, np.float32) for _ in range(3))
         self.expected, self.std, self.reported = (np.zeros((count, 4), np.float32) for _ in range(3))
         self.voted, self.votes = np.zeros((count, _VOTED), np.int64), np.zeros((count, _VOTED), np.float32)
-        self.embeddings = np.zeros((count, FEATURE_SIZE), np.float32)
+        self.embeddings = np.zeros((count, width), np.float32)
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def width(self) -> int:
+        """D, of the embeddings; 0 before any."""
+        return self.embeddings.shape[1]
+
     def grow(self, count: int) -> None:
         """Append so many rows."""
-        more = Slots(count)
+        more = Slots(count, self.width)
         for name in self.saved:
             setattr(self, name, np.concatenate([getattr(self, name), getattr(more, name)]))
+
+    def widen(self, width: int) -> None:
+        """Have room for embeddings of this width from now on.
+
+        Raises:
+            InputError: there are those of another width.
+        """
+        self.embeddings = widened(self.embeddings, width, "the frames before")
 
     def vote(self, slots: Ints, classes: Ints, scores: Floats) -> None:
         """A track's class is the one with the largest sum of scores so far.
@@ -80,7 +94,8 @@ class Slots(Stateful):
         self.winner[slots], self.classes[slots] = winner, voted[row, winner]
 
     def remember(self, slots: Ints, features: Floats, time_s: float) -> None:
-        """Blend the new embeddings (N, 512) into the remembered ones; a row of NaN leaves the memory as it is."""
+        """Blend the new embeddings (N, D) into the remembered ones; a row of NaN leaves the memory as it is."""
+        self.widen(features.shape[1])
         given = ~np.isnan(features[:, 0])
         if not given.any():
             return

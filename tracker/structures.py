@@ -71,8 +71,9 @@ class Detections(Carrying):
         xyxy: (N, 4) float32 boxes in pixels, right > left and bottom > top.
         scores: (N,) float32 in [0, 1]; ones where not given.
         classes: (N,) int64 class numbers; zeros where not given.
-        features: (N, 512) float32 appearance vectors, scaled to unit length here; a row of NaN (or None for all rows)
-            means "no feature", which is neutral to the matching.
+        features: (N, D) float32 appearance vectors of any network, scaled to unit length here; a row of NaN (or None
+            for all rows) means "no feature", which is neutral to the matching. The LSTM knows the embedded network's
+            alone, which it takes those of D = 512 for, unless `appearance.enabled` is false.
         pixels: (H, W, 3) uint8 tensor, the frame they were found in where it lies on a GPU already; else None.
         columns: masks (given as `Masks` or booleans (N, H, W)), keypoints (N, K, 3), corners (N, 4, 2) and `data`,
             name -> N rows of anything.
@@ -118,7 +119,7 @@ class Detections(Carrying):
         _check_boxes(boxes)
         if not ((score >= 0) & (score <= 1)).all():
             score = _rounded(score)
-        unit = None if features is None else _unit_rows(column("features", features, np.float32, (FEATURE_SIZE,), n))
+        unit = None if features is None else _unit_rows(column("features", features, np.float32, ("D",), n))
         carried = Columns.checked(n, masks, keypoints, corners, data)
         values = boxes, score, label, unit, pixels, carried, mapping("names", names, "class number -> name")
         for name, value in zip(_FIELDS, values, strict=True):
@@ -177,7 +178,7 @@ class Detections(Carrying):
         return part
 
     def with_features(self, features: Floats) -> Detections:
-        """The same detections with (N, 512) appearance vectors."""
+        """The same detections with (N, D) appearance vectors."""
         more = vars(self.columns)
         return Detections(self.xyxy, self.scores, self.classes, features, self.pixels, names=self.names, **more)
 
@@ -284,7 +285,7 @@ class Tracks(Carrying):
         looked: whether objects were looked for in this frame; where not, all boxes are predicted.
         detected: what the M detections of the frame carried, of which `masks`, `keypoints`, `corners` and `data` are
             the tracks' rows.
-        features: (M, 512) float32 embeddings of these detections; None: none at all.
+        features: (M, D) float32 embeddings of these detections; None: none at all.
     """
 
     ids: Ints
@@ -336,7 +337,7 @@ class Tracks(Carrying):
 
     @property
     def embeddings(self) -> Floats | None:
-        """(N, 512) unit vectors of what each looks like in this frame; NaN where predicted or not looked at closely.
+        """(N, D) unit vectors of what each looks like in this frame; NaN where predicted or not looked at closely.
 
         None where nothing in this frame was.
         """

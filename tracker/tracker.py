@@ -41,7 +41,6 @@ from tracker.detection.looks import Looks
 from tracker.detection.score_calibration import ScoreScale
 from tracker.export.networks import Networks
 from tracker.motion.blas import one_thread
-from tracker.motion.load import load_predictor
 from tracker.smoothing import stream
 from tracker.structures import FEATURE_SIZE, TENTATIVE, Detections, Floats, Image, Ints, Tracks
 from tracker.system import state
@@ -72,8 +71,8 @@ class Tracker(Stateful):
         stage_seconds (dict[str, float]): seconds spent so far in each stage.
         camera_motion (Floats): (2, 3) affine from the pixels of the frame before to those of the last frame.
         gallery (Gallery): every identity seen, with its appearance embeddings.
-        networks (Networks): detector and CNN; trackers of equal settings may be given those of one of them.
-        features (Floats | None): (N, 512) embeddings of the last detections; NaN: none taken; None: none at all.
+        networks (Networks): detector, CNN and motion model, which trackers of equal settings may share.
+        features (Floats | None): (N, D) embeddings of the last detections; NaN: none taken; None: none at all.
         keep_decision (bool): set it for a frame to see why its detections were matched; that changes no track.
         decision (Decision | None): of the last frame, where kept: the terms of every pair, and what was matched.
         returns (Returns | None): of the last frame, where kept: new tracks that may be somebody who was here before.
@@ -87,7 +86,7 @@ class Tracker(Stateful):
     saved: ClassVar[Names] = ("gallery", "_camera_number", "_bank", "_camera", "_similarity_scale", "_scale", "_times")
     saved += ("_looks", "camera_motion")
     rebuilt: ClassVar[Names] = ("config", "stage_seconds", "features", "keep_decision", "decision", "returns")
-    rebuilt += ("networks", "_shared", "_motion", "_names", "_history")
+    rebuilt += ("networks", "_shared", "_names", "_history")
 
     def __init__(
         self, config: Config | str | Path | None = None, *, device: str | None = None, gallery: Gallery | None = None
@@ -99,7 +98,6 @@ class Tracker(Stateful):
         self.keep_decision = False
         self.networks = Networks(self.config)
         self._shared = gallery
-        self._motion = load_predictor(self.config.motion.model)
         self.reset()
 
     def reset(self) -> None:
@@ -135,8 +133,7 @@ class Tracker(Stateful):
         """A tracker that goes on where the saved one was: on the same machine and device bit for bit.
 
         Args:
-            path: of `save`.
-            device: overrides the saved configuration's.
+            path: of `save`. device: overrides the saved configuration's.
             gallery: of a tracker that shares one: that, saved at the same moment or later.
 
         Raises:
@@ -155,10 +152,10 @@ class Tracker(Stateful):
 
     def _check_state(self) -> None:
         newest = int(self._bank.ids(self._bank.live).max(initial=0))
-        fits(self.gallery.gave(self._camera_number, newest), "its gallery, older or another one,")
+        fits(self.gallery.gave(self._camera_number, newest, self._bank.slots.width), "its gallery, older or another,")
 
     def _new_bank(self) -> TrackBank:
-        return TrackBank(self._motion.fresh(), self.config.bank, self.gallery.new_ids)
+        return TrackBank(self.networks.motion.fresh(), self.config.bank, self.gallery.new_ids)
 
     @property
     def detector(self) -> Detector:
@@ -289,14 +286,17 @@ class Tracker(Stateful):
 
     def _prepare(self, image: Image | None, found: Detections) -> None:
         """Load what this frame may need: weights that cannot be read are an error before anything was learned."""
-        if self._embeds(image, found) and len(found):
-            _ = self.embedder, self.networks.calibration
-        elif found.features is not None:
+        width = found.features.shape[1] if found.features is not None and len(found) else None
+        if self._embeds(image, found):
+            _, width = self.embedder, FEATURE_SIZE
+        if width is not None:
             _ = self.networks.calibration
+            self.gallery.widen(width)
+            self._bank.slots.widen(width)
 
     def _embeds(self, image: Image | None, found: Detections) -> bool:
         """Is it for the CNN to say what these look like?"""
-        return image is not None and found.features is None and self.config.appearance.enabled
+        return len(found) > 0 and image is not None and found.features is None and self.config.appearance.enabled
 
     def _compensate(self, image: Image | None, objects: Floats, affine: Affine | None, time_s: float) -> None:
         """Move the tracks with the picture: by the caller's affine, or by how the pictures and their sizes differ."""
@@ -342,7 +342,7 @@ class Tracker(Stateful):
     ) -> tuple[Matches, Comparison | None]:
         """The one decision of a frame, by motion and appearance; and what it compared. Their scale learns of it."""
         settings, appearance = self.config.association, None
-        if found.features is not None:
+        if found.features is not None and len(found):
             self._stream_scale.learn(found)
             looks = self._bank.embeddings(self._bank.live, time_s)
             bonus = partial(appearance_bonus, config=settings)

@@ -19,8 +19,9 @@ from tracker.boxes import iou
 from tracker.config import Config, DetectorConfig
 from tracker.datasets.mot import DetectionFile
 from tracker.detection import yolo
-from tracker.detection.detector import YoloDetector, class_numbers, suppress
+from tracker.detection.detector import YoloDetector, class_numbers
 from tracker.detection.letterbox import letterbox, letterbox_sizes, unletterbox
+from tracker.detection.suppression import suppress
 from tracker.errors import DataError, UsageError, WeightsError
 
 PHOTOS = Path(ultralytics.__file__).parent / "assets"

@@ -176,7 +176,7 @@ def test_whose_gallery_it_is_must_be_said(tmp_path):
         Tracker.load(tmp_path / "shared")
     with pytest.raises(UsageError, match="of its own"):
         Tracker.load(tmp_path / "own", gallery=gallery)
-    with pytest.raises(DataError, match="gallery, older or another one"):
+    with pytest.raises(DataError, match="gallery, older or another"):
         Tracker.load(tmp_path / "shared", gallery=Gallery())
 
 
@@ -217,7 +217,7 @@ def test_a_file_damaged_anywhere_is_one_sentence(saved):
 
 HOSTILE = [
     ("a row too many", {"bank.slots.ids": np.zeros(999, np.int64)}, "slots"),
-    ("another width", {"bank.slots.embeddings": np.zeros((64, 5), np.float32)}, "does not fit"),
+    ("another width than the gallery", {"bank.slots.embeddings": np.zeros((64, 5), np.float32)}, "gallery"),
     ("another type", {"bank.slots.ids": np.zeros(64, np.float32)}, "does not fit"),
     ("a slot twice", {"bank.live": np.zeros(2, np.int64)}, "slots"),
     ("a slot that is none", {"bank.live": np.array([10**9])}, "slots"),

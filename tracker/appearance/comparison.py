@@ -23,7 +23,7 @@ class Comparison:
     picture's border cuts off looks like another object: that says nothing against a track seen in the frame before.
 
     Args:
-        embeddings: (N, 512) of the tracks; rows of NaN where there is none. age: (N,) seconds since they were taken.
+        embeddings: (N, D) of the tracks; rows of NaN where there is none. age: (N,) seconds since they were taken.
         status: (N,) of the tracks. found: the detections, with features. size: of the picture, where there is one.
         odds: similarities (..., M) to M detections, seconds that broadcast, and classes (M,) -> log-odds.
         bonus: log-odds -> what they add to the similarity of motion.

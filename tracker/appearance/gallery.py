@@ -18,8 +18,9 @@ from typing import Self
 
 import numpy as np
 
+from tracker.columns.checked import widened
 from tracker.config import BankConfig, Config
-from tracker.structures import FEATURE_SIZE, Floats, Ints, Mask
+from tracker.structures import Floats, Ints, Mask
 from tracker.system import state
 from tracker.system.state import Stateful, fits
 
@@ -71,7 +72,7 @@ class Gallery(Stateful):
         self._ids = np.zeros(0, np.int64)  # of each row; 0: the row is free
         self._classes = np.zeros(0, np.int64)
         self._seen_s = np.zeros(0)  # when the identity was last looked at
-        self._embeddings = np.zeros((0, self._kept, FEATURE_SIZE), np.float32)  # NaN where there is none
+        self._embeddings = np.zeros((0, self._kept, 0), np.float32)  # NaN where there is none
         self._quality = np.zeros((0, self._kept), np.float32)
         self._embedding_s = np.zeros((0, self._kept))
         self._camera = np.zeros((0, self._kept), np.int64)
@@ -128,10 +129,11 @@ class Gallery(Stateful):
         with self._lock:
             self._cameras, self._next_id = max(self._cameras, cameras), max(self._next_id, newest + 1)
 
-    def gave(self, camera: int, newest: int) -> bool:
-        """Did it give out this camera's number, and ids up to this one?"""
+    def gave(self, camera: int, newest: int, width: int) -> bool:
+        """Did it give out this camera's number, and ids up to this one, and are embeddings of this width (0: none)?"""
         with self._lock:
-            return 0 < camera <= self._cameras and newest < self._next_id
+            known = 0 < camera <= self._cameras and newest < self._next_id
+            return known and width in (0, self._embeddings.shape[2])
 
     def new_camera(self) -> int:
         """A number for one more tracker that looks through a camera of its own."""
@@ -139,14 +141,24 @@ class Gallery(Stateful):
             self._cameras += 1
             return self._cameras
 
+    def widen(self, width: int) -> None:
+        """Have room for embeddings of this width, D, from now on.
+
+        Raises:
+            InputError: there are those of another width.
+        """
+        with self._lock:
+            self._embeddings = widened(self._embeddings, width, "the gallery")
+
     def remember(self, ids: Ints, classes: Ints, features: Floats, quality: Floats, camera: int, time_s: float) -> None:
         """Keep new embeddings of these identities, one of each.
 
         Args:
-            ids, classes: (N,), ids unique. features: (N, 512) unit rows. quality: (N,), higher is better.
+            ids, classes: (N,), ids unique. features: (N, D) unit rows. quality: (N,), higher is better.
             camera: where they come from. time_s: now.
         """
         with self._lock:
+            self.widen(features.shape[1])
             rows = self._rows(ids)
             given = rows >= 0
             if not given.all():
@@ -170,8 +182,9 @@ class Gallery(Stateful):
             return self._ids[self._remembered(time_s)]
 
     def recall(self, features: Floats, present: Ints, camera: int, time_s: float) -> Recall:
-        """Compare embeddings (M, 512) with every identity remembered except the identities that are `present`."""
+        """Compare embeddings (M, D) with every identity remembered except the identities that are `present`."""
         with self._lock:
+            self.widen(features.shape[1])
             absent = self._remembered(time_s)
             here = self._find(present)
             absent[here[here >= 0]] = False
@@ -182,10 +195,10 @@ class Gallery(Stateful):
             return Recall(self._ids[rows], self._classes[rows], similarity, seconds.astype(np.float32))
 
     def _compared(self, rows: Ints, features: Floats) -> Floats:
-        """(G, K, M) similarities of all embeddings of these rows (G,) to embeddings (M, 512)."""
+        """(G, K, M) similarities of all embeddings of these rows (G,) to embeddings (M, D)."""
         few = 2 * len(rows) < len(self._ids)  # to gather them is cheaper then than to compare all
         embeddings = self._embeddings.take(rows, axis=0) if few else self._embeddings
-        similarity = (embeddings.reshape(-1, FEATURE_SIZE) @ features.T).reshape(
+        similarity = (embeddings.reshape(-1, features.shape[1]) @ features.T).reshape(
             len(embeddings), self._kept, len(features)
         )
         return similarity if few else similarity.take(rows, axis=0)

@@ -88,6 +88,24 @@ def weights_file(path: str | Path = "") -> Path:
     return file
 
 
+def is_embedded(path: str | Path) -> bool:
+    """Whether these are the weights of the embedded network, also as an exported folder keeps them.
+
+    What cannot be read is not; that it cannot, whoever needs it says.
+    """
+    try:
+        file = weights_file(path)
+        if file == EMBEDDED:
+            return True
+        with safe_open(file, "np") as one, safe_open(EMBEDDED, "np") as other:
+            names = set(one.keys())
+            return names == set(other.keys()) and all(
+                np.array_equal(one.get_tensor(name), other.get_tensor(name)) for name in names
+            )
+    except Exception:  # whatever a missing, damaged or foreign file makes the reader raise
+        return False
+
+
 @dataclass(frozen=True)
 class Notes:
     """What a weights file says beside the network."""

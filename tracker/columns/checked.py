@@ -27,7 +27,7 @@ def column(
 
     Args:
         name: of the field, for errors.
-        tail: lengths behind the rows; a letter stands for any. rows: how many; None: any number.
+        tail: lengths behind the rows; a letter stands for any from 1. rows: how many; None: any number.
         finite: whether infinite values are an error. copy: whether the caller's own memory is not good enough.
 
     Raises:
@@ -41,7 +41,7 @@ def column(
     if array.dtype.kind not in "fiub":
         raise InputError(f"{name} has dtype {array.dtype}; pass numbers of shape {expected}")
     fitting = array.ndim == 1 + len(tail) and (rows is None or len(array) == rows)
-    if not fitting or any(isinstance(n, int) and n != m for n, m in zip(tail, array.shape[1:], strict=True)):
+    if not fitting or any(m < 1 if isinstance(n, str) else n != m for n, m in zip(tail, array.shape[1:], strict=True)):
         raise InputError(f"{name} has shape {array.shape}; expected {expected}")
     if np.issubdtype(dtype, np.integer) and array.dtype.kind == "f" and not _whole(array):
         raise InputError(f"{name} holds fractions (dtype {array.dtype}); expected whole numbers of shape {expected}")
@@ -53,6 +53,23 @@ def column(
 def _whole(array: NDArray[Any]) -> bool:
     """Are they whole numbers that an int64 can hold?"""
     return np.array_equal(array, np.round(array)) and bool((np.abs(array.astype(np.float64)) < _LARGEST).all())
+
+
+def widened(embeddings: NDArray[Any], width: int, whose: str) -> NDArray[Any]:
+    """Embeddings (..., D), all missing as long as D is 0, as an array (..., `width`).
+
+    Raises:
+        InputError: D is another width already: `whose` says of what.
+    """
+    known = embeddings.shape[-1]
+    if known == width:
+        return embeddings
+    if known:
+        raise InputError(
+            f"features are {width} wide, those of {whose} {known}; give one network's features for every frame "
+            "(appearance: {enabled: false} keeps the CNN from adding its own), or begin anew with reset()"
+        )
+    return np.full((*embeddings.shape[:-1], width), np.nan, embeddings.dtype)
 
 
 def mapping(name: str, value: Any, meaning: str) -> Mapping[Any, Any]:

@@ -13,6 +13,7 @@ from tracker.errors import InputError
 from tracker.system.extras import extra
 
 CLASS_NAMES, CORNERS, KEYPOINTS = "class_name", "xyxyxyxy", "keypoints"  # in the `data` of supervision's detections
+ANGLE = "angle"  # in `data`: radians of an oriented box's first side from the x axis, clockwise as one sees it
 _LEAST_PX = 0.01  # of a box's sides: clipped to the frame they may be 0, and a row that is left out would shift others
 _HALF = 0.5
 
@@ -70,6 +71,7 @@ def of_ultralytics(results: Any) -> dict[str, Any]:
         "masks": None if masks is None else _unscaled(as_array("masks", masks.data), xyxy, size),
         "keypoints": None if points is None else _keypoints(as_array("keypoints", points.data)),
         "corners": None if corners is None else as_array("corners", corners),
+        "data": {} if corners is None else {ANGLE: as_array("angle", boxes.xywhr)[:, 4]},
         "names": {int(number): str(name) for number, name in dict(results.names).items()},
     }
 

@@ -1,4 +1,4 @@
-"""What a network says of each object beside its box: masks from prototypes, keypoints."""
+"""What a network says of each object, in the pixels of its frame: box, mask from prototypes, keypoints, angle."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from tracker.columns.foreign import ANGLE
 from tracker.columns.masks import Masks, part_of, rectangles
-from tracker.detection.letterbox import Letterboxed
+from tracker.columns.oriented import corners_of, enclosing
+from tracker.detection.letterbox import Letterboxed, unletterbox
 from tracker.structures import Floats
 
 
@@ -20,20 +22,42 @@ class NetworkOutput:
         rows: (K, 7 + E) float32 number of the image, box, score, class, and E values of what the network says beside.
         prototypes: (B, P, h, w) float32 of which a mask is a sum, weighted by a row's E = P values; None: no masks.
         of_point: values of each keypoint, 2 (x, y) or 3 (and confidence), in a row's E; 0: no keypoints.
+        oriented: a row's box is the centre and the sides of an oriented one, and its E = 1 is its angle in radians.
     """
 
     rows: Floats
     prototypes: Floats | None = None
     of_point: int = 0
+    oriented: bool = False
 
 
-def carried(found: NetworkOutput, image: int, values: Floats, xyxy: Floats, boxed: Letterboxed) -> dict[str, Any]:
-    """The columns of detections with `values` (N, E) and boxes (N, 4) in their frame, as `Detections` takes them."""
+def boxes_of(found: NetworkOutput, rows: Floats, boxed: Letterboxed) -> Floats:
+    """(N, 6 + E) rows without the image's number -> (N, 4) boxes in the frame; of oriented ones those around them.
+
+    What an oriented box has beyond the frame is kept: clipped, it would be that of another box.
+    """
+    if found.oriented:
+        return enclosing(_corners(rows, boxed))
+    return unletterbox(rows[:, :4], boxed.frame, boxed.picture, boxed.size)
+
+
+def carried(found: NetworkOutput, image: int, rows: Floats, xyxy: Floats, boxed: Letterboxed) -> dict[str, Any]:
+    """The columns of detections, rows (N, 6 + E) with boxes (N, 4) in their frame, as `Detections` takes them."""
+    values = rows[:, 6:]
     if found.prototypes is not None:
         return {"masks": _masks(values, found.prototypes[image], xyxy, boxed)}
     if found.of_point:
         return {"keypoints": _keypoints(values, found.of_point, boxed)}
+    if found.oriented:
+        return {"corners": _corners(rows, boxed), "data": {ANGLE: rows[:, 6]}}
     return {}
+
+
+def _corners(rows: Floats, boxed: Letterboxed) -> Floats:
+    """(N, 4, 2) of oriented boxes in the frame's pixels. The picture's two scales differ by rounding alone."""
+    scale = boxed.scale.astype(np.float32)
+    placed = rows[:, :4] - np.append(boxed.offset, [0, 0]).astype(np.float32)
+    return np.asarray(corners_of(placed / np.tile(scale, 2), rows[:, 6]), np.float32)
 
 
 def _masks(weights: Floats, prototypes: Floats, xyxy: Floats, boxed: Letterboxed) -> Masks:

@@ -12,18 +12,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from tracker.config import PACKAGE, DetectorConfig
-from tracker.detection.decoding import NetworkOutput, carried
+from tracker.detection.decoding import NetworkOutput, boxes_of, carried
 from tracker.detection.downloads.published import published
 from tracker.detection.foreign_export import SUFFIXES, ForeignExport
 from tracker.detection.foreign_export import find as find_foreign
-from tracker.detection.letterbox import Letterboxed, letterbox, letterbox_sizes, unletterbox
+from tracker.detection.letterbox import Letterboxed, letterbox, letterbox_sizes
+from tracker.detection.suppression import suppress, suppress_oriented
 from tracker.errors import UsageError, WeightsError
-from tracker.structures import Detections, Floats, Image
+from tracker.structures import Detections, Image
 from tracker.system import engine
 
 EMBEDDED = PACKAGE / "assets" / "detector.safetensors"
@@ -75,15 +75,15 @@ class YoloDetector:
     def _detect(self, frames: list[Image]) -> list[Detections]:
         """Frames of one size."""
         stride, shape, fixed = self._network.stride, frames[0].shape, self._network.size
-        imgsz = fixed or self._config.imgsz
-        sizes = letterbox_sizes(shape, imgsz, stride, whole=fixed is not None)
+        imgsz, how = fixed or self._config.imgsz, (stride, fixed is not None, self._network.stretched)
+        sizes = letterbox_sizes(shape, imgsz, *how)
         copies: Any = None
         if not self._one_by_one:  # for the embedder later
             from tracker.detection.yolo import upload
 
             copies = upload(frames, self._device)
         # On every device OpenCV's pixels: a GPU's own interpolation rounds otherwise, which moves boxes by up to 1 px
-        found = self._network(np.stack([letterbox(frame, imgsz, stride, fixed is not None) for frame in frames]))
+        found = self._network(np.stack([letterbox(frame, imgsz, *how) for frame in frames]))
         where = Letterboxed((shape[0], shape[1]), *sizes)
         return [self._finish(found, i, where, None if copies is None else copies[i]) for i in range(len(frames))]
 
@@ -93,12 +93,13 @@ class YoloDetector:
         if self._keep is not None:
             rows = rows[np.isin(rows[:, 5], self._keep)]
         if not self._network.end2end:
-            rows = rows[suppress(rows, self._config.iou)]
+            rows = rows[(suppress_oriented if found.oriented else suppress)(rows, self._config.iou)]
         rows = rows[: self._config.max_detections]
-        xyxy = unletterbox(rows[:, :4], boxed.frame, boxed.picture, boxed.size)
-        proper = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)  # what lies in the padding has no area in the frame
+        xyxy = boxes_of(found, rows, boxed)
+        inside = np.clip(xyxy, 0, np.tile(boxed.frame[::-1], 2))
+        proper = (inside[:, 2:] > inside[:, :2]).all(axis=1)  # what lies in the padding has no area in the frame
         xyxy, rows = xyxy[proper], rows[proper]
-        more = carried(found, image, rows[:, 6:], xyxy, boxed)
+        more = carried(found, image, rows, xyxy, boxed)
         return Detections(xyxy, rows[:, 4], rows[:, 5].astype(np.int64), pixels=pixels, names=self.names, **more)
 
 
@@ -108,6 +109,7 @@ class _Network(Protocol):
     names: dict[int, str]
     stride: int
     end2end: bool
+    stretched: bool
     size: tuple[int, int] | None
 
     def __call__(self, pixels: Any) -> NetworkOutput:
@@ -130,30 +132,23 @@ def _network(config: DetectorConfig, weights: Path, device: str) -> _Network:
 class _ExportedYolo:
     """A YOLO network that `track export` has written."""
 
-    size: tuple[int, int] | None = None
-
     def __init__(self, export: engine.Export, conf: float) -> None:
         about = export.networks["detector"]
         self.names = {int(number): str(name) for number, name in about["names"].items()}
         self.stride, self.end2end = int(about["stride"]), bool(about["end2end"])
+        sides = about.get("stretched_to")
+        self.stretched, self.size = sides is not None, None if sides is None else (int(sides[0]), int(sides[1]))
+        self._beside = int(about.get("of_point", 0)), bool(about.get("oriented", False))
         self._conf = conf
         self._network = export.open("detector", any_shape=False)
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
-        (table,) = self._network(pixels)  # (B, A, 6): every cell of every image
+        table, *prototypes = self._network(pixels)  # (B, A, 6 + E): every cell of every image
         image, cell = np.nonzero(table[..., 4] > self._conf)
-        return NetworkOutput(np.concatenate([image[:, None].astype(np.float32), table[image, cell]], axis=1))
-
-
-def suppress(rows: Floats, iou: float) -> list[int]:
-    """Greedy non-maximum suppression within each class of (N, 6 + E) rows (box, score, class, ...).
-
-    Returns the rows to keep, by falling score: of two boxes that overlap by more than `iou` the weaker goes.
-    """
-    tlwh: Any = np.concatenate([rows[:, :2], rows[:, 2:4] - rows[:, :2]], axis=1)
-    scores: Any = rows[:, 4]
-    classes: Any = rows[:, 5].astype(np.int64)
-    return list(cv2.dnn.NMSBoxesBatched(tlwh, scores, classes, 0.0, iou))
+        rows = np.concatenate([image[:, None].astype(np.float32), table[image, cell]], axis=1)
+        if self.stretched:
+            rows[:, 1:5] *= np.tile(pixels.shape[2:0:-1], 2)
+        return NetworkOutput(rows, prototypes[0] if prototypes else None, *self._beside)
 
 
 def class_numbers(wanted: Sequence[str], names: Mapping[int, str], model: str = "") -> list[int] | None:

@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from tracker.boxes import cxcywh_to_xyxy
 from tracker.detection.decoding import NetworkOutput
 from tracker.errors import WeightsError
 from tracker.structures import Floats
@@ -19,7 +20,7 @@ from tracker.system import engine
 SUFFIXES = (".onnx", ".bin")
 _METADATA = "metadata.yaml"
 _REMEDY = "give a YOLO network as Ultralytics exports it"
-_TASKS = ("detect", "segment", "pose")
+_TASKS = ("detect", "segment", "pose", "obb")
 
 
 def find(model: Path) -> Path | None:
@@ -29,7 +30,7 @@ def find(model: Path) -> Path | None:
 
 
 class ForeignExport:
-    """A YOLO network for detection, segmentation or poses, as Ultralytics exports it.
+    """A network for boxes, upright or oriented, masks or poses, YOLO's or RT-DETR, as Ultralytics exports it.
 
     Args:
         weights: the ONNX file, or the `.bin` of OpenVINO's two files. conf: candidates have scores above this.
@@ -37,7 +38,7 @@ class ForeignExport:
     Attributes:
         names: class number -> name. stride: what the sides of the input are multiples of.
         end2end: the candidates need no non-maximum suppression.
-        size: height and width of every input; None: any.
+        size: height and width of every input; None: any. stretched: the picture is stretched to it.
 
     Raises:
         WeightsError: damaged, or of another task. MissingExtraError: its engine is not installed.
@@ -52,6 +53,8 @@ class ForeignExport:
             self.names = {int(number): str(name) for number, name in _plain(about["names"]).items()}
             suppressed = _plain(about.get("args", {})).get("nms", False)  # a network with suppression built in
             self.stride, self.end2end = int(about["stride"]), True in (_plain(about.get("end2end", False)), suppressed)
+            self.stretched = about.get("head") == "RTDETRDecoder"  # each of whose queries is one object
+            self.end2end |= self.stretched
             self._of_point = int(_plain(about["kpt_shape"])[1]) if self._task == "pose" else 0
             batch, _, height, width = network.shapes[0]
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, SyntaxError) as error:
@@ -69,7 +72,11 @@ class ForeignExport:
         results = [self._network(image[None]) for image in inputs]
         rows = [self._rows(result[0][0], number) for number, result in enumerate(results)]
         prototypes = np.concatenate([result[1] for result in results]) if self._task == "segment" else None
-        return NetworkOutput(np.concatenate(rows), prototypes, self._of_point)
+        found = NetworkOutput(np.concatenate(rows), prototypes, self._of_point, self._task == "obb")
+        if self.stretched:  # boxes are centres and sizes, in shares of the picture
+            boxes = found.rows[:, 1:5] * np.tile(pixels.shape[2:0:-1], 2)
+            found.rows[:, 1:5] = cxcywh_to_xyxy(boxes)
+        return found
 
     def _rows(self, table: Floats, image: int) -> Floats:
         """(4 + classes + E, A) centres and sizes, scores and values of every cell, or (A, 6 + E) -> candidates."""
@@ -80,8 +87,10 @@ class ForeignExport:
         label = scores.argmax(axis=0)
         score = scores.max(axis=0)
         cell = np.flatnonzero(score > self._conf)
-        centre, half = table[:2, cell], table[2:4, cell] / 2
-        parts = [centre - half, centre + half, score[None, cell], label[None, cell], table[4 + len(self.names) :, cell]]
+        box = table[:4, cell]
+        if self._task != "obb":
+            box = cxcywh_to_xyxy(box.T).T
+        parts = [box, score[None, cell], label[None, cell], table[4 + len(self.names) :, cell]]
         columns = np.concatenate([np.full((1, len(cell)), image), *parts])
         return np.ascontiguousarray(columns.T, np.float32)
 

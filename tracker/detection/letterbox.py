@@ -40,12 +40,13 @@ class Letterboxed:
         return np.subtract(self.size[::-1], self.picture[::-1]) // 2
 
 
-def letterbox(frame: Image, imgsz: Size, stride: int = 32, whole: bool = False) -> Image:
+def letterbox(frame: Image, imgsz: Size, stride: int = 32, whole: bool = False, stretched: bool = False) -> Image:
     """(H, W, 3) BGR -> RGB as large as fits into `imgsz`, centred on grey to sides that are multiples of `stride`.
 
-    `whole`: to all of `imgsz`, for networks that take nothing else.
+    `whole`: to all of `imgsz`, for networks that take nothing else. `stretched`: the picture itself is, as RT-DETR
+    takes it.
     """
-    (height, width), (tall, wide) = letterbox_sizes(frame.shape, imgsz, stride, whole)
+    (height, width), (tall, wide) = letterbox_sizes(frame.shape, imgsz, stride, whole, stretched)
     if frame.shape[:2] != (height, width):
         frame = cast(Image, cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR))
     boxed = np.full((tall, wide, 3), PAD, np.uint8)
@@ -55,7 +56,7 @@ def letterbox(frame: Image, imgsz: Size, stride: int = 32, whole: bool = False) 
 
 
 def letterbox_sizes(
-    shape: tuple[int, ...], imgsz: Size, stride: int, whole: bool = False
+    shape: tuple[int, ...], imgsz: Size, stride: int, whole: bool = False, stretched: bool = False
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """(height, width) of the scaled picture of an image of `shape`, at least 1 px each, and of the letterbox around it.
 
@@ -63,6 +64,8 @@ def letterbox_sizes(
     384,640 where the frame is 16:9.
     """
     tall, wide = (-(-side // stride) * stride for side in ((imgsz, imgsz) if isinstance(imgsz, int) else imgsz))
+    if stretched:
+        return (tall, wide), (tall, wide)
     gain = min(tall / shape[0], wide / shape[1])
     height, width = max(1, round(shape[0] * gain)), max(1, round(shape[1] * gain))
     if whole:

@@ -29,102 +29,17 @@ def for_inference(network: Any, device: torch.device, dtype: torch.dtype, conf: 
     """`network` fused and laid out for `device`; it is consumed.
 
     Returns:
-        A module (B, 3, H, W) RGB in [0, 1] -> (K, 7 + E) float32 rows of image number, box (left, top, right, bottom
-        in pixels of the input), score, class and what the network says beside, for all scores above `conf`, and the
-        prototypes of masks or None (`decoding.NetworkOutput`); its `end2end` says that they need no non-maximum
-        suppression.
+        A module (B, 3, H, W) RGB in [0, 1] -> (K, 7 + E) float32 rows of image number, box, score, class and what the
+        network says beside, for all scores above `conf`, and the prototypes of masks or None, as in
+        `decoding.NetworkOutput`; its last layer is a `RowHead`.
     """
     fused: nn.Module = network.fuse(verbose=False)
     layers: Any = fused.model
-    layers[-1] = _DenseRows(layers[-1], conf) if not layers[-1].end2end else _FinalRows(layers[-1], conf)
-    fused.end2end, fused.of_point = layers[-1].end2end, layers[-1].of_point
+    layers[-1] = rows_of(layers[-1], conf)
     fused.requires_grad_(False).to(device, dtype).to(memory_format=torch.channels_last)
     if device.type == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         _fuse_convolutions(fused)
     return fused
-
-
-def for_export(network: Any) -> nn.Module:
-    """`network` fused, as plain operations that a tracer can follow for any batch and size; it is consumed.
-
-    Returns:
-        A module (B, H, W, 3) uint8 RGB, sides multiples of the stride -> (B, A, 6) float32: box (left, top, right,
-        bottom in pixels of the input), score and class of every cell; its `end2end` as in `for_inference`.
-    """
-    fused: nn.Module = network.fuse(verbose=False)
-    return _FromPixels(fused.requires_grad_(False)).eval()
-
-
-class _FromPixels(nn.Module):
-    """The network that `for_export` makes."""
-
-    end2end: bool
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        head = network.model[-1]
-        self.end2end = bool(head.end2end)
-        network.model[-1] = _FinalTable(head) if self.end2end else _DenseTable(head)
-        self.network = network
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        table: Tensor = self.network(pixels.permute(0, 3, 1, 2).float() / 255)
-        return table
-
-
-class _FinalTable(nn.Module):
-    """Of heads trained to give each object once, what they give."""
-
-    export = True
-
-    def __init__(self, head: Any) -> None:
-        super().__init__()
-        self.i, self.f = head.i, head.f  # number of the layer, and of the layers it reads
-        self.head = head
-
-    def forward(self, features: list[Tensor]) -> Tensor:
-        table, _ = _said(self.head, features)
-        return table[..., :6]
-
-
-class _DenseTable(nn.Module):
-    """Of heads that score every cell of three grids, all cells decoded."""
-
-    export = True
-
-    def __init__(self, head: Any) -> None:
-        super().__init__()
-        self.i, self.f = head.i, head.f
-        self.boxes, self.scores = head.cv2, head.cv3
-        self.decode = nn.ModuleList(_Decode(float(stride), head.reg_max) for stride in head.stride)
-
-    def forward(self, features: list[Tensor]) -> Tensor:
-        grids = zip(features, self.boxes, self.scores, self.decode, strict=True)
-        return torch.cat([decode(scores(x), boxes(x)) for x, boxes, scores, decode in grids], dim=1)
-
-
-class _Decode(nn.Module):
-    """One grid: (B, classes, h, w) logits and (B, 4 x bins, h, w) edges -> (B, h x w, 6).
-
-    Stays in 32 bits when the rest becomes INT8: that knows it by this module's name, `decode`.
-    """
-
-    def __init__(self, stride: float, bins: int) -> None:
-        super().__init__()
-        self.stride, self.bins = stride, bins
-
-    def forward(self, logits: Tensor, edges: Tensor) -> Tensor:
-        batch, _, height, width = logits.shape
-        score, label = logits.flatten(2).sigmoid().max(dim=1)
-        distances = edges.view(batch, 4, self.bins, height * width)
-        if self.bins > 1:
-            distances = distances.softmax(2) * torch.arange(self.bins, dtype=torch.float32)[:, None]
-        distances = distances.sum(2)
-        x = (torch.arange(width, dtype=torch.float32) + 0.5)[None].expand(height, width).reshape(-1)
-        y = (torch.arange(height, dtype=torch.float32) + 0.5)[:, None].expand(height, width).reshape(-1)
-        centre = torch.stack([x, y])
-        xyxy = torch.cat([centre - distances[:, :2], centre + distances[:, 2:]], dim=1) * self.stride
-        return torch.cat([xyxy, score[:, None], label[:, None].float()], dim=1).transpose(1, 2)
 
 
 class TorchYolo:
@@ -134,7 +49,7 @@ class TorchYolo:
         names: class number -> name.
         stride: what the sides of the input are multiples of.
         end2end: the candidates need no non-maximum suppression.
-        size: None: inputs may have any.
+        size: None: inputs may have any. stretched: the picture is stretched to them.
     """
 
     size: tuple[int, int] | None = None
@@ -145,8 +60,10 @@ class TorchYolo:
         self._device = torch.device(device)
         self._dtype = torch.float16 if half and self._device.type == "cuda" else torch.float32
         self._network: Any = for_inference(network, self._device, self._dtype, conf)
-        self.end2end = bool(self._network.end2end)
-        self._of_point: Any = self._network.of_point
+        layers: Any = self._network.model
+        head = layers[-1]
+        self.end2end, self.stretched = head.end2end, head.stretched
+        self._beside = head.of_point, head.oriented
 
     @torch.inference_mode()
     def __call__(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
@@ -155,7 +72,10 @@ class TorchYolo:
         batch = there.permute(0, 3, 1, 2).to(self._dtype).div_(255)  # HWC in memory: channels last
         rows, prototypes = self._network(batch)
         masks = None if prototypes is None else prototypes.float().cpu().numpy()
-        return NetworkOutput(rows.cpu().numpy(), masks, self._of_point)
+        found: NDArray[np.float32] = rows.cpu().numpy()
+        if self.stretched:
+            found[:, 1:5] *= np.tile(pixels.shape[2:0:-1], 2)
+        return NetworkOutput(found, masks, *self._beside)
 
 
 def upload(frames: Sequence[Image], device: str) -> Tensor:
@@ -166,19 +86,36 @@ def upload(frames: Sequence[Image], device: str) -> Tensor:
     return stacked.to(device, non_blocking=True)
 
 
-class _RowHead(nn.Module):
-    """A head in the place of Ultralytics' own."""
+def rows_of(head: Any, conf: float) -> RowHead:
+    """What takes the place of one of Ultralytics' heads."""
+    if type(head).__name__ == "RTDETRDecoder":
+        return QueryRows(head, conf)
+    return FinalRows(head, conf) if head.end2end else DenseRows(head, conf)
+
+
+class RowHead(nn.Module):
+    """A head in the place of Ultralytics' own.
+
+    Attributes:
+        end2end: its candidates need no non-maximum suppression.
+        stretched: boxes are shares of the picture, which is stretched to the input.
+        of_point, oriented: as of `decoding.NetworkOutput`. masks: whether it gives prototypes.
+    """
 
     end2end: bool
     export = False  # YOLO-World asks its head
+    stretched = False
 
     def __init__(self, head: Any, conf: float) -> None:
         super().__init__()
         self.i, self.f = head.i, head.f  # number of the layer, and of the layers it reads
         self.conf = conf
+        self.of_point = int(head.kpt_shape[1]) if hasattr(head, "kpt_shape") else 0
+        self.oriented = type(head).__name__ in ("OBB", "OBB26")
+        self.masks = hasattr(head, "proto")
 
 
-class _FinalRows(_RowHead):
+class FinalRows(RowHead):
     """Heads trained to give each object once (YOLOv10, YOLO26)."""
 
     end2end = True
@@ -186,21 +123,30 @@ class _FinalRows(_RowHead):
     def __init__(self, head: Any, conf: float) -> None:
         super().__init__(head, conf)
         self.head = head
-        self.of_point = head.kpt_shape[1] if hasattr(head, "kpt_shape") else 0
 
-    def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor | None]:
-        found, prototypes = _said(self.head, features)
+    def forward(self, features: list[Tensor], _: None = None) -> tuple[Tensor, Tensor | None]:
+        found, prototypes = self.table(features)
         image, place = torch.nonzero(found[..., 4] > self.conf, as_tuple=True)
         return torch.cat([image[:, None], found[image, place]], dim=1).float(), prototypes
 
+    def table(self, features: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+        """(B, A, 6 + E) of all that the head gives, and the prototypes of masks or None."""
+        table: Tensor | tuple[Tensor, Tensor] = self.head(features)[0]
+        return table if isinstance(table, tuple) else (table, None)
 
-def _said(head: Any, features: list[Tensor]) -> tuple[Tensor, Tensor | None]:
-    """What Ultralytics' own head gives: (B, A, 6 + E), and the prototypes of masks or None."""
-    table: Tensor | tuple[Tensor, Tensor] = head(features)[0]
-    return table if isinstance(table, tuple) else (table, None)
+
+class QueryRows(FinalRows):
+    """RT-DETR's (Zhao et al., CVPR 2024): of each query one object."""
+
+    stretched = True
+
+    def table(self, features: list[Tensor]) -> tuple[Tensor, None]:
+        found = self.head(features)[0]
+        centre, half = found[..., :2], found[..., 2:4] / 2
+        return torch.cat([centre - half, centre + half, found[..., 4:]], dim=-1), None
 
 
-class _DenseRows(_RowHead):
+class DenseRows(RowHead):
     """Heads that score every cell of three grids. Only cells above the threshold are decoded."""
 
     end2end = False
@@ -210,10 +156,10 @@ class _DenseRows(_RowHead):
         self.boxes, self.scores, self.bins = head.cv2, head.cv3, head.reg_max
         self.strides = [float(s) for s in head.stride]
         kind = type(head).__name__
-        self.prototypes = getattr(head, "proto", None)
+        self.prototypes: Any = head.proto if self.masks else None
         self.of_all = kind == "Segment26"  # prototypes are made of all grids, else of the finest
-        self.of_point = head.kpt_shape[1] if hasattr(head, "kpt_shape") else 0
-        self.more = head.cv4 if self.of_point or self.prototypes is not None else None  # what it says beside
+        self.more = head.cv4 if self.of_point or self.oriented or self.masks else None  # what it says beside
+        self.logit = kind == "OBB"  # of angles: later ones are said as they are
         self.unit, self.shift = 2.0, 0.0  # of keypoints: cells, from the cell's corner
         if kind == "Pose26":
             self.more = nn.ModuleList(map(nn.Sequential, head.cv4, head.cv4_kpts))
@@ -223,9 +169,12 @@ class _DenseRows(_RowHead):
         more = self.more or [None] * len(features)
         grids = zip(features, self.boxes, self.scores, more, self.strides, strict=True)
         rows = torch.cat([self._level(*grid) for grid in grids])
-        if self.prototypes is None:
-            return rows, None
-        return rows, self.prototypes(features if self.of_all else features[0])
+        return rows, self.masks_of(features) if self.masks else None
+
+    def masks_of(self, features: list[Tensor]) -> Tensor:
+        """(B, P, h, w) prototypes."""
+        prototypes: Tensor = self.prototypes(features if self.of_all else features[0])
+        return prototypes
 
     def _level(self, x: Tensor, boxes: nn.Module, scores: nn.Module, more: nn.Module | None, stride: float) -> Tensor:
         """One grid (B, C, h, w) -> (K, 7 + E); distances to the edges are means over bins (Li et al., GFL, 2020)."""
@@ -237,19 +186,34 @@ class _DenseRows(_RowHead):
         distances = distances.squeeze(-1)
         cell = torch.stack([column, row], dim=1)
         centre = cell + 0.5
-        xyxy = torch.cat([centre - distances[:, :2], centre + distances[:, 2:]], dim=1) * stride
         score, label = logits[image, row, column].float().sigmoid().max(dim=1)
-        found = [image[:, None], xyxy, score[:, None], label[:, None]]
-        if more is not None:
-            said = more(x).permute(0, 2, 3, 1)[image, row, column].float()
-            found.append(self._keypoints(said, cell, stride) if self.of_point else said)
-        return torch.cat(found, dim=1)
+        beside = [] if more is None else [more(x).permute(0, 2, 3, 1)[image, row, column].float()]
+        if self.oriented:
+            beside = [self.angles(beside[0])]
+            box = turned(distances, beside[0], centre) * stride
+        else:
+            box = torch.cat([centre - distances[:, :2], centre + distances[:, 2:]], dim=1) * stride
+        if self.of_point:
+            beside = [self.keypoints(beside[0], cell, stride)]
+        return torch.cat([image[:, None], box, score[:, None], label[:, None], *beside], dim=1)
 
-    def _keypoints(self, said: Tensor, cell: Tensor, stride: float) -> Tensor:
-        """(K, points x values) offsets from the cell (K, 2) -> places in pixels of the input, and confidences."""
-        points = said.view(len(said), said.shape[1] // self.of_point, self.of_point)
-        places = (points[..., :2] * self.unit + cell[:, None] + self.shift) * stride
-        return torch.cat([places, points[..., 2:].sigmoid()], dim=2).flatten(1)
+    def keypoints(self, said: Tensor, cell: Tensor, stride: float) -> Tensor:
+        """(..., points x values) offsets from cells (..., 2) -> places in pixels of the input, and confidences."""
+        points = said.reshape(*said.shape[:-1], said.shape[-1] // self.of_point, self.of_point)
+        places = (points[..., :2] * self.unit + cell[..., None, :] + self.shift) * stride
+        return torch.cat([places, points[..., 2:].sigmoid()], dim=-1).flatten(-2)
+
+    def angles(self, said: Tensor) -> Tensor:
+        """Radians of what a network says of angles."""
+        return (said.sigmoid() - 0.25) * torch.pi if self.logit else said
+
+
+def turned(distances: Tensor, angle: Tensor, cell: Tensor) -> Tensor:
+    """Distances (..., 4) of sides to cells (..., 2), at angles (..., 1) -> (..., 4) oriented centres and sides."""
+    near, far = distances[..., :2], distances[..., 2:]
+    x, y = ((far - near) / 2).chunk(2, dim=-1)
+    cos, sin = angle.cos(), angle.sin()
+    return torch.cat([cell + torch.cat([x * cos - y * sin, x * sin + y * cos], dim=-1), near + far], dim=-1)
 
 
 class _FusedConvolution(nn.Module):

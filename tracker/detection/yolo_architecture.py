@@ -16,16 +16,18 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-HEADS = ("Detect", "Segment", "Segment26", "Pose", "Pose26", "v10Detect")
-# Of the detectors that Ultralytics describes, YOLOv3 to YOLO26.
+HEADS = ("Detect", "Segment", "Segment26", "Pose", "Pose26", "v10Detect", "OBB", "OBB26", "RTDETRDecoder")
+# Of the detectors that Ultralytics describes, YOLOv3 to YOLO26 and RT-DETR.
 _LAYERS = frozenset(  # a text: a list would be a page
-    "A2C2f ADown AConv Bottleneck BottleneckCSP C2 C2f C2fCIB C2fPSA C2PSA C3 C3Ghost C3k2 C3x CBFuse CBLinear Concat "  # noqa: SIM905
-    "Conv ConvTranspose DWConv ELAN1 Focus GhostBottleneck GhostConv PSA RepC3 RepNCSPELAN4 SCDown SPP SPPELAN SPPF "
+    "A2C2f ADown AConv AIFI Bottleneck BottleneckCSP C2 C2f C2fCIB C2fPSA C2PSA C3 C3Ghost C3k2 C3x CBFuse CBLinear "  # noqa: SIM905
+    "Concat Conv ConvTranspose DWConv ELAN1 Focus GhostBottleneck GhostConv HGBlock HGStem PSA RepC3 RepNCSPELAN4 "
+    "ResNetLayer SCDown SPP SPPELAN SPPF "
     "nn.ConvTranspose2d nn.Identity nn.MaxPool2d nn.Upsample nn.ZeroPad2d".split()
 )
 _WORDS = ("None", "True", "False", "nc", "kpt_shape", "nearest", "bilinear")
 _MOST_LAYERS, _MOST_REPEATS, _MOST_ARGUMENTS = 256, 32, 16
 _LARGEST = 65536  # of all numbers
+_BLOCKS_OF = {"ResNetLayer": 4}  # which argument says how often a layer repeats itself
 _DEEPEST = 4.0  # factor on repeats
 _LARGEST_TENSOR = 2**25  # numbers; those of the largest YOLO are a seventh of that
 _MAKERS = frozenset({torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.arange})
@@ -93,6 +95,10 @@ def check_description(description: Any) -> None:
             raise ValueError(f"{repeats!r} repeats of a layer")
         _check_numbers(source, ())
         _check_numbers(arguments, _WORDS)
+        if name in _BLOCKS_OF and not 0 < arguments[_BLOCKS_OF[name]] <= _MOST_REPEATS:
+            raise ValueError(f"{arguments!r} of a {name}")
+        if name == "RTDETRDecoder" and list(arguments) != ["nc"]:  # others make copies that nobody counts
+            raise ValueError(f"{arguments!r} of a {name}")
     depths = [description.get("depth_multiple", 1.0), *(scale[0] for scale in description.get("scales", {}).values())]
     if not all(0 < depth <= _DEEPEST for depth in depths):
         raise ValueError(f"depths of {depths}")

@@ -122,7 +122,9 @@ def _built(architecture: Any, names: Mapping[int, str], shapes: Mapping[str, tup
     detection_model = ultralytics("nn.tasks").DetectionModel  # imported before: classes hold tensors, too
     with Bounded(sum(map(math.prod, shapes.values()))):
         network = detection_model(architecture, verbose=False)
-        if len(names) != network.model[-1].nc:
+        if len(names) != (known := network.model[-1].nc):
+            if not hasattr(network.model[-1], "cv3"):
+                raise ValueError(f"{len(names)} names of {known} classes")
             with_classes(network, names)
     network.names = names
     own = {name: tuple(value.shape) for name, value in network.state_dict().items()}

@@ -14,6 +14,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from tracker.detection.letterbox import letterbox
 from tracker.errors import UsageError
 from tracker.export.calibration_data import CalibrationSet
 from tracker.export.parity import ParityCheck, of_appearance, of_detector, of_motion
+from tracker.export.yolo_tables import for_export
 from tracker.motion import weights as motion
 from tracker.motion.networks.lstm import MotionNetwork
 from tracker.provenance import hashed, weights_files
@@ -146,13 +148,21 @@ def _detector(config: Config, out: Path, calibration_set: CalibrationSet) -> _Pl
     weights = find_weights(config.detector.model)
     network, names = yolo.load(weights, config.detector.prompt)
     stride = max(32, int(network.stride.max()))
-    module = yolo.for_export(network)
-    boxed = [letterbox(frame, config.detector.imgsz, stride)[None] for frame in calibration_set.frames[::2]]
-    about = {"names": names, "stride": stride, "end2end": bool(module.end2end)}
+    module = for_export(network)
+    fit = partial(letterbox, imgsz=config.detector.imgsz, stride=stride, stretched=module.stretched)
+    boxed = [fit(frame)[None] for frame in calibration_set.frames[::2]]
+    about = {"names": names, "stride": stride, "end2end": module.end2end}
+    about |= {"of_point": module.of_point, "oriented": module.oriented}
+    varying: dict[str, tuple[int, ...]] = {"pixels": (0, 1, 2)}
+    outputs: dict[str, tuple[int, ...]] = {"table": (0, 1)}
+    if module.masks:
+        outputs["prototypes"] = (0, 2, 3)
     example = {"pixels": torch.from_numpy(boxed[0])}
-    return _Plan(
-        weights, module, example, {"pixels": (0, 1, 2)}, {"table": (0, 1)}, [(pixels,) for pixels in boxed], about
-    )
+    if module.stretched:  # its grids are laid out for one size, by the first picture
+        varying, outputs, about["stretched_to"] = {"pixels": ()}, {"table": ()}, list(boxed[0].shape[1:3])
+        with torch.inference_mode():
+            module(example["pixels"])
+    return _Plan(weights, module, example, varying, outputs, [(pixels,) for pixels in boxed], about)
 
 
 def _appearance(config: Config, out: Path, calibration_set: CalibrationSet) -> _Plan:

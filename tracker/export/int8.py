@@ -25,7 +25,7 @@ from tracker.errors import OutputError, WeightsError
 from tracker.system.extras import extra
 from tracker.system.version import __version__
 
-_REVISION = "1"  # of what is made from the same weights by the same versions
+_REVISION = "2"  # of what is made from the same weights by the same versions
 
 
 def prepared(config: Config, progress: Callable[[str], None] = lambda _: None) -> Config:

@@ -1,4 +1,4 @@
-"""Detector and CNN as the engine of a configuration runs them, each loaded when it is first needed."""
+"""The networks as the engine of a configuration runs them, each loaded when it is first needed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from tracker.appearance.embedder import Embedder
     from tracker.appearance.similarity import Calibration
     from tracker.detection.detector import Detector
+    from tracker.motion.predictor import Predictor
 
 
 class Networks:
-    """The networks that look at pictures, and what is known of the embeddings."""
+    """The networks that look at pictures, what is known of the embeddings, and what moves the tracks."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -41,6 +42,15 @@ class Networks:
         from tracker.system.device import resolve_device
 
         return Embedder(self._run.appearance, resolve_device(self._config.device))
+
+    @cached_property
+    def motion(self) -> Predictor:
+        """The motion model; to it, features are "none" unless they are of the network that it was trained with."""
+        from tracker.appearance.similarity import is_embedded
+        from tracker.motion.load import load_predictor
+
+        settings = self._config.appearance
+        return load_predictor(self._config.motion.model, settings.enabled and is_embedded(settings.model))
 
     @cached_property
     def calibration(self) -> Calibration:

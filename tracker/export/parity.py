@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tracker.detection import yolo
 from tracker.detection.detector import YoloDetector, find_weights
 from tracker.detection.letterbox import letterbox
 from tracker.export.calibration_data import CalibrationSet
+from tracker.export.yolo_tables import FromPixels, for_export
 from tracker.motion.kalman import KalmanParameters
 from tracker.motion.learned import LearnedPredictor
 from tracker.motion.load import load_predictor
@@ -58,20 +60,22 @@ class ParityCheck:
 
 
 def of_detector(config: Config, export: Export, calibration_set: CalibrationSet, int8: bool) -> ParityCheck:
-    """Of all cells with a score that counts; boxes in pixels of the letterbox."""
+    """Of all cells with a score that counts; boxes in pixels of the letterbox, RT-DETR's in shares of it."""
     with torch.inference_mode():
         network, _ = yolo.load(find_weights(config.detector.model), config.detector.prompt)
         stride = max(32, int(network.stride.max()))
-        reference = yolo.for_export(network)
+        reference = for_export(network)
+        fit = partial(letterbox, imgsz=config.detector.imgsz, stride=stride, stretched=reference.stretched)
         run = export.open("detector", any_shape=False)
-        edges = scores = 0.0
+        edges = scores = beside = 0.0
         for frame in calibration_set.frames[1::16]:
-            pixels = letterbox(frame, config.detector.imgsz, stride)[None]
-            own, table = run(pixels)[0][0], reference(torch.from_numpy(pixels))[0].numpy()
+            pixels = fit(frame)[None]
+            own, table = run(pixels)[0][0], reference(torch.from_numpy(pixels))[0][0].numpy()
             counts = table[:, 4] >= config.detector.conf
             edges = max(edges, float(np.abs(own - table)[counts, :4].max(initial=0)))
             scores = max(scores, float(np.abs(own - table)[counts, 4].max(initial=0)))
-    differences = {"box, px": edges, "score": scores}
+            beside = max(beside, float(np.abs(own - table)[counts, 6:].max(initial=0)))
+    differences = {"box, px": edges, "score": scores} | ({name: beside} if (name := _beside(reference)) else {})
     if not int8:
         return ParityCheck(differences)
     faint = replace(config.detector, conf=_FAINT)
@@ -81,6 +85,11 @@ def of_detector(config: Config, export: Export, calibration_set: CalibrationSet,
     truth = calibration_set.truth[1::2] if calibration_set.truth else [found[found.scores >= 0.25] for found in theirs]
     measure = "mAP50-95 of the labels" if calibration_set.truth else "mAP50-95 of what PyTorch detects"
     return ParityCheck(differences, measure, mean_average_precision(theirs, truth), mean_average_precision(ours, truth))
+
+
+def _beside(network: FromPixels) -> str:
+    """What a detector says of an object beside its box, and in what."""
+    return "keypoint, px" if network.of_point else "angle" if network.oriented else "mask" if network.masks else ""
 
 
 def mean_average_precision(found: Sequence[Detections], truth: Sequence[Detections]) -> float:

@@ -19,7 +19,7 @@ from tracker.motion.head import OUTPUTS, corrected, corrected_now, turn_output
 from tracker.motion.kalman import MEAN, VARIANCE, KalmanParameters, process_unit, warp
 from tracker.motion.kalman_predictor import BoxForecast, FilterForecast, SlotFilter, in_pixels, mean_in_pixels
 from tracker.motion.predictor import Observations, Prediction
-from tracker.structures import Floats, Ints, Mask
+from tracker.structures import FEATURE_SIZE, Floats, Ints, Mask
 from tracker.system.state import Names, Stateful, fits
 
 LONGEST_S = 4.0  # the correction stays what it is here: training hardly looks further, and a polynomial runs away
@@ -71,12 +71,17 @@ class LearnedPredictor(Stateful):
 
     Attributes:
         filter: of every slot. core: of the network.
+
+    Args:
+        appearance: whether features of the right width are those of the network that the motion model was trained with.
     """
 
     saved: ClassVar[Names] = ("filter", "core", "_output", "_last", "_begin_s", "_scores", "_calibration")
-    rebuilt: ClassVar[Names] = ("_head", "_head_bias")
+    rebuilt: ClassVar[Names] = ("_head", "_head_bias", "_appearance")
 
-    def __init__(self, parameters: KalmanParameters, core: Core, head: Floats, head_bias: Floats) -> None:
+    def __init__(
+        self, parameters: KalmanParameters, core: Core, head: Floats, head_bias: Floats, appearance: bool = True
+    ) -> None:
         self.filter = SlotFilter(parameters)
         self.core = core
         self._head, self._head_bias = np.ascontiguousarray(head.T), head_bias
@@ -85,13 +90,14 @@ class LearnedPredictor(Stateful):
         self._begin_s = np.zeros(0)
         self._scores = np.zeros((3, 0))  # last, sum and count
         self._calibration = OnlineCalibration(parameters)
+        self._appearance = appearance
 
     @property
     def parameters(self) -> KalmanParameters:
         return self.filter.parameters
 
     def fresh(self) -> LearnedPredictor:
-        return LearnedPredictor(self.parameters, self.core.fresh(), self._head.T, self._head_bias)
+        return LearnedPredictor(self.parameters, self.core.fresh(), self._head.T, self._head_bias, self._appearance)
 
     def predict(self, slots: Ints, time_s: float) -> Prediction:
         last, mean, std, dt = self.filter.predict(slots, time_s)
@@ -118,7 +124,7 @@ class LearnedPredictor(Stateful):
             self._last[begin] = observed[new]
             self._scores[:2, begin] = seen.scores[new]
             self._scores[2, begin] = 1
-        features = seen.features
+        features = self._known(seen.features)
         last_score, total, count = self._scores.take(slots, axis=1)
         step = Step(
             observed=observed,
@@ -147,6 +153,11 @@ class LearnedPredictor(Stateful):
         else:
             self._calibration.learn_shape(slots, observed, self._begin_s[slots], seen.time_s)
         self._output[slots] = output * self._calibration.shares
+
+    def _known(self, features: Floats | None) -> Floats | None:
+        """Features (N, D) that are those of the network it was trained with; None: it takes its learned "none"."""
+        own = self._appearance and features is not None and features.shape[1] == FEATURE_SIZE
+        return features if own else None
 
     def warp(self, slots: Ints, affine: NDArray[np.float64]) -> None:
         self.filter.warp(slots, affine)

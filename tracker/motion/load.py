@@ -17,10 +17,11 @@ from tracker.motion.weights import COMMAND, EMBEDDED, WEIGHTS, read_weights
 from tracker.system.engine import find
 
 
-def load_predictor(model: str = "") -> Predictor:
+def load_predictor(model: str = "", appearance: bool = True) -> Predictor:
     """The motion model by name: "" (the embedded LSTM), "kalman" (its filter alone), or what made it.
 
-    That is a file of `track train motion`, or a folder of `track export`.
+    That is a file of `track train motion`, or a folder of `track export`. Without `appearance` the features it gets are
+    not those of the embedded network, with which all are trained: none to it.
 
     Raises:
         WeightsError: the file is missing, damaged or holds another network.
@@ -36,7 +37,7 @@ def load_predictor(model: str = "") -> Predictor:
     try:
         tensors = dict(weights.tensors)
         core = ExportedCore(export) if export else _core(weights.notes.get("model", ""), tensors)
-        return LearnedPredictor(parameters, core, tensors["head.weight"], tensors["head.bias"])
+        return LearnedPredictor(parameters, core, tensors["head.weight"], tensors["head.bias"], appearance)
     except (KeyError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise WeightsError(f"{path} holds no motion network ({reason}); make one with: {COMMAND}") from error

@@ -25,7 +25,8 @@ class Observations:
         xyxy: (N, 4) float32 boxes in pixels.
         scores: (N,) float32 detection scores.
         time_s: time of the frame in seconds; later than that of every slot's last observation.
-        features: (N, 512) float32 unit appearance vectors, a row of NaN where there is none; None: none for all.
+        features: (N, D) float32 unit appearance vectors, a row of NaN where there is none; None: none for all. Those
+            of another width than the motion model was trained with are none to it.
         frame_size: width and height of the frame in pixels, None where unknown.
         turned: (N,) True where a detection far from the prediction shows another velocity, not an error; None: nowhere.
     """

@@ -18,7 +18,7 @@ from tracker.config import Config
 from tracker.motion.predictor import Observations, Predictor
 from tracker.smoothing.direction import Direction, Ends
 from tracker.smoothing.track_table import TrackTable
-from tracker.structures import FEATURE_SIZE, Floats, Ints
+from tracker.structures import Floats, Ints
 
 # Constant, innovation, uncertainty, log of the gap in s, growth. The numbers are as old as linking is (2026-11-24); the
 # data and the command that fitted them were not kept. `scripts/studies/fit_link.py` fits them anew, to the sets for
@@ -157,7 +157,7 @@ def appearance_odds(table: TrackTable, found: Pairs, config: Config) -> Array:
     if len(table.embedding_ids):
         from tracker.appearance.similarity import load_notes
 
-        embeddings = np.full((len(ends.first), FEATURE_SIZE), np.nan, np.float32)
+        embeddings = np.full((len(ends.first), table.embeddings.shape[1]), np.nan, np.float32)
         ids = table.ids[ends.first]
         known = np.isin(table.embedding_ids, ids)
         embeddings[np.searchsorted(ids, table.embedding_ids[known])] = table.embeddings[known]

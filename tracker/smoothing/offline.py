@@ -21,7 +21,7 @@ from tracker.smoothing.direction import Direction, Ends
 from tracker.smoothing.doubles import merged
 from tracker.smoothing.linking import appearance_odds, link_odds, linked, pairs
 from tracker.smoothing.track_table import TrackTable, filled, smoothed
-from tracker.structures import FEATURE_SIZE, Detections, Floats, Ints, Mask, Status, Tracks
+from tracker.structures import Detections, Floats, Ints, Mask, Status, Tracks
 
 _NONE = np.zeros(0, np.int64)
 _NOTHING = (_NONE, np.zeros((0, 4), np.float32), np.zeros(0, np.float32), _NONE, _NONE, _NONE)
@@ -52,7 +52,7 @@ class Recorder:
             tracks: what `Tracker.update` returned.
             found: the detections it got: their boxes are taken as they were detected, to be smoothed later. Any
                 where it was not looked at. None: the frame shows the picture before it once more.
-            camera_motion: (2, 3) affine from the frame before. features: (N, 512) embeddings of `found`, NaN where
+            camera_motion: (2, 3) affine from the frame before. features: (N, D) embeddings of `found`, NaN where
                 none.
         """
         if found is None:
@@ -85,7 +85,8 @@ class Recorder:
         """The seen rows of all tracks that were confirmed in the end, or only waited for that, by id and frame."""
         columns = [np.concatenate(part) for part in zip(*self._rows, strict=True)] if self._rows else _NOTHING
         ids, xyxy, scores, classes, raw_classes, detection_index = columns
-        embeddings = np.array(list(self._embedding_sums.values()), np.float32).reshape(-1, FEATURE_SIZE)
+        embeddings = np.array(list(self._embedding_sums.values()), np.float32)
+        embeddings = embeddings.reshape(len(embeddings), -1 if len(embeddings) else 0)
         frames = np.repeat(np.arange(len(self)), [len(rows[0]) for rows in self._rows])
         ids, one = self._reidentified(ids, frames)
         table = TrackTable(

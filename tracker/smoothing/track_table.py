@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tracker.affine import Array, inverse, moved
 from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
-from tracker.structures import FEATURE_SIZE, Floats, Ints, Status, Tracks
+from tracker.structures import Floats, Ints, Status, Tracks
 
 # the tracks of a frame have these, too
 _OF_TRACKS = ("ids", "xyxy", "scores", "classes", "raw_classes", "status", "detection_index")
@@ -40,7 +40,7 @@ class TrackTable:
         times_s: (F,) float64 time of every frame of the video, increasing.
         camera: (F, 2, 3) float64 camera motion from the frame before to each frame.
         embedding_ids: (L,) int64 ids of tracks with an embedding.
-        embeddings: (L, 512) float32 unit vectors: their mean.
+        embeddings: (L, D) float32 unit vectors: their mean.
         looked: (F,) bool, which frames were looked at.
     """
 
@@ -62,7 +62,7 @@ class TrackTable:
     def empty(cls) -> TrackTable:
         """No rows of no frames."""
         number, box, score = np.zeros(0, np.int64), np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
-        camera, embeddings = np.zeros((0, 2, 3)), np.zeros((0, FEATURE_SIZE), np.float32)
+        camera, embeddings = np.zeros((0, 2, 3)), np.zeros((0, 0), np.float32)
         rows = number, number, box, score, number, number, number, number
         return cls(*rows, np.zeros(0), camera, number, embeddings, np.zeros(0, bool))
 

@@ -30,6 +30,7 @@ from tracker.train.detector.dataset import COMMAND, Dataset, build
 from tracker.train.detector.settings import FineTuneConfig
 from tracker.train.interruption import undisturbed
 
+_UNTAUGHT = ("OBB", "OBB26", "RTDETRDecoder")  # heads that upright boxes, or this trainer, teach nothing
 _engine: Any = yolo.ultralytics("models.yolo.detect")
 _LICENCE = "AGPL-3.0"
 LEAVES = ("detector.safetensors", "detector.md", "dataset", "run")
@@ -211,10 +212,13 @@ def fine_tune(
 def _check_trainable(start: Path) -> None:
     """
     Raises:
-        UsageError: a network whose neck looks at words, too, which is trained in another way.
+        UsageError: a network that is trained in another way, by its head or because its neck looks at words, too.
     """
-    if type(yolo.load(start)[0]).__name__ == "WorldModel":
-        raise UsageError(f"{start} is YOLO-World's, which is not trained here; give weights of YOLOE or another YOLO")
+    network, _ = yolo.load(start)
+    kind, head = type(network).__name__, type(network.model[-1]).__name__
+    if kind == "WorldModel" or head in _UNTAUGHT:
+        said = "YOLO-World" if kind == "WorldModel" else head
+        raise UsageError(f"{start} is a {said} network; only YOLO detectors are fine-tuned, give one's weights")
 
 
 def way_on(out: Path) -> str:
