@@ -142,7 +142,7 @@ class TestWeightsWithTheirVocabularySet:
 
     def test_of_yolo_world_are_not_trained_here_and_that_is_said_at_once(self, tmp_path):
         path = saved(random_network("yolov8n-worldv2"), tmp_path / "world.pt")
-        with pytest.raises(UsageError, match=r"world\.pt is YOLO-World's, which is not trained here"):
+        with pytest.raises(UsageError, match=r"world\.pt is a YOLO-World network"):
             fine_tune([tmp_path], tmp_path / "out", FineTuneConfig(), model=str(path))
         assert not (tmp_path / "out").exists()
 
