@@ -38,8 +38,8 @@ def encoded(clip: Path, rate: float, height: int) -> Path:
                 if frame.time_s < due_s - 1e-6:
                     continue
                 due_s += 1 / rate
-                scale = height / frame.image.shape[0]
-                image = cv2.resize(frame.image, None, fx=scale, fy=scale) if scale != 1 else frame.image
+                tall, wide = frame.image.shape[:2]
+                image = cv2.resize(frame.image, (2 * round(wide * height / tall / 2), height))
                 if stream is None:
                     options = {"preset": "veryfast", "crf": "23", "g": str(round(rate)), "bf": "0"}
                     stream = container.add_stream("libx264", rate=Fraction(rate), options=options)

@@ -288,7 +288,9 @@ def soak(
         site = Site(SiteConfig(cameras=own, project=folder, keep_days=keep))
         site.start()
         me, begun = psutil.Process(), time.monotonic()
-        print("minutes  video hours  frames/s     MiB  descriptors  threads  files  hours on disk  MiB on disk")
+        spent_s, before = sum(me.cpu_times()[:2]), 0
+        head = "minutes  video hours  frames/s  ms of a core each     MiB  descriptors  threads  files"
+        print(f"{head}  hours kept  MiB kept")
         while time.monotonic() - begun < 60 * minutes:
             time.sleep(min(60.0, 6 * minutes))
             site.prune()
@@ -296,10 +298,12 @@ def soak(
             files = [path for path in folder.rglob("*") if path.is_file()]
             on_disk = sum(path.stat().st_size for path in files) / MIB
             elapsed_s = time.monotonic() - begun
+            each_ms = 1000 * (sum(me.cpu_times()[:2]) - spent_s) / max(1, frames - before)
+            spent_s, before = sum(me.cpu_times()[:2]), frames
             print(
-                f"{elapsed_s / 60:7.1f}  {frames / rate / 3600:11.1f}  {frames / elapsed_s:8.1f}  "
+                f"{elapsed_s / 60:7.1f}  {frames / rate / 3600:11.1f}  {frames / elapsed_s:8.1f}  {each_ms:17.2f}  "
                 f"{me.memory_info().rss / MIB:6.1f}  {me.num_fds():11d}  {me.num_threads():7d}  {len(files):5d}  "
-                f"{len(list(folder.glob('*/*T*Z'))):13d}  {on_disk:11.1f}",
+                f"{len(list(folder.glob('*/*T*Z'))):10d}  {on_disk:8.1f}",
                 flush=True,
             )
         site.stop()

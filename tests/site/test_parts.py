@@ -2,13 +2,15 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.errors import ConfigError, UsageError
+from tracker import Site
+from tracker.errors import ConfigError, SourceError, UsageError
 from tracker.site.clock import WallClock
 from tracker.site.config import SiteCamera, SiteConfig
 from tracker.site.feed import Moment, Settled, Subscription, Visit
@@ -196,6 +198,21 @@ class TestSettings:
             SiteConfig.load(tmp_path / "site.yaml")
         assert said in str(raised.value) and str(tmp_path / "site.yaml") in str(raised.value)
         assert "hunter2" not in str(raised.value) and "\n" not in str(raised.value)
+
+    @pytest.mark.parametrize(
+        ("source", "said"),
+        [
+            ("rtps://bob:hunter2@h/live", "unknown protocol rtps://"),
+            ("bob:hunter2@h/live", "begins with its protocol"),
+            ("none.mp4", "no file none.mp4"),
+        ],
+    )
+    def test_name_sources_that_no_waiting_mends(self, tmp_path, source, said):
+        site = Site(replace(SiteConfig.of_sources([source]), project=tmp_path / "out"))
+        with pytest.raises(SourceError, match=said) as raised:
+            site.run()
+        assert "hunter2" not in str(raised.value)
+        assert not (tmp_path / "out").exists()
 
     def test_of_bare_sources_name_cameras_by_what_tells_them_apart(self):
         names = list(SiteConfig.of_sources(["rtsp://a/1", "rtsp://a/2", "x/people.mp4", "0", "y/people.mp4"]).cameras)

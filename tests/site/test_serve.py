@@ -12,9 +12,7 @@ import yaml
 from faults.processes import begin
 from helpers.cameras import cameras
 
-pytestmark = pytest.mark.slow
-
-SETTINGS = {"detector": {"imgsz": 256}, "device": "cpu"}
+SETTINGS = {"detector": {"imgsz": 192}, "device": "cpu"}
 
 
 def serve(tmp_path, **site):
@@ -59,6 +57,7 @@ def test_sigterm_ends_it_with_code_0_though_a_camera_never_answers(tmp_path):
     assert (tmp_path / "out" / "state" / "door.safetensors").is_file()
 
 
+@pytest.mark.faults  # what is on disk at a kill is tried in test_restart.py, in a second
 def test_after_a_kill_it_goes_on_with_the_same_ids(tmp_path):
     with cameras() as server:
         site = {"cameras": {"door": f"http://127.0.0.1:{server.port}/door"}}

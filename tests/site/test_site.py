@@ -39,7 +39,7 @@ def test_two_cameras_are_tracked_at_once_and_a_subscriber_hears_of_both(server, 
     def listen():
         for moment in subscription:
             heard[moment.camera].append(moment)
-            if min(map(len, heard.values())) >= 25:
+            if min(map(len, heard.values())) >= 12:
                 site.stop()
 
     listener = threading.Thread(target=listen)
@@ -56,8 +56,8 @@ def test_two_cameras_are_tracked_at_once_and_a_subscriber_hears_of_both(server, 
 
 
 def test_four_cameras_are_tracked_as_each_alone_byte_for_byte(tmp_path):
-    looking = CONFIG.override({"detector": {"imgsz": 256}, "appearance": {"enabled": True}})
-    clips = [pan(tmp_path / f"{n}.mp4", 20 + 4 * n, repeat_every=6 * (n % 2), fps=10 + n) for n in range(4)]
+    looking = CONFIG.override({"detector": {"imgsz": 192}, "appearance": {"enabled": True}})
+    clips = [pan(tmp_path / f"{n}.mp4", 12 + 2 * n, repeat_every=6 * (n % 2), fps=10 + n) for n in range(4)]
     single = [run([clip], looking, Output(tmp_path / "alone", video=False))[0].folder for clip in clips]
     own = {}
     for clip in clips:

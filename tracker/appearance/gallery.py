@@ -124,6 +124,11 @@ class Gallery(Stateful):
             self._next_id += count
             return np.arange(self._next_id - count, self._next_id)
 
+    @property
+    def newest_id(self) -> int:
+        """The last id that was given out; 0: none was."""
+        return self._next_id - 1
+
     def reserve(self, cameras: int, newest: int) -> None:
         """Give out no camera's number up to this one, and no id: others have them already."""
         with self._lock:

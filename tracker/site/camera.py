@@ -67,13 +67,8 @@ class Camera:
         publish: Callable[[Moment], None],
     ) -> None:
         self.name = name
-        self._settings, self._tracker, self._detect, self._store, self._publish = (
-            settings,
-            tracker,
-            detect,
-            store,
-            publish,
-        )
+        self._settings, self._detect = settings, detect
+        self._store, self._publish = store, publish
         self._zones = Zones.load(settings.zones) if settings.zones else Zones()
         self._fitted: Zones | None = None
         self._keep = class_numbers(settings.classes or tracker.config.detector.classes, detect.names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from tracker.errors import SourceError
 from tracker.structures import Image
 from tracker.video.live import LiveReader
 from tracker.video.reader import DEFAULT_RATE, Picture
-from tracker.video.source import open_reader
+from tracker.video.source import check_url, open_reader
+from tracker.video.url import is_url
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,17 @@ class Connection:
     timed: bool
     interval_s: float
     again: bool
+
+
+def check(source: Any) -> None:
+    """Raise SourceError where no waiting helps: an address that cannot be one, a file that is not there."""
+    text = str(source).strip()
+    if not isinstance(source, str | Path) or re.fullmatch("(/dev/video)?[0-9]+", text):
+        return
+    if is_url(text):
+        check_url(text)
+    else:
+        open_reader(source, 0.0)
 
 
 def connected(source: Any, stop: Event) -> Connection:

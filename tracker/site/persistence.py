@@ -84,7 +84,8 @@ class StateFolder:
 
     def save(self, camera: str, tracker: Tracker, presence: Presence, number: int, time_s: float) -> None:
         """Save a camera between two frames; errors as of `save_gallery`."""
-        about = {"number": number, "time_s": time_s, "visits": presence.to_dict()}
+        newest = tracker.gallery.newest_id
+        about = {"number": number, "time_s": time_s, "newest_id": newest, "visits": presence.to_dict()}
         tracker.save(self.folder / f"{camera}.safetensors")
         replace_text(self.folder / f"{camera}.json", json.dumps(about) + "\n")
 
@@ -101,7 +102,7 @@ class StateFolder:
         number, time_s = int(about.get("number", 0)), float(about.get("time_s", -math.inf))
         rows = written_since(records, time_s)
         presence.go_on(about.get("visits", {}))
-        fresh.gallery.reserve(0, rows.id)
+        fresh.gallery.reserve(0, max(rows.id, int(about.get("newest_id", 0))))
         return Resumed(self._tracker(camera, fresh), max(number, rows.frame), max(time_s, rows.time_s))
 
     def _tracker(self, camera: str, fresh: Tracker) -> Tracker:

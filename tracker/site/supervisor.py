@@ -14,6 +14,7 @@ from tracker.config import Config
 from tracker.export.networks import Networks
 from tracker.site.camera import Camera
 from tracker.site.config import SHARED, SiteCamera, SiteConfig
+from tracker.site.connection import check
 from tracker.site.feed import DestinationStatus, Feed, Moment, Service, Subscription
 from tracker.site.looking import SharedDetector
 from tracker.site.persistence import StateFolder
@@ -144,6 +145,8 @@ class Site:
     def _made(self) -> dict[str, Camera]:
         """The cameras with what they share."""
         config = self.config
+        for settings in config.cameras.values():
+            check(settings.source)
         classes = {name: camera.classes or config.tracker.detector.classes for name, camera in config.cameras.items()}
         wanted = [] if not all(classes.values()) else sorted({kind for kinds in classes.values() for kind in kinds})
         common = config.tracker.override({"detector": {"classes": wanted}})

@@ -301,13 +301,18 @@ def open_reader(source: str | int | Path | Sequence[str | Path], reconnect_s: fl
 
 
 def _url(url: str, reconnect_s: float) -> Reader:
+    check_url(url)
+    return url_reader(url, reconnect_s)
+
+
+def check_url(url: str) -> None:
+    """Raise SourceError where a URL cannot be one of a video, whatever answers there."""
     if has_one_slash(url):
         raise SourceError(f"{redacted(url)} has one slash where a URL has two; write {scheme(url)}://HOST/PATH")
     if scheme(url) not in SCHEMES:
         raise SourceError(f"{redacted(url)}: unknown protocol {scheme(url)}://; use one of: {', '.join(SCHEMES)}")
     if not host(url):
         raise SourceError(f"{redacted(url)} names no host; write {scheme(url)}://HOST/PATH")
-    return url_reader(url, reconnect_s)
 
 
 def _is_there(path: str | Path) -> bool:
