@@ -4,11 +4,12 @@
     python scripts/studies/peers.py SETS/mot17 --out PEERS/mot17     # tracks of other trackers, for each set
     python scripts/studies/counts.py SETS --peers PEERS --out OUT [--only mot17] [--speed]
 
-Each sequence gets ten lines and ten zones around places where objects are, drawn by its name and `SEED`. All trackers get
-the same detections. Each tool is held against its own rule on the ground truth, so that what differs is not its
-definition but its error: for supervision `LineZone` and `PolygonZone` by the middle of the lower edge, with the time from
-first to last frame inside of its own example, for Ultralytics `ObjectCounter`, which goes by centres and has no dwell. Of
-the others the tracker whose counts are best is shown for each set and column: nobody could have chosen better.
+Each sequence gets ten lines and ten zones around places where objects are, drawn by its name and `SEED`. All trackers
+get the same detections. Each tool is held against its own rule on the ground truth, so that what differs is not its
+definition but its error: for supervision `LineZone` and `PolygonZone` by the middle of the lower edge, with the time
+from first to last frame inside of its own example, for Ultralytics `ObjectCounter`, which goes by centres and has no
+dwell. Of the others the tracker whose counts are best is shown for each set and column: nobody could have chosen
+better.
 
 Leaves OUT/counts.csv: for each set and tool the sum of all errors in percent of what there was.
 """

@@ -1,8 +1,8 @@
 """The borders of lines and zones: how far from one a point is, on which side of it, and where a step crosses it.
 
-Both are courses of straight edges, a zone's closed. Left of a line, for somebody who walks on the picture from its first
-point to its last, and inside of a zone is the side 1; the other one is -1. Letters: S shapes, E edges of the one that
-has most, P pairs of a point and a shape.
+Both are courses of straight edges, a zone's closed. Left of a line, for somebody who walks on the picture from its
+first point to its last, and inside of a zone is the side 1; the other one is -1. Letters: S shapes, E edges of the one
+that has most, P pairs of a point and a shape.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Events from passages: who is in which zone for how long, and what has to wait until it is certain.
 
 - What a tentative track does is told when it is confirmed, and never where it is not.
-- An object that vanishes inside of a zone has left it, at its last sighting, once it was not seen for `LEFT_S`. Until then
-  it counts as inside: it is mostly covered. A track that appears inside meanwhile may be the same object, and its entry
-  waits for as long as it may still be recognised.
+- An object that vanishes inside of a zone has left it, at its last sighting, once it was not seen for `LEFT_S`. Until
+  then it counts as inside: it is mostly covered. A track that appears inside meanwhile may be the same object, and its
+  entry waits for as long as it may still be recognised.
 """
 
 from __future__ import annotations
@@ -205,10 +205,11 @@ class EventFinder:
             for _, event in self._held.get(slot, []):
                 event.track_id = old
             return
-        now, last_s = float(self._ways.tracks["seen_s"][slot]), float(self._ways.tracks["seen_s"][known])
+        now, last_s = self._ways.tracks["seen_s"][[slot, known]].tolist()
+        both = bool(self._ways.tracks["first_s"][slot] <= last_s)  # what went by the old name lately was another object
         waiting = self._held.pop(slot, [])
         began = {event.shape for _, event in waiting if event.what == ENTER}  # entries that were not told yet
-        told = set(np.flatnonzero(~np.isnan(self._entered[slot])).tolist()) - began
+        told = set(np.flatnonzero(self._ways.first_inside(slot)).tolist()) - began
         self._confirmed[known] |= self._confirmed[slot]
         between, after = self._ways.join(slot, known)
         for passages in (between, after):
@@ -217,7 +218,7 @@ class EventFinder:
         for shape in told:
             if not np.isnan(self._entered[known, shape]):
                 self._exit(known, shape, last_s, now)
-        if not len(between) and not len(after):  # what went by the old name until now was another object
+        if both:
             for shape in np.flatnonzero(~np.isnan(self._entered[known]) & self._ways.outside(known)).tolist():
                 self._exit(known, shape, last_s, now)
         for until, event in waiting:

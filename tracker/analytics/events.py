@@ -22,7 +22,7 @@ class Events:
     Attributes:
         time_s: (E,) float64 when it happened, in seconds by the tracks' own times: in this frame, or before where it is
             known now only.
-        events: (E,) text: `cross` of a line; `enter`, `exit` and `dwell` (has been inside for the `dwell_s` of the zone).
+        events: (E,) text: `cross` of a line; `enter`, `exit` and `dwell` (it has been inside for the zone's `dwell_s`).
         zones: (E,) text, the line's or zone's name.
         ids: (E,) int64 of the tracks.
         classes: (E,) int64 of the tracks; at an `exit` and `dwell` that with which it had entered.

@@ -2,10 +2,10 @@
 
 A track is on a side once its anchor is clearly there: further from the border than a share of the object's own size, so
 that the jitter of a box is no passage (hysteresis). It has passed when it was clearly on one side and then is on the
-other, at the moment in which its way crossed the border last; of a line only a way through the line itself counts, none
-around its ends. A way is straight from one sighting to the next, however many frames lie between: a passage while the
-object was not seen, or not looked for, is told once, at the moment in between. A way that is walked back passes the same
-borders the other way.
+other, at the moment in which its way crossed the border last; of a line only a way through the line itself counts,
+none around its ends. A way is straight from one sighting to the next, however many frames lie between: a passage while
+the object was not seen, or not looked for, is told once, at the moment in between. A way that is walked back passes the
+same borders the other way.
 """
 
 from __future__ import annotations
@@ -101,6 +101,10 @@ class Ways:
     def outside(self, slot: int) -> Mask:
         """(S,) which zones a track is clearly outside of."""
         return np.asarray(self._pairs["side"][slot] < 0)
+
+    def first_inside(self, slot: int) -> Mask:
+        """(S,) in which zones a track was seen at first."""
+        return np.asarray((self._pairs["first_side"][slot] > 0) & self._borders.closed)
 
     def leaving_s(self, slot: int, shape: int) -> float:
         """When a track that is not seen any more left a zone: as it crossed the border, or was seen last."""
@@ -293,5 +297,7 @@ def _settled(pairs: Any, clearly: Mask, closed: Mask) -> tuple[Mask, Mask]:
 def _together(found: list[Passages]) -> Passages:
     if len(found) == 1:
         return found[0]
-    parts = found or [Passages(*np.zeros((2, 0), np.int64), np.zeros(0, np.int8), np.zeros(0), np.zeros(0, bool))]
-    return Passages(*(np.concatenate(columns) for columns in zip(*(part.columns for part in parts), strict=True)))
+    none = np.zeros(0, np.int64)
+    parts = [part.columns for part in found] or [(none, none, none.astype(np.int8), np.zeros(0), np.zeros(0, bool))]
+    slots, shapes, sides, moments, appeared = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Passages(slots, shapes, sides, moments, appeared)

@@ -1,8 +1,8 @@
 """The places of a `zones.yaml`: what is ignored in them, and what happens at and in them.
 
-A detection is ignored whose foot (the middle of its lower edge) lies in a region to ignore: there a person or car stands,
-so somebody who passes in front of the region stays, and one who is in it goes, however much of the body reaches out. It is
-the rule of other camera software for its masks, and the `anchor: bottom` of lines and zones.
+A detection is ignored whose foot (the middle of its lower edge) lies in a region to ignore: there a person or car
+stands, so somebody who passes in front of the region stays, and one who is in it goes, however much of the body reaches
+out. It is the rule of other camera software for its masks, and the `anchor: bottom` of lines and zones.
 """
 
 from __future__ import annotations
@@ -168,8 +168,8 @@ class Zones:
         counting = self._started(frame_size)
         if tracks.time_s < counting.time_s:
             raise InputError(
-                f"tracks of {tracks.time_s:g} s came after those of {counting.time_s:g} s; give them in order, and load "
-                "the zones anew for another video"
+                f"tracks of {tracks.time_s:g} s came after those of {counting.time_s:g} s; give them in order, and "
+                "load the zones anew for another video"
             )
         if tracks.time_s == counting.time_s:
             return _as_events([], tracks.names, tracks.renamed)

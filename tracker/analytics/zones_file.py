@@ -1,9 +1,9 @@
 """What a `zones.yaml` may hold, and what is wrong with one, in a sentence that names the place.
 
-    units: px                                       # pixels of the frame (default), or share: of its width and height
-    lines: {gate: {points: [[100, 500], [900, 500]], anchor: bottom, classes: [person]}}
-    zones: {till: {points: [[0, 0], [400, 0], [400, 300], [0, 300]], dwell_s: 5}}
-    ignore: [{points: [[0, 0], [400, 0], [400, 300]]}]
+units: px                                       # pixels of the frame (default), or share: of its width and height
+lines: {gate: {points: [[100, 500], [900, 500]], anchor: bottom, classes: [person]}}
+zones: {till: {points: [[0, 0], [400, 0], [400, 300], [0, 300]], dwell_s: 5}}
+ignore: [{points: [[0, 0], [400, 0], [400, 300]]}]
 """
 
 from __future__ import annotations

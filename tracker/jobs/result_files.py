@@ -15,14 +15,15 @@ from typing import Self
 import cv2
 import numpy as np
 
-from tracker.jobs.result_folder import CROPS, JSON, VIDEO, Output
+from tracker.analytics.zones import Zones
+from tracker.jobs.event_files import EventWriter
+from tracker.jobs.result_folder import COUNTS, CROPS, EVENTS, JSON, VIDEO, Output
 from tracker.output.crops import CropWriter
 from tracker.output.draw import TRAIL_S, Annotator
-from tracker.output.regions import Outlines
 from tracker.output.video_writer import VideoWriter
 from tracker.output.window import Window
 from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter, Writer
-from tracker.structures import Tracks
+from tracker.structures import Image, Tracks
 from tracker.system.files import writing
 from tracker.video.source import Frame, Source
 
@@ -30,7 +31,6 @@ _WRITE_AHEAD = 8  # frames that may wait to be written
 _LIVE_PART = 100_000  # frames of a live video's part, so that its index stays small: an hour and more
 _FILE_PART = 1_000_000  # of a file's, which is not expected in parts: 11 hours at 25 frames/s
 _HELD_BYTES = 768 << 20  # of pictures that wait as they are: half a second of 4K at 60 frames/s
-_NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 
 
 class ResultFiles:
@@ -43,7 +43,7 @@ class ResultFiles:
         source: whose frames they take.
         output: which they are.
         begun: called with the name of each further part of the video before it is written.
-        ignored: regions in which nothing is tracked, to be drawn; None: there are none.
+        zones: of this source alone: what happens there is written and drawn, and what is ignored is drawn.
 
     Attributes:
         seconds: time spent drawing and writing.
@@ -56,7 +56,7 @@ class ResultFiles:
         source: Source,
         output: Output,
         begun: Callable[[str], None],
-        ignored: Outlines | None = None,
+        zones: Zones | None = None,
     ) -> None:
         self.seconds = 0.0
         self.pictures = output.video or output.show or output.crops
@@ -76,11 +76,19 @@ class ResultFiles:
             add(self._summary)
             if output.json:
                 add(JsonLinesWriter(folder / JSON))
+            counted, ignored = None, None
+            if zones is not None and zones.ignore:
+                ignored = zones.outlines
+            if zones is not None and output.events:
+                assert source.size is not None  # of an open source
+                events = EventWriter(folder / EVENTS, folder / COUNTS, zones, source.size)
+                add(events)
+                counted = events.shown
             if output.crops:
                 add(CropWriter(folder / CROPS))
             if output.video or output.show:
                 trail_s = TRAIL_S if output.trails else 0.0
-                add(Annotator(trail_s, output.forecast_s, output.labels, output.line_width, ignored))
+                add(Annotator(trail_s, output.forecast_s, output.labels, output.line_width, ignored, counted))
             if output.video:
                 part = _LIVE_PART if source.live else _FILE_PART
                 add(VideoWriter(folder / VIDEO, source.fps, part_frames=part, begun=begun))
@@ -159,17 +167,17 @@ class HeldFrames:
     def __init__(self, pictures: bool) -> None:
         self._pictures = pictures
         self._bytes = 0
-        self._shown = _NO_PICTURE  # of the frame released last
+        self._shown: Image | None = None  # of the frame released last
 
     def hold(self, frame: Frame) -> Held:
         """The frame, to wait."""
         if not self._pictures or frame.repeated:
-            return Held(replace(frame, image=_NO_PICTURE))
+            return Held(replace(frame, image=_blank(frame.image)))
         if self._bytes + frame.image.nbytes <= _HELD_BYTES:
             self._bytes += frame.image.nbytes
             return Held(frame)
         jpeg = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-        return Held(replace(frame, image=_NO_PICTURE), jpeg)
+        return Held(replace(frame, image=_blank(frame.image)), jpeg)
 
     def release(self, held: Held) -> Frame:
         """The frame that has waited."""
@@ -177,12 +185,17 @@ class HeldFrames:
         if held.jpeg:
             image = np.asarray(cv2.imdecode(np.frombuffer(held.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
             frame = replace(frame, image=image)
-        elif frame.repeated:
+        elif frame.repeated and self._shown is not None:
             return replace(frame, image=self._shown)
-        else:
+        elif self._pictures:
             self._bytes -= frame.image.nbytes
         self._shown = frame.image
         return frame
+
+
+def _blank(image: Image) -> Image:
+    """A picture of the same size that takes no memory."""
+    return np.broadcast_to(np.uint8(0), image.shape)
 
 
 def move_files(source: Path, target: Path) -> None:

@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -33,7 +33,6 @@ from tracker.jobs.outcome import STAGES, Progress, SourceResult
 from tracker.jobs.prefetch import detected
 from tracker.jobs.result_files import Held, HeldFrames, ResultFiles, move_files
 from tracker.jobs.result_folder import RECORD, Output, Record, ResultFolders, names_apart
-from tracker.output.regions import Outlines
 from tracker.output.window import require_windows
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.smoothing.offline import Recorder, post_processed
@@ -71,7 +70,8 @@ def run(
         vid_stride: use every Nth frame.
         reconnect_s: a live source that has worked once is waited for so long when it drops.
         fps: as for `open_source`, of every source.
-        zones: in each source's picture; detections in their regions to ignore are dropped before tracking.
+        zones: in each source's picture; detections in their regions to ignore are dropped before tracking, and what
+            happens at their lines and in their zones is written and drawn.
         progress: called after each frame, in the thread of its source.
         command: the command line, to be noted in `run.yaml`.
 
@@ -85,7 +85,8 @@ def run(
         TrackerError: settings, device, weights or output that cannot be used; files are closed and valid.
         UsageError: a live source, or forecasts, to be post-processed offline; no window where one is to be shown.
     """
-    output = output or Output()
+    output, zones = output or Output(), zones or Zones()
+    output = replace(output, events=bool(zones.places))
     if output.offline and output.forecast_s:
         raise UsageError("forecasts are made while a video runs; leave out --forecast or --offline")
     if output.show:
@@ -94,7 +95,6 @@ def run(
     folders = ResultFolders(output, sources)
     live = [n for n, source in enumerate(sources) if len(sources) > 1 and _is_live(source, vid_stride, reconnect_s)]
     networks = _SharedNetworks(config, device)
-    zones = zones or Zones()
     job = _Job(networks, folders, vid_stride, reconnect_s, fps, zones, progress, command, beside_others=bool(live))
     results: dict[int, SourceResult] = {}
 
@@ -222,6 +222,7 @@ class _Job:
         assert source.size is not None  # of the first frame, which an open source has
         zones = self.zones.fitted(source.size)  # of frames whose size may change while it runs
         tracker = self.networks.tracker(of_its_own=self.beside_others)
+        zones.require(tracker.detector.names)
         device = resolve_device(tracker.config.device)
         result = SourceResult(name)
         if self.stopped:
@@ -233,8 +234,7 @@ class _Job:
         tables = replace(output, video=False, show=False, crops=False)  # of the online pass
         try:
             record.save()
-            ignored = zones.outlines if zones.ignore else None
-            files = ResultFiles(result.folder, source, tables if output.offline else output, record.add, ignored)
+            files = ResultFiles(result.folder, source, tables if output.offline else output, record.add, zones)
             try:
                 with files:
                     self._follow(source, zones, tracker, device, recorder, files, result, begun)
@@ -242,7 +242,7 @@ class _Job:
                 result.tracks = files.tracks
             result.stage_seconds["write"] = files.seconds
             if len(recorder) and not self.stopped:
-                self._post_process(recorder, tracker.config, given, result, record, ignored)
+                self._post_process(recorder, tracker.config, given, result, record)
         except OutputError as error:
             result.error = error
         if self.stopped:
@@ -321,7 +321,6 @@ class _Job:
         given: Any,
         result: SourceResult,
         record: Record,
-        ignored: Outlines | None,
     ) -> None:
         """Decode again the frames that were tracked, and write them with what offline post-processing makes of the
         tracks.
@@ -332,10 +331,10 @@ class _Job:
         try:
             with TemporaryDirectory(prefix=".offline-", dir=result.folder) as scratch:
                 table = post_processed(recorder.table(), config)
-                with (
-                    self._opened(given) as source,
-                    ResultFiles(Path(scratch), source, self.folders.output, record.add, ignored) as files,
-                ):
+                with self._opened(given) as source, ExitStack() as opened:
+                    assert source.size is not None
+                    zones, output = self.zones.fitted(source.size), self.folders.output
+                    files = opened.enter_context(ResultFiles(Path(scratch), source, output, record.add, zones))
                     for position, frame in zip(recorder.shown, source):  # noqa: B905 - the rest was not tracked
                         tracks = table.at(position, recorder.names)
                         files.take(frame, replace(tracks, detected=recorder.detected[position]))
@@ -365,5 +364,5 @@ class _Job:
                 "fps": self.fps,
             },
             "offline": self.folders.output.offline,
-            **({"zones": self.zones.to_dict()} if self.zones.ignore else {}),
+            **({"zones": self.zones.to_dict()} if self.zones else {}),
         } | provenance.conditions(tracker.config, device)

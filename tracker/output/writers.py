@@ -41,7 +41,7 @@ class Writer(Protocol):
         """Finish the file. Called once, also after an error."""
 
 
-class _Lines:
+class Lines:
     """A text file that grows by whole lines, without a buffer."""
 
     def __init__(self, path: Path, header: str = "") -> None:
@@ -71,7 +71,7 @@ class MotWriter:
     """`tracks.txt` in MOTChallenge's format: frame,id,left,top,width,height,score,-1,-1,-1; boxes in pixels."""
 
     def __init__(self, path: Path) -> None:
-        self._lines = _Lines(path)
+        self._lines = Lines(path)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Add the frame's lines; none where nothing is tracked."""
@@ -99,7 +99,7 @@ class CsvWriter:
     COLUMNS = ("frame", "time_s", "id", "class", "name", "score", "left", "top", "right", "bottom", "status")
 
     def __init__(self, path: Path) -> None:
-        self._lines = _Lines(path, ",".join(self.COLUMNS) + "\n")
+        self._lines = Lines(path, ",".join(self.COLUMNS) + "\n")
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Add a row for each track."""
@@ -132,7 +132,7 @@ class JsonLinesWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self._lines = _Lines(path)
+        self._lines = Lines(path)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Add the frame's object."""
