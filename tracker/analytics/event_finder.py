@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class EventFinder:
         self._zones = np.array([shape.is_zone for shape in shapes])
         self._ways = Ways(Borders([shape.points for shape in shapes], self._zones))
         self._dwell_s = np.array([shape.dwell_s or np.inf for shape in shapes])
-        self._watched = np.flatnonzero(np.isfinite(self._dwell_s))  # where a dwell is an event
+        self._due: list[tuple[float, int, int]] = []  # heap: moment, slot and shape of a dwell that is to be told
         self._classes = np.zeros(0, np.int64)  # (K,) by slot, as are the others
         self._confirmed = np.zeros(0, bool)
         self._entered = np.zeros((0, len(shapes)))  # (K, S) seconds; NaN where not inside
@@ -88,7 +89,7 @@ class EventFinder:
         self._classes[slots] = classes
         self._confirmed[slots] |= confirmed
         self._take(passages, time_s)
-        self._dwell()
+        self._dwell(time_s)
         if looked:
             seen_s = self._ways.tracks["seen_s"]
             self._leave((seen_s < self._looked_s) & (time_s - seen_s > LEFT_S), time_s)
@@ -150,8 +151,15 @@ class EventFinder:
                 waits = appeared and self._somebody_unseen(shape, now)
                 self._entered[slot, shape], self._entered_as[slot, shape] = moment, number
                 self._dwelt[slot, shape] = False
+                self._watch(slot, shape)
                 until = now + _RECOGNISED_S if waits else -np.inf
                 self._happened(slot, now, ENTER, shape, moment, number, 1, until=until)
+
+    def _watch(self, slot: int, shape: int) -> None:
+        """Somebody is inside: tell when it has been so for long."""
+        due = float(self._entered[slot, shape] + self._dwell_s[shape])
+        if np.isfinite(due):
+            heappush(self._due, (due, slot, shape))
 
     def _somebody_unseen(self, shape: int, now: float) -> bool:
         unseen = self._ways.used & (self._ways.tracks["seen_s"] < now)
@@ -166,13 +174,21 @@ class EventFinder:
         self._entered[slot, shape] = np.nan
         self._happened(slot, now, EXIT, shape, moment, number, -1, moment - since)
 
-    def _dwell(self) -> None:
-        if not len(self._watched):
-            return
-        seen_s = self._ways.tracks["seen_s"]
-        inside = seen_s[:, None] - self._entered[:, self._watched] >= self._dwell_s[self._watched] - 1e-9
-        for slot, column in np.argwhere(inside & ~self._dwelt[:, self._watched]).tolist():
-            self._dwells(slot, int(self._watched[column]), float(seen_s[slot]))
+    def _dwell(self, now: float) -> None:
+        unseen = []
+        while self._due and self._due[0][0] <= now + 1e-9:
+            moment, slot, shape = heappop(self._due)
+            if np.isnan(self._entered[slot, shape]) or self._dwelt[slot, shape]:
+                continue
+            due = float(self._entered[slot, shape] + self._dwell_s[shape])
+            if due > moment:  # it was another visit's
+                heappush(self._due, (due, slot, shape))
+            elif self._ways.tracks["seen_s"][slot] < moment - 1e-9:  # whether it was inside by then is not known yet
+                unseen.append((moment, slot, shape))
+            else:
+                self._dwells(slot, shape, now)
+        for later in unseen:
+            heappush(self._due, later)
 
     def _dwells(self, slot: int, shape: int, now: float) -> None:
         self._dwelt[slot, shape] = True
@@ -236,6 +252,8 @@ class EventFinder:
         for values in (self._entered, self._entered_as, self._dwelt):
             values[known] = np.where(here, values[slot], values[known])
         self._entered[slot] = np.nan
+        for shape in np.flatnonzero(here).tolist():
+            self._watch(known, shape)
 
     def _counts_here(self, shape: int, number: int) -> bool:
         """Whether objects of a class count at a place."""

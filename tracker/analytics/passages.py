@@ -221,24 +221,21 @@ class Ways:
         told = np.flatnonzero(passed | appeared)
         return Passages(slots[row[told]], shapes[told], side[told], pairs["since"][told], appeared[told])
 
-    def _settle_stale(self, slots: Ints, shapes: Ints) -> None:
-        """Pairs whose way was far from the border lately: it is clearly on the side where it is."""
-        pairs, tracks = self._pairs[slots, shapes], self.tracks[slots]
-        stale = pairs["step"] != tracks["steps"]
-        if not stale.any():
+    def _settle_stale(self, pairs: Any, tracks: Any, shapes: Ints) -> None:
+        """Pairs whose way was far from the border lately: it is clearly on the side where it is; in place."""
+        stale = np.flatnonzero(pairs["step"] != tracks["steps"])
+        if not len(stale):
             return
         part = pairs[stale]
         lines = ~self._borders.closed[shapes[stale]]  # it may have gone around the end of a line, not of a zone
-        where = tracks["xy"][stale][lines]
-        part["at"][lines] = self._borders.sides(where, shapes[stale][lines])[1]
+        part["at"][lines] = self._borders.sides(tracks["xy"][stale[lines]], shapes[stale[lines]])[1]
         _settled(part, np.ones(len(part), bool), ~lines)
-        part["step"] = tracks["steps"][stale]
-        self._pairs[slots[stale], shapes[stale]] = part
+        pairs[stale] = part
 
     def _walk(self, slots: Ints, shapes: Ints, end: Reals, time_s: float, margins: Reals) -> Passages:
         """One step of each pair (P,), to (P, 2), where it is at `time_s`."""
-        self._settle_stale(slots, shapes)
         tracks, pairs = self.tracks[slots], self._pairs[slots, shapes]
+        self._settle_stale(pairs, tracks, shapes)
         closed = self._borders.closed[shapes]
         start, begun_s = tracks["xy"], tracks["seen_s"]
         step = end - start
