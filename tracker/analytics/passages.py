@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tracker.analytics.borders import Borders, Reals, Sides
 from tracker.structures import Ints, Mask
 
-CLEARLY = 0.06  # of an object's size (the root of its box's area): further from a border it is on a side of it
+CLEARLY = 0.1  # of an object's size (the root of its box's area): further from a border it is on a side of it
 
 _TRACK = np.dtype(
     [

@@ -15,8 +15,8 @@ from typing import Self
 import cv2
 import numpy as np
 
+from tracker.analytics.event_writer import EventWriter
 from tracker.analytics.zones import Zones
-from tracker.jobs.event_files import EventWriter
 from tracker.jobs.result_folder import COUNTS, CROPS, EVENTS, JSON, VIDEO, Output
 from tracker.output.crops import CropWriter
 from tracker.output.draw import TRAIL_S, Annotator

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from tracker.structures import Status, Tracks
-from tracker.system.files import replace_file, writing
+from tracker.system.files import Lines, replace_file
 
 if TYPE_CHECKING:
     from tracker.video.source import Frame
@@ -39,32 +39,6 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """Finish the file. Called once, also after an error."""
-
-
-class Lines:
-    """A text file that grows by whole lines, without a buffer."""
-
-    def __init__(self, path: Path, header: str = "") -> None:
-        self.path = path
-        with writing(path):
-            self._file = path.open("wb", buffering=0)
-        self._size = 0
-        self.append(header)
-
-    def append(self, lines: str) -> None:
-        data = lines.encode()
-        written = 0
-        with writing(self.path):
-            try:
-                while written < len(data):
-                    written += self._file.write(data[written:])
-            except OSError:
-                self._file.truncate(self._size)
-                raise
-        self._size += len(data)
-
-    def close(self) -> None:
-        self._file.close()
 
 
 class MotWriter:

@@ -68,3 +68,35 @@ def read_yaml(path: Path, advice: str = "see configs/default.yaml") -> Any:
         line = f" line {where.line + 1}" if where else ""
         problem = str(getattr(error, "problem", None) or error).splitlines()[0]
         raise ConfigError(f"{path}{line} is not plain YAML ({problem}); {advice}") from error
+
+
+class Lines:
+    """A text file that grows by whole lines, without a buffer."""
+
+    def __init__(self, path: Path, header: str = "") -> None:
+        self.path = path
+        with writing(path):
+            self._file = path.open("wb", buffering=0)
+        self._size = 0
+        self.append(header)
+
+    def append(self, lines: str) -> None:
+        """Add whole lines; where the disk is full, none of them stays.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+        data = lines.encode()
+        written = 0
+        with writing(self.path):
+            try:
+                while written < len(data):
+                    written += self._file.write(data[written:])
+            except OSError:
+                self._file.truncate(self._size)
+                raise
+        self._size += len(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

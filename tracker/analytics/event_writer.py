@@ -9,17 +9,18 @@ import time
 from bisect import bisect_left
 from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracker.analytics.events import Events
 from tracker.analytics.zones import FrameSize, Zones
-from tracker.output.writers import Lines
 from tracker.structures import Tracks
-from tracker.system.files import replace_text
-from tracker.video.source import Frame
+from tracker.system.files import Lines, replace_text
+
+if TYPE_CHECKING:
+    from tracker.video.source import Frame
 
 _CORRECTED_S = 2.5  # events wait for so long: then the ids of their tracks do not change any more
 _FRAMES = 2000  # whose numbers and times are remembered: more than the longest gap over which something is told late
