@@ -30,6 +30,7 @@ from tracker.video.source import Frame, Source
 _WRITE_AHEAD = 8  # frames that may wait to be written
 _LIVE_PART = 100_000  # frames of a live video's part, so that its index stays small: an hour and more
 _FILE_PART = 1_000_000  # of a file's, which is not expected in parts: 11 hours at 25 frames/s
+_NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 _HELD_BYTES = 768 << 20  # of pictures that wait as they are: half a second of 4K at 60 frames/s
 
 
@@ -177,7 +178,7 @@ class HeldFrames:
             self._bytes += frame.image.nbytes
             return Held(frame)
         jpeg = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-        return Held(replace(frame, image=_blank(frame.image)), jpeg)
+        return Held(replace(frame, image=_NO_PICTURE), jpeg)
 
     def release(self, held: Held) -> Frame:
         """The frame that has waited."""
