@@ -267,7 +267,7 @@ def measured_ms(frames: int = 200) -> float:
     said: dict[str, Any] = {"lines": {}, "zones": {}}
     for number in range(25):
         ends = np.clip(rng.uniform(0, size) + [[-150, 0], [150, 0]], 0, size)
-        angles, reach = np.sort(rng.uniform(0, 2 * math.pi, 5)), rng.uniform(40, 140, 5)
+        angles, reach = (np.arange(5) + rng.uniform(0, 0.9, 5)) * 2 * math.pi / 5, rng.uniform(40, 140, 5)
         corners = rng.uniform(0.1, 0.9, 2) * size + reach[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
         said["lines"][f"line {number}"] = {"points": ends.tolist()}
         said["zones"][f"zone {number}"] = {"points": np.clip(corners, 0, size).tolist(), "dwell_s": 3}

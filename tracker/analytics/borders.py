@@ -43,6 +43,10 @@ class Borders:
         padded = [[np.pad(ends, ((0, most - len(ends)), (0, 0)), "edge") for ends in both] for both in edges]
         self._begin = np.array([begin for begin, _ in padded]).reshape(-1, most, 2)
         self._end = np.array([end for _, end in padded]).reshape(-1, most, 2)
+        self._begin_x, self._begin_y = (np.ascontiguousarray(self._begin[..., axis]) for axis in (0, 1))
+        along = self._end - self._begin
+        self._along_x, self._along_y = (np.ascontiguousarray(along[..., axis]) for axis in (0, 1))
+        self._length = np.maximum(self._along_x**2 + self._along_y**2, 1e-12)  # squared
         self._real = np.array([np.arange(most) < len(begin) for begin, _ in edges]).reshape(-1, most)
         self._map_out(courses)
 
@@ -76,23 +80,26 @@ class Borders:
 
     def sides(self, at: Reals, shapes: Ints) -> tuple[Reals, Sides]:
         """(P,) distance of each point (P, 2) from the border of its shape (P,), and (P,) the side it is on."""
-        begin = self._begin[shapes]
-        along_x, along_y = np.moveaxis(self._end[shapes] - begin, -1, 0)
-        to_x, to_y = np.moveaxis(at[:, None] - begin, -1, 0)
-        length = np.maximum(along_x**2 + along_y**2, 1e-12)
+        along_x, along_y = self._along_x.take(shapes, axis=0), self._along_y.take(shapes, axis=0)
+        to_x = at[:, :1] - self._begin_x.take(shapes, axis=0)
+        to_y = at[:, 1:] - self._begin_y.take(shapes, axis=0)
+        length = self._length.take(shapes, axis=0)
         turn = along_x * to_y - along_y * to_x  # below 0 to the left
         share = ((to_x * along_x + to_y * along_y) / length).clip(0, 1)
         squared = (to_x - share * along_x) ** 2 + (to_y - share * along_y) ** 2
         nearest = squared.min(axis=1, initial=np.inf)
+        left = np.zeros(len(at), bool)
+        lines = np.flatnonzero(~self.closed[shapes])
         # at a corner between two edges the one counts that the point is further off, as it were lengthened
-        either = squared <= nearest[:, None] * (1 + 1e-9) + 1e-9
-        edge = np.where(either, turn**2 / length, -1).argmax(axis=1)
-        left = np.take_along_axis(turn, edge[:, None], axis=1)[:, 0] <= 0
-        above, below = to_y < 0, to_y < along_y  # the edge's first point is below this one, and so is its last
-        passes = (above != below) & ((turn > 0) == (along_y > 0)) & self._real[shapes]
-        inside = passes.sum(axis=1) % 2 == 1
-        side = np.where(np.where(self.closed[shapes], inside, left), np.int8(1), np.int8(-1))
-        return np.sqrt(nearest), side
+        either = squared[lines] <= nearest[lines, None] * (1 + 1e-9) + 1e-9
+        edge = np.where(either, turn[lines] ** 2 / length[lines], -1).argmax(axis=1)
+        left[lines] = turn[lines, edge] <= 0
+        zones = np.flatnonzero(self.closed[shapes])
+        down = along_y[zones]
+        above, below = to_y[zones] < 0, to_y[zones] < down  # the edge's first point is below this one, and so its last
+        passes = (above != below) & ((turn[zones] > 0) == (down > 0)) & self._real[shapes[zones]]
+        left[zones] = passes.sum(axis=1) % 2 == 1
+        return np.sqrt(nearest), np.where(left, np.int8(1), np.int8(-1))
 
     def crossed(self, start: Reals, end: Reals, shapes: Ints) -> tuple[Ints, Reals, Sides]:
         """Where steps from (P, 2) to (P, 2) cross the borders of their shapes (P,), in order.

@@ -137,10 +137,9 @@ class Ways:
             if len(row):
                 after = at[rows[row]], time_s, margins[rows[row]]
                 found.append(self._walk(there[row], shapes, *after))
-            tracks = self.tracks
-            tracks["xy"][there], tracks["margin"][there] = at[rows], margins[rows]
-            tracks["seen_s"][there] = time_s
-            tracks["steps"][there] += 1
+            before["xy"], before["margin"], before["seen_s"] = at[rows], margins[rows], time_s
+            before["steps"] += 1
+            self.tracks[there] = before
         return slots, _together(found)
 
     def join(self, young: int, old: int) -> tuple[Passages, Passages]:

@@ -179,7 +179,7 @@ class Zones:
         if counting.size and frame_size and frame_size != counting.size:  # the places stay where they are in the view
             box *= np.tile(np.divide(counting.size, frame_size), 2)
         side = box[:, 2:] - box[:, :2]
-        size = np.sqrt(side.prod(axis=1))
+        size = np.sqrt(side[:, 0] * side[:, 1])
         confirmed = tracks.status[rows] == CONFIRMED
         about = confirmed, tracks.time_s, tracks.looked, tracks.renamed, tracks.names
         found = []
