@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tracker.system.version import __version__
 
 if TYPE_CHECKING:
+    from tracker.analytics.events import Events
     from tracker.analytics.history import TrackHistory
     from tracker.analytics.zones import Zones
     from tracker.appearance.gallery import Gallery
@@ -35,6 +36,7 @@ __all__ = [
     "Config",
     "Decision",
     "Detections",
+    "Events",
     "Forecast",
     "Gallery",
     "Masks",
@@ -53,6 +55,7 @@ _HOME = {
     "Config": "tracker.config",
     "Decision": "tracker.association.stages",
     "Detections": "tracker.structures",
+    "Events": "tracker.analytics.events",
     "Forecast": "tracker.structures",
     "Gallery": "tracker.appearance.gallery",
     "Masks": "tracker.columns.masks",

@@ -1,16 +1,17 @@
-"""Count the objects of each class in a video: python count_objects.py VIDEO"""
+"""Count the objects of each class in a video, and how many are there at the same time: python count_objects.py VIDEO"""
 
 import sys
-from collections import Counter
 
-from tracker import Config, Tracker
+from tracker import Config, Tracker, Zones
 
 config = Config().override({"detector": {"conf": 0.2}})
-tracker = Tracker(config)
-classes = {}
-for _frame, tracks in tracker.stream(sys.argv[1]):
-    seen = tracks.confirmed  # without tentative tracks, which may be false alarms
-    classes.update(zip(seen.ids.tolist(), (seen.names[c] for c in seen.classes.tolist()), strict=True))
+picture = {"points": [[0, 0], [1, 0], [1, 1], [0, 1]], "anchor": "centre"}
+zones = Zones.parsed({"units": "share", "zones": {"picture": picture}}, "count_objects.py")
+most = 0
+for frame, tracks in Tracker(config).stream(sys.argv[1]):
+    zones.update(tracks, frame.image.shape[1::-1])
+    most = max(most, sum(count.inside or 0 for count in zones.counts()))
 
-for name, count in Counter(classes.values()).most_common():
-    print(f"{count} x {name}")
+for count in zones.counts():
+    print(f"{count.ins} x {count.name}")
+print(f"at most {most} at the same time")

@@ -1,19 +1,16 @@
-"""Count the objects that cross the vertical line in the middle, and which way: python line_crossings.py VIDEO"""
+"""Count the objects that cross a vertical line in the middle, and which way: python line_crossings.py VIDEO"""
 
 import sys
-from collections import Counter
 
-from tracker import Tracker
+from tracker import Tracker, Zones
 
-side: dict[int, int] = {}  # id -> the side of the line on which it was last
-crossings: Counter[str] = Counter()
+# From the top to the bottom: on the way down the left hand is on the right of the picture, and that way is "in".
+middle = {"points": [[0.5, 0], [0.5, 1]], "anchor": "centre"}
+zones = Zones.parsed({"units": "share", "lines": {"middle": middle}}, "line_crossings.py")
 for frame, tracks in Tracker().stream(sys.argv[1]):
-    line, margin = frame.image.shape[1] / 2, frame.image.shape[1] * 0.01  # a margin, so that jitter is no crossing
-    seen = tracks.confirmed
-    for track_id, x in zip(seen.ids.tolist(), seen.xyxy[:, [0, 2]].mean(axis=1).tolist(), strict=True):
-        now = (x > line + margin) - (x < line - margin)
-        if now and now != side.setdefault(track_id, now):
-            crossings["left to right" if now > 0 else "right to left"] += 1
-            side[track_id] = now
+    for event in zones.update(tracks, frame.image.shape[1::-1]).to_dicts():
+        way = "right" if event["direction"] == "in" else "left"
+        print(f"{event['time_s']:.2f} s: {event['class']} {event['id']} to the {way}")
 
-print(dict(crossings) or "no crossings")
+for count in zones.counts():
+    print(f"{count.name or 'all'}: {count.ins} to the right, {count.outs} to the left")

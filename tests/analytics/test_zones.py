@@ -93,11 +93,15 @@ class TestTheFile:
         zones = Zones.parsed({"ignore": [{"points": [[0, 0], [9, 0], [9, 9], [0, 0]]}]}, "z")
         assert zones.ignore[0].tolist() == [[0, 0], [9, 0], [9, 9]]
 
-    def test_may_have_lines_and_zones_which_are_checked_and_not_used_yet(self):
-        lines = {"gate": {"points": [[100, 400], [500, 400]], "anchor": "bottom", "classes": ["person"]}}
-        areas = {"till": {**square(0, 0), "dwell_s": 5}}
-        assert Zones.parsed({"lines": lines, "zones": areas, "ignore": []}, "z").unused == ("lines", "zones")
-        assert Zones.parsed({"lines": {}, "ignore": []}, "z").unused == ()
+    def test_may_have_lines_and_zones(self):
+        said = {
+            "lines": {"gate": {"points": [[100, 400], [500, 400]], "anchor": "centre", "classes": ["person", "2"]}},
+            "zones": {"till": {**square(0, 0), "anchor": "bottom", "dwell_s": 5}},
+        }
+        zones = Zones.parsed({**said, "ignore": []}, "z")
+        assert [(place.name, place.is_zone) for place in zones.places] == [("gate", False), ("till", True)]
+        assert zones.to_dict() == {"units": "px", **said, "ignore": []}
+        assert Zones.parsed(zones.to_dict(), "run.yaml").to_dict() == zones.to_dict()
 
     @pytest.mark.parametrize(
         ("text", "said"),
@@ -125,6 +129,26 @@ class TestTheFile:
             ("ignored: []", "the file has the unknown key 'ignored'; did you mean 'ignore'?"),
             ("ignore: {bench: {}}", "ignore is {'bench': {}}; write ignore: [{points: ...}]"),
             ("zones: [{}]", "zones is [{}]; write zones: {NAME: {points: ...}}"),
+            (
+                "lines: {gate: {points: [[0, 0], [0, 0]]}}",
+                "lines.gate has the same point twice in a row; give",
+            ),
+            (
+                "lines: {gate: {points: [[0, 0], [9, 9]], anchor: feet}}",
+                "lines.gate has the anchor 'feet'; give one of: bottom, centre, center, top,",
+            ),
+            (
+                "lines: {gate: {points: [[0, 0], [9, 9]], classes: person}}",
+                "lines.gate has the classes 'person'; give names or numbers: classes: [person, car]",
+            ),
+            (
+                "zones: {till: {points: [[0, 0], [9, 9], [9, 0]], dwell_s: -1}}",
+                "zones.till has dwell_s -1; give seconds above 0",
+            ),
+            (
+                "{lines: {a: {points: [[0, 0], [9, 9]]}}, zones: {a: {points: [[0, 0], [9, 9], [9, 0]]}}}",
+                "lines and zones both have 'a'; give each a name of its own",
+            ),
             ("units: metres", "units is 'metres'; give px or share"),
             ("- 5", "the file is [5]; give keys and values, of: units, lines, zones, ignore"),
             ("", "says nothing; write ignore: [{points:"),

@@ -1,6 +1,7 @@
 """`track --zones`: what stands in a region to ignore is not tracked, in no file, and a run says so of itself."""
 
 import csv
+import json
 from contextlib import closing
 
 import av
@@ -37,6 +38,17 @@ def result(tracker, clip, tmp_path_factory):
     output = Output(project=tmp_path_factory.mktemp("runs"))
     (result,) = run([clip], tracker, output, zones=Zones.parsed(LEFT, "zones.yaml"))
     return result
+
+
+def everywhere():
+    """A zone in which everybody is, and a line in the upper left that nobody crosses."""
+    zone = {"points": [[0, 0], [320, 0], [320, 240], [0, 240]], "anchor": "centre", "dwell_s": 0.2}
+    line = {"points": [[10, 40], [70, 40]]}
+    return Zones.parsed({"lines": {"nowhere": line}, "zones": {"all": zone}}, "zones.yaml")
+
+
+def read_events(folder):
+    return [json.loads(line) for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def feet(folder):
@@ -82,15 +94,84 @@ def test_a_region_outside_of_the_frame_is_refused_before_anything_is_written(tra
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_command_says_what_it_does_not_do_yet(clip, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    zones = tmp_path / "zones.yaml"
-    zones.write_text(yaml.safe_dump({"lines": {"gate": {"points": [[0, 9], [9, 9]]}}, **LEFT}))
-    with pytest.raises(SystemExit) as end:
-        main([str(clip), "--zones", "zones.yaml", "--imgsz", "320", "--no-video", "--quiet"])
-    assert not end.value.code
-    assert capsys.readouterr().err == "warning: zones.yaml: lines are not counted yet; only what ignore says is done\n"
-    assert min(feet(tmp_path / "runs" / "track" / "pan")) > 92
+@pytest.fixture(scope="module")
+def counted(tracker, clip, tmp_path_factory):
+    (result,) = run([clip], tracker, Output(project=tmp_path_factory.mktemp("runs")), zones=everywhere())
+    return result
+
+
+class TestEvents:
+    """`events.jsonl` and `counts.csv`, and that without lines and zones there are none."""
+
+    def test_are_lines_of_json_with_the_frame_and_the_class_by_name(self, counted):
+        events = read_events(counted.folder)
+        assert list(events[0]) == ["time_s", "frame", "event", "zone", "id", "class", "direction", "seconds"]
+        entered = [event for event in events if event["event"] == "enter"]
+        assert {event["class"] for event in entered} == {"person"}
+        assert {event["zone"] for event in events} >= {"all"}
+        with (counted.folder / "tracks.csv").open(newline="", encoding="utf-8") as file:
+            times = {int(row["frame"]): float(row["time_s"]) for row in csv.DictReader(file)}
+        for event in events:
+            assert times[event["frame"]] >= event["time_s"] - 1e-3
+
+    def test_are_what_zones_make_of_the_tracks_that_are_written(self, tracker, clip, counted):
+        zones = everywhere()
+        found = [e for frame, t in tracker.stream(clip) for e in zones.update(t, frame.image.shape[1::-1]).to_dicts()]
+        found += zones.finish().to_dicts()
+        read = read_events(counted.folder)
+        key = ("time_s", "event", "zone", "id", "direction", "seconds")
+        assert [tuple(e[k] for k in key) for e in read] == [tuple(e[k] for k in key) for e in found]
+        rows = list(csv.DictReader((counted.folder / "counts.csv").read_text().splitlines()))
+        assert list(rows[0]) == ["zone", "class", "in", "out", "inside", "mean_dwell_s"]
+        for row in rows:
+            ways = [e["direction"] for e in read if (e["zone"], e["class"]) == (row["zone"], row["class"])]
+            assert (int(row["in"]), int(row["out"])) == (ways.count("in"), ways.count("out"))
+            assert row["inside"] == ("" if row["zone"] == "nowhere" else str(int(row["in"]) - int(row["out"])))
+
+    def test_leave_the_tracks_as_they_are_and_are_listed_in_run_yaml(self, tracker, clip, counted, tmp_path):
+        (without,) = run([clip], tracker, Output(project=tmp_path, video=False))
+        for name in ("tracks.txt", "tracks.csv"):
+            assert (without.folder / name).read_bytes() == (counted.folder / name).read_bytes()
+        record = yaml.safe_load((counted.folder / "run.yaml").read_text())
+        assert {"events.jsonl", "counts.csv"} <= set(record["files"])
+        assert Zones.parsed(record["zones"], "run.yaml").to_dict() == everywhere().to_dict()
+        assert not any((without.folder / name).exists() for name in ("events.jsonl", "counts.csv"))
+
+    def test_are_found_offline_and_between_looks_and_of_each_source_by_itself(self, tracker, clip, tmp_path):
+        looks = Tracker(CONFIG.override({"detector": {"every": 3}}))
+        for number, (kind, offline) in enumerate(((tracker, True), (looks, False))):
+            output = Output(project=tmp_path / str(number), video=False, offline=offline)
+            first, second = run([clip, clip], kind, output, zones=everywhere())
+            assert read_events(first.folder), "each has its own"
+            assert read_events(first.folder) == read_events(second.folder)
+
+    def test_so_far_are_whole_lines_after_an_interruption(self, tracker, clip, tmp_path):
+        def stop(progress):
+            if progress.frames == 8:
+                raise KeyboardInterrupt
+
+        (result,) = run([clip], tracker, Output(project=tmp_path), zones=everywhere(), progress=stop)
+        assert result.interrupted
+        assert read_events(result.folder)
+        assert (
+            (result.folder / "counts.csv").read_text().startswith("zone,class,in,out,inside,mean_dwell_s\nnowhere,,0,0")
+        )
+
+    def test_are_drawn(self, tracker, clip, counted, tmp_path):
+        (plain,) = run([clip], tracker, Output(project=tmp_path))
+        with av.open(str(counted.folder / "video.mp4")) as drawn, av.open(str(plain.folder / "video.mp4")) as bare:
+            pictures = [next(video.decode(video=0)).to_ndarray(format="bgr24").astype(int) for video in (drawn, bare)]
+        apart = np.abs(pictures[0] - pictures[1]).max(-1) > 60
+        assert apart[38:43, 20:60].any(axis=0).mean() > 0.8, "a line along y = 40"
+        assert apart[:, 100:].mean() < apart[:, :100].mean()
+
+    def test_of_a_class_that_the_detector_does_not_know_are_refused_before_anything_is_written(
+        self, tracker, clip, tmp_path
+    ):
+        zones = Zones.parsed({"lines": {"gate": {"points": [[0, 9], [9, 9]], "classes": ["peson"]}}}, "zones.yaml")
+        with pytest.raises(ConfigError, match="'gate' counts the class 'peson', which the detector does not know"):
+            run([clip], tracker, Output(project=tmp_path / "runs"), zones=zones)
+        assert not (tmp_path / "runs").exists()
 
 
 def test_the_command_refuses_a_wrong_file_in_one_sentence(clip, tmp_path, monkeypatch, capsys):

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tracker.output.draw import INK, PALETTE, Annotator, Colours, _label, colour
+from tracker.output.draw import PALETTE, Annotator, Colours, colour
+from tracker.output.plates import INK, label
 from tracker.structures import Detections, Status, Tracks
 
 GREY = 110
@@ -137,7 +138,7 @@ def test_in_a_crowd_labels_are_short_and_each_can_be_read(canvas):
     Annotator().draw(canvas, tracks(range(1, 31), boxes))
     for track in range(1, 31):
         found = [
-            cv2.matchTemplate(canvas, _label(text, colour(track), 11), cv2.TM_SQDIFF).min()
+            cv2.matchTemplate(canvas, label(text, colour(track), 11), cv2.TM_SQDIFF).min()
             for text in (str(track), f"{track} person 0.90")
         ]
         assert min(found) < 1000, track  # it computes with rounded numbers

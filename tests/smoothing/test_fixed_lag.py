@@ -263,3 +263,23 @@ def test_with_all_the_time_it_tells_what_a_finished_video_shows(frames, seed):
         then = whole.at(number, {})
         assert now.ids.tolist() == then.ids.tolist() and now.status.tolist() == then.status.tolist()
         np.testing.assert_allclose(now.xyxy, then.xyxy, atol=0.05, rtol=1e-4)
+
+
+def test_the_first_frame_that_shows_a_track_by_its_known_id_says_so():
+    smoother = FixedLagSmoother(0.25, OfflineConfig())
+    written = []
+    for frame in (
+        tracks(0.0, t7=C),
+        tracks(0.1, t7=C),
+        tracks(0.2, t7=C),
+        tracks(0.3, t7=C),
+        replace(tracks(0.4, t2=C), renamed={7: 2}),
+        tracks(0.5, t2=C),
+    ):
+        written += [known for _, known in smoother.push(None, frame, np.eye(2, 3))]
+    written += [known for _, known in smoother.flush()]
+    assert [(t.ids.tolist(), dict(t.renamed)) for t in written] == [
+        ([7], {}),
+        ([2], {7: 2}),
+        *[([2], {})] * 4,
+    ]

@@ -1,59 +1,76 @@
-"""What a `zones.yaml` says about the places in a picture. Regions to ignore are what is made use of so far.
+"""The places of a `zones.yaml`: what is ignored in them, and what happens at and in them.
 
-    units: px                                       # pixels of the frame (default), or share: of its width and height
-    ignore: [{points: [[0, 0], [400, 0], [400, 300]]}]
-
-A detection is ignored whose foot (the middle of its lower edge) lies in such a region: there a person or car stands, so
-somebody who passes in front of the region stays, and one who is in it goes, however much of the body reaches out. It is
-the rule of other camera software for its masks, and the `anchor: bottom` of lines.
+A detection is ignored whose foot (the middle of its lower edge) lies in a region to ignore: there a person or car
+stands, so somebody who passes in front of the region stays, and one who is in it goes, however much of the body reaches
+out. It is the rule of other camera software for its masks, and the `anchor: bottom` of lines and zones.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from tracker.errors import ConfigError
-from tracker.structures import Detections, Mask
+from tracker.analytics.event_finder import Event, EventFinder
+from tracker.analytics.events import Count, Events
+from tracker.analytics.zones_file import ANCHORS, EXAMPLE, NamedShape, Points, parsed, shown
+from tracker.errors import ConfigError, InputError
+from tracker.structures import CONFIRMED, PREDICTED, TENTATIVE, Detections, Mask, Tracks
 from tracker.system.files import read_yaml
 
-Points = NDArray[np.float64]  # (P, 2) x, y
 FrameSize = tuple[int, int]  # width, height
 
-_UNITS = ("px", "share")
-_SHAPES = {
-    "lines": (2, ("points", "anchor", "classes")),
-    "zones": (3, ("points", "anchor", "classes", "dwell_s")),
-    "ignore": (3, ("points",)),
-}
-"""Kind of shape -> the least number of its points, and its keys."""
-_EXAMPLE = "write ignore: [{points: [[X, Y], [X, Y], [X, Y]]}]"
-_FARTHEST = 1e6  # pixels from the edge of a frame, beyond what any has
 _FRAMES_KEPT = 4  # sizes of frames whose mask is held
+
+
+@dataclass
+class _Counting:
+    """What is known of a stream.
+
+    Attributes:
+        finders: anchor -> of the places that go by it.
+        size: of the first frame.
+        time_s: of the last frame.
+        names: of classes.
+    """
+
+    finders: dict[str, EventFinder]
+    size: FrameSize | None
+    time_s: float = -np.inf
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class Zones:
-    """Places in a picture.
+    """Places in the picture of one stream.
 
     Attributes:
         ignore: polygons (P, 2), inside of which nothing is tracked.
-        units: what their points are in: `px` of the frame, or `share` of its width and height.
-        unused: which of `lines` and `zones` the file has as well; nothing is made of them yet.
+        units: what all points are in: `px` of the frame, or `share` of its width and height.
+        places: lines and zones where events are found.
+
+    Examples:
+        >>> from tracker import Tracker, Detections
+        >>> gate = {"points": [[0, 50], [200, 50]]}  # from left to right: upwards is in
+        >>> zones, tracker = Zones.parsed({"lines": {"gate": gate}}, "here"), Tracker()
+        >>> for step in range(10):
+        ...     box = Detections([[90, 10 + 5 * step, 110, 30 + 5 * step]])
+        ...     events = zones.update(tracker.update(None, box, time_s=step / 30))
+        ...     for event in events.to_dicts():
+        ...         print(event["event"], event["zone"], event["direction"])
+        cross gate out
     """
 
     ignore: tuple[Points, ...] = ()
     units: str = "px"
-    unused: tuple[str, ...] = ()
+    places: tuple[NamedShape, ...] = ()
     _masks: dict[FrameSize, Mask] = field(default_factory=dict, repr=False)
+    _counting: list[_Counting] = field(default_factory=list, repr=False)  # none before the first frame
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -62,51 +79,65 @@ class Zones:
         Raises:
             ConfigError: it cannot be read, is not safe YAML, has an unknown key, or a shape that is none.
         """
-        content = read_yaml(Path(path), _EXAMPLE)
+        content = read_yaml(Path(path), EXAMPLE)
         if not content:
-            raise ConfigError(f"{path} says nothing; {_EXAMPLE}")
+            raise ConfigError(f"{path} says nothing; {EXAMPLE}")
         return cls.parsed(content, str(path))
 
     @classmethod
     def parsed(cls, content: Any, where: str) -> Self:
         """What `load` makes of a file's content; `where` it is from is named in errors, as there."""
         try:
-            content = _mapping(content, "the file", ("units", *_SHAPES))
-            units = content.get("units", "px")
-            if units not in _UNITS:
-                raise ConfigError(f"units is {units!r}; give {' or '.join(_UNITS)}")
-            shapes = {kind: _shapes(kind, content[kind], units) for kind in _SHAPES if kind in content}
+            said = parsed(content)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
-        unused = tuple(kind for kind in ("lines", "zones") if shapes.get(kind))
-        return cls(tuple(shapes.get("ignore", ())), units, unused)
+        return cls(said.ignore, said.units, said.places)
 
     def to_dict(self) -> dict[str, Any]:
         """What `parsed` makes the same of, in plain lists and numbers."""
-        return {"units": self.units, "ignore": [{"points": points.tolist()} for points in self.ignore]}
+        said: dict[str, Any] = {"units": self.units}
+        for kind, zone in (("lines", False), ("zones", True)):
+            shapes = {place.name: place.to_dict() for place in self.places if place.is_zone == zone}
+            said |= {kind: shapes} if shapes else {}
+        return said | {"ignore": [{"points": points.tolist()} for points in self.ignore]}
+
+    def __bool__(self) -> bool:
+        """Whether there is any place."""
+        return bool(self.ignore or self.places)
 
     def fitted(self, frame_size: FrameSize) -> Self:
         """The same in shares of a frame of (width, height) pixels, for a stream whose frames may change their size.
 
+        Nothing has happened there yet: each stream needs one of its own.
+
         Raises:
             ConfigError: a point outside of the frame.
         """
-        if self.units == "share":
-            return self
-        return type(self)(tuple(points / frame_size for points in self.outlines(frame_size)), "share", self.unused)
+        ignore = tuple(points / frame_size for points in self.outlines(frame_size))
+        places = tuple(
+            replace(place, points=points / frame_size)
+            for place, points in zip(self.places, self._courses(frame_size), strict=True)
+        )
+        return type(self)(ignore, "share", places)
 
     def outlines(self, frame_size: FrameSize) -> list[Points]:
         """The polygons to ignore, (P, 2) each, in pixels of a frame of (width, height); errors as of `fitted`."""
-        if self.units == "share":
-            return [points * frame_size for points in self.ignore]
-        for number, points in enumerate(self.ignore, 1):
-            outside = (points > frame_size).any(axis=1)
-            if outside.any():
-                raise ConfigError(
-                    f"region {number} of ignore has the point {_shown(points[outside][0])}, outside of the frame of "
-                    f"{frame_size[0]} x {frame_size[1]} pixels; give pixels of the frame, or shares with units: share"
-                )
-        return list(self.ignore)
+        named = [(f"region {number} of ignore", points) for number, points in enumerate(self.ignore, 1)]
+        return [self._in_pixels(points, name, frame_size) for name, points in named]
+
+    def require(self, names: Mapping[int, str]) -> None:
+        """
+        Raises:
+            ConfigError: a class that is counted somewhere and not one of these, number -> name.
+        """
+        known = {*names.values(), *map(str, names)}
+        for place in self.places:
+            for name in place.classes or ():
+                if names and name not in known:
+                    raise ConfigError(
+                        f"{place.name!r} counts the class {name!r}, which the detector does not know; it knows: "
+                        + ", ".join(names.values())
+                    )
 
     def keep(self, detections: Detections, frame_size: FrameSize) -> Detections:
         """The detections of a frame of (width, height) pixels without those to ignore; errors as of `fitted`."""
@@ -117,6 +148,101 @@ class Zones:
         columns = np.clip(foot_x, 0, width - 1).astype(np.intp)
         rows = np.clip(foot_y, 0, height - 1).astype(np.intp)
         return detections[~self._mask(frame_size)[rows, columns]]
+
+    def update(self, tracks: Tracks, frame_size: FrameSize | None = None) -> Events:
+        """Take the tracks of the next frame, of any tracker, and tell what is certain now.
+
+        Only sightings count, not predicted boxes: a way is straight between them. So tracks may come at once
+        (`Tracker.update`), which tells most events in the frame they happen in, or smoothed (`Tracker.smooth`,
+        `Tracker.stream`), which is more exact. A tracker that corrects ids later says so by `Tracks.renamed`. A frame
+        at the same time as the one before is taken for the same.
+
+        Args:
+            tracks: of one stream in order of time.
+            frame_size: (width, height) of the frame in pixels; needed with `units: share` alone.
+
+        Raises:
+            InputError: time went back, or the size is missing.
+            ConfigError: a point outside of the frame.
+        """
+        counting = self._started(frame_size)
+        if tracks.time_s < counting.time_s:
+            raise InputError(
+                f"tracks of {tracks.time_s:g} s came after those of {counting.time_s:g} s; give them in order, and "
+                "load the zones anew for another video"
+            )
+        if tracks.time_s == counting.time_s:
+            return _as_events([], tracks.names, tracks.renamed)
+        seen = (tracks.status == CONFIRMED) | ((tracks.status == TENTATIVE) & (tracks.detection_index >= 0))
+        rows = np.flatnonzero(seen & (tracks.status != PREDICTED))
+        box = tracks.xyxy[rows].astype(np.float64)
+        if counting.size and frame_size and frame_size != counting.size:  # the places stay where they are in the view
+            box *= np.tile(np.divide(counting.size, frame_size), 2)
+        side = box[:, 2:] - box[:, :2]
+        size = np.sqrt(side[:, 0] * side[:, 1])
+        confirmed = tracks.status[rows] == CONFIRMED
+        about = confirmed, tracks.time_s, tracks.looked, tracks.renamed, tracks.names
+        found = []
+        for anchor, finder in counting.finders.items():
+            at = box[:, :2] + side * ANCHORS[anchor]
+            happened = finder.update(tracks.ids[rows], at, size, tracks.classes[rows], *about)
+            found += [(finder.shapes[event.shape].name, event) for event in happened]
+        counting.time_s, counting.names = tracks.time_s, tracks.names
+        return _as_events(found, tracks.names, tracks.renamed)
+
+    def finish(self) -> Events:
+        """What would have waited for further frames: whoever was not seen in the last one has left."""
+        if not self._counting:
+            return _as_events([], {}, {})
+        finders = self._counting[0].finders.values()
+        found = [(finder.shapes[event.shape].name, event) for finder in finders for event in finder.finish()]
+        return _as_events(found, self._counting[0].names, {})
+
+    def counts(self) -> list[Count]:
+        """What has happened so far: a row for each place and class, in the places' order."""
+        finders = [finder for counting in self._counting for finder in counting.finders.values()]
+        rows = [row for finder in finders for row in finder.counts()]
+        if not finders:
+            rows = [Count(place.name, "", 0, 0, 0 if place.is_zone else None, None) for place in self.places]
+        order = {place.name: number for number, place in enumerate(self.places)}
+        return sorted(rows, key=lambda row: order[row.zone])
+
+    def shapes(self, frame_size: FrameSize) -> list[tuple[str, Points, bool]]:
+        """Name, (P, 2) points in pixels of a frame of (width, height) and whether it is a zone, of each place."""
+        courses = self._courses(frame_size)
+        return [(place.name, points, place.is_zone) for place, points in zip(self.places, courses, strict=True)]
+
+    def _started(self, frame_size: FrameSize | None) -> _Counting:
+        if not self._counting:
+            if self.units == "share" and frame_size is None and self.places:
+                raise InputError("the points of these zones are shares of the frame; give update its frame_size")
+            places = self.places
+            if frame_size is not None:
+                places = tuple(
+                    replace(place, points=points)
+                    for place, points in zip(places, self._courses(frame_size), strict=True)
+                )
+            anchors = {place.anchor: [p for p in places if p.anchor == place.anchor] for place in places}
+            finders = {anchor: EventFinder(same) for anchor, same in anchors.items()}
+            self._counting.append(_Counting(finders, frame_size))
+        return self._counting[0]
+
+    def _courses(self, frame_size: FrameSize) -> list[Points]:
+        return [
+            self._in_pixels(place.points, f"{'zones' if place.is_zone else 'lines'}.{place.name}", frame_size)
+            for place in self.places
+        ]
+
+    def _in_pixels(self, points: Points, name: str, frame_size: FrameSize) -> Points:
+        if self.units == "share":
+            return points * frame_size
+        outside = (points > frame_size).any(axis=1)
+        if outside.any():
+            raise ConfigError(
+                f"{name} has the point {shown(points[outside][0])}, outside of the frame of "
+                f"{frame_size[0]} x {frame_size[1]} pixels; give pixels of the frame, or shares with units: share"
+            )
+        return points
 
     def _mask(self, frame_size: FrameSize) -> Mask:
         """(H, W): is this pixel in a region to ignore?"""
@@ -131,81 +257,18 @@ class Zones:
         return mask
 
 
-def _shapes(kind: str, value: Any, units: str) -> list[Points]:
-    """The points of all shapes of a kind: of a list, or of what has names.
-
-    Raises:
-        ConfigError: one that is none.
-    """
-    if kind == "ignore" and isinstance(value, list):
-        shapes = {f"region {number} of ignore": shape for number, shape in enumerate(value, 1)}
-    elif kind != "ignore" and isinstance(value, Mapping):
-        shapes = {f"{kind}.{name}": shape for name, shape in value.items()}
-    else:
-        how = "[{points: ...}]" if kind == "ignore" else "{NAME: {points: ...}}"
-        raise ConfigError(f"{kind} is {value!r}; write {kind}: {how}")
-    least, keys = _SHAPES[kind]
-    points = {place: _points(_mapping(shape, place, keys), place, least, units) for place, shape in shapes.items()}
-    return [_polygon(of, place) if least > 2 else of for place, of in points.items()]
-
-
-def _mapping(value: Any, place: str, keys: Sequence[str]) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"{place} is {value!r}; give keys and values, of: {', '.join(keys)}")
-    for key in value:
-        if key not in keys:
-            near = difflib.get_close_matches(str(key), keys, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(keys)}"
-            raise ConfigError(f"{place} has the unknown key {key!r}; {hint}")
-    return value
-
-
-def _points(shape: Mapping[str, Any], place: str, least: int, units: str) -> Points:
-    value = shape.get("points")
-    if not isinstance(value, list) or not all(map(_is_point, value)):
-        raise ConfigError(f"{place} has no list of points; write points: [[X, Y], [X, Y], ...]")
-    if len(value) < least:
-        raise ConfigError(f"{place} has {len(value)} point{'s' * (len(value) != 1)}; give at least {least}")
-    points = np.array(value, np.float64)
-    outside = (points < 0).any(axis=1) | ((units == "share") & (points > 1).any(axis=1))
-    if outside.any():
-        instead = "shares from 0 to 1, or pixels with units: px" if units == "share" else "pixels from 0"
-        raise ConfigError(f"{place} has the point {_shown(points[outside][0])}, outside of the frame; give {instead}")
-    return points
-
-
-def _is_point(value: Any) -> bool:
-    numbers = isinstance(value, list) and len(value) == 2 and all(isinstance(n, int | float) for n in value)
-    return numbers and all(abs(n) < _FARTHEST for n in value)
-
-
-def _polygon(points: Points, place: str) -> Points:
-    """The points of an area, without one that closes it, as some tools write."""
-    if (points[0] == points[-1]).all():
-        points = points[:-1]
-    crossing = _crossing(points)
-    if crossing is not None:
-        edges = " and ".join(f"the edge from {_shown(points[n])}" for n in crossing)
-        raise ConfigError(f"{place} crosses itself ({edges}); list its points in their order around it")
-    x, y = points.T
-    if not abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) > 0:
-        raise ConfigError(f"{place} has no area, its points lie on one line; give at least 3 corners of an area")
-    return points
-
-
-def _crossing(points: Points) -> tuple[int, int] | None:
-    """Two edges (each by its first point) that cross; None where none do."""
-    begin, end = points, np.roll(points, -1, axis=0)
-
-    def side(of: Points) -> NDArray[np.float64]:
-        """(P, P) on which side of each edge each point lies: below 0, on it 0, above 0."""
-        along, to = end - begin, of[None] - begin[:, None]
-        return np.sign(along[:, None, 0] * to[..., 1] - along[:, None, 1] * to[..., 0])
-
-    apart = side(begin) * side(end) < 0
-    pairs = np.argwhere(apart & apart.T)
-    return (int(pairs[0, 0]), int(pairs[0, 1])) if len(pairs) else None
-
-
-def _shown(point: Points) -> str:
-    return f"[{point[0]:g}, {point[1]:g}]"
+def _as_events(found: list[tuple[str, Event]], names: Mapping[int, str], renamed: Mapping[int, int]) -> Events:
+    """Events, each with the name of its place, as arrays in order of time."""
+    found = sorted(found, key=lambda pair: (pair[1].time_s, pair[1].track_id))
+    rows = [event for _, event in found]
+    return Events(
+        time_s=np.array([event.time_s for event in rows], np.float64),
+        events=np.array([event.what for event in rows], np.str_),
+        zones=np.array([name for name, _ in found], np.str_),
+        ids=np.array([event.track_id for event in rows], np.int64),
+        classes=np.array([event.number for event in rows], np.int64),
+        directions=np.array([event.direction for event in rows], np.int8),
+        seconds=np.array([event.seconds for event in rows], np.float64),
+        names=names,
+        renamed=renamed,
+    )

@@ -68,7 +68,10 @@ def command(
     ] = None,
     zones: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="zones.yaml: detections in its ignore regions are dropped before tracking."),
+        typer.Option(
+            metavar="FILE",
+            help="zones.yaml: count at its lines and in its zones, and what to ignore.",
+        ),
     ] = None,
     reconnect_for: Annotated[
         float, typer.Option(metavar="MINUTES", help="A live source that drops is waited for so long.", min=0)
@@ -110,8 +113,9 @@ def command(
 
     Leaves in runs/track/NAME: video.mp4 (boxes, ids, trails), tracks.txt
     (MOTChallenge), tracks.csv, summary.csv (a row per object) and run.yaml (all
-    that is needed to replay it). Files are tracked one after another, live sources
-    at the same time. SIGINT, SIGTERM and SIGHUP end it with all files complete.
+    that is needed to replay it); with --zones events.jsonl and counts.csv, too.
+    Files are tracked one after another, live sources at the same time. SIGINT,
+    SIGTERM and SIGHUP end it with all files complete.
 
     Options of Ultralytics and BoxMOT that mean the same are understood, such as
     --source, --output DIR, --save-txt or --conf-thres.
@@ -158,9 +162,6 @@ def command(
         blur=tuple(listed(blur) or ()),
     )
     places = Zones() if zones is None else Zones.load(zones)
-    if places.unused:
-        unused = " and ".join(places.unused)
-        print(f"warning: {zones}: {unused} are not counted yet; only what ignore says is done", file=sys.stderr)
     prepare(settings, quiet)
     with _progress_bar(quiet) as progress:
         results = run(

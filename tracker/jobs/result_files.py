@@ -15,11 +15,12 @@ from typing import Self
 import cv2
 import numpy as np
 
-from tracker.jobs.result_folder import CROPS, JSON, VIDEO, Output
+from tracker.analytics.event_writer import EventWriter
+from tracker.analytics.zones import Zones
+from tracker.jobs.result_folder import COUNTS, CROPS, EVENTS, JSON, VIDEO, Output
 from tracker.output.blur import Blur, Foreseen
 from tracker.output.crops import CropWriter
 from tracker.output.draw import TRAIL_S, Annotator
-from tracker.output.regions import Outlines
 from tracker.output.video_writer import VideoWriter
 from tracker.output.window import Window
 from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter, Writer
@@ -30,8 +31,8 @@ from tracker.video.source import Frame, Source
 _WRITE_AHEAD = 8  # frames that may wait to be written
 _LIVE_PART = 100_000  # frames of a live video's part, so that its index stays small: an hour and more
 _FILE_PART = 1_000_000  # of a file's, which is not expected in parts: 11 hours at 25 frames/s
-_HELD_BYTES = 768 << 20  # of pictures that wait as they are: half a second of 4K at 60 frames/s
 _NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
+_HELD_BYTES = 768 << 20  # of pictures that wait as they are: half a second of 4K at 60 frames/s
 
 
 class ResultFiles:
@@ -44,7 +45,7 @@ class ResultFiles:
         source: whose frames they take.
         output: which they are.
         begun: called with the name of each further part of the video before it is written.
-        ignored: regions in which nothing is tracked, to be drawn; None: there are none.
+        zones: of this source alone: what happens there is written and drawn, and what is ignored is drawn.
         blur: what hides objects in the pictures before any of the files gets them; None: nothing is hidden.
 
     Attributes:
@@ -58,7 +59,7 @@ class ResultFiles:
         source: Source,
         output: Output,
         begun: Callable[[str], None],
-        ignored: Outlines | None = None,
+        zones: Zones | None = None,
         blur: Blur | None = None,
     ) -> None:
         self.seconds = 0.0
@@ -81,11 +82,19 @@ class ResultFiles:
             add(self._summary)
             if output.json:
                 add(JsonLinesWriter(folder / JSON))
+            counted, ignored = None, None
+            if zones is not None and zones.ignore:
+                ignored = zones.outlines
+            if zones is not None and output.events:
+                assert source.size is not None  # of an open source
+                events = EventWriter(folder / EVENTS, folder / COUNTS, zones, source.size)
+                add(events)
+                counted = events.shown
             if output.crops:
                 add(CropWriter(folder / CROPS))
             if output.video or output.show:
                 trail_s = TRAIL_S if output.trails else 0.0
-                add(Annotator(trail_s, output.forecast_s, output.labels, output.line_width, ignored))
+                add(Annotator(trail_s, output.forecast_s, output.labels, output.line_width, ignored, counted))
             if output.video:
                 part = _LIVE_PART if source.live else _FILE_PART
                 add(VideoWriter(folder / VIDEO, source.fps, part_frames=part, begun=begun))
@@ -186,12 +195,12 @@ class HeldFrames:
         self._pictures = pictures
         self._ahead = None if blur is None or not pictures else Foreseen(blur)
         self._bytes = 0
-        self._shown = _NO_PICTURE  # of the frame released last
+        self._shown: Image | None = None  # of the frame released last
 
     def hold(self, frame: Frame, found: Detections | None = None) -> Held:
         """The frame, to wait."""
         if not self._pictures or frame.repeated:
-            return Held(replace(frame, image=_NO_PICTURE))
+            return Held(replace(frame, image=_blank(frame.image)))
         known: tuple[Detections | None, Sequence[Floats]] = (None, ())
         if self._ahead is not None:
             known = found, self._ahead.push(found, frame.time_s)
@@ -207,12 +216,17 @@ class HeldFrames:
         if held.jpeg:
             image = np.asarray(cv2.imdecode(np.frombuffer(held.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
             frame = replace(frame, image=image)
-        elif frame.repeated:
+        elif frame.repeated and self._shown is not None:
             return replace(frame, image=self._shown)
-        else:
+        elif self._pictures:
             self._bytes -= frame.image.nbytes
         self._shown = frame.image
         return frame
+
+
+def _blank(image: Image) -> Image:
+    """A picture of the same size that takes no memory."""
+    return np.broadcast_to(np.uint8(0), image.shape)
 
 
 def move_files(source: Path, target: Path) -> None:

@@ -26,7 +26,8 @@ from tracker.video.url import is_url, redacted
 
 TABLES = ("tracks.txt", "tracks.csv", "summary.csv")
 JSON, VIDEO, RECORD, CROPS = "tracks.jsonl", "video.mp4", "run.yaml", "crops"
-FILES = (*TABLES, JSON, VIDEO, RECORD)
+EVENTS, COUNTS = "events.jsonl", "counts.csv"
+FILES = (*TABLES, JSON, EVENTS, COUNTS, VIDEO, RECORD)
 _OURS = re.compile("|".join([*map(re.escape, FILES), CROPS, r"video-[0-9]{4,}\.mp4"]))
 _OTHER_FOLDER = "choose another folder with --name or --project"
 _LONGEST = 100  # letters of a folder's name that is made from a URL
@@ -49,6 +50,7 @@ class Output:
         trails: draw the way each object came.
         line_width: of what is drawn, in pixels; 0: by the frame's size.
         crops: leave `crops/ID.jpg`, the best picture of every track.
+        events: leave `events.jsonl` and `counts.csv`; `run` does so where zones have lines or zones.
         offline: at the end of a source, replace its tables by what offline post-processing made of them
             (`tracker.smoothing.offline`), and draw the video from that.
         blur: classes whose objects are pixelated in all pictures that are left or shown; "heads": those of people.
@@ -67,11 +69,12 @@ class Output:
     offline: bool = False
     crops: bool = False
     blur: tuple[str, ...] = ()
+    events: bool = False
 
     @property
     def files(self) -> list[str]:
         """Names of what it leaves in a folder."""
-        wanted = {JSON: self.json, VIDEO: self.video, CROPS: self.crops}
+        wanted = {JSON: self.json, EVENTS: self.events, COUNTS: self.events, VIDEO: self.video, CROPS: self.crops}
         return [*TABLES, *(name for name, there in wanted.items() if there), RECORD]
 
 

@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -36,7 +36,6 @@ from tracker.jobs.prefetch import detected
 from tracker.jobs.result_files import Held, HeldFrames, ResultFiles, move_files
 from tracker.jobs.result_folder import RECORD, Output, Record, ResultFolders, names_apart
 from tracker.output.blur import Blur, looking_ahead, places
-from tracker.output.regions import Outlines
 from tracker.output.window import require_windows
 from tracker.smoothing.first_pass import FirstPass
 from tracker.smoothing.fixed_lag import FixedLagSmoother
@@ -75,7 +74,8 @@ def run(
         vid_stride: use every Nth frame.
         reconnect_s: a live source that has worked once is waited for so long when it drops.
         fps: as for `open_source`, of every source.
-        zones: in each source's picture; detections in their regions to ignore are dropped before tracking.
+        zones: in each source's picture; detections in their regions to ignore are dropped before tracking, and what
+            happens at their lines and in their zones is written and drawn.
         progress: called after each frame, in the thread of its source.
         command: the command line, to be noted in `run.yaml`.
 
@@ -90,7 +90,8 @@ def run(
         UsageError: a live source, or forecasts, to be post-processed offline; no window where one is to be shown;
             classes to blur that are not looked for.
     """
-    output = output or Output()
+    output, zones = output or Output(), zones or Zones()
+    output = replace(output, events=bool(zones.places))
     if output.offline and output.forecast_s:
         raise UsageError("forecasts are made while a video runs; leave out --forecast or --offline")
     if output.show:
@@ -99,7 +100,6 @@ def run(
     folders = ResultFolders(output, sources)
     live = [n for n, source in enumerate(sources) if len(sources) > 1 and _is_live(source, vid_stride, reconnect_s)]
     networks = _SharedNetworks(config, device)
-    zones = zones or Zones()
     job = _Job(networks, folders, vid_stride, reconnect_s, fps, zones, progress, command, beside_others=bool(live))
     results: dict[int, SourceResult] = {}
 
@@ -228,6 +228,7 @@ class _Job:
         zones = self.zones.fitted(source.size)  # of frames whose size may change while it runs
         tracker = self.networks.tracker(of_its_own=self.beside_others)
         blur = self._blur(tracker)
+        zones.require(tracker.detector.names)
         device = resolve_device(tracker.config.device)
         result = SourceResult(name)
         if self.stopped:
@@ -238,9 +239,8 @@ class _Job:
         tables = replace(output, video=False, show=False, crops=False)  # of the online pass
         try:
             record.save()
-            ignored = zones.outlines if zones.ignore else None
             left = tables if output.offline else output
-            files = ResultFiles(result.folder, source, left, record.add, ignored, blur)
+            files = ResultFiles(result.folder, source, left, record.add, zones, blur)
             with FirstPass(result.folder) as first:
                 try:
                     with files:
@@ -249,7 +249,7 @@ class _Job:
                     result.tracks = files.tracks
                 result.stage_seconds["write"] = files.seconds
                 if len(first.recorder) and not self.stopped:
-                    self._post_process(first, tracker.config, given, result, record, ignored, blur)
+                    self._post_process(first, tracker.config, given, result, record, blur)
         except OutputError as error:
             result.error = error
         if self.stopped:
@@ -347,7 +347,6 @@ class _Job:
         given: Any,
         result: SourceResult,
         record: Record,
-        ignored: Outlines | None,
         blur: Blur | None,
     ) -> None:
         """Decode again the frames that were tracked, and write them with what offline post-processing makes of the
@@ -359,10 +358,10 @@ class _Job:
         try:
             with TemporaryDirectory(prefix=".offline-", dir=result.folder) as scratch:
                 table = post_processed(first.recorder.table(), config)
-                with (
-                    self._opened(given) as source,
-                    ResultFiles(Path(scratch), source, self.folders.output, record.add, ignored, blur) as files,
-                ):
+                with self._opened(given) as source, ExitStack() as opened:
+                    assert source.size is not None
+                    zones, output = self.zones.fitted(source.size), self.folders.output
+                    files = opened.enter_context(ResultFiles(Path(scratch), source, output, record.add, zones, blur))
                     hidden = repeat((None, ())) if blur is None else looking_ahead(blur, first.found(table))
                     numbers = range(len(first.recorder.shown))  # the rest was not tracked
                     for number, frame, hide in zip(numbers, source, hidden):  # noqa: B905
@@ -393,6 +392,6 @@ class _Job:
                 "fps": self.fps,
             },
             "offline": self.folders.output.offline,
-            **({"zones": self.zones.to_dict()} if self.zones.ignore else {}),
+            **({"zones": self.zones.to_dict()} if self.zones else {}),
             **({"blur": list(self.folders.output.blur)} if self.folders.output.blur else {}),
         } | provenance.conditions(tracker.config, device)

@@ -7,17 +7,16 @@ a few milliseconds. Sizes follow the frame's.
 from __future__ import annotations
 
 from collections import deque
-from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont
 
+from tracker.output.counted import Counted, draw_counted
 from tracker.output.labels import LabelPlaces
+from tracker.output.plates import INK, label, paste
 from tracker.output.regions import IgnoredRegions, Outlines
 from tracker.output.shapes import Colour, draw_mask, draw_oriented, draw_skeleton
 from tracker.structures import Floats, Image, Ints, Status, Tracks
@@ -32,7 +31,6 @@ _HEX = """
     0f87d2 69c396 ff6900 d24bc3 96ffe1 ff96c3 2db44b a5ff00 00d2ff a55aff ffc396 a5783c
 """
 PALETTE: tuple[Colour, ...] = tuple((int(h[4:], 16), int(h[2:4], 16), int(h[:2], 16)) for h in _HEX.split())
-INK: Colour = (24, 20, 18)
 TRAIL_S = 1.5  # seconds of the way behind each object
 _NEIGHBOURS = np.array([[1], [2], [3], [4], [3], [2], [1]]) / 16  # how much each counts in a trail's point
 
@@ -86,6 +84,7 @@ class Annotator:
         labels: write id, class and score at each box; in a crowd, where there is no room for that, the id.
         line_width: of the boxes in pixels, and by it of trails and forecasts; 0: by the frame's size.
         ignored: the regions in which nothing is tracked; None: there are none.
+        counted: lines and zones with what was counted there; None: there are none.
     """
 
     _FORECAST_STEPS = 8
@@ -99,11 +98,13 @@ class Annotator:
         labels: bool = True,
         line_width: int = 0,
         ignored: Outlines | None = None,
+        counted: Counted | None = None,
     ) -> None:
         self._trail_s = trail_s
         self._forecast_s = forecast_s
         self._labels = labels
         self._line_width = line_width
+        self._counted = counted
         self._regions = None if ignored is None else IgnoredRegions(ignored)
         self._trails: dict[int, deque[tuple[float, float, float]]] = {}
         self._places = LabelPlaces()
@@ -148,6 +149,8 @@ class Annotator:
                 draw_skeleton(image, points, paint, line, INK)
         if self._labels:
             self._draw_labels(image, rows, corners, line)
+        if self._counted is not None:
+            draw_counted(image, self._counted)
 
     def _draw_labels(self, image: Image, rows: Tracks, corners: NDArray[np.int64], line: int) -> None:
         """Draw the label of each box (N, 4), the last one's on top."""
@@ -158,11 +161,11 @@ class Annotator:
             text = f"{track_id} {rows.names.get(number, number)}"
             if status != Status.PREDICTED:
                 text += f" {score:.2f}"
-            full.append(_label(text, self._colour(track_id), height_px))
-            short.append(_label(str(track_id), self._colour(track_id), height_px))
+            full.append(label(text, self._colour(track_id), height_px))
+            short.append(label(str(track_id), self._colour(track_id), height_px))
         whole, places = self._places(rows.ids, corners, _sizes(full), _sizes(short), image.shape[1::-1], line)
         for row, (left, top) in enumerate(places.tolist()):
-            _paste(image, full[row] if whole[row] else short[row], left, top)
+            paste(image, full[row] if whole[row] else short[row], left, top)
 
     def _draw_trails(self, image: Image, rows: Tracks, line: float) -> None:
         now = rows.time_s
@@ -288,28 +291,6 @@ def _blend(part: Image, mask: NDArray[np.uint8], paint: Colour) -> None:
         part[y, x] = (part[y, x] * (255 - share) + np.array(paint, np.uint16) * share) // 255
 
 
-@lru_cache(maxsize=8)
-def _font(height_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(height_px)
-
-
-@lru_cache(maxsize=512)
-def _label(text: str, paint: Colour, height_px: int) -> Image:
-    """A plate with the text: (height, width, 3) BGR."""
-    font = _font(height_px)
-    pad = max(2, height_px // 5)
-    width = round(font.getlength(text)) + 2 * pad
-    plate = Pillow.new("RGB", (width, round(height_px * 1.3)), paint)
-    ImageDraw.Draw(plate).text((pad, plate.height / 2), text, fill=INK, font=font, anchor="lm")
-    return np.asarray(plate)
-
-
 def _sizes(plates: list[Image]) -> Ints:
     """(N, 2) width and height."""
     return np.array([plate.shape[1::-1] for plate in plates], np.int64).reshape(-1, 2)
-
-
-def _paste(image: Image, plate: Image, left: int, top: int) -> None:
-    """Put a plate with its upper left corner there; what reaches out of the image is cut off."""
-    part = image[top : top + plate.shape[0], left : left + plate.shape[1]]
-    part[:] = plate[: part.shape[0], : part.shape[1]]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from tracker.structures import Status, Tracks
-from tracker.system.files import replace_file, writing
+from tracker.system.files import Lines, replace_file
 
 if TYPE_CHECKING:
     from tracker.video.source import Frame
@@ -39,54 +39,6 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """Finish the file. Called once, also after an error."""
-
-
-class Lines:
-    """A text file that grows by whole lines, without a buffer.
-
-    Args:
-        path: the file, replaced if it is there.
-        header: its first line or lines.
-        resumed: go on with a file that is there instead, without what a killed process left of its last line.
-    """
-
-    def __init__(self, path: Path, header: str = "", resumed: bool = False) -> None:
-        self.path = path
-        with writing(path):
-            self._file = path.open("ab" if resumed else "wb", buffering=0)
-            self._size = _whole_lines(path) if resumed else 0
-            self._file.truncate(self._size)
-        if not self._size:
-            self.append(header)
-
-    def append(self, lines: str) -> None:
-        data = lines.encode()
-        written = 0
-        with writing(self.path):
-            try:
-                while written < len(data):
-                    written += self._file.write(data[written:])
-            except OSError:
-                self._file.truncate(self._size)
-                raise
-        self._size += len(data)
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def _whole_lines(path: Path) -> int:
-    """Bytes of a file up to the end of its last whole line."""
-    with path.open("rb") as file:
-        end = file.seek(0, io.SEEK_END)
-        while end > 0:
-            begin = max(0, end - 65_536)
-            file.seek(begin)
-            found = file.read(end - begin).rfind(b"\n")
-            if found >= 0:
-                return begin + found + 1
-            end = begin
-    return 0
 
 
 class MotWriter:

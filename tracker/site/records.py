@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from tracker.output.writers import CsvWriter, Lines
+from tracker.output.writers import CsvWriter
 from tracker.site.feed import Settled
 from tracker.site.retention import MARK
 from tracker.structures import Image
-from tracker.system.files import writing
+from tracker.system.files import Lines, writing
 from tracker.video.source import Frame
 
 TRACKS, EVENTS = "tracks.csv", "events.jsonl"

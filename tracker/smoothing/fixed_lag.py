@@ -64,6 +64,10 @@ class FixedLagSmoother(Generic[F]):
         if tracks.renamed:
             held = deque((frames, _renamed(t, tracks.renamed)) for frames, t in held)
             seen = _renamed_rows(seen, tracks.renamed)
+            if held:  # the first frame that shows it by its id says so
+                frames, first = held[0]
+                held[0] = frames, replace(first, renamed={**first.renamed, **tracks.renamed})
+                tracks = replace(tracks, renamed={})
         if (camera_motion != np.eye(2, 3)).any():
             motion = composed(motion, camera_motion)
             seen = replace(seen, xyxy=moved_corners(seen.xyxy, camera_motion))

@@ -82,6 +82,7 @@ class TrackTable:
             time_s=float(self.times_s[frame]),
             interval_s=float(self.times_s[near] - self.times_s[near - 1]) if len(self.times_s) > 1 else 0.0,
             names=names,
+            looked=bool(self.looked[frame]),
         )
 
     @property

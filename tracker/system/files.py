@@ -6,6 +6,7 @@ Where the disk is full, what was written before stays.
 from __future__ import annotations
 
 import errno
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,3 +69,60 @@ def read_yaml(path: Path, advice: str = "see configs/default.yaml") -> Any:
         line = f" line {where.line + 1}" if where else ""
         problem = str(getattr(error, "problem", None) or error).splitlines()[0]
         raise ConfigError(f"{path}{line} is not plain YAML ({problem}); {advice}") from error
+
+
+class Lines:
+    """A text file that grows by whole lines, without a buffer.
+
+    Args:
+        path: the file, replaced if it is there.
+        header: its first line or lines.
+        resumed: go on with a file that is there instead, without what a killed process left of its last line.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, header: str = "", resumed: bool = False) -> None:
+        self.path = path
+        with writing(path):
+            self._file = path.open("ab" if resumed else "wb", buffering=0)
+            self._size = _whole_lines(path) if resumed else 0
+            self._file.truncate(self._size)
+        if not self._size:
+            self.append(header)
+
+    def append(self, lines: str) -> None:
+        """Add whole lines; where the disk is full, none of them stays.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+        data = lines.encode()
+        written = 0
+        with writing(self.path):
+            try:
+                while written < len(data):
+                    written += self._file.write(data[written:])
+            except OSError:
+                self._file.truncate(self._size)
+                raise
+        self._size += len(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _whole_lines(path: Path) -> int:
+    """Bytes of a file up to the end of its last whole line."""
+    with path.open("rb") as file:
+        end = file.seek(0, io.SEEK_END)
+        while end > 0:
+            begin = max(0, end - 65_536)
+            file.seek(begin)
+            found = file.read(end - begin).rfind(b"\n")
+            if found >= 0:
+                return begin + found + 1
+            end = begin
+    return 0

@@ -1,0 +1,299 @@
+"""On which side of every border each track is, and when it went over.
+
+A track is on a side once its anchor is clearly there: further from the border than a share of the object's own size, so
+that the jitter of a box is no passage (hysteresis). It has passed when it was clearly on one side and then is on the
+other, at the moment in which its way crossed the border last; of a line only a way through the line itself counts,
+none around its ends. A way is straight from one sighting to the next, however many frames lie between: a passage while
+the object was not seen, or not looked for, is told once, at the moment in between. A way that is walked back passes the
+same borders the other way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.analytics.borders import Borders, Reals, Sides
+from tracker.structures import Ints, Mask
+
+CLEARLY = 0.1  # of an object's size (the root of its box's area): further from a border it is on a side of it
+
+_TRACK = np.dtype(
+    [
+        ("id", "i8"),
+        ("steps", "i4"),  # sightings
+        ("xy", "f8", (2,)),
+        ("seen_s", "f8"),
+        ("first_xy", "f8", (2,)),
+        ("first_s", "f8"),
+        ("margin", "f8"),  # pixels: further from a border the object is clearly on a side
+    ]
+)
+_PAIR = np.dtype(
+    [
+        ("step", "i4"),  # of the track, at which this was worked out last; its way was not near the border after that
+        ("at", "i1"),  # the side the anchor is on, ...
+        ("side", "i1"),  # ... and the one where it was clearly last; 0: none yet
+        ("net", "i1"),  # crossings since, towards 1 less those towards -1
+        ("since", "f8"),  # moment of the last crossing, or of the first sighting
+        ("first_side", "i1"),  # where it was clearly first, ...
+        ("first_net", "i1"),  # ... crossings before, ...
+        ("first_since", "f8"),  # ... and the last one's moment
+    ]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Passages:
+    """What became certain in a frame; letter: C passages.
+
+    Attributes:
+        slots: (C,) of the tracks. shapes: (C,) the borders.
+        sides: (C,) 1: to the left of a line, into a zone; -1: back, out.
+        moments: (C,) seconds.
+        appeared: (C,) it was on no other side before: an object that was seen inside of a zone first.
+    """
+
+    slots: Ints
+    shapes: Ints
+    sides: Sides
+    moments: Reals
+    appeared: Mask
+
+    @property
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """Its arrays, in order."""
+        return self.slots, self.shapes, self.sides, self.moments, self.appeared
+
+    def __iter__(self) -> Iterator[tuple[int, int, int, float, bool]]:
+        return zip(*(column.tolist() for column in self.columns), strict=True)
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+
+class Ways:
+    """Where K tracks are relative to the borders of S shapes; arrays of slots that double when they are full.
+
+    Attributes:
+        tracks: (K,) of `_TRACK`. used: (K,) which slots hold a track.
+    """
+
+    def __init__(self, borders: Borders) -> None:
+        self._borders = borders
+        self.tracks: Any = np.zeros(16, _TRACK)
+        self._pairs: Any = np.zeros((16, len(borders.closed)), _PAIR)
+        self.used = np.zeros(16, bool)
+        self._known: tuple[Ints, Ints] = (np.zeros(0, np.int64), np.zeros(0, np.int64))  # ids in order, their slots
+
+    def slots_of(self, ids: Ints) -> Ints:
+        """(N,) slot of each id (N,); -1 where there is none."""
+        known, slots = self._known
+        if not len(known):
+            return np.full(len(ids), -1)
+        place = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+        return np.where(known[place] == ids, slots[place], -1)
+
+    def outside(self, slot: int) -> Mask:
+        """(S,) which zones a track is clearly outside of."""
+        return np.asarray(self._pairs["side"][slot] < 0)
+
+    def first_inside(self, slot: int) -> Mask:
+        """(S,) in which zones a track was seen at first."""
+        return np.asarray((self._pairs["first_side"][slot] > 0) & self._borders.closed)
+
+    def leaving_s(self, slot: int, shape: int) -> float:
+        """When a track that is not seen any more left a zone: as it crossed the border, or was seen last."""
+        pair, track = self._pairs[slot, shape], self.tracks[slot]
+        return float(pair["since"] if pair["at"] < 0 else track["seen_s"])
+
+    def see(self, ids: Ints, at: Reals, sizes: Reals, time_s: float) -> tuple[Ints, Passages]:
+        """The tracks that are seen in a frame.
+
+        Args:
+            at: (N, 2) anchors in pixels. sizes: (N,) of the objects in pixels.
+
+        Returns:
+            (N,) their slots, and what they have passed.
+        """
+        slots = self.slots_of(ids)
+        margins = CLEARLY * sizes
+        begun = slots < 0
+        found = []
+        if begun.any():
+            slots[begun] = self._free(int(begun.sum()))
+            self._known_again(slots[begun], ids[begun])
+            found.append(self._begin(slots[begun], at[begun], margins[begun], time_s))
+        rows = np.flatnonzero(~begun)
+        if len(rows):
+            there = slots[rows]
+            before = self.tracks[there]
+            step = np.hypot(*(at[rows] - before["xy"]).T)
+            row, shapes = self._borders.near(at[rows], np.maximum(margins[rows], before["margin"]) + step)
+            if len(row):
+                after = at[rows[row]], time_s, margins[rows[row]]
+                found.append(self._walk(there[row], shapes, *after))
+            before["xy"], before["margin"], before["seen_s"] = at[rows], margins[rows], time_s
+            before["steps"] += 1
+            self.tracks[there] = before
+        return slots, _together(found)
+
+    def join(self, young: int, old: int) -> tuple[Passages, Passages]:
+        """Slot `young` turned out to be the track of slot `old`, seen again; it goes on there.
+
+        Returns:
+            What it has passed between its last sighting as `old` and the first as `young`; and what it was not clearly
+            over before it had gone on as `young`.
+        """
+        mine, theirs = self.tracks[young].copy(), self.tracks[old].copy()
+        pairs, later = self._pairs, self._pairs[young].copy()
+        between, after = _together([]), _together([])
+        if mine["first_s"] > theirs["seen_s"]:
+            shapes = np.arange(len(later))
+            olds, way = np.full(len(later), old), np.tile(mine["first_xy"], (len(later), 1))
+            between = self._walk(olds, shapes, way, float(mine["first_s"]), np.full(len(later), mine["margin"]))
+            now, closed, settled = pairs[old].copy(), self._borders.closed, later["side"] != 0
+            own = {name: np.where(settled, later[f"first_{name}"], later[name]) for name in ("side", "net", "since")}
+            net = now["net"] + own["net"]
+            since = np.where(own["net"] != 0, own["since"], now["since"])
+            passed = settled & (now["side"] != 0) & (own["side"] != now["side"]) & (closed | (net == own["side"]))
+            told = np.flatnonzero(passed)
+            after = Passages(olds[told], shapes[told], own["side"][told], since[told], np.zeros(len(told), bool))
+            first = settled & (now["side"] == 0)
+            for name, value in (("side", own["side"]), ("net", net), ("since", since)):
+                pairs[f"first_{name}"][old] = np.where(first, value, now[f"first_{name}"])
+            pairs["side"][old] = np.where(settled, later["side"], now["side"])
+            pairs["net"][old] = np.where(settled, later["net"], net)
+            pairs["since"][old] = np.where(settled, later["since"], since)
+        else:  # what went by its name meanwhile was another object
+            for name in ("side", "net", "since"):
+                pairs[name][old] = later[name]
+        pairs["at"][old], pairs["step"][old] = later["at"], later["step"]
+        for name in ("steps", "xy", "seen_s", "margin"):
+            self.tracks[name][old] = mine[name]
+        self.forget(np.array([young]))
+        return between, after
+
+    def name(self, slot: int, track_id: int) -> None:
+        """A track goes by another id from now on."""
+        self.tracks["id"][slot] = track_id
+        self._known_again()
+
+    def forget(self, slots: Ints) -> None:
+        """These tracks are over."""
+        self.used[slots] = False
+        self._known_again()
+
+    def _free(self, wanted: int) -> Ints:
+        while len(self.used) - int(self.used.sum()) < wanted:
+            for name in ("tracks", "_pairs", "used"):
+                old = getattr(self, name)
+                setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
+        return np.flatnonzero(~self.used)[:wanted]
+
+    def _known_again(self, slots: Ints | None = None, ids: Ints | None = None) -> None:
+        """Look up the ids anew, where some have come into slots."""
+        if slots is not None:
+            self.used[slots], self.tracks["id"][slots] = True, ids
+        held = np.flatnonzero(self.used)
+        order = np.argsort(self.tracks["id"][held], kind="stable")
+        self._known = self.tracks["id"][held][order], held[order]
+
+    def _begin(self, slots: Ints, at: Reals, margins: Reals, time_s: float) -> Passages:
+        """First sightings."""
+        tracks = np.zeros(len(slots), _TRACK)
+        tracks["id"], tracks["steps"], tracks["margin"] = self.tracks["id"][slots], 1, margins
+        tracks["xy"] = tracks["first_xy"] = at
+        tracks["seen_s"] = tracks["first_s"] = time_s
+        self.tracks[slots] = tracks
+        count = len(self._borders.closed)
+        row, shapes = np.divmod(np.arange(len(slots) * count), count)
+        distance, side = self._borders.sides(at[row], shapes)
+        pairs = np.zeros(len(row), _PAIR)
+        pairs["step"], pairs["at"], pairs["since"] = 1, side, time_s
+        passed, appeared = _settled(pairs, distance > margins[row], self._borders.closed[shapes])
+        self._pairs[slots] = pairs.reshape(len(slots), count)
+        told = np.flatnonzero(passed | appeared)
+        return Passages(slots[row[told]], shapes[told], side[told], pairs["since"][told], appeared[told])
+
+    def _settle_stale(self, pairs: Any, tracks: Any, shapes: Ints) -> None:
+        """Pairs whose way was far from the border lately: it is clearly on the side where it is; in place."""
+        stale = np.flatnonzero(pairs["step"] != tracks["steps"])
+        if not len(stale):
+            return
+        part = pairs[stale]
+        lines = ~self._borders.closed[shapes[stale]]  # it may have gone around the end of a line, not of a zone
+        part["at"][lines] = self._borders.sides(tracks["xy"][stale[lines]], shapes[stale[lines]])[1]
+        _settled(part, np.ones(len(part), bool), ~lines)
+        pairs[stale] = part
+
+    def _walk(self, slots: Ints, shapes: Ints, end: Reals, time_s: float, margins: Reals) -> Passages:
+        """One step of each pair (P,), to (P, 2), where it is at `time_s`."""
+        tracks, pairs = self.tracks[slots], self._pairs[slots, shapes]
+        self._settle_stale(pairs, tracks, shapes)
+        closed = self._borders.closed[shapes]
+        start, begun_s = tracks["xy"], tracks["seen_s"]
+        step = end - start
+        distance, side = self._borders.sides(end, shapes)
+        may = np.flatnonzero(distance <= np.hypot(*step.T) + 1e-6)
+        row, share, direction = self._borders.crossed(start[may], end[may], shapes[may])
+        row = may[row]
+        count = np.bincount(row, minlength=len(slots))
+        number = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)[: len(row)]
+        shares = np.ones((len(slots), int(count.max(initial=0)) + 1))  # of the step, before each crossing, then its end
+        towards = np.zeros(shares.shape, np.int8)
+        shares[row, number], towards[row, number] = share, direction
+        found = []
+        for turn in range(max(1, shares.shape[1] - 1)):  # mostly one: a step crosses a border once at most
+            on = np.flatnonzero((count > turn) | (turn == 0))
+            last = count[on] <= turn + 1
+            part, shape = pairs[on], shapes[on]
+            there, away = side[on], distance[on]
+            if not last.all():  # between two crossings, the middle stands for the way
+                between = on[~last]
+                middle = (shares[between, turn] + shares[between, turn + 1]) / 2
+                away[~last], there[~last] = self._borders.sides(
+                    start[between] + middle[:, None] * step[between], shape[~last]
+                )
+            moment = begun_s[on] + shares[on, turn] * (time_s - begun_s[on])
+            part["net"] += towards[on, turn]
+            over = np.where(closed[on], there != part["at"], (towards[on, turn] != 0) & (part["net"] != 0))
+            part["since"] = np.where(over, moment, part["since"])
+            part["at"] = there
+            since = part["since"].copy()
+            passed, appeared = _settled(part, away > margins[on], closed[on])
+            pairs[on] = part
+            told = np.flatnonzero(passed | appeared)
+            found.append(Passages(slots[on[told]], shape[told], there[told], since[told], appeared[told]))
+        pairs["step"] = tracks["steps"] + 1
+        self._pairs[slots, shapes] = pairs
+        return _together(found)
+
+
+def _settled(pairs: Any, clearly: Mask, closed: Mask) -> tuple[Mask, Mask]:
+    """Note for pairs (P,) of `_PAIR` which of them are clearly on the side they are on, in place.
+
+    Returns:
+        (P,) which of them have passed the border, and (P,) which appeared inside of a zone.
+    """
+    first = clearly & (pairs["side"] == 0)
+    # a way around the end of a line, or over it and around it back, is no passage
+    passed = clearly & ~first & (pairs["at"] != pairs["side"]) & (closed | (pairs["net"] == pairs["at"]))
+    for name, value in (("side", pairs["at"]), ("net", pairs["net"]), ("since", pairs["since"])):
+        pairs[f"first_{name}"] = np.where(first, value, pairs[f"first_{name}"])
+    pairs["side"] = np.where(clearly, pairs["at"], pairs["side"])
+    pairs["net"] = np.where(clearly, 0, pairs["net"])
+    return passed, first & closed & (pairs["at"] > 0)
+
+
+def _together(found: list[Passages]) -> Passages:
+    if len(found) == 1:
+        return found[0]
+    none = np.zeros(0, np.int64)
+    parts = [part.columns for part in found] or [(none, none, none.astype(np.int8), np.zeros(0), np.zeros(0, bool))]
+    slots, shapes, sides, moments, appeared = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Passages(slots, shapes, sides, moments, appeared)
