@@ -145,6 +145,33 @@ def test_an_occluded_track_is_predicted_while_another_object_is_in_front_of_it()
     assert len(run(tracker, [[front]] * 20, start=21)[-1]) == 1
 
 
+CORNERS = [box(-200, y=0), box(900, y=300)]  # who shows how far the picture reaches
+
+
+@pytest.mark.parametrize(
+    ("frames", "x", "score", "kept"),
+    [
+        pytest.param(40, 0, 0.9, True, id="well known, in the picture"),
+        pytest.param(12, 0, 0.9, False, id="seen for half a second: it may have been a false alarm"),
+        pytest.param(40, 745, 0.9, False, id="walks out of the picture"),
+        pytest.param(40, 0, 0.3, False, id="was going under: last seen hardly surely"),
+    ],
+)
+def test_who_is_missed_for_a_moment_keeps_its_box_where_it_is_hardly_gone(frames, x, score, kept):
+    tracker = Tracker(Config().override({"association": {"stretch_scores": False}}))
+    way = [step for (step,) in walk(frames, x=x)]
+    last = score if score < 0.5 else 0.9
+    run(tracker, [Detections([*CORNERS, b], [0.9, 0.9, last if b is way[-1] else 0.9]) for b in way])
+    missed = run(tracker, [CORNERS], start=frames)[0]
+    row = missed.status == Status.PREDICTED
+    assert row.sum() == kept
+    if kept:
+        np.testing.assert_allclose(missed.xyxy[row][0], box(x + 4 * frames), atol=4)
+        assert missed.detection_index[row].tolist() == [-1]
+    later = run(tracker, [CORNERS] * 8, start=frames + 1)[-1]
+    assert not (later.status == Status.PREDICTED).any(), "not for longer than `coast_s`"
+
+
 def test_the_class_is_voted_and_a_flip_does_not_split_the_track():
     tracker = Tracker()
     frames = [Detections(b, [0.9], [2]) for b in walk(8)]

@@ -220,7 +220,7 @@ class TrackBank(Stateful):
         return slots
 
     def report(self, time_s: float, interval_s: float, names: Mapping[int, str], order: Ints | None) -> Tracks:
-        """The tracks of this frame: all that were seen, and occluded ones behind (or in front of) a seen one.
+        """The tracks of this frame: all that were seen, those occluded by a seen one, and those missed for a moment.
 
         Args:
             order: (M,) the user's number of each detection; None: the frame was not looked at. Then confirmed tracks
@@ -231,18 +231,19 @@ class TrackBank(Stateful):
         seen = seen_s == time_s
         here = seen if order is not None else status == CONFIRMED
         shown = here
-        occluded = ((status == PREDICTED) & (time_s - seen_s <= self._config.coast_s)).nonzero()[0]
-        if len(occluded):
-            predicted = cxcywh_to_xyxy(own.expected.take(live.take(occluded), axis=0))
+        lost = ((status == PREDICTED) & (time_s - seen_s <= self._config.coast_s)).nonzero()[0]
+        if len(lost):
+            predicted = cxcywh_to_xyxy(own.expected.take(live.take(lost), axis=0))
             occlusion = largest(paired_fraction, predicted, own.reported.take(live[here], axis=0))
+            missed = own.steady(live.take(lost), self._config.birth_score) & self._patience.inside(predicted)
             shown = here.copy()
-            shown[occluded[occlusion >= self._config.coast_occluded]] = True
+            shown[lost[missed | (occlusion >= self._config.coast_occluded)]] = True
         slots, detected, status = live[shown], seen[shown], status[shown]
         boxes, raw_classes = own.reported.take(slots, axis=0), own.raw_classes.take(slots)
         detection_index = np.full(len(slots), -1)
         if order is not None:
             detection_index[detected] = order.take(own.detections.take(slots[detected]))
-        if order is None or len(occluded):
+        if order is None or len(lost):
             boxes[~detected] = cxcywh_to_xyxy(own.expected.take(slots[~detected], axis=0))
             raw_classes[~detected], status[~detected] = -1, PREDICTED
         return Tracks(

@@ -253,8 +253,8 @@ class BankConfig(Settings, section="bank"):
     smoothing: float = setting(
         1.0, "of reported boxes; 0: as they were detected, 1: as near the truth as it gets", 0, 1
     )
-    coast_s: float = setting(0.35, "an occluded track's predicted box is reported this long", 0, 60)
-    coast_occluded: float = setting(0.5, "while at least this share of it is occluded by a seen track", 0, 1)
+    coast_s: float = setting(0.35, "the predicted box of an occluded or well-known track is reported this long", 0, 60)
+    coast_occluded: float = setting(0.5, "occluded is a track of which a seen one covers at least this share", 0, 1)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from tracker.structures import PREDICTED, TENTATIVE, Floats, Ints, Mask
 from tracker.system.state import Names, Stateful, fits
 
 _VOTED = 16  # classes that votes are counted of, a track
+_MANY = 30  # detections after which a track is hardly a false alarm
+_NEAR = 0.1  # heights: where an object is expected with less deviation, its box lies on it
 _EMBEDDINGS = 10  # a remembered embedding is the mean of so many; then an exponential average with that memory
 
 
@@ -110,6 +112,15 @@ class Slots(Stateful):
         blend[first] = features[first]
         blend /= np.sqrt(np.einsum("nd,nd->n", blend, blend))[:, None]
         self.embeddings[slots], self.embedding_s[slots], self.embedding_counts[slots] = blend, time_s, count
+
+    def steady(self, slots: Ints, least_score: float) -> Mask:
+        """(N,) which tracks, not seen now, a detector rather misses for a moment than that they are gone.
+
+        It saw them in many frames, and surely in the last of them; and it is still known where they are.
+        """
+        steady = (self.hits.take(slots) >= _MANY) & (self.scores.take(slots) >= least_score)
+        spread = self.std.take(slots, axis=0)[:, :2].max(axis=1, initial=0)
+        return np.asarray(steady & (spread < _NEAR * self.expected.take(slots, axis=0)[:, 3]))
 
     def double(self, fresh: Ints, known: Ints, overlap: float) -> Mask:
         """(N,) which of these tracks may be a second box of a known one (M,), all just seen.

@@ -197,8 +197,8 @@ class Tracker(Stateful):
                 None: with detections yes, without them where it is `due`.
 
         Returns:
-            The tracks of this frame: seen ones (tentative or confirmed) and predicted boxes of occluded ones; without
-            a look predicted boxes of all confirmed ones.
+            The tracks of this frame: seen ones (tentative or confirmed) and predicted boxes of those occluded or missed
+            for a moment; without a look predicted boxes of all confirmed ones.
 
         Raises:
             InputError: neither frame nor detections; detections without a look; a frame, affine or time that cannot be.

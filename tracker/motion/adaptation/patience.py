@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.boxes import cxcywh_to_xyxy
-from tracker.structures import Floats
+from tracker.structures import Floats, Mask
 from tracker.system.state import Names, Stateful, fits
 
 _SHARE = 0.5  # of the time that it was followed a track is waited for,
@@ -43,9 +43,12 @@ class Patience(Stateful):
             expected: (N, 4) cxcywh in pixels. followed_s: (N,) seconds from its first to its last detection.
             least_s: so long each is waited for.
         """
-        box = cxcywh_to_xyxy(expected)
-        inside = ((box[:, :2] > self.view[:2]) & (box[:, 2:] < self.view[2:])).all(axis=1)
+        inside = self.inside(cxcywh_to_xyxy(expected))
         return np.where(inside, np.clip(_SHARE * followed_s / max(least_s, 1e-9), 1, _LONGEST), 1)
+
+    def inside(self, xyxy: Floats) -> Mask:
+        """(N,) which boxes (N, 4) touch no edge of the picture: who is expected there has not walked out of it."""
+        return np.asarray(((xyxy[:, :2] > self.view[:2]) & (xyxy[:, 2:] < self.view[2:])).all(axis=1))
 
     def _check_state(self) -> None:
         fits(not np.isnan(self.view).any(), "the edges of the picture")
