@@ -111,7 +111,7 @@ class Once:
 @pytest.mark.parametrize("frame", [1, 5])
 def test_what_no_track_has_come_of_is_hidden_there_and_a_moment_before_and_after(clip, found, tmp_path, frame, offline):
     tracker = Tracker(CONFIG.override({"detector": {"skip_repeats": False}}))
-    vars(tracker._networks)["detector"] = Once(frame)
+    vars(tracker.networks)["detector"] = Once(frame)
     output = Output(**{**vars(HIDDEN), "project": tmp_path, "crops": False, "offline": offline})
     (result,) = run([clip], tracker, output)
     assert result.tracks == 0
