@@ -159,7 +159,7 @@ def command(
         line_width=line_width or 0,
         offline=offline,
         crops=save_crops,
-        blur=tuple(listed(blur) or ()),
+        blur=_blurred(blur),
     )
     places = Zones() if zones is None else Zones.load(zones)
     prepare(settings, quiet)
@@ -190,6 +190,14 @@ def command(
             pass_on(result.signal)
     if any(result.error for result in results):
         raise typer.Exit(1)
+
+
+def _blurred(blur: list[str] | None) -> tuple[str, ...]:
+    """The classes that --blur names: where it is given, never none, which would leave all pictures clear."""
+    classes = tuple(listed(blur) or ())
+    if blur and not classes:
+        raise UsageError("--blur names no class, and nothing would be hidden; name some, or heads")
+    return classes
 
 
 def _size(imgsz: str) -> int | list[int]:
