@@ -19,8 +19,9 @@ from helpers.clips import pan
 from tracker.appearance.embedder import Embedder
 from tracker.cli import main
 from tracker.config import AppearanceConfig, Config, DetectorConfig
-from tracker.detection.detector import YoloDetector
+from tracker.detection.detector import EMBEDDED, YoloDetector
 from tracker.errors import MissingExtraError, OutputError, UsageError, WeightsError
+from tracker.export import int8 as cached
 from tracker.export.calibration_data import collect, photographs
 from tracker.export.convert import export
 from tracker.export.int8 import prepared
@@ -196,6 +197,11 @@ class TestInt8:
         tracker = Tracker(config)
         assert tracker.config == config, "what is noted and repeated is the engine, not its cache"
         assert sum(len(tracks.confirmed) for _, tracks in tracker.stream(clip)) >= 12
+
+    def test_of_other_words_are_others(self):
+        """Also where the words are the same ones, cut elsewhere."""
+        prompts = (), ("traffic", "light"), ("traffic light",), ("light", "traffic"), ("traffic, light",)
+        assert len({cached._place("detector", EMBEDDED, prompt) for prompt in prompts}) == len(prompts)
 
     def test_pytorch_needs_none(self):
         assert prepared(CONFIG) is CONFIG

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -69,7 +70,8 @@ def _place(name: str, weights: Path, prompt: Sequence[str]) -> Path:
     if not weights.is_file():
         raise WeightsError(f"no {name} weights at {weights}; give a file, or leave it out for the embedded one")
     versions = [_REVISION, __version__, *(_version(package) for package in ("openvino", "nncf"))]
-    versions += prompt if name == "detector" else ()
+    if prompt and name == "detector":
+        versions.append(json.dumps(list(prompt)))  # which tells "traffic light" from "traffic" and "light"
     key = hashlib.sha256(weights.read_bytes() + " ".join(versions).encode()).hexdigest()
     return _cache() / "tracker" / f"{name}-int8-{key[:16]}"
 
