@@ -135,3 +135,12 @@ def test_a_prompt_brings_the_encoder_beside_the_weights(here, monkeypatch, capsy
         code, said = ended([*words, "pallet,fish"], capsys)
     assert asked == ["/ViT-B-32.pt"] and Path("some/ViT-B-32.pt").read_bytes() == b"anything"
     assert code == 1 and "ViT-B-32.pt is not the file that was published, and a program, so it is not run" in said
+
+
+@pytest.mark.parametrize("name", ["a.onnx", "rf-detr-nano.pt", "a.pth"])
+def test_a_prompt_to_what_takes_none_is_refused_with_download_as_it_is_without(here, name, capsys):
+    """Nothing is asked what encodes the words; not even whether a file that no network is read from is one."""
+    Path(name).write_bytes(b"no network")
+    refused = ended(["info", name, "--prompt", "fish"], capsys)
+    assert refused[0] == 2 and "leave --prompt out" in refused[1]
+    assert ended(["info", name, "--prompt", "fish", "--download"], capsys) == refused

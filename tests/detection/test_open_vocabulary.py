@@ -204,6 +204,14 @@ class TestAPrompt:
         with pytest.raises(WeightsError, match=r"of which no hash is known, .*set_classes"):
             YoloDetector(DetectorConfig(str(path), prompt=("fish",)))
 
+    def test_brings_no_encoder_that_would_not_be_run(self, tmp_path):
+        """Half a gigabyte, of which no hash is known; or for a vocabulary that cannot be changed any more."""
+        assert encoder_of(saved(random_network("yoloe-26n"), tmp_path / "e.pt"), ["fish"]) is not None
+        assert encoder_of(saved(random_network("yoloe-11n"), tmp_path / "e.pt"), ["fish"]) is None
+        model = random_network("yoloe-26n")
+        model.model.model[-1].is_fused = True
+        assert encoder_of(saved(model, tmp_path / "e.pt"), ["fish"]) is None
+
     def test_is_refused_by_networks_that_take_none(self):
         with pytest.raises(UsageError, match="is told nothing in words; leave --prompt out"):
             YoloDetector(DetectorConfig(str(EMBEDDED), prompt=("fish",)))

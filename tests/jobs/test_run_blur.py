@@ -146,7 +146,9 @@ def test_what_cannot_be_hidden_is_said_before_anything_is_written(clip, tmp_path
 def test_an_option_without_a_class_is_an_error_never_a_clear_picture(clip, tmp_path, capsys, empty):
     """As of a variable of the shell that is not set."""
     with pytest.raises(SystemExit) as end:
-        main([str(clip), "--blur", empty, "--imgsz", "320", "--no-reid", "--project", str(tmp_path / "runs"), "--quiet"])
+        main(
+            [str(clip), "--blur", empty, "--imgsz", "320", "--no-reid", "--project", str(tmp_path / "runs"), "--quiet"]
+        )
     assert end.value.code
     assert "--blur names no class, and nothing would be hidden; name some, or heads" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()

@@ -142,6 +142,7 @@ def fetched(settings: DetectorConfig, quiet: bool) -> None:
 
     from tracker.detection.detector import find_weights
     from tracker.detection.downloads.published import fetch
+    from tracker.detection.rf_detr import is_rf_detr
     from tracker.detection.yolo_weights import text_encoder
 
     def shown(path: Path) -> None:
@@ -153,5 +154,7 @@ def fetched(settings: DetectorConfig, quiet: bool) -> None:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         if settings.model:
             shown(Path(settings.model))
-        if settings.prompt and (encoder := text_encoder(find_weights(settings.model), settings.prompt)):
+        weights = find_weights(settings.model)
+        told = settings.prompt and weights.suffix in (".pt", ".safetensors") and not is_rf_detr(weights)
+        if told and (encoder := text_encoder(weights, settings.prompt)):
             shown(encoder)

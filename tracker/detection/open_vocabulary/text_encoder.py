@@ -34,6 +34,12 @@ class TextEncoder:
     file: str
     megabytes: int
 
+    @property
+    def vouched_for(self) -> bool:
+        """Whether a hash of the published file is known: another is not run."""
+        source = published(self.file)
+        return source is not None and bool(source.digest)
+
     def encode(self, texts: Sequence[str], weights: Path) -> Tensor:
         """(C, 512) float32 of unit length: what stands for each text in the network of `weights`.
 

@@ -37,7 +37,7 @@ def closed(network: Any, prompt: Sequence[str], path: Path) -> Any:
         MissingExtraError: the text encoder's library is not installed.
     """
     head = network.model[-1]
-    if not (getattr(head, "is_fused", False) or hasattr(head, "lrpc")):
+    if not _is_fixed(head):
         texts, names = _vocabulary(network, prompt, path)
         if type(head).__name__ == "WorldDetect":
             network.txt_feats = texts[None]  # which its neck looks at, too
@@ -56,8 +56,15 @@ def closed(network: Any, prompt: Sequence[str], path: Path) -> Any:
     return network
 
 
+def _is_fixed(head: Any) -> bool:
+    """Whether its vocabulary is a part of the network already."""
+    return bool(getattr(head, "is_fused", False)) or hasattr(head, "lrpc")
+
+
 def needed(network: Any, prompt: Sequence[str]) -> TextEncoder | None:
-    """What turns `prompt` into embeddings for this network; None where it knows them all."""
+    """What turns `prompt` into embeddings for this network; None where it knows them all, or can be told nothing."""
+    if _is_fixed(network.model[-1]):
+        return None
     own = _own(network)
     if not prompt or all(text in own for text in prompt):
         return None
