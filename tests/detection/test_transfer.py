@@ -1,6 +1,8 @@
 """A file from an address, over real sockets: whole or not at all, and from its own hosts only."""
 
 import hashlib
+import socket
+import threading
 
 import pytest
 
@@ -58,4 +60,32 @@ def test_nobody_there_is_one_sentence(tmp_path):
         WeightsError, match=r"could not be downloaded \(connection refused\), and nothing of it was kept"
     ):
         transfer("http://127.0.0.1:9/a.pt", tmp_path / "a.pt")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (b"HTTP/1.0 200 OK\r\nContent-Length: many\r\n\r\nabc", "the server says that it has 'many' bytes"),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: -3\r\n\r\nabc", "the server says that it has '-3' bytes"),
+        (b"HTTP/1.0 302 Found\r\nLocation: http://127.0.0.1:many/\r\n\r\n", "nonnumeric port"),
+        (b"HTTP/1.0 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n", "is not allowed"),
+        (b"no HTTP at all\r\n\r\n", r"\(no HTTP at all\)"),
+    ],
+    ids=["no length", "a length below 0", "no port", "a file of ours", "no HTTP"],
+)
+def test_an_answer_that_is_none_is_one_sentence(tmp_path, answer, says):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def once():
+            with server.accept()[0] as asked:
+                asked.recv(65_536)
+                asked.sendall(answer)
+
+        thread = threading.Thread(target=once)
+        thread.start()
+        with pytest.raises(WeightsError, match=says) as refused:
+            transfer(f"http://127.0.0.1:{server.getsockname()[1]}/a.pt", tmp_path / "a.pt")
+        thread.join()
+    assert "\n" not in str(refused.value)
     assert not any(tmp_path.iterdir())

@@ -49,7 +49,7 @@ def transfer(
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with draft.open("xb") as file, _answer(url, hosts) as answer:
-                total, done = int(answer.headers.get("Content-Length") or 0), 0
+                total, done = _length(answer, url), 0
                 while chunk := _read(answer, url):
                     file.write(chunk)
                     hashing.update(chunk)
@@ -85,6 +85,14 @@ def _answer(url: str, hosts: Sequence[str]) -> Iterator[HTTPResponse]:
         yield answer
 
 
+def _length(answer: HTTPResponse, url: str) -> int:
+    """Bytes of the file, 0 where the server does not say."""
+    said = answer.headers.get("Content-Length", "0")
+    if not said.isdecimal():
+        raise _failed(url, f"the server says that it has {said!r} bytes")
+    return int(said)
+
+
 def _read(answer: HTTPResponse, url: str) -> bytes:
     try:
         return answer.read(_CHUNK)
@@ -93,8 +101,9 @@ def _read(answer: HTTPResponse, url: str) -> bytes:
 
 
 def _failed(url: str, reason: str) -> WeightsError:
+    said = " ".join(reason.split())  # a server's words may have lines
     return WeightsError(
-        f"{url} could not be downloaded ({reason}), and nothing of it was kept; run again, or get the file yourself"
+        f"{url} could not be downloaded ({said}), and nothing of it was kept; run again, or get the file yourself"
     )
 
 
