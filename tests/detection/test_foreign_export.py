@@ -39,3 +39,11 @@ def test_a_network_for_several_pictures_at_once_is_refused_with_what_to_do(tmp_p
     path = network(tmp_path / "two.onnx", FOUND, batch=2, end2end=True)
     with pytest.raises(WeightsError, match=r"two\.onnx takes 2 pictures at once; export it with batch=1"):
         ForeignExport(path, conf=0.25)
+
+
+@pytest.mark.parametrize("shape", [(300, 6), (5, 300)], ids=["a row an object", "too few classes"])
+def test_a_table_of_another_kind_is_refused_not_misread(tmp_path, shape):
+    """Such is RT-DETR's, 300 queries of 4 + 2 numbers, in files of an Ultralytics that did not say whose it is."""
+    ours = ForeignExport(network(tmp_path / "a.onnx", np.full(shape, 0.5, np.float32)), conf=0.25)
+    with pytest.raises(WeightsError, match=rf"a\.onnx gives a table of {shape[0]} x {shape[1]} numbers, .* 2 classes"):
+        ours(np.zeros((1, 64, 64, 3), np.uint8))

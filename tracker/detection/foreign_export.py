@@ -64,7 +64,7 @@ class ForeignExport:
         if batch > 1:
             raise WeightsError(f"{weights} takes {batch} pictures at once; export it with batch=1")
         self.size = (height, width) if min(height, width) > 0 else None
-        self._network, self._conf = network, conf
+        self._network, self._conf, self._weights = network, conf, weights
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         """(B, H, W, 3) RGB, 0 to 255 -> the candidates of all images."""
@@ -83,6 +83,11 @@ class ForeignExport:
         if self.end2end:
             kept = table[table[:, 4] > self._conf]
             return np.concatenate([np.full((len(kept), 1), image, np.float32), kept], axis=1)
+        if len(table) < 4 + len(self.names) or (self._task == "detect" and len(table) > 4 + len(self.names)):
+            raise WeightsError(  # as RT-DETR's, before Ultralytics said that it is one
+                f"{self._weights} gives a table of {' x '.join(map(str, table.shape))} numbers, which is not one of "
+                f"{len(self.names)} classes; export it with a newer Ultralytics"
+            )
         scores = table[4 : 4 + len(self.names)]
         label = scores.argmax(axis=0)
         score = scores.max(axis=0)
