@@ -13,7 +13,7 @@ import ultralytics
 from tracker import Tracker
 from tracker.config import Config, DetectorConfig
 from tracker.detection.downloads import published
-from tracker.detection.rf_detr import RfDetr
+from tracker.detection.rf_detr import RfDetr, is_rf_detr
 from tracker.errors import MissingExtraError, UsageError, WeightsError
 
 
@@ -38,6 +38,20 @@ def weights(network, tmp_path_factory):
     state = {name: value.clone() for name, value in network.model.model.state_dict().items()}
     torch.save({"model": state, "model_name": "RFDETRNano", "args": {"num_classes": 90}}, path)
     return path
+
+
+@pytest.mark.parametrize(
+    ("name", "its"),
+    [
+        ("checkpoint_best_total.pth", True),
+        ("rf-detr-nano.pt", True),
+        ("yolo11n.pt", False),
+        ("rf-detr-nano.onnx", False),
+        ("rf-detr-beside-yolo", False),  # a folder of `track export`
+    ],
+)
+def test_a_file_is_its_own_by_name(name, its):
+    assert is_rf_detr(Path(name)) == its
 
 
 def test_it_finds_what_its_own_library_finds(network, weights, zidane):

@@ -26,7 +26,7 @@ _EXTRA = "rfdetr"
 
 def is_rf_detr(weights: Path) -> bool:
     """Whether a file is RF-DETR's, which writes .pth, and .pt under names of its own."""
-    return weights.suffix == ".pth" or weights.name.startswith("rf-detr")
+    return weights.suffix == ".pth" or (weights.suffix == ".pt" and weights.name.startswith("rf-detr"))
 
 
 class RfDetr:
