@@ -70,3 +70,8 @@ def test_a_list_does_not_outdo_a_yaml_and_an_empty_line_of_it_is_a_class_without
 def test_without_names_there_are_none(tmp_path):
     assert class_names(filled(tmp_path, {"classes.txt": " \n", "labels/a.txt": "0 .5 .5 .1 .1"})) is None
     assert labelled_images(tmp_path / "nowhere") == []
+
+
+def test_a_single_name_is_a_class_not_its_letters(tmp_path):
+    (tmp_path / "data.yaml").write_text("names: fish")
+    assert class_names(tmp_path) == {0: "fish"}

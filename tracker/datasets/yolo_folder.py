@@ -25,6 +25,7 @@ def class_names(folder: Path) -> dict[int, str] | None:
     for file in _files(folder, "*.yaml", "*.yml"):
         with contextlib.suppress(yaml.YAMLError, AttributeError, TypeError, ValueError):
             names = yaml.safe_load(file.read_text(encoding="utf-8")).get("names")
+            names = [names] if isinstance(names, str) else names
             if names:
                 return {int(k): str(v) for k, v in (names.items() if isinstance(names, dict) else enumerate(names))}
     for file in _files(folder, "classes.txt", "*.names"):
