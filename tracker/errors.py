@@ -42,3 +42,7 @@ class InputError(TrackerError, ValueError):
 
 class MissingExtraError(TrackerError, ImportError):
     """An optional package, or a library of the system's, is not installed."""
+
+
+class DataWarning(UserWarning):
+    """What is taken for granted of a dataset that does not say it; the command line prints it as `warning: ...`."""

@@ -20,7 +20,7 @@ from tracker.cli import main
 from tracker.config import DetectorConfig
 from tracker.detection import yolo
 from tracker.detection.detector import EMBEDDED, YoloDetector
-from tracker.errors import DataError, OutputError, UsageError, WeightsError
+from tracker.errors import DataError, DataWarning, OutputError, UsageError, WeightsError
 from tracker.output.video_writer import VideoWriter
 from tracker.structures import Detections, Tracks
 from tracker.train.detector import dataset as dataset_module
@@ -117,12 +117,20 @@ class TestData:
         (unnamed / "data.yaml").unlink()
         cv2.imwrite(str(named / "images" / "0.jpg"), BUS)
         (named / "labels" / "0.txt").write_text("0 .5 .5 .1 .1")
-        with pytest.warns(UserWarning, match=r"coco names no classes, .* those of detector\.safetensors \(0: person\)"):
+        with pytest.warns(DataWarning, match=r"coco names no classes, .* those of detector\.safetensors \(0: person\)"):
             dataset = build([unnamed, named], tmp_path / "out", EMBEDDED, SMALL)
         found = {
             dataset.names[int(n)] for rows in labels(dataset, "train") + labels(dataset, "val") for n in rows[:, 0]
         }
         assert found == {"person", "bicycle", "minibus"}  # 0 and 1 of COCO
+
+    def test_and_the_command_says_it_too(self, tmp_path):
+        folder = yolo_folder(tmp_path / "fish", count=1)
+        (folder / "data.yaml").unlink()
+        words = [sys.executable, "-m", "tracker", "train", "detector", str(folder), "--out", str(tmp_path / "out")]
+        said = subprocess.run(words, capture_output=True, text=True, check=False).stderr
+        assert "1 labelled images, and some are needed" in said
+        assert f"warning: {folder} names no classes, so its numbers are taken for those of detector.safetensors" in said
 
     def test_images_without_any_label_are_no_dataset(self, tmp_path):
         folder = yolo_folder(tmp_path / "street", count=3)

@@ -27,6 +27,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from tracker.errors import DataWarning
 from tracker.jobs.interruption import raising
 from tracker.system.renamed import RenamedKeyWarning
 
@@ -62,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.environ.setdefault(variable, value)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # what libraries have to say to programmers
-        warnings.simplefilter("default", RenamedKeyWarning)
+        for ours in (RenamedKeyWarning, DataWarning):
+            warnings.simplefilter("default", ours)
         warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     # Of a process that is about to end, a signal can only disturb how it cleans up.
     afterwards = (lambda _: signal.SIG_IGN) if arguments is None else (lambda before: before)

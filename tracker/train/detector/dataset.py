@@ -30,7 +30,7 @@ from tracker.datasets.yolo_folder import class_names, labelled_images
 from tracker.datasets.yolo_labels import Rows, read_labels, rows_of, write_labels
 from tracker.detection import yolo
 from tracker.detection.detector import YoloDetector
-from tracker.errors import DataError
+from tracker.errors import DataError, DataWarning
 from tracker.structures import Detections, Floats, Image
 from tracker.system.files import replace_file, writing
 from tracker.system.images import read_image
@@ -123,7 +123,9 @@ def build(
     given, aside = all_of(data), all_of(held_out)
     for path in (path for path, names in named.items() if names is own):
         taken = f"{path} names no classes, so its numbers are taken for those of {start.name} (0: {own.get(0)})"
-        warnings.warn(f"{taken}; name yours, as in a {path / 'data.yaml'} with names: [fish]", stacklevel=2)
+        warnings.warn(
+            f"{taken}; name yours, as in a {path / 'data.yaml'} with names: [fish]", DataWarning, stacklevel=2
+        )
     videos = [path for path in data if not path.is_dir()]
     stray = next((path for path in held_out if not path.is_dir()), None)
     if stray:
