@@ -249,3 +249,9 @@ class TestForeseen:
 def test_what_cannot_be_hidden_is_an_error_never_a_clear_picture(classes, names, words):
     with pytest.raises(UsageError, match=words):
         Blur(classes, names)
+
+
+def test_a_class_that_is_not_known_is_looked_up_in_the_detector_that_is_used():
+    many = {number: f"class {number}" for number in range(20)}
+    with pytest.raises(UsageError, match=r"; track info mine\.pt lists the 20 it knows"):
+        Blur(["fish"], many, "mine.pt")

@@ -271,7 +271,7 @@ class _Job:
         wanted, names = self.folders.output.blur, tracker.detector.names
         if not wanted:
             return None
-        blur = Blur(wanted, names)
+        blur = Blur(wanted, names, tracker.config.detector.model)
         looked_for = class_numbers(tracker.config.detector.classes, names)
         missed = [] if looked_for is None else [names[number] for number in blur.classes if number not in looked_for]
         if missed:

@@ -52,6 +52,7 @@ class Blur:
     Args:
         classes: names or numbers of classes, and "heads".
         names: class number -> name, of the detector.
+        model: its weights, for whoever names a class that it does not know.
 
     Raises:
         UsageError: a class that the detector does not know; none at all.
@@ -65,11 +66,11 @@ class Blur:
         16
     """
 
-    def __init__(self, classes: Sequence[str], names: Mapping[int, str]) -> None:
+    def __init__(self, classes: Sequence[str], names: Mapping[int, str], model: str = "") -> None:
         wanted = [str(name).strip() for name in classes]
         known = {name.lower() for name in names.values()}
         whole = [name for name in wanted if name.lower() != HEADS or HEADS in known]
-        self._whole = np.array(class_numbers(whole, names) or [], np.int64)
+        self._whole = np.array(class_numbers(whole, names, model) or [], np.int64)
         self._headed = np.zeros(0, np.int64)
         if len(whole) < len(wanted):
             if _PERSON not in known:
