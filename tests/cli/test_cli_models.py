@@ -144,3 +144,10 @@ def test_a_prompt_to_what_takes_none_is_refused_with_download_as_it_is_without(h
     refused = ended(["info", name, "--prompt", "fish"], capsys)
     assert refused[0] == 2 and "leave --prompt out" in refused[1]
     assert ended(["info", name, "--prompt", "fish", "--download"], capsys) == refused
+
+
+@pytest.mark.parametrize("more", [[], ["--download"]])
+def test_an_address_is_no_file_and_what_is_secret_in_it_is_not_shown(here, more, capsys):
+    code, said = ended(["info", "https://me:secret@127.0.0.1:9/w/yolo26n.pt?key=secret", *more], capsys)
+    assert code == 1 and "given as an address; give a file, or a name that is published: --model yolo26n.pt" in said
+    assert "secret" not in said and not any(here.iterdir())

@@ -152,7 +152,7 @@ def fetched(settings: DetectorConfig, quiet: bool) -> None:
     columns = (TextColumn("downloading {task.description}", markup=False), BarColumn(), DownloadColumn())
     console = Console(stderr=True, quiet=quiet)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        if settings.model:
+        if settings.model and "://" not in settings.model:
             shown(Path(settings.model))
         weights = find_weights(settings.model)
         told = settings.prompt and weights.suffix in (".pt", ".safetensors") and not is_rf_detr(weights)

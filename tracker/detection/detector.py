@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,6 +196,12 @@ def find_weights(model: str) -> Path:
         raise WeightsError(
             "this installation has no embedded detector; give weights with --model yolo11n.pt, or make one: "
             "track train detector IMAGES --model yolo11n.pt --out DIR"
+        )
+    if "://" in model:  # which may have a password
+        name = Path(urlsplit(model).path).name or "yolo11n.pt"
+        raise WeightsError(
+            f"the detector's weights are given as an address; give a file, or a name that is published: "
+            f"--model {name} --download"
         )
     path = Path(model) if model else EMBEDDED
     if path.is_dir():
