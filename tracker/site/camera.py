@@ -19,13 +19,15 @@ from tracker.analytics.zones import Zones
 from tracker.detection.detector import class_numbers
 from tracker.errors import OutputError, TrackerError
 from tracker.jobs.prefetch import set_torch_threads
+from tracker.output.counted import Counted
 from tracker.site.config import SiteCamera
+from tracker.site.counting import PlaceCounts
 from tracker.site.feed import CameraStatus, Moment, Settled, Visit
 from tracker.site.intake import Intake
 from tracker.site.looking import SharedDetector
 from tracker.site.persistence import Due, StateFolder
+from tracker.site.pictures.recording import Recording
 from tracker.site.presence import Presence
-from tracker.site.recording import Recording
 from tracker.site.records import Records
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.structures import Detections, Image, Tracks
@@ -70,12 +72,14 @@ class Camera:
         self._settings, self._detect = settings, detect
         self._store, self._publish = store, publish
         self._zones = Zones.load(settings.zones) if settings.zones else Zones()
+        self._zones.require(detect.names)
         self._fitted: Zones | None = None
         self._keep = class_numbers(settings.classes or tracker.config.detector.classes, detect.names)
         self.records = Records(folder)
         self._recording = Recording(self.records) if settings.record else None
         self._presence = Presence(ends_after_s)
-        resumed = store.resume(name, tracker, self._presence, folder)
+        self._counting = PlaceCounts(self._zones)
+        resumed = store.resume(name, tracker, self._presence, self._counting, folder)
         self._tracker = resumed.tracker
         self._intake = Intake(name, settings.source, resumed.number, resumed.time_s)
         self._smoother = self._new_smoother()
@@ -115,6 +119,11 @@ class Camera:
             self._changed.wait_for(lambda: self._newest is not after, timeout_s)
             return None if self._newest is after else self._newest
 
+    @property
+    def counted(self) -> Counted:
+        """What is to be drawn of its lines and zones."""
+        return self._counting.shown
+
     def status(self) -> CameraStatus:
         """How it is now."""
         intake = self._intake
@@ -142,6 +151,7 @@ class Camera:
             height=self._size[1],
             present=len(self._presence.here),
             ids=self._visits,
+            counts=self._counting.counts,
         )
 
     def _run(self) -> None:
@@ -177,7 +187,7 @@ class Camera:
         self._number, self._time_s = frame.number, frame.time_s
         if self._recording is not None:
             self._written(partial(self._recording.write, frame))
-        waiting = replace(frame, image=np.zeros((0, 0, 3), np.uint8))
+        waiting = replace(frame, image=_blank(frame.image))
         decided = self._smoother.push(waiting, tracks, self._tracker.camera_motion, frame.repeated)
         self._report(frame, tracks, self._settle(decided))
 
@@ -201,21 +211,33 @@ class Camera:
         size = image.shape[1], image.shape[0]
         if self._fitted is None:
             self._fitted = self._zones.fitted(size)  # of frames whose size may change
+            self._counting.begin(self._fitted)
         return self._fitted.keep(found, size)
 
-    def _settle(self, decided: Iterable[tuple[Frame, Tracks]]) -> dict[str, Any]:
-        """Write the frames whose tracks are final; what a moment says of them."""
-        settled = tuple(Settled(frame.number, frame.time_s, tracks) for frame, tracks in decided)
+    def _settle(self, decided: Iterable[tuple[Frame, Tracks]], last: bool = False) -> dict[str, Any]:
+        """Write the frames whose tracks are final, and what is certain by them; what a moment says of it.
+
+        Args:
+            last: there are no more.
+        """
+        settled: list[Settled] = []
         came: list[Visit] = []
         left: list[Visit] = []
         events: list[dict[str, Any]] = []
-        for frame in settled:
-            began, ended = self._presence.update(frame.tracks)
-            happened: list[dict[str, Any]] = []  # at lines and zones
-            self._written(partial(self.records.write, frame, happened))
+        for frame, tracks in decided:
+            settled.append(Settled(frame.number, frame.time_s, tracks))
+            self._written(partial(self.records.write, settled[-1]))
+            began, ended = self._presence.update(tracks)
+            size = frame.image.shape[1], frame.image.shape[0]
+            happened = self._counting.take(frame.number, frame.time_s, size, tracks)
+            if happened:
+                self._written(partial(self.records.tell, frame.time_s, happened))
             came, left, events = came + began, left + ended, events + happened
+        if last and (rest := self._counting.finish()):
+            self._written(partial(self.records.tell, self._time_s, rest))
+            events += rest
         self._visits += len(came)
-        return {"settled": settled, "started": tuple(came), "ended": tuple(left), "events": tuple(events)}
+        return {"settled": tuple(settled), "started": tuple(came), "ended": tuple(left), "events": tuple(events)}
 
     def _report(self, frame: Frame, tracks: Tracks, settled: dict[str, Any]) -> None:
         lag_s = time.monotonic() - self._intake.arrived_s
@@ -231,21 +253,21 @@ class Camera:
             self._newest = moment
             self._changed.notify_all()
         self._publish(moment)
-        self._save(somebody_came=bool(moment.started))
+        self._save(soon=bool(moment.started or moment.events))
 
-    def _save(self, somebody_came: bool) -> None:
-        if self._due.state(somebody_came):
+    def _save(self, soon: bool) -> None:
+        if self._due.state(soon):
             self._written(self._save_state)
         if self._due.gallery():
             self._written(partial(self._store.save_gallery, self.name))
 
     def _save_state(self) -> None:
-        self._store.save(self.name, self._tracker, self._presence, self._number, self._time_s)
+        self._store.save(self.name, self._tracker, self._presence, self._counting, self._number, self._time_s)
 
     def _finish(self) -> None:
         """Write what waits, close the files, save the state."""
-        rest = self._settle(self._smoother.flush())
-        if self._newest is not None and rest["settled"]:
+        rest = self._settle(self._smoother.flush(), last=True)
+        if self._newest is not None and any(rest.values()):
             self._publish(replace(self._newest, present=self._presence.here, **rest))
         if self._recording is not None:
             self._written(self._recording.close)
@@ -266,3 +288,8 @@ class Camera:
         if problem != self._problem:
             _log.error("%s: %s", self.name, problem)
         self._problem = problem
+
+
+def _blank(image: Image) -> Image:
+    """A picture of the same size that takes no memory."""
+    return np.broadcast_to(np.uint8(0), image.shape)

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tracker.analytics.events import Count
+from tracker.output.counted import Counted
 from tracker.structures import Image, Tracks
 
 if TYPE_CHECKING:
@@ -116,6 +118,7 @@ class CameraStatus:
         problem: why it is away, or what cannot be written, in one sentence without secrets; "" where all is well.
         width, height: of the last frame in pixels; 0 before the first.
         present: how many objects are here. ids: how many visits began since the site was started.
+        counts: what was counted at each line and zone since that began, also before a restart.
     """
 
     name: str
@@ -137,6 +140,7 @@ class CameraStatus:
     height: int
     present: int
     ids: int
+    counts: tuple[Count, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -230,6 +234,10 @@ class CameraView(Protocol):
 
     def wait(self, after: Moment | None, timeout_s: float) -> Moment | None:
         """A frame newer than this one (None: any), waited for so long; None: there is none."""
+
+    @property
+    def counted(self) -> Counted:
+        """What is to be drawn of its lines and zones; from any thread."""
 
     def status(self) -> CameraStatus:
         """How it is now; cheap."""
