@@ -179,7 +179,7 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ("cameras: {a: {zone: x}}", "did you mean 'zones'? known: source, zones, classes, detect_every, record"),
+            ("cameras: {a: {zone: x}}", "did you mean 'zones'? known: source, zones, classes, detect_every, blur"),
             ("camras: {a: x}", "did you mean 'cameras'?"),
             ("gallery: both\ncameras: {a: x}", "give own or shared"),
             ("cameras: {a: {source: x, detect_every: never}}", "cameras.a: detector.every is 'never'"),

@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from tracker.analytics.zones import Zones
 from tracker.detection.detector import class_numbers
 from tracker.errors import OutputError, TrackerError
 from tracker.jobs.prefetch import set_torch_threads
+from tracker.jobs.result_files import Held
 from tracker.output.counted import Counted
 from tracker.site.config import SiteCamera
 from tracker.site.counting import PlaceCounts
@@ -26,6 +27,7 @@ from tracker.site.feed import CameraStatus, Moment, Settled, Visit
 from tracker.site.intake import Intake
 from tracker.site.looking import SharedDetector
 from tracker.site.persistence import Due, StateFolder
+from tracker.site.pictures.hiding import Hiding
 from tracker.site.pictures.recording import Recording
 from tracker.site.presence import Presence
 from tracker.site.records import Records
@@ -52,6 +54,7 @@ class Camera:
         store: where its state is.
         ends_after_s: as of `Presence`.
         publish: is given every moment, in the camera's thread, and returns at once.
+        looked_for: names or numbers of classes that the detector looks for; empty: all.
 
     Attributes:
         name: its name. records: its files.
@@ -67,6 +70,7 @@ class Camera:
         store: StateFolder,
         ends_after_s: float,
         publish: Callable[[Moment], None],
+        looked_for: Sequence[str] = (),
     ) -> None:
         self.name = name
         self._settings, self._detect = settings, detect
@@ -74,7 +78,8 @@ class Camera:
         self._zones = Zones.load(settings.zones) if settings.zones else Zones()
         self._zones.require(detect.names)
         self._fitted: Zones | None = None
-        self._keep = class_numbers(settings.classes or tracker.config.detector.classes, detect.names)
+        self._keep = class_numbers(tracker.config.detector.classes, detect.names)
+        self._hiding = Hiding(settings.blur, looked_for, detect.names, settings.record)
         self.records = Records(folder)
         self._recording = Recording(self.records) if settings.record else None
         self._presence = Presence(ends_after_s)
@@ -176,33 +181,37 @@ class Camera:
             self._intake.stop()
             self._finish()
 
-    def _new_smoother(self) -> FixedLagSmoother[Frame]:
+    def _new_smoother(self) -> FixedLagSmoother[Held]:
+        self._hiding.begin()
         config = self._tracker.config
         return FixedLagSmoother(config.bank.report_delay_s, config.offline)
 
     def _take(self, frame: Frame) -> None:
         """The whole way of a frame."""
         self._size = frame.image.shape[1], frame.image.shape[0]
-        tracks = self._track(frame)
+        tracks, found = self._track(frame)
         self._number, self._time_s = frame.number, frame.time_s
-        if self._recording is not None:
+        if self._recording is not None and not self._hiding.waits:
             self._written(partial(self._recording.write, frame))
-        waiting = replace(frame, image=_blank(frame.image))
-        decided = self._smoother.push(waiting, tracks, self._tracker.camera_motion, frame.repeated)
-        self._report(frame, tracks, self._settle(decided))
+        held = self._hiding.hold(frame, found)
+        decided = self._smoother.push(held, tracks, self._tracker.camera_motion, frame.repeated)
+        shown = replace(frame, image=self._hiding.shown(frame, tracks, found))
+        self._report(shown, tracks, self._settle(decided))
 
-    def _track(self, frame: Frame) -> Tracks:
+    def _track(self, frame: Frame) -> tuple[Tracks, Detections | None]:
+        """Its tracks, and all that was found in it, wherever and of whatever class."""
         if frame.repeated:
             assert self._last is not None  # the first frame repeats none
-            return self._last
-        tracker, found = self._tracker, None
+            return self._last, None
+        tracker, found, kept = self._tracker, None, None
         look = tracker.due(frame.captured_s)
         if look:
-            found = self._kept(self._detect(frame.image), frame.image)
+            found = self._detect(frame.image)
+            kept = self._kept(found, frame.image)
             self._looked_at += 1
-        tracks = tracker.update(frame.image, found, time_s=frame.captured_s, look=look)
+        tracks = tracker.update(frame.image, kept, time_s=frame.captured_s, look=look)
         self._last = replace(tracks, names=self._detect.names)
-        return self._last
+        return self._last, found
 
     def _kept(self, found: Detections, image: Image) -> Detections:
         """The detections of this camera's classes outside of the regions that it ignores."""
@@ -214,7 +223,7 @@ class Camera:
             self._counting.begin(self._fitted)
         return self._fitted.keep(found, size)
 
-    def _settle(self, decided: Iterable[tuple[Frame, Tracks]], last: bool = False) -> dict[str, Any]:
+    def _settle(self, decided: Iterable[tuple[Held, Tracks]], last: bool = False) -> dict[str, Any]:
         """Write the frames whose tracks are final, and what is certain by them; what a moment says of it.
 
         Args:
@@ -224,7 +233,10 @@ class Camera:
         came: list[Visit] = []
         left: list[Visit] = []
         events: list[dict[str, Any]] = []
-        for frame, tracks in decided:
+        for held, tracks in decided:
+            frame = self._hiding.release(held, tracks)
+            if self._recording is not None and self._hiding.waits:
+                self._written(partial(self._recording.write, frame))
             settled.append(Settled(frame.number, frame.time_s, tracks))
             self._written(partial(self.records.write, settled[-1]))
             began, ended = self._presence.update(tracks)
@@ -288,8 +300,3 @@ class Camera:
         if problem != self._problem:
             _log.error("%s: %s", self.name, problem)
         self._problem = problem
-
-
-def _blank(image: Image) -> Image:
-    """A picture of the same size that takes no memory."""
-    return np.broadcast_to(np.uint8(0), image.shape)

@@ -71,7 +71,8 @@ class Moment:
         camera: its name.
         number: of the frame at this camera, from 1, counting dropped ones; goes on after a restart.
         time_s: Unix seconds of the frame; always advancing at a camera, also over a restart.
-        image: (H, W, 3) uint8 BGR, not to be written to; None in a subscription.
+        image: (H, W, 3) uint8 BGR, not to be written to, without what is to be hidden (`blur`); None in a
+            subscription.
         tracks: of this frame at once: confirmed ones, `status` and all. Ids may still be corrected (`renamed`).
         settled: frames whose tracks are final now, in order; those of this moment follow in a later one. When a camera
             ends, its last moment comes once more with all that was left.
