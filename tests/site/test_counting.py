@@ -7,6 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from helpers.browser import browser
 from helpers.clips import crossing
 from tracker import Config, Site, open_source
 from tracker.errors import ConfigError
@@ -107,6 +108,21 @@ def test_the_live_picture_shows_the_places_and_the_counts(watched, frames, tmp_p
     said = running.cameras["door"].counted((320, 240))
     assert [text for text, *_ in said] == ["gate  0 in  0 out", "left  0 inside"]
     assert said[0][1].tolist() == [[160, 0], [160, 240]]
+
+
+def test_the_page_tells_the_counts_and_what_happened_in_few_words(frames, tmp_path):
+    with browser() as chromium:
+        running = site(frames, tmp_path, http=HttpConfig(bind="127.0.0.1:0"))
+        running.start()
+        try:
+            page = chromium.new_page()
+            page.goto(f"http://{running._services[0].shown}")
+            said = "gate: 1 in, 0 out · left: 0 inside"
+            page.wait_for_function("said => document.querySelector('.counts')?.textContent == said", arg=said)
+            page.wait_for_function("() => document.getElementById('events').innerText.includes('crossed gate, in')")
+            assert page.get_by_text("entered left").inner_text().endswith("entered left")
+        finally:
+            running.stop()
 
 
 def test_a_class_that_is_counted_and_not_known_is_told_before_anything_runs(frames, tmp_path):

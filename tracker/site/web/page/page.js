@@ -127,7 +127,7 @@ function told(message) {
   const { type, track, event } = message;
   if (type === "start") return `${track.class} ${track.id} came`;
   if (type === "end") return `${track.class} ${track.id} left after ${Math.round(track.last_s - track.start_s)} s`;
-  const direction = event.direction ? `, ${event.direction}` : "";
+  const direction = event.event === "cross" ? `, ${event.direction}` : "";
   const verb = { cross: "crossed", enter: "entered", exit: "left", dwell: "stays in" }[event.event] ?? event.event;
   const stayed = event.seconds ? ` after ${Math.round(event.seconds)} s` : "";
   return `${event.class ?? "object"} ${event.id ?? ""} ${verb} ${event.zone ?? ""}${direction}${stayed}`;
