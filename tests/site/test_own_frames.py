@@ -88,6 +88,17 @@ def test_pictures_are_recorded_by_the_hour_where_that_is_wanted(tmp_path):
     assert counts == [100, 100]
 
 
+def test_each_camera_keeps_its_own_classes_whatever_the_others_look_for(tmp_path, monkeypatch):
+    both = Detections([[0, 50, 60, 250], [200, 50, 260, 250]], [0.9, 0.9], [0, 5])
+    monkeypatch.setattr(SharedDetector, "__call__", lambda self, image: both)
+    cameras = {"door": SiteCamera(source=frames(1, count=20), classes=("bus",)), "yard": SiteCamera(source=frames(1))}
+    people = CONFIG.override({"detector": {"classes": ["person"]}})
+    Site(SiteConfig(cameras=cameras, project=tmp_path, tracker=people)).run()
+    for name, kept in (("door", "bus"), ("yard", "person")):
+        (table,) = tmp_path.glob(f"{name}/*/tracks.csv")
+        assert {line.split(",")[4] for line in table.read_text().splitlines()[1:]} == {kept}
+
+
 def test_code_that_fails_costs_its_camera_a_moment_and_the_others_nothing(tmp_path, caplog):
     calls = itertools.count()
 

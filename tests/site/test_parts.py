@@ -89,7 +89,8 @@ class TestRecords:
         for times in ([NOW - 1, NOW], [NOW + 1]):
             records = Records(tmp_path / "door")
             for n, time_s in enumerate(times):
-                records.write(Settled(n + 1, time_s, tracks(time_s, 4)), [{"event": "enter"}])
+                records.write(Settled(n + 1, time_s, tracks(time_s, 4)))
+                records.tell(time_s, [{"event": "enter"}])
             records.close()
         before, after = sorted(tmp_path.glob("door/*"))
         assert (before.name, after.name) == (hour_of(NOW - 1), hour_of(NOW)) == ("2025-11-29T18Z", "2025-11-29T19Z")
@@ -178,7 +179,7 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ("cameras: {a: {zone: x}}", "did you mean 'zones'? known: source, zones, classes, detect_every, record"),
+            ("cameras: {a: {zone: x}}", "did you mean 'zones'? known: source, zones, classes, detect_every, blur"),
             ("camras: {a: x}", "did you mean 'cameras'?"),
             ("gallery: both\ncameras: {a: x}", "give own or shared"),
             ("cameras: {a: {source: x, detect_every: never}}", "cameras.a: detector.every is 'never'"),

@@ -95,3 +95,12 @@ def test_ids_are_not_given_out_again_where_neither_state_nor_gallery_helps(frame
 def rows_of_torn(table):
     whole = table.read_text().rpartition("\n")[0]
     return list(csv.DictReader(whole.splitlines()))
+
+
+def test_ids_go_on_where_nobody_asked_what_objects_look_like(frames, tmp_path):
+    plain = CONFIG.override({"appearance": {"enabled": False}})
+    for part in (frames[:12], frames[12:24]):
+        cameras = {"door": SiteCamera(source=part)}
+        Site(SiteConfig(cameras=cameras, tracker=plain, project=tmp_path)).run()
+    ids = {int(row["frame"]): row["id"] for row in rows(tmp_path)}
+    assert ids[11] == ids[14]

@@ -73,6 +73,11 @@ Download = Annotated[
     ),
 ]
 
+Hidden = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CLASSES", help="Pixelate these in all pictures, or heads: those of people."),
+]
+
 
 def listed(items: list[str] | None) -> list[str] | None:
     """The items of an option that is repeated or has its values separated by commas; None where it is not given."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracker.cli._options import SENSITIVITY, DetectEvery, Download, Prompt, fetched, listed, option, overridden
+from tracker.cli._options import SENSITIVITY, DetectEvery, Download, Hidden, Prompt, fetched, listed, option, overridden
 from tracker.config import AppearanceConfig, BankConfig, Config, DetectorConfig
 from tracker.errors import UsageError
 from tracker.jobs.interruption import pass_on
@@ -84,10 +84,7 @@ def command(
     save_crops: Annotated[
         bool, typer.Option("--save-crops", help="Leave crops/ID.jpg, the best picture of every track.")
     ] = False,
-    blur: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CLASSES", help="Pixelate these in all pictures, or heads: those of people."),
-    ] = None,
+    blur: Hidden = None,
     forecast: Annotated[
         float, typer.Option(metavar="SECONDS", help="Draw where each object will be so far ahead.", min=0)
     ] = 0.0,

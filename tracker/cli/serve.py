@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tracker.cli._options import DetectEvery, overridden
+from tracker.cli._options import DetectEvery, Hidden, listed, overridden
 from tracker.cli.run import prepare
 from tracker.config import Config
 
@@ -42,6 +43,7 @@ def command(
     config: Annotated[str | None, typer.Option(help="Preset or YAML file with the tracker's settings.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")] = None,
     detect_every: DetectEvery = None,
+    blur: Hidden = None,
 ) -> None:
     """Track many live cameras day and night.
 
@@ -62,6 +64,9 @@ def command(
         {"--device": ("device", device), "--detect-every": ("detector", "every", detect_every)},
     )
     options: dict[str, Any] = {"tracker": tracker, "project": project, "keep_days": keep, "keep_bytes": keep_bytes}
+    if blur:
+        cameras = {name: replace(camera, blur=tuple(listed(blur) or ())) for name, camera in site.cameras.items()}
+        options["cameras"] = cameras
     if publish:
         options["publish"] = with_options(site.publish, {"to": tuple(publish)})
     pages = {"bind": http, "token_file": None if token_file is None else str(token_file)}

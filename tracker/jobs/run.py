@@ -28,14 +28,13 @@ from typing import TYPE_CHECKING, Any
 from tracker import provenance
 from tracker.analytics.zones import Zones
 from tracker.config import Config
-from tracker.detection.detector import class_numbers
 from tracker.errors import OutputError, SourceError, UsageError
 from tracker.jobs.interruption import attend
 from tracker.jobs.outcome import STAGES, Progress, SourceResult
 from tracker.jobs.prefetch import detected
 from tracker.jobs.result_files import Held, HeldFrames, ResultFiles, move_files
 from tracker.jobs.result_folder import RECORD, Output, Record, ResultFolders, names_apart
-from tracker.output.blur import Blur, looking_ahead, places
+from tracker.output.blur import Blur, looking_ahead, of_what_is_looked_for, places
 from tracker.output.window import require_windows
 from tracker.smoothing.first_pass import FirstPass
 from tracker.smoothing.fixed_lag import FixedLagSmoother
@@ -227,8 +226,10 @@ class _Job:
         assert source.size is not None  # of the first frame, which an open source has
         zones = self.zones.fitted(source.size)  # of frames whose size may change while it runs
         tracker = self.networks.tracker(of_its_own=self.beside_others)
-        blur = self._blur(tracker)
-        zones.require(tracker.detector.names)
+        names = tracker.detector.names
+        detector = tracker.config.detector
+        blur = of_what_is_looked_for(output.blur, detector.classes, names, detector.model)
+        zones.require(names)
         device = resolve_device(tracker.config.device)
         result = SourceResult(name)
         if self.stopped:
@@ -261,24 +262,6 @@ class _Job:
         if isinstance(result.error, OutputError) and not self.beside_others:
             raise result.error
         return result
-
-    def _blur(self, tracker: Tracker) -> Blur | None:
-        """What hides objects in the pictures of a source; None: nothing is to be hidden.
-
-        Raises:
-            UsageError: classes that the detector does not know, or does not look for.
-        """
-        wanted, names = self.folders.output.blur, tracker.detector.names
-        if not wanted:
-            return None
-        blur = Blur(wanted, names, tracker.config.detector.model)
-        looked_for = class_numbers(tracker.config.detector.classes, names)
-        missed = [] if looked_for is None else [names[number] for number in blur.classes if number not in looked_for]
-        if missed:
-            raise UsageError(
-                f"{' and '.join(missed)} cannot be blurred without being looked for; name it in --classes, too"
-            )
-        return blur
 
     def _follow(
         self,

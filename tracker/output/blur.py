@@ -132,6 +132,37 @@ class Blur:
         return rows[among]
 
 
+def to_look_for(classes: Sequence[str]) -> list[str]:
+    """The classes that a detector has to look for where these are to be hidden.
+
+    >>> to_look_for(["car", "heads"])
+    ['car', 'person']
+    """
+    return [_PERSON if name.strip().lower() == HEADS else name for name in classes]
+
+
+def of_what_is_looked_for(
+    classes: Sequence[str], looked_for: Sequence[str], names: Mapping[int, str], model: str = ""
+) -> Blur | None:
+    """What hides these; None where nothing is to be hidden.
+
+    Args:
+        classes, names, model: as of `Blur`. looked_for: names or numbers of classes; empty: all.
+
+    Raises:
+        UsageError: as of `Blur`; or a class that is not looked for, and so would not be hidden.
+    """
+    if not classes:
+        return None
+    blur, numbers = Blur(classes, names, model), class_numbers(looked_for, names)
+    missed = [] if numbers is None else [names[number] for number in blur.classes if number not in numbers]
+    if missed:
+        raise UsageError(
+            f"{' and '.join(missed)} cannot be blurred without being looked for; name it in --classes, too"
+        )
+    return blur
+
+
 class Foreseen:
     """What later frames show of objects that nothing is found of yet: somebody who comes in is seen late.
 

@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,17 @@ from tracker.analytics.zones import Zones
 from tracker.detection.detector import class_numbers
 from tracker.errors import OutputError, TrackerError
 from tracker.jobs.prefetch import set_torch_threads
+from tracker.jobs.result_files import Held
+from tracker.output.counted import Counted
 from tracker.site.config import SiteCamera
+from tracker.site.counting import PlaceCounts
 from tracker.site.feed import CameraStatus, Moment, Settled, Visit
 from tracker.site.intake import Intake
 from tracker.site.looking import SharedDetector
 from tracker.site.persistence import Due, StateFolder
+from tracker.site.pictures.hiding import Hiding
+from tracker.site.pictures.recording import Recording
 from tracker.site.presence import Presence
-from tracker.site.recording import Recording
 from tracker.site.records import Records
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.structures import Detections, Image, Tracks
@@ -50,6 +54,7 @@ class Camera:
         store: where its state is.
         ends_after_s: as of `Presence`.
         publish: is given every moment, in the camera's thread, and returns at once.
+        looked_for: names or numbers of classes that the detector looks for; empty: all.
 
     Attributes:
         name: its name. records: its files.
@@ -65,17 +70,21 @@ class Camera:
         store: StateFolder,
         ends_after_s: float,
         publish: Callable[[Moment], None],
+        looked_for: Sequence[str] = (),
     ) -> None:
         self.name = name
         self._settings, self._detect = settings, detect
         self._store, self._publish = store, publish
         self._zones = Zones.load(settings.zones) if settings.zones else Zones()
+        self._zones.require(detect.names)
         self._fitted: Zones | None = None
-        self._keep = class_numbers(settings.classes or tracker.config.detector.classes, detect.names)
+        self._keep = class_numbers(tracker.config.detector.classes, detect.names)
+        self._hiding = Hiding(settings.blur, looked_for, detect.names, settings.record)
         self.records = Records(folder)
         self._recording = Recording(self.records) if settings.record else None
         self._presence = Presence(ends_after_s)
-        resumed = store.resume(name, tracker, self._presence, folder)
+        self._counting = PlaceCounts(self._zones)
+        resumed = store.resume(name, tracker, self._presence, self._counting, folder)
         self._tracker = resumed.tracker
         self._intake = Intake(name, settings.source, resumed.number, resumed.time_s)
         self._smoother = self._new_smoother()
@@ -115,6 +124,11 @@ class Camera:
             self._changed.wait_for(lambda: self._newest is not after, timeout_s)
             return None if self._newest is after else self._newest
 
+    @property
+    def counted(self) -> Counted:
+        """What is to be drawn of its lines and zones."""
+        return self._counting.shown
+
     def status(self) -> CameraStatus:
         """How it is now."""
         intake = self._intake
@@ -142,6 +156,7 @@ class Camera:
             height=self._size[1],
             present=len(self._presence.here),
             ids=self._visits,
+            counts=self._counting.counts,
         )
 
     def _run(self) -> None:
@@ -166,33 +181,37 @@ class Camera:
             self._intake.stop()
             self._finish()
 
-    def _new_smoother(self) -> FixedLagSmoother[Frame]:
+    def _new_smoother(self) -> FixedLagSmoother[Held]:
+        self._hiding.begin()
         config = self._tracker.config
         return FixedLagSmoother(config.bank.report_delay_s, config.offline)
 
     def _take(self, frame: Frame) -> None:
         """The whole way of a frame."""
         self._size = frame.image.shape[1], frame.image.shape[0]
-        tracks = self._track(frame)
+        tracks, found = self._track(frame)
         self._number, self._time_s = frame.number, frame.time_s
-        if self._recording is not None:
+        if self._recording is not None and not self._hiding.waits:
             self._written(partial(self._recording.write, frame))
-        waiting = replace(frame, image=np.zeros((0, 0, 3), np.uint8))
-        decided = self._smoother.push(waiting, tracks, self._tracker.camera_motion, frame.repeated)
-        self._report(frame, tracks, self._settle(decided))
+        held = self._hiding.hold(frame, found)
+        decided = self._smoother.push(held, tracks, self._tracker.camera_motion, frame.repeated)
+        shown = replace(frame, image=self._hiding.shown(frame, tracks, found))
+        self._report(shown, tracks, self._settle(decided))
 
-    def _track(self, frame: Frame) -> Tracks:
+    def _track(self, frame: Frame) -> tuple[Tracks, Detections | None]:
+        """Its tracks, and all that was found in it, wherever and of whatever class."""
         if frame.repeated:
             assert self._last is not None  # the first frame repeats none
-            return self._last
-        tracker, found = self._tracker, None
+            return self._last, None
+        tracker, found, kept = self._tracker, None, None
         look = tracker.due(frame.captured_s)
         if look:
-            found = self._kept(self._detect(frame.image), frame.image)
+            found = self._detect(frame.image)
+            kept = self._kept(found, frame.image)
             self._looked_at += 1
-        tracks = tracker.update(frame.image, found, time_s=frame.captured_s, look=look)
+        tracks = tracker.update(frame.image, kept, time_s=frame.captured_s, look=look)
         self._last = replace(tracks, names=self._detect.names)
-        return self._last
+        return self._last, found
 
     def _kept(self, found: Detections, image: Image) -> Detections:
         """The detections of this camera's classes outside of the regions that it ignores."""
@@ -201,21 +220,36 @@ class Camera:
         size = image.shape[1], image.shape[0]
         if self._fitted is None:
             self._fitted = self._zones.fitted(size)  # of frames whose size may change
+            self._counting.begin(self._fitted)
         return self._fitted.keep(found, size)
 
-    def _settle(self, decided: Iterable[tuple[Frame, Tracks]]) -> dict[str, Any]:
-        """Write the frames whose tracks are final; what a moment says of them."""
-        settled = tuple(Settled(frame.number, frame.time_s, tracks) for frame, tracks in decided)
+    def _settle(self, decided: Iterable[tuple[Held, Tracks]], last: bool = False) -> dict[str, Any]:
+        """Write the frames whose tracks are final, and what is certain by them; what a moment says of it.
+
+        Args:
+            last: there are no more.
+        """
+        settled: list[Settled] = []
         came: list[Visit] = []
         left: list[Visit] = []
         events: list[dict[str, Any]] = []
-        for frame in settled:
-            began, ended = self._presence.update(frame.tracks)
-            happened: list[dict[str, Any]] = []  # at lines and zones
-            self._written(partial(self.records.write, frame, happened))
+        for held, tracks in decided:
+            frame = self._hiding.release(held, tracks)
+            if self._recording is not None and self._hiding.waits:
+                self._written(partial(self._recording.write, frame))
+            settled.append(Settled(frame.number, frame.time_s, tracks))
+            self._written(partial(self.records.write, settled[-1]))
+            began, ended = self._presence.update(tracks)
+            size = frame.image.shape[1], frame.image.shape[0]
+            happened = self._counting.take(frame.number, frame.time_s, size, tracks)
+            if happened:
+                self._written(partial(self.records.tell, frame.time_s, happened))
             came, left, events = came + began, left + ended, events + happened
+        if last and (rest := self._counting.finish()):
+            self._written(partial(self.records.tell, self._time_s, rest))
+            events += rest
         self._visits += len(came)
-        return {"settled": settled, "started": tuple(came), "ended": tuple(left), "events": tuple(events)}
+        return {"settled": tuple(settled), "started": tuple(came), "ended": tuple(left), "events": tuple(events)}
 
     def _report(self, frame: Frame, tracks: Tracks, settled: dict[str, Any]) -> None:
         lag_s = time.monotonic() - self._intake.arrived_s
@@ -231,21 +265,21 @@ class Camera:
             self._newest = moment
             self._changed.notify_all()
         self._publish(moment)
-        self._save(somebody_came=bool(moment.started))
+        self._save(soon=bool(moment.started or moment.events))
 
-    def _save(self, somebody_came: bool) -> None:
-        if self._due.state(somebody_came):
+    def _save(self, soon: bool) -> None:
+        if self._due.state(soon):
             self._written(self._save_state)
         if self._due.gallery():
             self._written(partial(self._store.save_gallery, self.name))
 
     def _save_state(self) -> None:
-        self._store.save(self.name, self._tracker, self._presence, self._number, self._time_s)
+        self._store.save(self.name, self._tracker, self._presence, self._counting, self._number, self._time_s)
 
     def _finish(self) -> None:
         """Write what waits, close the files, save the state."""
-        rest = self._settle(self._smoother.flush())
-        if self._newest is not None and rest["settled"]:
+        rest = self._settle(self._smoother.flush(), last=True)
+        if self._newest is not None and any(rest.values()):
             self._publish(replace(self._newest, present=self._presence.here, **rest))
         if self._recording is not None:
             self._written(self._recording.close)

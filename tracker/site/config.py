@@ -68,6 +68,7 @@ class SiteCamera(Settings, section="camera"):
     zones: str = setting("", "zones.yaml of what is ignored and counted in its picture")
     classes: tuple[str, ...] = setting((), "names or numbers to keep; empty: those of the tracker's settings")
     detect_every: str = setting("", "as --detect-every; empty: as the tracker's settings say")
+    blur: tuple[str, ...] = setting((), "classes whose objects no picture shows, or heads: those of people")
     record: bool = setting(False, "also keep its pictures, as video-MMSS.mp4 in the folder of the hour")
 
     @property

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tracker.analytics.events import Count
+from tracker.output.counted import Counted
 from tracker.structures import Image, Tracks
 
 if TYPE_CHECKING:
@@ -69,7 +71,8 @@ class Moment:
         camera: its name.
         number: of the frame at this camera, from 1, counting dropped ones; goes on after a restart.
         time_s: Unix seconds of the frame; always advancing at a camera, also over a restart.
-        image: (H, W, 3) uint8 BGR, not to be written to; None in a subscription.
+        image: (H, W, 3) uint8 BGR, not to be written to, without what is to be hidden (`blur`); None in a
+            subscription.
         tracks: of this frame at once: confirmed ones, `status` and all. Ids may still be corrected (`renamed`).
         settled: frames whose tracks are final now, in order; those of this moment follow in a later one. When a camera
             ends, its last moment comes once more with all that was left.
@@ -116,6 +119,7 @@ class CameraStatus:
         problem: why it is away, or what cannot be written, in one sentence without secrets; "" where all is well.
         width, height: of the last frame in pixels; 0 before the first.
         present: how many objects are here. ids: how many visits began since the site was started.
+        counts: what was counted at each line and zone since that began, also before a restart.
     """
 
     name: str
@@ -137,6 +141,7 @@ class CameraStatus:
     height: int
     present: int
     ids: int
+    counts: tuple[Count, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -230,6 +235,10 @@ class CameraView(Protocol):
 
     def wait(self, after: Moment | None, timeout_s: float) -> Moment | None:
         """A frame newer than this one (None: any), waited for so long; None: there is none."""
+
+    @property
+    def counted(self) -> Counted:
+        """What is to be drawn of its lines and zones; from any thread."""
 
     def status(self) -> CameraStatus:
         """How it is now; cheap."""

@@ -23,6 +23,7 @@ from tracker import checkpoint
 from tracker.appearance.gallery import Gallery
 from tracker.config import BankConfig
 from tracker.errors import DataError, TrackerError
+from tracker.site.counting import PlaceCounts
 from tracker.site.presence import Presence
 from tracker.site.records import written_since
 from tracker.structures import TENTATIVE
@@ -31,7 +32,7 @@ from tracker.system.files import replace_text, writing
 from tracker.tracker import Tracker
 
 EVERY_S = 5.0  # between two states of a camera: 0.3 MB, more where many are there
-SOON_S = 0.5  # but so soon where somebody came
+SOON_S = 0.5  # but so soon where somebody came, or something was counted
 GALLERY_S = 20.0  # 5 MB once 500 were seen
 
 _log = logging.getLogger("tracker.site")
@@ -82,26 +83,35 @@ class StateFolder:
         path = self._gallery_path(camera)
         self._loaded[path].save(path)
 
-    def save(self, camera: str, tracker: Tracker, presence: Presence, number: int, time_s: float) -> None:
+    def save(
+        self, camera: str, tracker: Tracker, presence: Presence, counting: PlaceCounts, number: int, time_s: float
+    ) -> None:
         """Save a camera between two frames; errors as of `save_gallery`."""
-        newest = tracker.gallery.newest_id
-        about = {"number": number, "time_s": time_s, "newest_id": newest, "visits": presence.to_dict()}
+        about = {
+            "number": number,
+            "time_s": time_s,
+            "newest_id": tracker.gallery.newest_id,
+            "visits": presence.to_dict(),
+            "counts": counting.to_list(),
+        }
         tracker.save(self.folder / f"{camera}.safetensors")
         replace_text(self.folder / f"{camera}.json", json.dumps(about) + "\n")
 
-    def resume(self, camera: str, fresh: Tracker, presence: Presence, records: Path) -> Resumed:
+    def resume(self, camera: str, fresh: Tracker, presence: Presence, counting: PlaceCounts, records: Path) -> Resumed:
         """A camera where it was saved: its tracker, or this fresh one where that cannot be read, which is said.
 
         Ids and frame numbers that are in its rows already are not given out again, whatever the state says.
 
         Args:
             camera: its name. fresh: a tracker with the camera's gallery. presence: takes over who was there.
+            counting: takes over what was counted.
             records: folder of its results.
         """
         about = self._about(camera)
         number, time_s = int(about.get("number", 0)), float(about.get("time_s", -math.inf))
         rows = written_since(records, time_s)
         presence.go_on(about.get("visits", {}))
+        counting.go_on(about.get("counts", ()))
         fresh.gallery.reserve(0, max(rows.id, int(about.get("newest_id", 0))))
         return Resumed(self._tracker(camera, fresh), max(number, rows.frame), max(time_s, rows.time_s))
 
@@ -148,7 +158,7 @@ def _recall(gallery: Gallery, saved: state.State) -> None:
     }
     camera, newest = int(saved["camera_number"]), int(part["ids"].max(initial=0))
     gallery.reserve(camera, newest)
-    embedded = (part["status"] != TENTATIVE) & ~np.isnan(part["embeddings"][:, 0])
+    embedded = (part["status"] != TENTATIVE) & ~np.isnan(part["embeddings"]).all(axis=1)  # none: without appearance
     if embedded.any():
         time_s = float(part["embedding_s"][embedded].max())
         rows = embedded & ~np.isin(part["ids"], gallery.ids(time_s))
@@ -162,10 +172,10 @@ class Due:
     def __init__(self) -> None:
         self._saved_s = self._gallery_s = time.monotonic()
 
-    def state(self, somebody_came: bool) -> bool:
+    def state(self, soon: bool) -> bool:
         """Is it time for the tracker's?"""
         now_s = time.monotonic()
-        due = now_s - self._saved_s >= (SOON_S if somebody_came else EVERY_S)
+        due = now_s - self._saved_s >= (SOON_S if soon else EVERY_S)
         if due:
             self._saved_s = now_s
         return due

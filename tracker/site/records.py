@@ -6,7 +6,6 @@ left of the last line.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tracker.analytics.event_log import as_lines
 from tracker.output.writers import CsvWriter
 from tracker.site.feed import Settled
 from tracker.site.retention import MARK
@@ -66,18 +66,23 @@ class Records:
                 (folder / MARK).touch()
         return folder
 
-    def write(self, settled: Settled, events: Iterable[Mapping[str, Any]] = ()) -> None:
-        """Add a frame's rows and events."""
-        if hour_of(settled.time_s) != self._hour:
-            self._turn(settled.time_s)
+    def write(self, settled: Settled) -> None:
+        """Add a frame's rows."""
+        self._turn(settled.time_s)
         frame = Frame(_NO_PICTURE, settled.number, settled.time_s)
         self._tracks.write(frame, settled.tracks)
-        lines = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
+
+    def tell(self, time_s: float, events: Iterable[Mapping[str, Any]]) -> None:
+        """Add events that are known since this moment."""
+        self._turn(time_s)
+        lines = as_lines(events)
         if lines:
             self._events.append(lines)
 
     def _turn(self, time_s: float) -> None:
-        """To the files of another hour."""
+        """To the files of its hour."""
+        if hour_of(time_s) == self._hour:
+            return
         self.close()
         folder = self.hour(time_s)
         self._tracks = self._open.enter_context(closing(CsvWriter(folder / TRACKS, resumed=True)))

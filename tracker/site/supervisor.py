@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 from tracker.config import Config
 from tracker.export.networks import Networks
+from tracker.output.blur import to_look_for
 from tracker.site.camera import Camera
-from tracker.site.config import SHARED, SiteCamera, SiteConfig
+from tracker.site.config import SHARED, SiteConfig
 from tracker.site.connection import check
 from tracker.site.feed import DestinationStatus, Feed, Moment, Service, Subscription
 from tracker.site.looking import SharedDetector
@@ -148,7 +149,9 @@ class Site:
         for settings in config.cameras.values():
             check(settings.source)
         classes = {name: camera.classes or config.tracker.detector.classes for name, camera in config.cameras.items()}
-        wanted = [] if not all(classes.values()) else sorted({kind for kinds in classes.values() for kind in kinds})
+        hidden = to_look_for([kind for camera in config.cameras.values() for kind in camera.blur])
+        kept = {kind for kinds in classes.values() for kind in kinds}
+        wanted = sorted({*kept, *hidden}) if all(classes.values()) else []
         common = config.tracker.override({"detector": {"classes": wanted}})
         networks = Networks(common)
         detector = networks.detector
@@ -158,10 +161,12 @@ class Site:
         store = StateFolder(config.project, config.gallery == SHARED, common.bank)
         cameras = {}
         for name, settings in config.cameras.items():
-            tracker = Tracker(_of_camera(common, settings), gallery=store.gallery(name))
+            tracker = Tracker(_of_camera(common, classes[name], settings.detect_every), gallery=store.gallery(name))
             tracker.networks = networks
             folder = config.project / name
-            cameras[name] = Camera(name, settings, tracker, detect, folder, store, config.ends_after_s, self._publish)
+            cameras[name] = Camera(
+                name, settings, tracker, detect, folder, store, config.ends_after_s, self._publish, wanted
+            )
         return cameras
 
     def _publish(self, moment: Moment) -> None:
@@ -178,10 +183,9 @@ class Site:
         prune(folders, self.config.keep_days, self.config.keep_bytes, now_s, in_use)
 
 
-def _of_camera(common: Config, camera: SiteCamera) -> Config:
-    if not camera.detect_every:
-        return common
-    return replace(common, detector=replace(common.detector, every=camera.detect_every))
+def _of_camera(common: Config, classes: Sequence[str], detect_every: str) -> Config:
+    every = detect_every or common.detector.every
+    return replace(common, detector=replace(common.detector, every=every, classes=tuple(classes)))
 
 
 def _services(feed: Feed) -> list[Service]:

@@ -43,7 +43,7 @@ def health(feed: Feed) -> tuple[bool, dict[str, Any]]:
         "status": "down" if down else "ok",
         "down": down,
         "started_s": feed.started_s,
-        "cameras": {status.name: _plain(asdict(status)) for status in statuses},
+        "cameras": {status.name: _plain(asdict(status)) | {"counts": _counts(status)} for status in statuses},
         "publish": destinations,
     }
     return not down, about
@@ -52,6 +52,14 @@ def health(feed: Feed) -> tuple[bool, dict[str, Any]]:
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     """The same with null for what is not a number, which JSON has no word for."""
     return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
+
+
+def _counts(camera: CameraStatus) -> list[dict[str, Any]]:
+    """Under the names of `counts.csv`."""
+    return [
+        {"zone": row.zone, "class": row.name, "in": row.ins, "out": row.outs, "inside": row.inside}
+        for row in camera.counts
+    ]
 
 
 class SiteMetrics:
@@ -89,7 +97,23 @@ class SiteMetrics:
                 counter.add_metric([status.name], count)
         yield from gauges.values()
         yield from counters.values()
+        yield from self._counted()
         yield from self._published()
+
+    def _counted(self) -> Iterator[Metric]:
+        place = ["camera", "zone", "class"]
+        ins = CounterMetricFamily("tracker_zone_in", "crossings of a line inwards, entries into a zone", labels=place)
+        outs = CounterMetricFamily("tracker_zone_out", "crossings of a line outwards, exits from a zone", labels=place)
+        inside = GaugeMetricFamily("tracker_zone_inside", "objects that are in a zone", labels=place)
+        for camera in self._feed.cameras.values():
+            for row in camera.status().counts:
+                where = [camera.name, row.zone, row.name]
+                if row.name:
+                    ins.add_metric(where, row.ins)
+                    outs.add_metric(where, row.outs)
+                if row.name and row.inside is not None:
+                    inside.add_metric(where, row.inside)
+        yield from (ins, outs, inside)
 
     def _published(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("tracker_publish_up", "1 where the destination is reached", labels=["destination"])

@@ -82,7 +82,7 @@ class Pictures:
             _soon(self._loop, self._tell)
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        annotator = Annotator()
+        annotator = Annotator(counted=self._camera.counted)
         last: Moment | None = None
         while not self.closed and time.monotonic() < self._wanted_s:
             moment = self._camera.wait(last, 0.5)

@@ -33,9 +33,24 @@ function show(camera) {
   part(".came").textContent = camera.ids;
   part(".rate").textContent = number(camera.frames_per_s, 1);
   part(".lag").textContent = camera.lag_s === null ? "–" : `${number(camera.lag_s, 2)} s`;
+  part(".counts").textContent = counted(camera.counts);
   part(".problem").textContent = camera.problem;
   tile(camera.name).sends = camera.width > 0;
   node.classList.toggle("old", camera.state !== "live");
+}
+
+function counted(rows) {
+  const places = new Map();
+  for (const row of rows) {
+    const sums = places.get(row.zone) ?? { in: 0, out: 0, inside: null };
+    places.set(row.zone, {
+      in: sums.in + row.in,
+      out: sums.out + row.out,
+      inside: row.inside === null ? null : sums.inside + row.inside,
+    });
+  }
+  const words = (sums) => (sums.inside === null ? `${sums.in} in, ${sums.out} out` : `${sums.inside} inside`);
+  return [...places].map(([name, sums]) => `${name}: ${words(sums)}`).join(" · ");
 }
 
 async function states() {
@@ -112,7 +127,7 @@ function told(message) {
   const { type, track, event } = message;
   if (type === "start") return `${track.class} ${track.id} came`;
   if (type === "end") return `${track.class} ${track.id} left after ${Math.round(track.last_s - track.start_s)} s`;
-  const direction = event.direction ? `, ${event.direction}` : "";
+  const direction = event.event === "cross" ? `, ${event.direction}` : "";
   const verb = { cross: "crossed", enter: "entered", exit: "left", dwell: "stays in" }[event.event] ?? event.event;
   const stayed = event.seconds ? ` after ${Math.round(event.seconds)} s` : "";
   return `${event.class ?? "object"} ${event.id ?? ""} ${verb} ${event.zone ?? ""}${direction}${stayed}`;

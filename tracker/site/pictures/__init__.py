@@ -1,0 +1,1 @@
+"""The pictures of a camera that are shown and kept."""
