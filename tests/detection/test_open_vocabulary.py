@@ -213,7 +213,7 @@ class TestAPrompt:
         assert encoder_of(saved(model, tmp_path / "e.pt"), ["fish"]) is None
 
     def test_is_refused_by_networks_that_take_none(self):
-        with pytest.raises(UsageError, match="is told nothing in words; leave --prompt out"):
+        with pytest.raises(UsageError, match=r"takes no words; give weights that do \(--model yoloe-11s-seg\.pt\)"):
             YoloDetector(DetectorConfig(str(EMBEDDED), prompt=("fish",)))
 
     def test_names_the_extra_where_it_is_missing(self, tmp_path, monkeypatch):

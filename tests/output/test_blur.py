@@ -243,6 +243,7 @@ class TestForeseen:
     [
         (["persn"], NAMES, "did you mean 'person'"),
         (["heads"], {2: "car"}, "knows no class 'person', whose heads"),
+        (["Faces"], NAMES, "no class 'Faces'; did you mean 'heads'"),
         ([], NAMES, "no class to blur; name some"),
     ],
 )

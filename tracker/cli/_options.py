@@ -75,7 +75,7 @@ Download = Annotated[
 
 Hidden = Annotated[
     list[str] | None,
-    typer.Option(metavar="CLASSES", help="Pixelate these in all pictures, or heads: those of people."),
+    typer.Option(metavar="CLASSES", help="Pixelate these classes in all pictures, or people's heads: heads."),
 ]
 
 

@@ -43,7 +43,9 @@ class RfDetr:
     def __init__(self, config: DetectorConfig, device: str = "cpu") -> None:
         self.weights = find_weights(config.model)
         if config.prompt:
-            raise UsageError(f"{self.weights} has classes of its own and is told nothing in words; leave --prompt out")
+            raise UsageError(
+                f"{self.weights} takes no words; give weights that do (--model yoloe-11s-seg.pt), or leave --prompt out"
+            )
         self._network = _load(self.weights, device)
         self.names = _names(self._network)
         self._config = config

@@ -47,7 +47,9 @@ def load(path: Path, prompt: Sequence[str] = ()) -> tuple[Any, dict[int, str]]:
         if type(network.model[-1]).__name__ in vocabulary.HEADS:
             network = vocabulary.closed(network, prompt, path)
         elif prompt:
-            raise UsageError(f"{path} has classes of its own and is told nothing in words; leave --prompt out")
+            raise UsageError(
+                f"{path} takes no words; give weights that do (--model yoloe-11s-seg.pt), or leave --prompt out"
+            )
         head = type(network.model[-1]).__name__
         names = {int(number): str(name) for number, name in dict(network.names).items()}
         finite = all(bool(torch.isfinite(value).all()) for value in network.state_dict().values())

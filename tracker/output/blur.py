@@ -24,6 +24,7 @@ from tracker.structures import Detections, Floats, Image, Tracks
 
 HEADS = "heads"
 _PERSON = "person"
+_NEARLY_HEADS = {"head", "face", "faces"}  # what people write who mean heads
 _MARGIN = 0.1  # of a box's width and height, beyond each side: boxes are not exact
 _BLOCKS_LONG, _BLOCKS_SHORT = 8, 3  # the most blocks along an object's longer and shorter side: no face, no letter
 _LEAST_BLOCK_PX = 6
@@ -69,6 +70,9 @@ class Blur:
     def __init__(self, classes: Sequence[str], names: Mapping[int, str], model: str = "") -> None:
         wanted = [str(name).strip() for name in classes]
         known = {name.lower() for name in names.values()}
+        for name in wanted:
+            if name.lower() in _NEARLY_HEADS - known:
+                raise UsageError(f"the detector knows no class {name!r}; did you mean 'heads', those of people?")
         whole = [name for name in wanted if name.lower() != HEADS or HEADS in known]
         self._whole = np.array(class_numbers(whole, names, model) or [], np.int64)
         self._headed = np.zeros(0, np.int64)
