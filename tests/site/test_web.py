@@ -235,6 +235,13 @@ def test_the_page_shows_moving_pictures_on_a_desktop_and_a_phone_and_comes_back_
             assert page.inner_text("article .state") == "live"
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is cut off"
             page.wait_for_selector("#events time")
+        left = {"event": "exit", "zone": "hall", "id": 3, "class": "person", "direction": "out", "seconds": 4.2}
+        crossed = {"event": "cross", "zone": "gate", "id": 3, "class": "person", "direction": "in", "seconds": None}
+        about = {"type": "event", "camera": "yard", "time_s": 1.0}
+        told = [about | {"message_id": str(n), "event": event} for n, event in enumerate((left, crossed))]
+        pages[0].evaluate("told => told.forEach(one => happened({ data: JSON.stringify(one) }))", told)
+        lines = pages[0].locator("#events li", has_text="yard").all_inner_texts()
+        assert "person 3 crossed gate, in" in lines[0] and "person 3 left hall after 4 s" in lines[1]
         pages[0].click("button.picture")
         pages[0].wait_for_function("() => document.getElementById('large-picture').naturalWidth == 284")
         pages[0].keyboard.press("Escape")
