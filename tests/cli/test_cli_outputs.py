@@ -13,6 +13,8 @@ from helpers.walkers import LENGTH, make_detected
 from tracker.bench.growth import Stretch
 from tracker.bench.runs import Cost
 from tracker.cli import main
+from tracker.cli.run import prepare
+from tracker.config import Config
 
 
 @pytest.fixture
@@ -98,3 +100,14 @@ def test_numbers_are_not_written_where_the_plot_goes(place: Path, capsys: pytest
     for out in ("a.png", "."):
         code, _, said = run(f"eval-appearance data/A --out {out}", capsys)
         assert code == 2 and "give a JSON file" in said and len(said.splitlines()) == 1
+
+
+def test_a_log_says_that_networks_are_made_where_no_terminal_shows_it(monkeypatch, capsys):
+    def made(config, progress):
+        for frame in range(3):
+            progress(f"looking at frame {frame}")
+
+    monkeypatch.setattr("tracker.export.int8.prepared", made)
+    for quiet in (False, True):
+        prepare(Config().override({"engine": "openvino-int8"}), quiet)
+    assert capsys.readouterr().err == "making the INT8 networks, once: a minute or two\n"

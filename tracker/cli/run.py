@@ -227,8 +227,19 @@ def prepare(settings: Config, quiet: bool) -> None:
 
     from tracker.export.int8 import prepared
 
-    with Console(stderr=True, quiet=quiet).status("") as status:
-        prepared(settings, status.update)
+    console = Console(stderr=True, quiet=quiet)
+    if console.is_terminal:
+        with console.status("") as status:
+            prepared(settings, status.update)
+        return
+    said: list[str] = []
+
+    def tell(what: str) -> None:
+        if not said:  # in a log, one line that says why nothing else happens
+            console.print("making the INT8 networks, once: a minute or two", soft_wrap=True)
+            said.append(what)
+
+    prepared(settings, tell)
 
 
 @contextmanager
