@@ -44,7 +44,8 @@ BAD = [
     ("a class beyond all numbers", {"xyxy": [[0, 0, 5, 5]], "classes": [1e300]}, "classes holds"),
     ("score above rounding", {"xyxy": [[0, 0, 5, 5]], "scores": [1.01]}, "scores[0]"),
     ("broken class", {"xyxy": [[0, 0, 5, 5]], "classes": [0.5]}, "classes holds fractions"),
-    ("short feature", {"xyxy": [[0, 0, 5, 5]], "features": np.ones((1, 128))}, "expected (1, 512)"),
+    ("empty feature", {"xyxy": [[0, 0, 5, 5]], "features": np.ones((1, 0))}, "(1, 0); expected (1, D)"),
+    ("flat feature", {"xyxy": [[0, 0, 5, 5]], "features": np.ones(128)}, "(128,); expected (1, D)"),
     ("zero feature", {"xyxy": [[0, 0, 5, 5]], "features": np.zeros((1, 512))}, "features[0]"),
 ]
 

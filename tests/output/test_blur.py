@@ -199,6 +199,14 @@ class TestLost:
         changed = self.after(0.04, track(moved))
         assert changed[inside(moved)].all() and not changed[inside((36, 20, 43, 100))].any()
 
+    def test_in_pictures_of_another_size_it_is_the_same_place(self):
+        blur, twice = Blur(["person"], NAMES), noise().repeat(2, axis=0).repeat(2, axis=1)
+        blurred(track(), blur=blur)
+        picture = twice.copy()
+        blur(picture, NOBODY, time_s=0.1)
+        changed = (picture != twice).any(axis=2)
+        assert changed[40:200, 80:160].mean() > 0.99 and not changed[:, :60].any()
+
     def test_a_stream_that_begins_anew_knows_nothing(self):
         assert not self.after(-5.0, NOBODY).any()
 

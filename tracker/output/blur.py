@@ -84,7 +84,7 @@ class Blur:
             self._headed = np.array(class_numbers([_PERSON], names), np.int64)
         if not wanted:
             raise UsageError("no class to blur; name some, or heads")
-        self._time_s = -math.inf
+        self._time_s, self._size = -math.inf, (0, 0)  # of the last picture, and its width and height
         self._left, self._left_s = np.zeros((0, 4), np.float32), np.zeros(0)  # what was hidden lately, and when last
 
     @property
@@ -104,7 +104,10 @@ class Blur:
         """
         if time_s <= self._time_s:
             self._left, self._left_s = self._left[:0], self._left_s[:0]
-        self._time_s = time_s
+        size = (image.shape[1], image.shape[0])
+        if len(self._left) and size != self._size:  # a stream has changed the size of its pictures
+            self._left = (self._left * np.tile(np.divide(size, self._size), 2)).astype(np.float32)
+        self._time_s, self._size = time_s, size
         boxes, alone = [self._left[:0]], [self._left[:0]]
         done: set[tuple[int, int]] = set()  # masks: a track has that of its detection
         for rows in objects:
