@@ -2,11 +2,12 @@
 
 A track is on a side once its anchor is clearly there: further from the border than a share of the object's own size, so
 that the jitter of a box is no passage (hysteresis). It has passed when it was clearly on one side and then is on the
-other, at the moment in which its way crossed the border last; of a line only a way through the line itself counts,
-none around its ends. Over a line it is only when it is surely so, further off: a box that takes in its neighbour now and
-then would count forth and back as long as its object stands there. Where a track begins and ends, clearly will do. A way is straight from one sighting to the next, however many frames lie between: a passage while
-the object was not seen, or not looked for, is told once, at the moment in between. A way that is walked back passes the
-same borders the other way.
+other, at the moment in which its way crossed the border last; of a line only a way through the line itself counts, none
+around its ends. Over a line it is only when it is surely so, further off: a box that takes in its neighbour now and
+then would count forth and back as long as its object stands there. Where a track begins and ends, clearly will do. A
+way is straight from one sighting to the next, however many frames lie between: a passage while the object was not seen,
+or not looked for, is told once, at the moment in between. A way that is walked back passes the same borders the other
+way.
 """
 
 from __future__ import annotations
