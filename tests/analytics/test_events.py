@@ -46,6 +46,19 @@ class TestALine:
         flicker = [(200, 130), (200, 130), (200, 101), (200, 99), (200, 101), (200, 98.5), (200, 130)]
         assert told(gate(), walk(flicker)) == []
 
+    def test_counts_a_box_that_grows_over_it_and_back_not_at_all(self):
+        grows = [(200, y) for _ in range(9) for y in (93, 106)]
+        assert told(gate(), walk([(200, 60), *grows, (200, 60)]), finish=True) == []
+        assert net(told(gate(), walk([(200, 60), *grows, (200, 140)]))) == ["out"]
+
+    def test_is_crossed_by_who_is_seen_a_little_over_it_and_never_again(self):
+        over = walk([(200, 60), (200, 95), (200, 104)])
+        assert told(gate(), over) == []
+        assert briefly(told(gate(), over, finish=True)) == [("cross", 1, "out", 0.156)]
+        assert net(told(gate(), over + [seen(1 + n, {}) for n in range(7)])) == ["out"], "it has left"
+        assert net(told(gate(), walk([(200, 104), (200, 95), (200, 60)]))) == ["in"], "and who begins there"
+        assert told(gate(), walk([(90, 60), (90, 104), (200, 104)]), finish=True) == [], "around its end"
+
     def test_counts_a_passage_that_trembles_once(self):
         trembling = [(200, 130), (200, 101), (200, 99), (200, 101), (200, 99), (200, 70)]
         assert net(told(gate(), walk(trembling))) == ["in"]
@@ -240,6 +253,13 @@ class TestForEveryWay:
         longer = {"gate": {"points": [[0, 100], [900, 100]]}}
         count = counted(places(longer), walk(way))["gate"]
         assert count.ins - count.outs == int(way[-1][1] < 100) - int(way[0][1] < 100)
+
+    @given(ways())
+    @settings(max_examples=40, deadline=None)
+    def test_every_step_over_a_line_counts_that_is_as_long_as_a_body(self, way):
+        longer = {"gate": {"points": [[0, 100], [900, 100]]}}
+        way = [(x, 2 * y - 100) for x, y in way]
+        count = counted(places(longer), walk(way))["gate"]
         assert count.ins + count.outs == sum((a[1] < 100) != (b[1] < 100) for a, b in zip(way, way[1:], strict=False))
 
     @given(ways(), st.integers(0, 30))

@@ -99,6 +99,7 @@ class EventFinder:
     def finish(self) -> list[Event]:
         """What would have waited, now that no frame follows."""
         self._leave(self._ways.tracks["seen_s"] < self._looked_s, np.inf)
+        self._take(self._ways.end(np.flatnonzero(self._ways.used)), np.inf)
         return self._tell(np.inf)
 
     def counts(self) -> list[Count]:
@@ -201,6 +202,7 @@ class EventFinder:
         slots = np.flatnonzero(gone & self._ways.used)
         if not len(slots):
             return
+        self._take(self._ways.end(slots), now)
         for slot, shape in zip(*np.nonzero(~np.isnan(self._entered[slots])), strict=True):
             track = int(slots[slot])
             self._exit(track, int(shape), self._ways.leaving_s(track, int(shape)), now)

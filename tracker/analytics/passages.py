@@ -2,10 +2,12 @@
 
 A track is on a side once its anchor is clearly there: further from the border than a share of the object's own size, so
 that the jitter of a box is no passage (hysteresis). It has passed when it was clearly on one side and then is on the
-other, at the moment in which its way crossed the border last; of a line only a way through the line itself counts,
-none around its ends. A way is straight from one sighting to the next, however many frames lie between: a passage while
-the object was not seen, or not looked for, is told once, at the moment in between. A way that is walked back passes the
-same borders the other way.
+other, at the moment in which its way crossed the border last; of a line only a way through the line itself counts, none
+around its ends. Over a line it is only when it is surely so, further off: a box that takes in its neighbour now and
+then would count forth and back as long as its object stands there. Where a track begins and ends, clearly will do. A
+way is straight from one sighting to the next, however many frames lie between: a passage while the object was not seen,
+or not looked for, is told once, at the moment in between. A way that is walked back passes the same borders the other
+way.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from tracker.analytics.borders import Borders, Reals, Sides
 from tracker.structures import Ints, Mask
 
 CLEARLY = 0.1  # of an object's size (the root of its box's area): further from a border it is on a side of it
+SURELY = 0.3  # likewise: further from a line it has gone over
 
 _TRACK = np.dtype(
     [
@@ -30,21 +33,25 @@ _TRACK = np.dtype(
         ("seen_s", "f8"),
         ("first_xy", "f8", (2,)),
         ("first_s", "f8"),
-        ("margin", "f8"),  # pixels: further from a border the object is clearly on a side
+        ("size", "f8"),  # pixels
     ]
 )
 _PAIR = np.dtype(
     [
         ("step", "i4"),  # of the track, at which this was worked out last; its way was not near the border after that
         ("at", "i1"),  # the side the anchor is on, ...
-        ("side", "i1"),  # ... and the one where it was clearly last; 0: none yet
+        ("side", "i1"),  # ... and the one that counts as its own; 0: none yet
         ("net", "i1"),  # crossings since, towards 1 less those towards -1
         ("since", "f8"),  # moment of the last crossing, or of the first sighting
         ("first_side", "i1"),  # where it was clearly first, ...
         ("first_net", "i1"),  # ... crossings before, ...
         ("first_since", "f8"),  # ... and the last one's moment
+        ("last_side", "i1"),  # where it was clearly last, ...
+        ("last_net", "i1"),  # ... crossings since it went off its side, ...
+        ("last_since", "f8"),  # ... and the last one's moment
     ]
 )
+_LAST = ("last_side", "last_net", "last_since")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,23 +128,22 @@ class Ways:
             (N,) their slots, and what they have passed.
         """
         slots = self.slots_of(ids)
-        margins = CLEARLY * sizes
         begun = slots < 0
         found = []
         if begun.any():
             slots[begun] = self._free(int(begun.sum()))
             self._known_again(slots[begun], ids[begun])
-            found.append(self._begin(slots[begun], at[begun], margins[begun], time_s))
+            found.append(self._begin(slots[begun], at[begun], sizes[begun], time_s))
         rows = np.flatnonzero(~begun)
         if len(rows):
             there = slots[rows]
             before = self.tracks[there]
             step = np.hypot(*(at[rows] - before["xy"]).T)
-            row, shapes = self._borders.near(at[rows], np.maximum(margins[rows], before["margin"]) + step)
+            row, shapes = self._borders.near(at[rows], SURELY * np.maximum(sizes[rows], before["size"]) + step)
             if len(row):
-                after = at[rows[row]], time_s, margins[rows[row]]
+                after = at[rows[row]], time_s, sizes[rows[row]]
                 found.append(self._walk(there[row], shapes, *after))
-            before["xy"], before["margin"], before["seen_s"] = at[rows], margins[rows], time_s
+            before["xy"], before["size"], before["seen_s"] = at[rows], sizes[rows], time_s
             before["steps"] += 1
             self.tracks[there] = before
         return slots, _together(found)
@@ -155,7 +161,7 @@ class Ways:
         if mine["first_s"] > theirs["seen_s"]:
             shapes = np.arange(len(later))
             olds, way = np.full(len(later), old), np.tile(mine["first_xy"], (len(later), 1))
-            between = self._walk(olds, shapes, way, float(mine["first_s"]), np.full(len(later), mine["margin"]))
+            between = self._walk(olds, shapes, way, float(mine["first_s"]), np.full(len(later), mine["size"]))
             now, closed, settled = pairs[old].copy(), self._borders.closed, later["side"] != 0
             own = {name: np.where(settled, later[f"first_{name}"], later[name]) for name in ("side", "net", "since")}
             net = now["net"] + own["net"]
@@ -169,14 +175,26 @@ class Ways:
             pairs["side"][old] = np.where(settled, later["side"], now["side"])
             pairs["net"][old] = np.where(settled, later["net"], net)
             pairs["since"][old] = np.where(settled, later["since"], since)
+            for name in _LAST:
+                pairs[name][old] = np.where(settled, later[name], now[name])
         else:  # what went by its name meanwhile was another object
-            for name in ("side", "net", "since"):
+            for name in ("side", "net", "since", *_LAST):
                 pairs[name][old] = later[name]
         pairs["at"][old], pairs["step"][old] = later["at"], later["step"]
-        for name in ("steps", "xy", "seen_s", "margin"):
+        for name in ("steps", "xy", "seen_s", "size"):
             self.tracks[name][old] = mine[name]
         self.forget(np.array([young]))
         return between, after
+
+    def end(self, slots: Ints) -> Passages:
+        """What tracks (K,) have passed that will not be seen again and were not surely over, but clearly."""
+        pairs = self._pairs[slots].reshape(-1)
+        row, shapes = np.divmod(np.arange(len(pairs)), len(self._borders.closed))
+        self._settle_stale(pairs, self.tracks[slots[row]], shapes)
+        side = pairs["last_side"]
+        told = np.flatnonzero((side != pairs["side"]) & (pairs["side"] != 0) & (pairs["last_net"] == side))
+        since = pairs["last_since"][told]
+        return Passages(slots[row[told]], shapes[told], side[told], since, np.zeros(len(told), bool))
 
     def name(self, slot: int, track_id: int) -> None:
         """A track goes by another id from now on."""
@@ -203,10 +221,10 @@ class Ways:
         order = np.argsort(self.tracks["id"][held], kind="stable")
         self._known = self.tracks["id"][held][order], held[order]
 
-    def _begin(self, slots: Ints, at: Reals, margins: Reals, time_s: float) -> Passages:
+    def _begin(self, slots: Ints, at: Reals, sizes: Reals, time_s: float) -> Passages:
         """First sightings."""
         tracks = np.zeros(len(slots), _TRACK)
-        tracks["id"], tracks["steps"], tracks["margin"] = self.tracks["id"][slots], 1, margins
+        tracks["id"], tracks["steps"], tracks["size"] = self.tracks["id"][slots], 1, sizes
         tracks["xy"] = tracks["first_xy"] = at
         tracks["seen_s"] = tracks["first_s"] = time_s
         self.tracks[slots] = tracks
@@ -215,7 +233,7 @@ class Ways:
         distance, side = self._borders.sides(at[row], shapes)
         pairs = np.zeros(len(row), _PAIR)
         pairs["step"], pairs["at"], pairs["since"] = 1, side, time_s
-        passed, appeared = _settled(pairs, distance > margins[row], self._borders.closed[shapes])
+        passed, appeared = _settled(pairs, distance / sizes[row], self._borders.closed[shapes])
         self._pairs[slots] = pairs.reshape(len(slots), count)
         told = np.flatnonzero(passed | appeared)
         return Passages(slots[row[told]], shapes[told], side[told], pairs["since"][told], appeared[told])
@@ -228,10 +246,10 @@ class Ways:
         part = pairs[stale]
         lines = ~self._borders.closed[shapes[stale]]  # it may have gone around the end of a line, not of a zone
         part["at"][lines] = self._borders.sides(tracks["xy"][stale[lines]], shapes[stale[lines]])[1]
-        _settled(part, np.ones(len(part), bool), ~lines)
+        _settled(part, np.full(len(part), np.inf), ~lines)
         pairs[stale] = part
 
-    def _walk(self, slots: Ints, shapes: Ints, end: Reals, time_s: float, margins: Reals) -> Passages:
+    def _walk(self, slots: Ints, shapes: Ints, end: Reals, time_s: float, sizes: Reals) -> Passages:
         """One step of each pair (P,), to (P, 2), where it is at `time_s`."""
         tracks, pairs = self.tracks[slots], self._pairs[slots, shapes]
         self._settle_stale(pairs, tracks, shapes)
@@ -265,7 +283,7 @@ class Ways:
             part["since"] = np.where(over, moment, part["since"])
             part["at"] = there
             since = part["since"].copy()
-            passed, appeared = _settled(part, away > margins[on], closed[on])
+            passed, appeared = _settled(part, away / sizes[on], closed[on])
             pairs[on] = part
             told = np.flatnonzero(passed | appeared)
             found.append(Passages(slots[on[told]], shape[told], there[told], since[told], appeared[told]))
@@ -274,19 +292,27 @@ class Ways:
         return _together(found)
 
 
-def _settled(pairs: Any, clearly: Mask, closed: Mask) -> tuple[Mask, Mask]:
-    """Note for pairs (P,) of `_PAIR` which of them are clearly on the side they are on, in place.
+def _settled(pairs: Any, sizes_away: Reals, closed: Mask) -> tuple[Mask, Mask]:
+    """Note for pairs (P,) of `_PAIR` which of them have come to the side they are on, in place.
+
+    Args:
+        sizes_away: (P,) how far from the border they are, in sizes of the object.
 
     Returns:
         (P,) which of them have passed the border, and (P,) which appeared inside of a zone.
     """
+    clearly = sizes_away > CLEARLY
     first = clearly & (pairs["side"] == 0)
+    moved = pairs["at"] != pairs["side"]
+    settled = clearly & (first | ~moved | closed | (sizes_away > SURELY))
     # a way around the end of a line, or over it and around it back, is no passage
-    passed = clearly & ~first & (pairs["at"] != pairs["side"]) & (closed | (pairs["net"] == pairs["at"]))
+    passed = settled & ~first & moved & (closed | (pairs["net"] == pairs["at"]))
     for name, value in (("side", pairs["at"]), ("net", pairs["net"]), ("since", pairs["since"])):
         pairs[f"first_{name}"] = np.where(first, value, pairs[f"first_{name}"])
-    pairs["side"] = np.where(clearly, pairs["at"], pairs["side"])
-    pairs["net"] = np.where(clearly, 0, pairs["net"])
+    pairs["side"] = np.where(settled, pairs["at"], pairs["side"])
+    pairs["net"] = np.where(settled, 0, pairs["net"])
+    for name, now in zip(_LAST, ("at", "net", "since"), strict=True):
+        pairs[name] = np.where(clearly, pairs[now], pairs[name])
     return passed, first & closed & (pairs["at"] > 0)
 
 

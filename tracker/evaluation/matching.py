@@ -71,13 +71,19 @@ def _frames(truth: Table, result: Table, preproc: bool) -> Iterator[tuple[int, T
         overlap = iou(*(tlwh_to_xyxy(table[:, LEFT : HEIGHT + 1]) for table in (objects, tracks)))
         wanted = objects[:, FLAG] != 0
         if preproc:
-            rows, columns = _assign(np.where(overlap < MATCHED - _EPSILON, 0, overlap))
-            keep = np.ones(len(tracks), bool)
-            keep[columns[np.isin(objects[rows, CLASS], _DISTRACTORS)]] = False
+            keep = ~of_distractors(objects, overlap)
             tracks, overlap = tracks[keep], overlap[:, keep]
             wanted &= objects[:, CLASS] == 1
         if wanted.any() and len(tracks):
             yield int(frame), objects[wanted], tracks, overlap[wanted]
+
+
+def of_distractors(objects: Table, overlap: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(K,) which tracks of a frame stand for a distractor, by their overlap (N, K) with all N objects of its truth."""
+    rows, columns = _assign(np.where(overlap < MATCHED - _EPSILON, 0, overlap))
+    found = np.zeros(overlap.shape[1], bool)
+    found[columns[np.isin(objects[rows, CLASS], _DISTRACTORS)]] = True
+    return found
 
 
 def _rows(table: Table, frame: float) -> Table:
