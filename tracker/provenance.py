@@ -7,6 +7,7 @@ import os
 import platform
 import shlex
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,15 @@ def hashed(path: Path) -> dict[str, str]:
         WeightsError: it cannot be read.
     """
     try:
-        return {"file": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        now = path.stat()
+        return {"file": str(path), "sha256": _sha256(path, now.st_ino, now.st_size, now.st_mtime_ns)}
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror}); check the model's path") from error
+
+
+@lru_cache(maxsize=64)  # a tracker that is saved every few seconds names its weights each time
+def _sha256(path: Path, *_version: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def conditions(config: Config, device: str, detector: bool = True) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from helpers.clips import pan
 from tracker import Config, Detections, Site, open_source
+from tracker.cli import main
 from tracker.errors import UsageError
 from tracker.site.config import HttpConfig, SiteCamera, SiteConfig
 from tracker.site.looking import SharedDetector
@@ -144,3 +145,13 @@ def test_a_picture_that_nobody_looked_at_is_not_shown_live(frames, tmp_path):
 def test_what_cannot_be_hidden_is_said_before_anything_runs(tmp_path, blur, words):
     with pytest.raises(UsageError, match=words):
         site(tmp_path, [], blur=(blur,)).start()
+
+
+def test_the_file_and_the_command_take_classes_and_heads(tmp_path, capsys):
+    file = tmp_path / "site.yaml"
+    file.write_text("project: out\ncameras: {door: {source: rtsp://127.0.0.1:9/a, blur: [heads, car]}}")
+    assert SiteConfig.load(file).cameras["door"].blur == ("heads", "car")
+    with pytest.raises(SystemExit) as end:
+        main(["serve", str(file), "--blur", "heads,persn"])
+    assert end.value.code
+    assert "knows no class 'persn'; did you mean 'person'" in " ".join(capsys.readouterr().err.split())
