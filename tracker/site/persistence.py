@@ -99,10 +99,15 @@ class StateFolder:
             records: folder of its results.
         """
         about = self._about(camera)
-        number, time_s = int(about.get("number", 0)), float(about.get("time_s", -math.inf))
+        try:
+            number, time_s = int(about.get("number", 0)), float(about.get("time_s", -math.inf))
+            newest = int(about.get("newest_id", 0))
+            presence.go_on(about.get("visits", {}))
+        except (TypeError, ValueError, KeyError, AttributeError) as error:  # of another version, or damaged
+            _log.warning("%s does not know who was there: %s.json cannot be read (%r)", camera, camera, error)
+            number, time_s, newest = 0, -math.inf, 0
         rows = written_since(records, time_s)
-        presence.go_on(about.get("visits", {}))
-        fresh.gallery.reserve(0, max(rows.id, int(about.get("newest_id", 0))))
+        fresh.gallery.reserve(0, max(rows.id, newest))
         return Resumed(self._tracker(camera, fresh), max(number, rows.frame), max(time_s, rows.time_s))
 
     def _tracker(self, camera: str, fresh: Tracker) -> Tracker:
@@ -122,7 +127,8 @@ class StateFolder:
         return tracker
 
     def _gallery_path(self, camera: str) -> Path:
-        return self.folder / ("gallery.safetensors" if self._shared is not None else f"{camera}.gallery.safetensors")
+        own = "shared" if self._shared is not None else "of " + camera  # no camera's name: those have no space
+        return self.folder / f"gallery {own}.safetensors"
 
     def _read_gallery(self, path: Path) -> Gallery:
         if path.is_file():

@@ -71,7 +71,7 @@ class Site:
         """Every frame of every camera from now on, without pictures, for a thread that reads them in its own time."""
         subscription = Subscription(limit)
         with self._lock:
-            self._subscriptions += (subscription,)
+            self._subscriptions = (*(one for one in self._subscriptions if not one.closed), subscription)
         return subscription
 
     def destinations(self) -> list[DestinationStatus]:
@@ -175,7 +175,10 @@ class Site:
         now_s = max([time.time(), *newest])  # a plug-in's times may run ahead
         in_use = [camera.records.in_use for camera in cameras if camera.records.in_use is not None]
         folders = [camera.records.folder for camera in cameras]
-        prune(folders, self.config.keep_days, self.config.keep_bytes, now_s, in_use)
+        try:
+            prune(folders, self.config.keep_days, self.config.keep_bytes, now_s, in_use)
+        except OSError as error:  # as where somebody removes files meanwhile: the next time
+            _log.warning("old results cannot be removed: %s", error)
 
 
 def _of_camera(common: Config, camera: SiteCamera) -> Config:
