@@ -9,6 +9,7 @@ import pytest
 from helpers.cameras import cameras
 from helpers.clips import pan
 from tracker import Config, Site, open_source
+from tracker.errors import OutputError
 from tracker.jobs.run import Output, run
 from tracker.site.config import SiteCamera, SiteConfig
 
@@ -68,3 +69,14 @@ def test_four_cameras_are_tracked_as_each_alone_byte_for_byte(tmp_path):
         (together,) = (tmp_path / "site" / clip.stem).glob("*/tracks.csv")
         assert together.read_bytes() == (alone / "tracks.csv").read_bytes()
         assert len(together.read_text().splitlines()) > 20
+
+
+def test_two_do_not_write_to_one_folder(tmp_path):
+    first = of(["rtsp://127.0.0.1:9/x"], tmp_path)
+    first.start()
+    with pytest.raises(OutputError, match="another track serve writes to"):
+        of(["rtsp://127.0.0.1:9/x"], tmp_path).start()
+    first.stop()
+    again = of(["rtsp://127.0.0.1:9/x"], tmp_path)
+    again.start()
+    again.stop()

@@ -11,18 +11,19 @@ from __future__ import annotations
 import json
 import logging
 import math
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from tracker import checkpoint
 from tracker.appearance.gallery import Gallery
 from tracker.config import BankConfig
-from tracker.errors import DataError, TrackerError
+from tracker.errors import DataError, OutputError, TrackerError
 from tracker.site.presence import Presence
 from tracker.site.records import written_since
 from tracker.structures import TENTATIVE
@@ -44,6 +45,30 @@ class Resumed:
     tracker: Tracker
     number: int
     time_s: float
+
+
+def claimed(project: Path) -> IO[str] | None:
+    """Keep a folder of results for this process until the file is closed or the process ends, however it does.
+
+    Raises:
+        OutputError: another process has it, or it cannot be written.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    path = project / "state" / "lock"
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise OutputError(f"another track serve writes to {project}; end it, or name another --project") from None
+    except OSError:  # a file system that knows no locks
+        pass
+    return file
 
 
 class StateFolder:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from tracker.config import Config
 from tracker.export.networks import Networks
@@ -17,7 +17,7 @@ from tracker.site.config import SHARED, SiteCamera, SiteConfig
 from tracker.site.connection import check
 from tracker.site.feed import DestinationStatus, Feed, Moment, Service, Subscription
 from tracker.site.looking import SharedDetector
-from tracker.site.persistence import StateFolder
+from tracker.site.persistence import StateFolder, claimed
 from tracker.site.retention import prune
 from tracker.system.device import resolve_device
 from tracker.system.signal_handling import handled
@@ -56,6 +56,7 @@ class Site:
         self._services: list[Service] = []
         self._stop = threading.Event()
         self._opened = False
+        self._claim: IO[str] | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -121,6 +122,8 @@ class Site:
             subscription.close()
         for service in self._services:
             service.stop()
+        if self._claim is not None:
+            self._claim.close()
 
     def run(self) -> None:
         """Run until a signal that ends processes (SIGTERM, Ctrl-C), `stop`, or the end of all where all are recordings.
@@ -155,6 +158,7 @@ class Site:
         if common.appearance.enabled:
             networks.embedder  # noqa: B018 - before anything is written: errors leave nothing behind
         detect = SharedDetector(detector, resolve_device(common.device), common.detector.batch)
+        self._claim = claimed(config.project)
         store = StateFolder(config.project, config.gallery == SHARED, common.bank)
         cameras = {}
         for name, settings in config.cameras.items():
