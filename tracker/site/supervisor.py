@@ -24,6 +24,7 @@ from tracker.system.signal_handling import handled
 from tracker.tracker import Tracker
 
 STOPS_WITHIN_S = 3.0  # all cameras together; what takes longer is left behind
+SERVICES_WITHIN_S = 1.5
 PRUNE_S = 60.0
 _WAKE_S = 0.2  # a signal is handled when the main thread wakes
 
@@ -120,8 +121,11 @@ class Site:
                 _log.error("%s did not end in time; its last rows may be missing", camera.name)
         for subscription in self._subscriptions:
             subscription.close()
-        for service in self._services:
-            service.stop()
+        ends = [threading.Thread(target=service.stop) for service in self._services]  # each may take its time
+        for end in ends:
+            end.start()
+        for end in ends:
+            end.join(SERVICES_WITHIN_S)
         if self._claim is not None:
             self._claim.close()
 
@@ -132,11 +136,12 @@ class Site:
             TrackerError: as of `start`.
         """
         self._prepare()  # a signal in this time ends it as it ends any program: nothing is open yet
-        with handled(lambda *_: self._stop.set()):
+        signals: list[int] = []  # taken between two steps of this thread, which may hold the lock of an event just then
+        with handled(lambda number, _: signals.append(number)):
             self.start()
             pruned_s = -PRUNE_S
             try:
-                while not self._stop.wait(_WAKE_S):
+                while not (signals or self._stop.wait(_WAKE_S)):
                     if all(camera.join(0.0) for camera in self._cameras.values()):
                         break
                     if time.monotonic() - pruned_s >= PRUNE_S and (self.config.keep_days or self.config.keep_bytes):
