@@ -192,6 +192,7 @@ class TestSettings:
             ("cameras: {a: {source: x, zones: none.yaml}}", "cannot be read"),
             ("", "says nothing"),
             ("gallery: own", "there is no camera"),
+            ("project:\ncameras: {a: x}", "project is None; give a folder"),
             ("cameras: [rtsp://bob:hunter2@h/]", "there is no camera"),
         ],
     )
