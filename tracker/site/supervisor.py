@@ -95,6 +95,7 @@ class Site:
         except BaseException:
             for service in started:
                 service.stop()
+            self._release()
             raise
         self._opened = True
         self.started_s = time.time()
@@ -126,8 +127,7 @@ class Site:
             end.start()
         for end in ends:
             end.join(SERVICES_WITHIN_S)
-        if self._claim is not None:
-            self._claim.close()
+        self._release()
 
     def run(self) -> None:
         """Run until a signal that ends processes (SIGTERM, Ctrl-C), `stop`, or the end of all where all are recordings.
@@ -149,6 +149,10 @@ class Site:
                         pruned_s = time.monotonic()
             finally:
                 self.stop()
+
+    def _release(self) -> None:
+        if self._claim is not None:
+            self._claim.close()
 
     def _made(self) -> dict[str, Camera]:
         """The cameras with what they share."""
