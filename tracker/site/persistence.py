@@ -179,7 +179,7 @@ def _recall(gallery: Gallery, saved: state.State) -> None:
     }
     camera, newest = int(saved["camera_number"]), int(part["ids"].max(initial=0))
     gallery.reserve(camera, newest)
-    embedded = (part["status"] != TENTATIVE) & ~np.isnan(part["embeddings"][:, 0])
+    embedded = (part["status"] != TENTATIVE) & np.isfinite(part["embeddings"][:, :1]).any(axis=1)
     if embedded.any():
         time_s = float(part["embedding_s"][embedded].max())
         rows = embedded & ~np.isin(part["ids"], gallery.ids(time_s))
