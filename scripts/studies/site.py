@@ -6,6 +6,8 @@
     python scripts/studies/site.py killed CLIP --times 20
     python scripts/studies/site.py soak --minutes 360
 
+What viewers and a dead broker cost is in `site_services.py`.
+
 Cameras are those of `loopback.py`. Memory is the proportional set size, in which shared pages count once.
 """
 

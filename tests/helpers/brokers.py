@@ -3,10 +3,11 @@
 import json
 import shutil
 import socket
+import socketserver
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -61,6 +62,7 @@ class Hook(ThreadingHTTPServer):
 
     Attributes:
         statuses: that the next requests are answered with, in turn; 200 once they are used up.
+        refuses: messages that are answered with 422. endless: answers have no end; written: bytes of them so far.
         requests: (path, headers, body) of each. taken: messages of those answered with 200, in order.
     """
 
@@ -72,6 +74,8 @@ class Hook(ThreadingHTTPServer):
         self.statuses: list[int] = []
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.taken: list[dict] = []
+        self.refuses: Callable[[list[dict]], bool] = lambda messages: False
+        self.endless, self.written = False, 0
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -84,18 +88,65 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.requests.append((self.path, dict(self.headers), body))
         status = self.server.statuses.pop(0) if self.server.statuses else 200
+        if status == 200 and self.server.refuses(json.loads(body)["messages"]):
+            status = 422
         if status == 200:
             self.server.taken += json.loads(body)["messages"]
         self.send_response(status)
         if status == 307:
             self.send_header("Location", f"http://127.0.0.1:{self.server.port}/elsewhere")
-        self.send_header("Content-Length", "0")
+        if not self.server.endless:
+            self.send_header("Content-Length", "0")
         self.end_headers()
+        while self.server.endless:
+            self.server.written += self.wfile.write(bytes(1 << 16))
 
 
 @contextmanager
 def hook() -> Iterator[Hook]:
     with Hook() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+
+
+class SlowBroker(socketserver.ThreadingTCPServer):
+    """An MQTT 3.1.1 broker that takes its time over each message, and does nothing with it.
+
+    Attributes:
+        port: where it listens. connections: so far.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, each_s: float) -> None:
+        super().__init__(("127.0.0.1", 0), _Slow)
+        self.port, self.each_s, self.connections = self.server_address[1], each_s, 0
+
+
+class _Slow(socketserver.StreamRequestHandler):
+    server: SlowBroker
+
+    def handle(self) -> None:
+        self.server.connections += 1
+        while kind := self.rfile.read(1):
+            length = shift = 0
+            while (more := self.rfile.read(1)[0]) & 0x80:
+                length, shift = length | (more & 0x7F) << shift, shift + 7
+            body = self.rfile.read(length | more << shift)
+            if kind[0] >> 4 == 1:
+                self.wfile.write(b"\x20\x02\x00\x00")  # CONNACK
+            elif kind[0] >> 4 == 3:
+                time.sleep(self.server.each_s)
+                topic = 2 + int.from_bytes(body[:2], "big")
+                self.wfile.write(b"\x40\x02" + body[topic : topic + 2])  # PUBACK
+
+
+@contextmanager
+def slow_broker(each_s: float) -> Iterator[SlowBroker]:
+    with SlowBroker(each_s) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield server

@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker import Site
+from tracker import Site, Tracker
+from tracker.config import BankConfig
 from tracker.errors import ConfigError, SourceError, UsageError
+from tracker.site import supervisor
 from tracker.site.clock import WallClock
 from tracker.site.config import SiteCamera, SiteConfig
 from tracker.site.feed import Moment, Settled, Subscription, Visit
+from tracker.site.persistence import StateFolder
 from tracker.site.presence import Presence
 from tracker.site.records import Records, hour_of, written_since
 from tracker.site.retention import MARK, prune
@@ -100,7 +103,7 @@ class TestRecords:
             {"event": "enter"}
         ] * 2
 
-    @pytest.mark.parametrize("torn", ["", "9", "9,1764442801.0,99", "frame,time_s"])
+    @pytest.mark.parametrize("torn", ["", "9", "9,,,\n", "9,1764442801.0,\0\0,\n", "9,1764442801.0,99", "frame,time_s"])
     def test_say_what_was_written_whatever_the_last_line_lacks(self, tmp_path, torn):
         records = Records(tmp_path)
         for n in range(300):
@@ -190,6 +193,7 @@ class TestSettings:
             ("cameras: {a: {source: x, zones: none.yaml}}", "cannot be read"),
             ("", "says nothing"),
             ("gallery: own", "there is no camera"),
+            ("project:\ncameras: {a: x}", "project is None; give a folder"),
             ("cameras: [rtsp://bob:hunter2@h/]", "there is no camera"),
         ],
     )
@@ -220,3 +224,54 @@ class TestSettings:
         assert names == ["a-1", "a-2", "people", "camera0", "camera5"]
         with pytest.raises(UsageError, match="twice"):
             SiteConfig.of_sources(["rtsp://bob:hunter2@a/1", "rtsp://bob:hunter2@a/1"])
+
+
+class TestState:
+    """In DIR/state/."""
+
+    @pytest.mark.parametrize(
+        "about",
+        [
+            '{"visits": {"here": [{"id": 1}]}}',
+            '{"visits": {"here": [{"id": 1, "height_m": 2}]}}',
+            '{"visits": [1]}',
+            '{"number": "x", "time_s": []}',
+            '{"time_s": "soon"}',
+        ],
+    )
+    def test_of_another_version_is_said_and_begun_anew(self, tmp_path, caplog, about):
+        store = StateFolder(tmp_path, False, BankConfig())
+        (tmp_path / "state" / "door.json").write_text(about)
+        tracker = Tracker(gallery=store.gallery("door"))
+        resumed = store.resume("door", tracker, Presence(1.0), tmp_path / "door")
+        assert resumed.tracker is tracker and "does not know who was there" in caplog.text
+
+    @pytest.mark.parametrize(("shared", "names"), [(True, ["gallery"]), (False, ["a", "a.gallery"])])
+    def test_of_no_camera_is_where_a_gallery_is(self, tmp_path, shared, names):
+        store = StateFolder(tmp_path, shared, BankConfig())
+        for name in names:
+            tracker = Tracker(gallery=store.gallery(name))
+            store.save_gallery(name)
+            store.save(name, tracker, Presence(1.0), 7, NOW)
+        for name in names:
+            assert Tracker.load(tmp_path / "state" / f"{name}.safetensors", gallery=store.gallery(name))
+        again = StateFolder(tmp_path, shared, BankConfig())
+        assert [again.gallery(name) is not None for name in names] and len(list((tmp_path / "state").glob("*.s*"))) == (
+            2 if shared else 4
+        )
+
+
+def test_results_that_cannot_be_looked_through_end_nothing(tmp_path, monkeypatch, caplog):
+    def vanished(*_):
+        raise FileNotFoundError("somebody has removed it")
+
+    monkeypatch.setattr(supervisor, "prune", vanished)
+    Site(replace(SiteConfig.of_sources(["rtsp://127.0.0.1:9/x"]), project=tmp_path, keep_days=1)).prune()
+    assert "old results cannot be removed" in caplog.text
+
+
+def test_a_subscription_that_was_closed_is_forgotten(tmp_path):
+    site = Site(replace(SiteConfig.of_sources(["rtsp://127.0.0.1:9/x"]), project=tmp_path))
+    for _ in range(10):
+        site.subscribe().close()
+    assert len(site._subscriptions) == 1

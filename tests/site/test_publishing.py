@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.brokers import free_port, hook, mosquitto, redis
+from helpers.brokers import free_port, hook, mosquitto, redis, slow_broker
 from helpers.clips import BUS
 from tracker import Config, Detections, Site, Tracker
 from tracker.errors import ConfigError, UsageError
@@ -23,6 +23,7 @@ from tracker.site.config import PublishConfig, SiteCamera, SiteConfig
 from tracker.site.feed import Moment, Settled, Visit
 from tracker.site.messages.message import END, EVENT, SCHEMA, START, UPDATE, Message, of_event, of_visit
 from tracker.site.publishing import delivery as deliveries
+from tracker.site.publishing import mqtt as mqtt_module
 from tracker.site.publishing.delivery import Delivery
 from tracker.site.publishing.destination import destination
 from tracker.site.publishing.publisher import Updates
@@ -266,7 +267,8 @@ class TestMqtt:
 class listening:
     """Catches what is published under `site/door` meanwhile."""
 
-    def __init__(self, port, caught):
+    def __init__(self, port, caught, topic="site/door/#"):
+        self._topic = topic
         import paho.mqtt.client as mqtt
 
         self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
@@ -275,12 +277,86 @@ class listening:
 
     def __enter__(self):
         self._client.connect("127.0.0.1", self._port)
-        self._client.subscribe("site/door/#", qos=1)
+        self._client.subscribe(self._topic, qos=1)
         self._client.loop_start()
 
     def __exit__(self, *_):
         self._client.loop_stop()
         self._client.disconnect()
+
+
+class TestWhatADestinationMayDo:
+    """Whatever it answers, and whatever the disk does, the rest is delivered."""
+
+    def test_of_many_messages_only_the_one_that_it_will_not_have_is_given_up(self, deliver):
+        with hook() as server:
+            server.refuses = lambda messages: any(one["track"]["id"] == 37 for one in messages)
+            one = deliver(f"http://127.0.0.1:{server.port}/")
+            one.add(message(i=i) for i in range(1, 101))
+            until(lambda: one.status().waiting == 0)
+            assert [taken["track"]["id"] for taken in server.taken] == [i for i in range(1, 101) if i != 37]
+            assert one.status().refused == 1 and one.status().delivered == 99
+
+    def test_an_answer_without_an_end_is_not_read(self, deliver):
+        with hook() as server:
+            server.endless = True
+            one = deliver(f"http://127.0.0.1:{server.port}/")
+            one.add([message()])
+            until(lambda: one.status().waiting == 0, timeout_s=10)
+            assert server.written < 8 << 20
+
+    @pytest.mark.parametrize("error", [sqlite3.OperationalError("disk is full"), ZeroDivisionError()])
+    def test_what_fails_on_the_way_is_told_and_tried_again(self, deliver, monkeypatch, error):
+        failing = [error, error]
+
+        def remove(spool, keys, really=Spool.remove):
+            if failing:
+                raise failing.pop()
+            really(spool, keys)
+
+        monkeypatch.setattr(Spool, "remove", remove)
+        with hook() as server:
+            one = deliver(f"http://127.0.0.1:{server.port}/")
+            one.add([message()])
+            until(lambda: one.status().waiting == 0)
+            assert one.status().problem == "" and one.status().delivered == 1
+            assert len(server.taken) == 3, "at least once"
+
+    def test_the_log_has_no_secret_of_a_webhooks_url(self, deliver, caplog):
+        with hook() as server, caplog.at_level(logging.INFO):
+            one = deliver(f"http://bob:hunter2@127.0.0.1:{server.port}/here?key=hunter2")
+            one.add([message()])
+            until(lambda: one.status().waiting == 0)
+        assert "hunter2" not in caplog.text
+
+    def test_a_slow_broker_that_goes_on_acknowledging_is_not_sent_the_same_again(self, deliver, tmp_path, monkeypatch):
+        monkeypatch.setattr(mqtt_module, "TIMEOUT_S", 1.0)
+        with slow_broker(0.03) as broker:
+            one = deliver(f"mqtt://127.0.0.1:{broker.port}/site")
+            one.add(message(i=i) for i in range(1, 101))
+            until(lambda: one.status().waiting == 0)
+            assert broker.connections == 1
+
+    def test_a_broker_that_restarted_is_told_who_is_online(self, deliver, tmp_path):
+        port = free_port()
+        with mosquitto(port, tmp_path / "broker"):
+            one = deliver(f"mqtt://127.0.0.1:{port}/site")
+            one.add([message()])
+            until(lambda: one.status().delivered == 1)
+        heard = []
+        with mosquitto(port, tmp_path / "broker"), listening(port, heard, "site/status"):
+            until(lambda: heard == [b"online"])
+
+
+def test_a_spool_that_is_full_takes_as_long_as_one_that_is_not(tmp_path):
+    spool = Spool(tmp_path / "a.sqlite", 16 << 20)
+    body = "x" * 400
+    while not spool.dropped:
+        spool.add([Message(END, "door", body)] * 1000)
+    begun = time.monotonic()
+    for _ in range(100):
+        spool.add([Message(END, "door", body)])
+    assert time.monotonic() - begun < 0.5
 
 
 def test_a_redis_stream_gets_an_entry_each(deliver, tmp_path):
@@ -306,6 +382,7 @@ def test_a_redis_stream_gets_an_entry_each(deliver, tmp_path):
         ("mqtt://host:99999/topic", "give mqtt://HOST/TOPIC"),
         ("mqtt://host/a/+/b", "wildcard in its topic"),
         ("redis://host/street", "give redis://HOST/0"),
+        ("https://bob:hunter2@host/\x01", "give https://HOST/HOOK"),
     ],
 )
 def test_a_url_that_cannot_be_published_to_is_one_sentence_without_its_password(url, said):
@@ -320,6 +397,8 @@ def test_secrets_and_authorities_that_cannot_be_read_are_told(tmp_path):
         destination("https://host/", PublishConfig(secret_file=str(tmp_path / "empty")))
     with pytest.raises(ConfigError, match="holds no certificate"):
         destination("mqtts://host/x", PublishConfig(ca_file=str(tmp_path / "empty")))
+    with pytest.raises(ConfigError, match="holds no certificate"):
+        destination("rediss://host/0", PublishConfig(ca_file=str(tmp_path / "none")))
 
 
 def test_what_a_site_publishes_is_who_came_and_left(tmp_path):

@@ -1,7 +1,9 @@
 """A site: cameras side by side, each into its own files, one detector for all."""
 
 import csv
+import signal
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from helpers.cameras import cameras
 from helpers.clips import pan
 from tracker import Config, Site, open_source
+from tracker.errors import OutputError
 from tracker.jobs.run import Output, run
 from tracker.site.config import SiteCamera, SiteConfig
 
@@ -68,3 +71,34 @@ def test_four_cameras_are_tracked_as_each_alone_byte_for_byte(tmp_path):
         (together,) = (tmp_path / "site" / clip.stem).glob("*/tracks.csv")
         assert together.read_bytes() == (alone / "tracks.csv").read_bytes()
         assert len(together.read_text().splitlines()) > 20
+
+
+def test_two_do_not_write_to_one_folder(tmp_path):
+    first = of(["rtsp://127.0.0.1:9/x"], tmp_path)
+    first.start()
+    with pytest.raises(OutputError, match="another track serve writes to"):
+        of(["rtsp://127.0.0.1:9/x"], tmp_path).start()
+    first.stop()
+    again = of(["rtsp://127.0.0.1:9/x"], tmp_path)
+    again.start()
+    again.stop()
+
+
+def test_what_a_signal_does_waits_for_no_lock(tmp_path):
+    """It interrupts the main thread, which may hold the one that its own waiting takes."""
+    site, before, late = of(["rtsp://127.0.0.1:9/x"], tmp_path), signal.getsignal(signal.SIGINT), []
+
+    def interrupts():
+        while (handler := signal.getsignal(signal.SIGINT)) is before:
+            time.sleep(0.01)
+        with site._stop._cond:
+            call = threading.Thread(target=handler, args=(signal.SIGINT, None))
+            call.start()
+            call.join(1.0)
+            late.append(call.is_alive())
+
+    other = threading.Thread(target=interrupts)
+    other.start()
+    site.run()
+    other.join()
+    assert late == [False]

@@ -1,21 +1,26 @@
 """The pages of a site: pictures, states, health, metrics and events, for those who may see them."""
 
+import asyncio
 import contextlib
 import json
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import cv2
 import httpx
 import numpy as np
+import psutil
 import pytest
 
 from helpers.browser import browser
 from helpers.cameras import cameras
-from tracker import Config, Site
+from tracker import Config, Detections, Site, Tracker
 from tracker.errors import ConfigError, OutputError, UsageError
 from tracker.site.config import HttpConfig, SiteCamera, SiteConfig
+from tracker.site.feed import Moment
+from tracker.site.web.live import Pictures
 from tracker.site.web.server import WebServer, address, read_token
 
 CONFIG = Config().override({"detector": {"imgsz": 160}, "device": "cpu", "appearance": {"enabled": False}})
@@ -192,7 +197,93 @@ class TestToken:
             assert client.post("/login", data={"token": "x" * 10_000}).status_code == 413
             assert client.post("/login", data={"token": TOKEN}).url.path == "/"
             assert client.get("/metrics").status_code == 200
+            ours = client.cookies["tracker"]
+            assert httpx.get(f"{guarded}/metrics", headers={"Cookie": f"a{{b=1; tracker={ours}"}).status_code == 200
             assert TOKEN not in str(client.cookies)
+
+
+def asked(site, request, timeout_s=20.0):
+    """A connection on which this was sent."""
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.settimeout(timeout_s)
+    raw.connect((site.base_url.host, site.base_url.port))
+    raw.sendall(request)
+    return raw
+
+
+def hung_up(raw):
+    with contextlib.suppress(ConnectionError):
+        while raw.recv(1 << 16):
+            pass
+    return True
+
+
+class TestWhoTakesTooLong:
+    """Hung up on, so that there is room for others."""
+
+    @pytest.fixture(autouse=True)
+    def soon(self, monkeypatch):
+        from tracker.site.web import patience, routes
+
+        monkeypatch.setattr(patience, "SLOWEST_S", 1.0)
+        monkeypatch.setattr(routes, "_SLOWEST_S", 1.0)
+
+    @pytest.mark.parametrize(
+        "begun", [b"", b"GET / HTTP/1.1\r\nHost: local", b"GET /page.css HTTP/1.1\r\nHost: localhost\r\n\r\nGET"]
+    )
+    def test_to_ask(self, site, begun):
+        with asked(site, begun, timeout_s=10) as raw:
+            assert hung_up(raw)
+
+    def test_to_read_the_answer(self, site):
+        most = len(psutil.Process().net_connections()) + 12
+        request = b"GET /cameras/door/snapshot.jpg HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        with contextlib.ExitStack() as stack:
+            for _ in range(10):
+                stack.enter_context(asked(site, 10 * request))
+            end_s = time.monotonic() + 15
+            while len(psutil.Process().net_connections()) > most and time.monotonic() < end_s:
+                time.sleep(0.2)
+            assert len(psutil.Process().net_connections()) <= most, "only this end of them is left"
+
+    def test_to_say_the_token(self, guarded):
+        url = httpx.URL(guarded)
+        with socket.create_connection((url.host, url.port), timeout=10) as raw:
+            raw.sendall(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nt")
+            assert raw.recv(20).split()[1] == b"408"
+
+    def test_in_so_great_a_number_that_no_descriptor_is_left(self, site, monkeypatch):
+        from tracker.site.web import patience
+
+        monkeypatch.setattr(patience, "MOST_SOCKETS", 20)
+        held = [asked(site, b"") for _ in range(40)]
+        assert hung_up(held[-1])
+        for raw in held:
+            raw.close()
+
+
+def test_to_ask_for_the_head_of_what_has_no_end_is_answered_at_once(site):
+    assert site.head("/events", timeout=3).headers["content-type"].startswith("text/event-stream")
+    assert site.head("/login").status_code == 200
+
+
+def test_any_name_of_this_machine_will_do(site):
+    assert site.get("/", headers={"Host": "127.0.0.2:80"}).status_code == 200
+
+
+def test_a_picture_that_cannot_be_drawn_costs_none_of_those_after_it():
+    empty = Tracker().update(None, Detections.empty())
+    moments = [Moment("door", n, n, np.zeros((n, n, 3), np.uint8), empty) for n in (0, 8)]
+    views = iter([*moments, *[None] * 100])
+    camera = SimpleNamespace(name="door", wait=lambda _after, _timeout_s: next(views))
+
+    async def two():
+        pictures = Pictures(camera)
+        await pictures.next(0, 0.5)
+        return await pictures.next(0, 5.0)
+
+    assert picture(asyncio.run(two())[1]).shape == (8, 8, 3)
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0:0", "[::]:0", "192.168.0.1:80", "camera-box:80"])

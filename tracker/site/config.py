@@ -159,7 +159,10 @@ class SiteConfig(Settings):
         if "config" in content:
             values["tracker"] = _tracker(content.pop("config"), folder)
         if "project" in content:
-            values["project"] = folder / str(content.pop("project"))
+            project = content.pop("project")
+            if not isinstance(project, str) or not project:
+                raise ConfigError(f"project is {project!r}; give a folder")
+            values["project"] = folder / project
         return cls(**values, **content)
 
 

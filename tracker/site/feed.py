@@ -215,6 +215,11 @@ class Subscription:
         while (moment := self.get()) is not None:
             yield moment
 
+    @property
+    def closed(self) -> bool:
+        """Will there be no more moments?"""
+        return self._closed
+
     def close(self) -> None:
         """No more moments; what waits can still be read."""
         with self._changed:

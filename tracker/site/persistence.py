@@ -11,18 +11,19 @@ from __future__ import annotations
 import json
 import logging
 import math
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from tracker import checkpoint
 from tracker.appearance.gallery import Gallery
 from tracker.config import BankConfig
-from tracker.errors import DataError, TrackerError
+from tracker.errors import DataError, OutputError, TrackerError
 from tracker.site.counting import PlaceCounts
 from tracker.site.presence import Presence
 from tracker.site.records import written_since
@@ -45,6 +46,30 @@ class Resumed:
     tracker: Tracker
     number: int
     time_s: float
+
+
+def claimed(project: Path) -> IO[str] | None:
+    """Keep a folder of results for this process until the file is closed or the process ends, however it does.
+
+    Raises:
+        OutputError: another process has it, or it cannot be written.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    path = project / "state" / "lock"
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise OutputError(f"another track serve writes to {project}; end it, or name another --project") from None
+    except OSError:  # a file system that knows no locks
+        pass
+    return file
 
 
 class StateFolder:
@@ -108,11 +133,16 @@ class StateFolder:
             records: folder of its results.
         """
         about = self._about(camera)
-        number, time_s = int(about.get("number", 0)), float(about.get("time_s", -math.inf))
+        try:
+            number, time_s = int(about.get("number", 0)), float(about.get("time_s", -math.inf))
+            newest = int(about.get("newest_id", 0))
+            presence.go_on(about.get("visits", {}))
+            counting.go_on(about.get("counts", ()))
+        except (TypeError, ValueError, KeyError, AttributeError) as error:  # of another version, or damaged
+            _log.warning("%s does not know who was there: %s.json cannot be read (%r)", camera, camera, error)
+            number, time_s, newest = 0, -math.inf, 0
         rows = written_since(records, time_s)
-        presence.go_on(about.get("visits", {}))
-        counting.go_on(about.get("counts", ()))
-        fresh.gallery.reserve(0, max(rows.id, int(about.get("newest_id", 0))))
+        fresh.gallery.reserve(0, max(rows.id, newest))
         return Resumed(self._tracker(camera, fresh), max(number, rows.frame), max(time_s, rows.time_s))
 
     def _tracker(self, camera: str, fresh: Tracker) -> Tracker:
@@ -132,7 +162,8 @@ class StateFolder:
         return tracker
 
     def _gallery_path(self, camera: str) -> Path:
-        return self.folder / ("gallery.safetensors" if self._shared is not None else f"{camera}.gallery.safetensors")
+        own = "shared" if self._shared is not None else "of " + camera  # no camera's name: those have no space
+        return self.folder / f"gallery {own}.safetensors"
 
     def _read_gallery(self, path: Path) -> Gallery:
         if path.is_file():

@@ -69,9 +69,10 @@ class Presence:
 
     def go_on(self, saved: Mapping[str, Any]) -> None:
         """Take over what `to_dict` gave; who left just before that is told once more."""
-        self._here = {visit.id: visit for visit in map(_visit, saved.get("here", ()))}
+        here, left = ([_visit(values) for values in saved.get(key, ())] for key in ("here", "left"))
+        self._here = {visit.id: visit for visit in here}
         self._seen_s = dict.fromkeys(self._here, self._watched_s)
-        self._untold = list(map(_visit, saved.get("left", ())))
+        self._untold = left
 
 
 def _visit(values: Mapping[str, Any]) -> Visit:

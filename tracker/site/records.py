@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,8 @@ class Records:
     def hour(self, time_s: float) -> Path:
         """The folder of this moment, made."""
         folder = self.folder / hour_of(time_s)
-        if not (folder / MARK).is_file():
-            with writing(folder):
+        with writing(folder):
+            if not (folder / MARK).is_file():
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / MARK).touch()
         return folder
@@ -137,5 +137,6 @@ def _rows_backwards(path: Path) -> Iterator[tuple[float, float, float]]:
                 lines, torn = lines[:-1], False
             for line in reversed(lines):
                 cells = line.split(b",", 3)
-                if len(cells) == 4 and cells[0].isdigit():
-                    yield float(cells[0]), float(cells[1]), float(cells[2])
+                with suppress(ValueError):  # the header, or what a power cut left of a row
+                    if len(cells) == 4:
+                        yield float(int(cells[0])), float(cells[1]), float(int(cells[2]))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from tracker.config import Config
 from tracker.export.networks import Networks
@@ -18,13 +18,14 @@ from tracker.site.config import SHARED, SiteConfig
 from tracker.site.connection import check
 from tracker.site.feed import DestinationStatus, Feed, Moment, Service, Subscription
 from tracker.site.looking import SharedDetector
-from tracker.site.persistence import StateFolder
+from tracker.site.persistence import StateFolder, claimed
 from tracker.site.retention import prune
 from tracker.system.device import resolve_device
 from tracker.system.signal_handling import handled
 from tracker.tracker import Tracker
 
 STOPS_WITHIN_S = 3.0  # all cameras together; what takes longer is left behind
+SERVICES_WITHIN_S = 1.5
 PRUNE_S = 60.0
 _WAKE_S = 0.2  # a signal is handled when the main thread wakes
 
@@ -57,6 +58,7 @@ class Site:
         self._services: list[Service] = []
         self._stop = threading.Event()
         self._opened = False
+        self._claim: IO[str] | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -72,7 +74,7 @@ class Site:
         """Every frame of every camera from now on, without pictures, for a thread that reads them in its own time."""
         subscription = Subscription(limit)
         with self._lock:
-            self._subscriptions += (subscription,)
+            self._subscriptions = (*(one for one in self._subscriptions if not one.closed), subscription)
         return subscription
 
     def destinations(self) -> list[DestinationStatus]:
@@ -94,6 +96,7 @@ class Site:
         except BaseException:
             for service in started:
                 service.stop()
+            self._release()
             raise
         self._opened = True
         self.started_s = time.time()
@@ -120,8 +123,12 @@ class Site:
                 _log.error("%s did not end in time; its last rows may be missing", camera.name)
         for subscription in self._subscriptions:
             subscription.close()
-        for service in self._services:
-            service.stop()
+        ends = [threading.Thread(target=service.stop) for service in self._services]  # each may take its time
+        for end in ends:
+            end.start()
+        for end in ends:
+            end.join(SERVICES_WITHIN_S)
+        self._release()
 
     def run(self) -> None:
         """Run until a signal that ends processes (SIGTERM, Ctrl-C), `stop`, or the end of all where all are recordings.
@@ -130,11 +137,12 @@ class Site:
             TrackerError: as of `start`.
         """
         self._prepare()  # a signal in this time ends it as it ends any program: nothing is open yet
-        with handled(lambda *_: self._stop.set()):
+        signals: list[int] = []  # taken between two steps of this thread, which may hold the lock of an event just then
+        with handled(lambda number, _: signals.append(number)):
             self.start()
             pruned_s = -PRUNE_S
             try:
-                while not self._stop.wait(_WAKE_S):
+                while not (signals or self._stop.wait(_WAKE_S)):
                     if all(camera.join(0.0) for camera in self._cameras.values()):
                         break
                     if time.monotonic() - pruned_s >= PRUNE_S and (self.config.keep_days or self.config.keep_bytes):
@@ -142,6 +150,10 @@ class Site:
                         pruned_s = time.monotonic()
             finally:
                 self.stop()
+
+    def _release(self) -> None:
+        if self._claim is not None:
+            self._claim.close()
 
     def _made(self) -> dict[str, Camera]:
         """The cameras with what they share."""
@@ -158,6 +170,7 @@ class Site:
         if common.appearance.enabled:
             networks.embedder  # noqa: B018 - before anything is written: errors leave nothing behind
         detect = SharedDetector(detector, resolve_device(common.device), common.detector.batch)
+        self._claim = claimed(config.project)
         store = StateFolder(config.project, config.gallery == SHARED, common.bank)
         cameras = {}
         for name, settings in config.cameras.items():
@@ -180,7 +193,10 @@ class Site:
         now_s = max([time.time(), *newest])  # a plug-in's times may run ahead
         in_use = [camera.records.in_use for camera in cameras if camera.records.in_use is not None]
         folders = [camera.records.folder for camera in cameras]
-        prune(folders, self.config.keep_days, self.config.keep_bytes, now_s, in_use)
+        try:
+            prune(folders, self.config.keep_days, self.config.keep_bytes, now_s, in_use)
+        except OSError as error:  # as where somebody removes files meanwhile: the next time
+            _log.warning("old results cannot be removed: %s", error)
 
 
 def _of_camera(common: Config, classes: Sequence[str], detect_every: str) -> Config:

@@ -13,7 +13,7 @@ from tracker.site.messages.message import UPDATE, Message
 from tracker.site.publishing.address import Destination, Refused, Unreachable
 from tracker.site.publishing.spool import Spool
 
-_AT_ONCE = 100  # messages
+_AT_ONCE = 100  # messages; fewer where so many were refused
 _BEHIND = 1000  # that wait: no updates beside them
 _PAUSES_S = (0.5, 30.0)  # between two tries: the first, doubled up to the last
 _PATIENCE_S = 0.7  # at the end
@@ -83,37 +83,63 @@ class Delivery:
         )
 
     def _run(self) -> None:
-        pause_s, end_s = _PAUSES_S[0], float("inf")
+        pause_s, end_s, at_once = _PAUSES_S[0], float("inf"), _AT_ONCE
         while time.monotonic() < end_s:
             if self._stopping.is_set():
                 end_s = min(end_s, time.monotonic() + _PATIENCE_S)
-            keys, messages = self._spool.first(_AT_ONCE)
-            if not messages:
-                if self._stopping.is_set():
-                    break
-                self._news.wait()
-                self._news.clear()
-                continue
             try:
-                self._destination.deliver(messages)
-                self._delivered += len(messages)
-            except Refused as refusal:
-                self._refused += len(messages)
-                self._tell(f"{len(messages)} messages were refused: {refusal}")
-            except Unreachable as problem:
-                self._reachable = False
-                self._tell(str(problem))
-                if self._stopping.wait(pause_s):
-                    break
-                pause_s = min(2 * pause_s, _PAUSES_S[1])
+                sent = self._send(at_once)
+            except Refused:
+                at_once = max(1, at_once // 2)
                 continue
+            except (Unreachable, sqlite3.Error) as problem:
+                self._fails(str(problem) if isinstance(problem, Unreachable) else f"its messages on disk: {problem}")
+            except Exception as error:  # not to be foreseen: said, and tried again, as nothing else would begin anew
+                if not self._problem:
+                    _log.exception("%s: messages cannot be sent", self._shown)
+                self._fails(f"messages cannot be sent ({type(error).__name__}), see the log")
             else:
-                if not self._reachable:
-                    _log.info("%s is there again", self._shown)
-                self._problem = ""
-            self._reachable, pause_s = True, _PAUSES_S[0]
-            self._spool.remove(keys)
+                pause_s, at_once = _PAUSES_S[0], min(2 * at_once, _AT_ONCE)
+                if not sent:
+                    if self._stopping.is_set():
+                        break
+                    self._news.wait()
+                    self._news.clear()
+                continue
+            if self._stopping.wait(pause_s):
+                break
+            pause_s = min(2 * pause_s, _PAUSES_S[1])
         self._destination.close()
+
+    def _send(self, number: int) -> bool:
+        """The oldest messages, so many at most; were there any?
+
+        Raises:
+            Refused: several at once were. Unreachable, sqlite3.Error: all stay.
+        """
+        keys, messages = self._spool.first(number)
+        if not messages:
+            return False
+        try:
+            self._destination.deliver(messages)
+        except Refused as refusal:
+            if len(messages) > 1:  # which of them?
+                raise
+            self._spool.remove(keys)
+            self._refused += 1
+            self._tell(f"a message was refused: {refusal}")
+        else:
+            self._spool.remove(keys)
+            self._delivered += len(messages)
+            if not self._reachable:
+                _log.info("%s is there again", self._shown)
+            self._problem = ""
+        self._reachable = True
+        return True
+
+    def _fails(self, problem: str) -> None:
+        self._reachable = False
+        self._tell(problem)
 
     def _tell(self, problem: str) -> None:
         if problem != self._problem:

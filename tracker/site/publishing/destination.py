@@ -17,8 +17,9 @@ def destination(url: str, config: PublishConfig) -> Destination:
         MissingExtraError: the package is not installed.
     """
     address = Endpoint.of(url)
+    certificates = trusted(address, config)
     if address.scheme.startswith("mqtt"):
-        return Mqtt(address, trusted(address, config))
+        return Mqtt(address, certificates)
     if address.scheme.startswith("redis"):
         return RedisStream(address, config.ca_file)
-    return Webhook(url, address, secret(config.secret_file), trusted(address, config))
+    return Webhook(url, address, secret(config.secret_file), certificates)

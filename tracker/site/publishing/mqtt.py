@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ssl
 import threading
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,11 +49,10 @@ class Mqtt:
                 self._client.publish(f"{self._topic}/{message.camera}/{message.kind}", message.body.encode(), qos=1)
                 for message in messages
             ]
-            end_s = time.monotonic() + TIMEOUT_S
-            for one in sent:
-                one.wait_for_publish(max(0.0, end_s - time.monotonic()))
-            if not all(one.is_published() for one in sent):
-                raise Unreachable("it acknowledges nothing")
+            for one in sent:  # as long as it goes on acknowledging: a slow connection is not one that is dead
+                one.wait_for_publish(TIMEOUT_S)
+                if not one.is_published():
+                    raise Unreachable("it acknowledges nothing")
         except (OSError, RuntimeError, ValueError) as error:  # paho's own, where a connection is gone
             self.close()
             raise Unreachable(f"{error}") from None
@@ -84,7 +82,10 @@ class Mqtt:
         client.will_set(f"{self._topic}/status", b"offline", qos=1, retain=True)
         answered, said = threading.Event(), []
 
-        def connected(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        def connected(client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+            """Also where a lost connection is there again, which nobody asked for."""
+            if not reason.is_failure:
+                client.publish(f"{self._topic}/status", b"online", qos=1, retain=True)
             said.append(reason)
             answered.set()
 
@@ -96,4 +97,3 @@ class Mqtt:
             raise Unreachable("it does not answer")
         if said[0].is_failure:
             raise Unreachable(f"the broker says: {said[0]}")
-        client.publish(f"{self._topic}/status", b"online", qos=1, retain=True)

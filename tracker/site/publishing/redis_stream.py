@@ -40,6 +40,7 @@ class RedisStream:
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             ssl=address.secure,
+            **({"ssl_check_hostname": True} if address.secure else {}),
             **({"ssl_ca_certs": ca_file} if ca_file and address.secure else {}),
         )
 
@@ -52,7 +53,7 @@ class RedisStream:
         try:
             pipeline.execute()
         except self._redis.RedisError as error:
-            raise Unreachable(str(error).splitlines()[0]) from None
+            raise Unreachable(str(error).partition("\n")[0] or "it does not answer") from None
 
     def close(self) -> None:
         """Disconnect."""

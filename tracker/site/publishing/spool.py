@@ -85,9 +85,9 @@ class Spool:
             self._database.close()
 
     def _make_room(self) -> None:
-        rows = self._database.execute(
-            f"SELECT seq, size FROM messages ORDER BY kind != '{UPDATE}', seq LIMIT {_PART}"
-        ).fetchall()
+        oldest = f"ORDER BY seq LIMIT {_PART}"
+        rows = self._database.execute(f"SELECT seq, size FROM messages WHERE kind = '{UPDATE}' {oldest}").fetchall()
+        rows = rows or self._database.execute(f"SELECT seq, size FROM messages {oldest}").fetchall()
         keys, over = [], self._bytes - self._limit
         for seq, size in rows:
             if over <= 0:
@@ -117,6 +117,7 @@ def _opened(path: Path) -> sqlite3.Connection:
             "CREATE TABLE IF NOT EXISTS messages "
             "(seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT, camera TEXT, body TEXT, size INTEGER)"
         )
+        database.execute(f"CREATE INDEX IF NOT EXISTS updates ON messages (seq) WHERE kind = '{UPDATE}'")
         database.execute("SELECT seq, kind, camera, body, size FROM messages LIMIT 1").fetchall()
     except sqlite3.Error:
         database.close()

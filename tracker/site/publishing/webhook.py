@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import ssl
 import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit, urlunsplit
 
+from tracker.errors import UsageError
 from tracker.site.messages.message import VERSION, Message
 from tracker.site.publishing.address import TIMEOUT_S, Endpoint, Refused, Unreachable
 from tracker.system.extras import extra
 
+_READS = 64 << 10  # bytes of an answer; what is told by more, or takes longer, does not matter
 _WILL_NOT = (400, 410, 413, 415, 422)  # statuses that say it is the message that is wrong, not the moment
 
 
@@ -27,14 +30,19 @@ class Webhook:
         url: with all its secrets. secret: to sign with; None: not signed. trusted: None: without TLS.
 
     Raises:
-        MissingExtraError: httpx is not installed.
+        UsageError: a URL with signs that cannot be in one. MissingExtraError: httpx is not installed.
     """
 
     def __init__(self, url: str, address: Endpoint, secret: bytes | None, trusted: ssl.SSLContext | None) -> None:
         self._httpx = extra("httpx", "publish")
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it would tell the URL, secrets and all, of each request
         self._secret = secret
         parts = urlsplit(url)
         self._url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        try:
+            self._httpx.URL(self._url)
+        except self._httpx.InvalidURL:
+            raise UsageError(f"{address.shown} is no address; give https://HOST/HOOK") from None
         login = None if address.user is None else (address.user, address.password or "")
         self._client = self._httpx.Client(
             timeout=TIMEOUT_S, follow_redirects=False, verify=True if trusted is None else trusted, auth=login
@@ -48,13 +56,26 @@ class Webhook:
             headers["X-Tracker-Timestamp"] = now = str(int(time.time()))
             headers["X-Tracker-Signature"] = "sha256=" + signature(self._secret, now, body)
         try:
-            answer = self._client.post(self._url, content=body, headers=headers)
+            status = self._posted(body, headers)
         except self._httpx.TransportError as error:
             raise Unreachable(str(error) or "it does not answer") from None
-        if answer.status_code in _WILL_NOT:
-            raise Refused(f"it answers {answer.status_code}")
-        if not answer.is_success:
-            raise Unreachable(f"it answers {answer.status_code}")
+        if status in _WILL_NOT:
+            raise Refused(f"it answers {status}")
+        if not 200 <= status < 300:
+            raise Unreachable(f"it answers {status}")
+
+    def _posted(self, body: bytes, headers: dict[str, str]) -> int:
+        """The status of the answer. The rest of it is read so that the connection can be used again, within bounds."""
+        with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
+            end_s, size = time.monotonic() + TIMEOUT_S, 0
+            try:
+                for part in answer.iter_raw():
+                    size += len(part)
+                    if size > _READS or time.monotonic() > end_s:
+                        break
+            except self._httpx.TransportError:
+                pass  # the status was said
+            return int(answer.status_code)
 
     def close(self) -> None:
         """Nothing stays open that would matter."""

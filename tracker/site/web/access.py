@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tracker.site.web.bind import is_loopback
+
 COOKIE = "tracker"
 OPEN = ("/login", "/health", "/page.css")  # without a token; what /health says then is one word
-_LOCAL = ("localhost", "127.0.0.1", "::1")
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'; form-action 'self'; base-uri 'none'"
@@ -59,7 +59,7 @@ class Access:
         return by_header | same(_cookie(request), session(self._token))
 
     def _refusal(self, request: Request, known: bool) -> Response | None:
-        if self._token is None and not _is_local(request):
+        if self._token is None and not is_loopback(_host(request)):
             return PlainTextResponse("ask for 127.0.0.1 or localhost, or start with --token-file\n", 403)
         if request.headers.get("origin") not in (None, "null") and _other_origin(request):
             return PlainTextResponse("another site's page may not ask\n", 403)
@@ -82,15 +82,7 @@ def same(one: str, other: str) -> bool:
 
 
 def _cookie(request: Request) -> str:
-    try:
-        found = SimpleCookie(request.headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found is not None else ""
-
-
-def _is_local(request: Request) -> bool:
-    return _host(request) in _LOCAL
+    return request.cookies.get(COOKIE, "")  # also beside cookies of others at this host that are none by the book
 
 
 def _host(request: Request) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import threading
 import time
 from collections import deque
@@ -29,6 +30,8 @@ _QUALITY = 80
 _IDLE_S = 5.0  # without a viewer, after which nothing is drawn
 _RECENT = 50  # things that happened lately, for who has just come
 _WAITING = 200  # of them for one viewer, beyond which the oldest are left out
+
+_log = logging.getLogger("tracker.site")
 
 
 class Pictures:
@@ -82,6 +85,14 @@ class Pictures:
             _soon(self._loop, self._tell)
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            self._draw(loop)
+        except Exception:
+            _log.exception("%s: a picture cannot be shown", self._camera.name)
+        finally:
+            _soon(loop, self._rest)  # whoever asks next begins anew
+
+    def _draw(self, loop: asyncio.AbstractEventLoop) -> None:
         annotator = Annotator(counted=self._camera.counted)
         last: Moment | None = None
         while not self.closed and time.monotonic() < self._wanted_s:
@@ -92,7 +103,6 @@ class Pictures:
             jpeg = _jpeg(annotator, moment, moment.image)
             _soon(loop, self._show, jpeg)
             time.sleep(max(0.0, began_s + 1 / PER_S - time.monotonic()))
-        _soon(loop, self._rest)
 
     def _show(self, jpeg: bytes) -> None:
         self._jpeg, self._number = jpeg, self._number + 1

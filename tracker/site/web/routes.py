@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -76,13 +76,12 @@ def application(feed: Feed, pictures: Mapping[str, Pictures], events: EventHub, 
         return Endless(_lines(events, name), "text/event-stream", streams)
 
     async def login(request: Request) -> Response:
-        if request.method == "GET" or token is None:
+        if request.method != "POST" or token is None:
             return FileResponse(_PAGE / "login.html")
-        body = b""
-        async for part in request.stream():
-            body += part
-            if len(body) > _LONGEST_FORM:
-                raise HTTPException(413, "too long")
+        try:
+            body = await asyncio.wait_for(_form(request), _SLOWEST_S)
+        except (TimeoutError, ClientDisconnect):
+            raise HTTPException(408, "too slow") from None
         given = parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0]
         if not same(given.strip(), token):
             await asyncio.sleep(0.5)  # who guesses has to wait
@@ -107,6 +106,15 @@ def application(feed: Feed, pictures: Mapping[str, Pictures], events: EventHub, 
     return Access(Starlette(routes=routes), token)
 
 
+async def _form(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _LONGEST_FORM:
+            raise HTTPException(413, "too long")
+    return body
+
+
 class Endless(Response):
     """An answer without an end, for one viewer; one that takes too long over a part of it is left.
 
@@ -122,6 +130,10 @@ class Endless(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         if self._places.locked():
             await JSONResponse({"error": "too many viewers"}, 503)(scope, receive, send)
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import socket
 import threading
@@ -12,9 +11,11 @@ from pathlib import Path
 
 from tracker.errors import ConfigError, OutputError, UsageError
 from tracker.site.feed import DestinationStatus, Feed
+from tracker.site.web.bind import address, is_loopback
 from tracker.system.extras import extra
 
 MOST_CONNECTIONS = 512  # beyond it a request is answered with 503
+BUFFER = 128 << 10  # bytes on their way to a viewer: one that is slow misses pictures instead of seeing old ones
 LARGEST_HEADER = 16 << 10  # bytes
 _STARTS_WITHIN_S = 10.0
 
@@ -60,11 +61,15 @@ class WebServer:
         """
         import uvicorn
 
+        from tracker.site.web.patience import PatientProtocol
+
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # after a restart it is ours again at once
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         try:
             self._socket.bind((self._host, self._port))
+            self._socket.listen()  # where two had bound to it, this tells
         except OSError as error:
             self._socket.close()
             raise OutputError(
@@ -77,10 +82,10 @@ class WebServer:
             access_log=False,  # queries and cookies are nobody's business
             limit_concurrency=MOST_CONNECTIONS,
             h11_max_incomplete_event_size=LARGEST_HEADER,
-            http="h11",
+            http=PatientProtocol,
+            log_level="error",  # a line for each request that is none would fill the disk
             ws="none",
             server_header=False,
-            timeout_keep_alive=30,
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(settings)
@@ -112,31 +117,6 @@ class WebServer:
     def _run(self) -> None:
         assert self._socket is not None
         asyncio.run(self._server.serve(sockets=[self._socket]))
-
-
-def address(bind: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT` or `:PORT` (this machine alone).
-
-    >>> address("127.0.0.1:8080"), address(":8080"), address("[::1]:80")
-    (('127.0.0.1', 8080), ('127.0.0.1', 8080), ('::1', 80))
-
-    Raises:
-        UsageError: it is none.
-    """
-    host, colon, port = bind.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535 or (":" in host and not host.startswith("[")):
-        raise UsageError(f"http.bind is {bind!r}; give HOST:PORT, 127.0.0.1:8080 for this machine alone")
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can ask there."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def read_token(path: str) -> str | None:
