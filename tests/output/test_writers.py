@@ -253,7 +253,7 @@ class TestSummary:
 
         times = []
         writer = SummaryWriter(tmp_path / "summary.csv")
-        monkeypatch.setattr("tracker.output.writers.replace_file", slow)
+        monkeypatch.setattr("tracker.output.summary_writer.replace_file", slow)
         writer._save()
         for step in range(1, 1500):
             clock[0] += 1.0
