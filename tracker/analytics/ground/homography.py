@@ -49,7 +49,7 @@ def _solved(pixels: Array, metres: Array) -> tuple[Array, bool]:
         np.stack([x, y, one, nothing, nothing, nothing, -u * x, -u * y, -u], axis=1),
         np.stack([nothing, nothing, nothing, x, y, one, -v * x, -v * y, -v], axis=1),
     ]
-    _, strength, right = np.linalg.svd(np.concatenate([*rows, np.zeros((1, 9))]))
+    _, strength, right = np.linalg.svd(np.concatenate([*rows, np.zeros((1, 9))]), full_matrices=False)
     unit = right[-1].reshape(3, 3)
     depth = pixels @ unit[2, :2] + unit[2, 2]
     fixed = strength[7] > _RANK * strength[0] and np.linalg.svd(unit, compute_uv=False)[2] > _RANK

@@ -22,7 +22,7 @@ from tracker.structures import PREDICTED, TENTATIVE, Ints, Mask, Tracks
 
 LASTS_S = 0.3  # after which a foot point's lasting error has fallen to 1/e
 WHITE = 0.1  # share of its variance that does not last
-ACCELERATION = (0.15, 0.06)  # of the velocity's random walk: m/s per sqrt(s), and the share of the speed added to it
+ACCELERATION = (0.1, 0.03)  # of the velocity's random walk: m/s per sqrt(s), and the share of the speed added to it
 _START_M_S = 30.0  # standard deviation of a new track's velocity: of anything that goes on the ground
 _SPAN_S = 0.5  # between the first sighting and the last, before a speed is told
 _FORGOTTEN_S = 3.0  # a track that was not seen for so long is filtered anew
@@ -201,15 +201,17 @@ def _corrected(filters: _Filters, place: Array, covariance: Array) -> _Filters:
 def _states(filters: _Filters, known: Mask) -> GroundStates:
     """What filters (N,) say of their tracks, of those that are known.
 
-    A velocity's length is too long on average by its own uncertainty, which matters for what stands still; so that is
-    taken off: squared speed = squared length - variance. With that the interval holds at any speed.
+    A velocity's length is too long on average, by what is uncertain of it across its direction. That is taken off, or
+    what stands still would go.
     """
     velocity = filters.mean[:, _VELOCITY]
     variance = filters.covariance[:, _VELOCITY, _VELOCITY]
     squared = (velocity**2).sum(axis=1)
-    speed = np.sqrt(np.maximum(squared - np.einsum("nii->n", variance), 0))
+    total = np.einsum("nii->n", variance)
     along = np.einsum("ni,nij,nj->n", velocity, variance, velocity)
-    std = np.sqrt(np.divide(along, squared, out=np.einsum("nii->n", variance) / 2, where=squared > 0))
+    along = np.divide(along, squared, out=total / 2, where=squared > 0)
+    speed = np.sqrt(np.maximum(squared - (total - along), 0))
+    std = np.sqrt(along)
     told = known & (filters.time_s - filters.since_s >= _SPAN_S - 1e-6)
     place_std = np.sqrt(np.einsum("nii->ni", filters.covariance[:, _PLACE, _PLACE]))
     columns = [np.where(known[:, None], values, np.nan) for values in (filters.mean[:, _PLACE], place_std)]

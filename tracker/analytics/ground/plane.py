@@ -24,7 +24,7 @@ from tracker.system.files import read_yaml, replace_text
 FrameSize = tuple[int, int]  # width, height
 
 EXAMPLE = "write points: [{px: [X, Y], m: [X, Y]}, ...], at least four, or make it with: track calibrate"
-FOOT_STD = 0.03  # of a box's height: standard deviation of a detector's foot point
+FOOT_STD = 0.02  # of a box's height: standard deviation of a detector's foot point
 _PREDICTED = 3.0  # times as uncertain where the object was not detected
 _GROWN = 0.5  # by which the hull of the calibration's points is larger where positions are given
 _EDGE = 0.01  # of a box's size: one that ends so near to the frame's edge is cut off
