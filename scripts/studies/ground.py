@@ -49,6 +49,8 @@ class Camera:
         tilt: down, in radians. height: above the ground in metres. focal: in pixels.
         objects: what goes there. speeds: slowest and fastest of them in metres a second.
         ground: left, right, near and far end of where they go, in metres.
+        braking: of those that stop, in m/s².
+        size: of the picture in pixels.
     """
 
     tilt: float
@@ -57,6 +59,7 @@ class Camera:
     objects: str
     speeds: tuple[float, float]
     ground: tuple[float, float, float, float]
+    braking: float = 1.5
     size: tuple[int, int] = (1920, 1080)
 
     def view(self, place: Any, up: float = 0.0) -> Any:
@@ -78,14 +81,14 @@ CAMERAS = {
     "street (tuned on)": Camera(0.35, 4.0, 1100, "people", (0.7, 2.2), (-6, 6, 7, 20)),
     "tower": Camera(0.6, 9.0, 1300, "people", (0.7, 2.2), (-8, 8, 7, 24)),
     "shop": Camera(0.5, 2.8, 800, "people", (0.4, 1.6), (-3, 3, 3.2, 9)),
-    "road": Camera(0.35, 7.0, 1100, "cars", (4, 16), (-10, 10, 13, 45)),
+    "road": Camera(0.35, 7.0, 1100, "cars", (4, 16), (-10, 10, 13, 45), braking=3.0),
 }
 
 
 def paths(camera: Camera, times: Any, rng: np.random.Generator) -> tuple[Any, Any]:
     """Places (T, N, 2) of objects that go on slight bends, and their speeds (T, N).
 
-    Of seven one stands still, and two stop within a second for two, again and again.
+    Of seven one stands still, and two brake, stand for two seconds and go again, every twelve seconds.
     """
     left, right, near, far = camera.ground
     fastest = rng.uniform(*camera.speeds, _COUNT)
@@ -94,8 +97,9 @@ def paths(camera: Camera, times: Any, rng: np.random.Generator) -> tuple[Any, An
     place = np.stack([rng.uniform(left, right, _COUNT), rng.uniform(near, far, _COUNT)], axis=1)
     heading = rng.uniform(-math.pi, math.pi, _COUNT)
     bend = rng.normal(0, 0.06, _COUNT)  # radians a second
-    cycle = (times[:, None] + rng.uniform(0, 9, _COUNT)) % 9  # 5 s at full speed, 1 s slower, 2 s still, 1 s faster
-    share = np.where(kind >= 5, np.interp(cycle, [0, 5, 6, 8, 9], [1, 1, 0, 0, 1]), 1.0)
+    cycle = (times[:, None] + rng.uniform(0, 12, _COUNT)) % 12
+    slower_s = np.maximum(fastest, 0.1) / camera.braking
+    share = np.where(kind >= 5, np.clip((np.abs(cycle - 6) - 1) / slower_s, 0, 1), 1.0)
     speed = fastest * share
     places = np.zeros((len(times), _COUNT, 2))
     for n, seconds in enumerate(np.diff(times, prepend=times[0]).tolist()):
