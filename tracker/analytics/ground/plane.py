@@ -1,7 +1,7 @@
 """Where on the ground tracks are: the middle of each box's lower edge through the camera's homography.
 
 The ground is a plane, and its coordinates are those in which the points of the calibration were given. A foot point is
-uncertain by a share of its box's height; on the ground that is the more, the further away.
+uncertain by a share of its box's sides; on the ground that is the more, the further away.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ FrameSize = tuple[int, int]  # width, height
 
 EXAMPLE = "write points: [{px: [X, Y], m: [X, Y]}, ...], at least four, or make it with: track calibrate"
 FOOT_STD = 0.02  # of a box's height: standard deviation of a detector's foot point
+_ACROSS = 2.0  # times that, of its width: sideways a detector's boxes are less exact
 _PREDICTED = 3.0  # times as uncertain where the object was not detected
 _GROWN = 0.5  # by which the hull of the calibration's points is larger where positions are given
 _EDGE = 0.01  # of a box's size: one that ends so near to the frame's edge is cut off
@@ -42,7 +43,8 @@ class GroundPlane:
         lens: None where straight lines are straight in the picture.
         frame_size: width and height of the picture that `pixels` are of; None: not known, and then boxes that are cut
             off by its right or lower edge are not known as such.
-        foot_std: standard deviation of foot points, as a share of the box's height.
+        foot_std: standard deviation of foot points downwards, as a share of the box's height; sideways it is twice that
+            share of its width.
 
     Examples:
         >>> ground = GroundPlane.from_points([[0, 400], [640, 400], [160, 200], [480, 200]],
@@ -209,8 +211,9 @@ class GroundPlane:
         place, depth = self._on_plane(foot)
         size = frame_size or self.frame_size
         known = self._inside(place, depth) & ~_cut_off(box, size) & ~self._covered(tracks, box, foot)
-        std = self.foot_std * (box[:, 3] - box[:, 1]) * np.where(tracks.status == PREDICTED, _PREDICTED, 1.0)
-        slope = self._slope(foot) * std[:, None, None]
+        std = self.foot_std * (box[:, 2:] - box[:, :2]) * [_ACROSS, 1.0]
+        std[tracks.status == PREDICTED] *= _PREDICTED
+        slope = self._slope(foot) * std[:, None, :]
         covariance = slope @ slope.swapaxes(1, 2)
         return np.where(known[:, None], place, np.nan), np.where(known[:, None, None], covariance, np.nan)
 
