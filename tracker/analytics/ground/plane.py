@@ -49,8 +49,8 @@ class GroundPlane:
     Examples:
         >>> ground = GroundPlane.from_points([[0, 400], [640, 400], [160, 200], [480, 200]],
         ...                                  [[0, 0], [8, 0], [0, 10], [8, 10]])
-        >>> ground.to_metres([[320, 400]]).round(6).tolist()
-        [[4.0, 0.0]]
+        >>> ground.to_metres([[320, 200]]).round(6).tolist()
+        [[4.0, 10.0]]
     """
 
     pixels: Array
