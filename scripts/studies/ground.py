@@ -6,7 +6,8 @@ Leaves OUT/speeds.csv and OUT/wildtrack.csv.
 
 Speeds are of paths whose truth is known, so they are synthetic: people (or cars) go at known speeds before four
 cameras, detections have the lasting errors of a real detector (`tracker.datasets.lifelike`), and are tracked and
-written half a second later as `track` does. The filter's constants were chosen on the first camera, with another seed.
+written half a second later as `track` does. The filter's constants were chosen on the first camera, with other seeds;
+that feet are less certain sideways the wider a box is was found on the road, with other seeds, too.
 
 WILDTRACK's seven cameras see one square, and the ids of people are shared, but its truth has no metres. So for each
 pair of cameras the homography is fitted from the foot points of the one to those of the same people in the other in
