@@ -10,7 +10,6 @@ fails where a page is not what this script writes.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import inspect
 import typing
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from tracker.cli import DEFAULT, commands
+from tracker.cli import DEFAULT, commands, module
 from tracker.config import Config, bounds
 from tracker.train.motion.settings import MotionTraining
 
@@ -83,11 +82,11 @@ def command_page() -> str:
         "after Ctrl-C. What is yours to mend is said in one sentence that begins with `error:`.\n"
     ]
     for name in (DEFAULT, *(name for name in commands() if name != DEFAULT)):
-        module = importlib.import_module(f"tracker.cli.{name.replace('-', '_')}")
-        app = module.command
+        command = module(name).command
+        app = command
         if not isinstance(app, typer.Typer):
             app = typer.Typer(add_completion=False)
-            app.command()(module.command)
+            app.command()(command)
         shown = "track SOURCE..." if name == DEFAULT else f"track {name}"
         parts.extend(_command(shown, get_command(app), 2))
     return "".join(parts)

@@ -19,6 +19,8 @@ from tracker.system.version import __version__
 
 if TYPE_CHECKING:
     from tracker.analytics.events import Events
+    from tracker.analytics.ground.motion import GroundMotion
+    from tracker.analytics.ground.plane import GroundPlane
     from tracker.analytics.history import TrackHistory
     from tracker.analytics.zones import Zones
     from tracker.appearance.gallery import Gallery
@@ -39,6 +41,8 @@ __all__ = [
     "Events",
     "Forecast",
     "Gallery",
+    "GroundMotion",
+    "GroundPlane",
     "Masks",
     "Site",
     "Status",
@@ -58,6 +62,8 @@ _HOME = {
     "Events": "tracker.analytics.events",
     "Forecast": "tracker.structures",
     "Gallery": "tracker.appearance.gallery",
+    "GroundMotion": "tracker.analytics.ground.motion",
+    "GroundPlane": "tracker.analytics.ground.plane",
     "Masks": "tracker.columns.masks",
     "Site": "tracker.site.supervisor",
     "Status": "tracker.structures",

@@ -1,7 +1,6 @@
 """The command: what it leaves, what it says when something is wrong, and how it ends when it is ended."""
 
 import csv
-import importlib
 import json
 import os
 import pickle
@@ -25,7 +24,7 @@ from typer.main import get_command
 import tracker
 from helpers.clips import pan
 from helpers.motion_data import write_sequence
-from tracker.cli import commands, main
+from tracker.cli import commands, main, module
 from tracker.cli import run as conventions
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(tracker.__file__).parents[1])}  # also where it is not installed
@@ -216,7 +215,7 @@ class TestWhatPeopleTypeWhoComeFromOtherTrackers:
 
 def get_command_options(name: str) -> list[list[str]]:
     app = typer.Typer()
-    app.command()(importlib.import_module(f"tracker.cli.{name}").command)
+    app.command()(module(name).command)
     return [parameter.opts for parameter in get_command(app).params]
 
 
@@ -469,8 +468,8 @@ class TestTheCommandItself:
     def test_help_shows_every_word_of_it(self, name, capsys, monkeypatch):
         """Brackets are markup to Rich: `pip install 'lstm-tracker[tune]'` lost its last word."""
         monkeypatch.setenv("COLUMNS", "4000")
-        module, *sub = name.replace("-", "_").split()
-        command = importlib.import_module(f"tracker.cli.{module}").command
+        first, *sub = name.split()
+        command = module(first).command
         if isinstance(command, typer.Typer):
             command = get_command(command)
             command = command.commands[sub[0]] if sub else command

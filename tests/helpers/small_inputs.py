@@ -13,7 +13,8 @@ from tracker.appearance.similarity import EMBEDDED
 
 def write_inputs(root: Path) -> Path:
     """`video.mp4`, sequences with images in `MOT17/train`, others in `SportsMOT/train`, labelled `my-images`, weights
-    `osnet.safetensors`, and settings that make a training (`quick.yaml`) or detection (`small.yaml`) short."""
+    `osnet.safetensors`, points of the ground in `points.csv`, and settings that make a training (`quick.yaml`) or
+    detection (`small.yaml`) short."""
     pan(root / "video.mp4", frames=10)
     for name in ("SEQ-01", "SEQ-02"):
         sequence = write_sequence(root / "MOT17" / "train", name, frames=30, tracks=3, detections=True)
@@ -32,6 +33,7 @@ def write_inputs(root: Path) -> Path:
     (root / "quick.yaml").write_text(
         "filter_iterations: 2\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\nvalidate_every: 1\n"
     )
+    (root / "points.csv").write_text("x_px,y_px,x_m,y_m\n0,240,0,0\n320,240,6,0\n80,60,0,9\n240,60,6,9\n")
     (root / "small.yaml").write_text("detector: {imgsz: 64}\n")
     shutil.copy(EMBEDDED, root / "osnet.safetensors")
     return root

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from tracker.errors import OutputError
+from tracker.output.summary_writer import SummaryWriter
 from tracker.output.video_writer import VideoWriter
-from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter
+from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter
 from tracker.structures import Detections, Status, Tracks
 from tracker.system.files import replace_text, writing
 from tracker.video.source import Frame
@@ -244,7 +245,7 @@ class TestSummary:
 
     def test_renewing_it_never_takes_more_than_a_hundredth_of_the_time(self, tmp_path, monkeypatch):
         clock = [0.0]
-        monkeypatch.setattr("tracker.output.writers.time.monotonic", lambda: clock[0])
+        monkeypatch.setattr("tracker.output.summary_writer.time.monotonic", lambda: clock[0])
 
         def slow(path, content):  # a disk that takes three seconds
             clock[0] += 3.0
@@ -252,7 +253,7 @@ class TestSummary:
 
         times = []
         writer = SummaryWriter(tmp_path / "summary.csv")
-        monkeypatch.setattr("tracker.output.writers.replace_file", slow)
+        monkeypatch.setattr("tracker.output.summary_writer.replace_file", slow)
         writer._save()
         for step in range(1, 1500):
             clock[0] += 1.0
@@ -268,7 +269,8 @@ def test_a_killed_process_leaves_whole_lines_and_a_playable_video(tmp_path):
         import numpy as np
         from test_writers import frame, tracks
         from tracker.output.video_writer import VideoWriter
-        from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter
+        from tracker.output.summary_writer import SummaryWriter
+        from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter
         out = Path(sys.argv[1])
         writers = [MotWriter(out / "t.txt"), CsvWriter(out / "t.csv"), JsonLinesWriter(out / "t.jsonl"),
                    SummaryWriter(out / "s.csv"), VideoWriter(out / "v.mp4", 25)]

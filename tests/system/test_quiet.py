@@ -55,6 +55,7 @@ COMMANDS = [
     "--help",
     "info",
     "run video.mp4",
+    "calibrate video.mp4 --points points.csv",
     "run video.mp4 --offline --no-video --save-crops",
     "explain seen/run --id 1 --frame 5",
     "eval MOT17/train --out results",

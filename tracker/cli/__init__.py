@@ -1,6 +1,6 @@
 """The `track` command: one thin module per sub-command, found by its file name and imported only when it is called.
 
-To add `track some-name`, add `tracker/cli/some_name.py` with
+To add `track some-name`, add `tracker/cli/some_name.py`, or the same in one of the folders there, with
 
 - a docstring whose first line is the sub-command's line in `track --help`,
 - `command`: a function with Typer annotations (`def command(root: Annotated[list[Path], typer.Argument(help=...)])`),
@@ -26,6 +26,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from tracker.errors import DataWarning
 from tracker.jobs.interruption import raising
@@ -42,8 +43,19 @@ _THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
 
 def commands() -> dict[str, str]:
     """Every sub-command and its one line of help, read without importing any of them."""
-    modules = sorted(path for path in _FOLDER.glob("*.py") if not path.stem.startswith("_"))
-    return {path.stem.replace("_", "-"): _first_line(path) for path in modules}
+    return {name: _first_line(path) for name, path in _places().items()}
+
+
+def module(name: str) -> ModuleType:
+    """The module of a sub-command, imported."""
+    place = _places()[name].relative_to(_FOLDER).with_suffix("")
+    return importlib.import_module(".".join((__name__, *place.parts)))
+
+
+def _places() -> dict[str, Path]:
+    """Every sub-command and its file, here or in a folder of those that belong together."""
+    files = [path for path in _FOLDER.rglob("*.py") if not path.stem.startswith("_")]
+    return {path.stem.replace("_", "-"): path for path in sorted(files, key=lambda path: path.name)}
 
 
 def _first_line(module: Path) -> str:
@@ -110,12 +122,12 @@ def _run(words: list[str]) -> int:
     from tracker.system.extras import system_libraries
 
     name = DEFAULT
-    if words and words[0].replace("-", "_") in {path.stem for path in _FOLDER.glob("[!_]*.py")}:
-        name = words.pop(0)
+    if words and words[0].replace("_", "-") in _places():
+        name = words.pop(0).replace("_", "-")
     if not words and name == DEFAULT:
         words = ["--help"]
-    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
-    command = module.command
+    called = module(name)
+    command = called.command
     app = command
     if not isinstance(command, typer.Typer):
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -123,7 +135,7 @@ def _run(words: list[str]) -> int:
     program = "track" if name == DEFAULT else f"track {name}"
     try:
         if name == DEFAULT:
-            words = module.translated(words)
+            words = called.translated(words)
         with system_libraries():
             code = int(get_command(app).main(words, prog_name=program, standalone_mode=False) or 0)
         if name == DEFAULT and "--help" in words:

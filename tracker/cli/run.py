@@ -73,6 +73,10 @@ def command(
             help="zones.yaml: count at its lines and in its zones, and what to ignore.",
         ),
     ] = None,
+    camera: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="camera.yaml of `track calibrate`: positions in metres and speeds."),
+    ] = None,
     reconnect_for: Annotated[
         float, typer.Option(metavar="MINUTES", help="A live source that drops is waited for so long.", min=0)
     ] = 10.0,
@@ -110,9 +114,10 @@ def command(
 
     Leaves in runs/track/NAME: video.mp4 (boxes, ids, trails), tracks.txt
     (MOTChallenge), tracks.csv, summary.csv (a row per object) and run.yaml (all
-    that is needed to replay it); with --zones events.jsonl and counts.csv, too.
-    Files are tracked one after another, live sources at the same time. SIGINT,
-    SIGTERM and SIGHUP end it with all files complete.
+    that is needed to replay it); with --zones events.jsonl and counts.csv, too;
+    with --camera the tables have metres and metres a second. Files are tracked
+    one after another, live sources at the same time. SIGINT, SIGTERM and SIGHUP
+    end it with all files complete.
 
     Options of Ultralytics and BoxMOT that mean the same are understood, such as
     --source, --output DIR, --save-txt or --conf-thres.
@@ -139,6 +144,7 @@ def command(
     )
     if download:
         fetched(settings.detector, quiet)
+    from tracker.analytics.ground.plane import GroundPlane
     from tracker.analytics.zones import Zones
     from tracker.jobs.run import Output, run
     from tracker.video.source import separate
@@ -159,6 +165,7 @@ def command(
         blur=_blurred(blur),
     )
     places = Zones() if zones is None else Zones.load(zones)
+    ground = None if camera is None else GroundPlane.load(camera)
     prepare(settings, quiet)
     with _progress_bar(quiet) as progress:
         results = run(
@@ -170,6 +177,7 @@ def command(
             reconnect_s=60 * reconnect_for,
             fps=fps,
             zones=places,
+            ground=ground,
             progress=progress,
             command=["track", *sys.argv[1:]],
         )

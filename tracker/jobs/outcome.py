@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tracker.errors import OutputError, SourceError
+from tracker.video.url import shown
 
 STAGES = ("decode", "detect", "camera motion", "appearance", "motion+association", "smoothing", "write")
 
@@ -72,3 +73,16 @@ class SourceResult:
             "error": None if self.error is None else str(self.error),
             "interrupted": self.interrupted,
         }
+
+
+def given_source(source: Any) -> str | list[str]:
+    """A source as `run.yaml` has it: what `open_source` takes, without the secrets of a URL."""
+    if isinstance(source, str | int | Path):
+        return shown(str(source))
+    return [str(image) for image in source]
+
+
+def shown_source(source: Any) -> str:
+    """The same in a few words."""
+    given = given_source(source)
+    return given if isinstance(given, str) else f"{len(given)} images"

@@ -16,14 +16,17 @@ import cv2
 import numpy as np
 
 from tracker.analytics.event_writer import EventWriter
+from tracker.analytics.ground.motion import GroundMotion
+from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
 from tracker.jobs.result_folder import COUNTS, CROPS, EVENTS, JSON, VIDEO, Output
 from tracker.output.blur import Blur, Foreseen
 from tracker.output.crops import CropWriter
 from tracker.output.draw import TRAIL_S, Annotator
+from tracker.output.summary_writer import SummaryWriter
 from tracker.output.video_writer import VideoWriter
 from tracker.output.window import Window
-from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, SummaryWriter, Writer
+from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, Writer
 from tracker.structures import Detections, Floats, Image, Tracks
 from tracker.system.files import writing
 from tracker.video.source import Frame, Source
@@ -46,6 +49,7 @@ class ResultFiles:
         output: which they are.
         begun: called with the name of each further part of the video before it is written.
         zones: of this source alone: what happens there is written and drawn, and what is ignored is drawn.
+        ground: in this source's picture: the tables have metres, too.
         blur: what hides objects in the pictures before any of the files gets them; None: nothing is hidden.
 
     Attributes:
@@ -61,6 +65,7 @@ class ResultFiles:
         begun: Callable[[str], None],
         zones: Zones | None = None,
         blur: Blur | None = None,
+        ground: GroundPlane | None = None,
     ) -> None:
         self.seconds = 0.0
         self.pictures = output.video or output.show or output.crops
@@ -77,8 +82,9 @@ class ResultFiles:
                 self._writers.append(writer)
 
             add(MotWriter(folder / "tracks.txt"))
-            add(CsvWriter(folder / "tracks.csv"))
-            self._summary = SummaryWriter(folder / "summary.csv")
+            on_ground = None if ground is None else GroundMotion(ground).update
+            add(CsvWriter(folder / "tracks.csv", ground=on_ground))
+            self._summary = SummaryWriter(folder / "summary.csv", on_ground)
             add(self._summary)
             if output.json:
                 add(JsonLinesWriter(folder / JSON))

@@ -26,11 +26,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tracker import provenance
+from tracker.analytics.ground.plane import GroundPlane
+from tracker.analytics.ground.standing import StandingCamera
 from tracker.analytics.zones import Zones
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, UsageError
 from tracker.jobs.interruption import attend
-from tracker.jobs.outcome import STAGES, Progress, SourceResult
+from tracker.jobs.outcome import STAGES, Progress, SourceResult, given_source, shown_source
 from tracker.jobs.prefetch import detected
 from tracker.jobs.result_files import Held, HeldFrames, ResultFiles, move_files
 from tracker.jobs.result_folder import RECORD, Output, Record, ResultFolders, names_apart
@@ -42,7 +44,7 @@ from tracker.smoothing.offline import post_processed
 from tracker.structures import Tracks
 from tracker.system.stopwatch import Timed
 from tracker.video.source import Source, open_source
-from tracker.video.url import is_url, scheme, shown
+from tracker.video.url import is_url, scheme
 
 if TYPE_CHECKING:
     from tracker.tracker import Tracker
@@ -60,6 +62,7 @@ def run(
     reconnect_s: float = 600.0,
     fps: float | None = None,
     zones: Zones | None = None,
+    ground: GroundPlane | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
     command: Sequence[str] = (),
 ) -> list[SourceResult]:
@@ -75,6 +78,7 @@ def run(
         fps: as for `open_source`, of every source.
         zones: in each source's picture; detections in their regions to ignore are dropped before tracking, and what
             happens at their lines and in their zones is written and drawn.
+        ground: in each source's picture: its tables have metres, too, and one whose camera moves ends with an error.
         progress: called after each frame, in the thread of its source.
         command: the command line, to be noted in `run.yaml`.
 
@@ -99,7 +103,7 @@ def run(
     folders = ResultFolders(output, sources)
     live = [n for n, source in enumerate(sources) if len(sources) > 1 and _is_live(source, vid_stride, reconnect_s)]
     networks = _SharedNetworks(config, device)
-    job = _Job(networks, folders, vid_stride, reconnect_s, fps, zones, progress, command, beside_others=bool(live))
+    job = _Job(networks, folders, vid_stride, reconnect_s, fps, zones, ground, progress, command, bool(live))
     results: dict[int, SourceResult] = {}
 
     def track(number: int) -> None:
@@ -129,18 +133,6 @@ def _is_live(source: Any, vid_stride: int, reconnect_s: float) -> bool:
             return opened.live
     except SourceError:
         return False  # it fails in its turn
-
-
-def _given(source: Any) -> str | list[str]:
-    """A source as `run.yaml` has it: what `open_source` takes, without the secrets of a URL."""
-    if isinstance(source, str | int | Path):
-        return shown(str(source))
-    return [str(image) for image in source]
-
-
-def _shown(source: Any) -> str:
-    given = _given(source)
-    return given if isinstance(given, str) else f"{len(given)} images"
 
 
 class _SharedNetworks:
@@ -187,6 +179,7 @@ class _Job:
     reconnect_s: float
     fps: float | None
     zones: Zones
+    ground: GroundPlane | None
     progress: Callable[[Progress], None]
     command: Sequence[str]
     beside_others: bool
@@ -205,7 +198,7 @@ class _Job:
             with self._opened(source) as opened:
                 return self._track(opened, source, name or opened.name)
         except SourceError as error:
-            return SourceResult(_shown(source), error=error)
+            return SourceResult(shown_source(source), error=error)
 
     @contextmanager
     def _opened(self, source: Any) -> Iterator[Source]:
@@ -230,6 +223,7 @@ class _Job:
         detector = tracker.config.detector
         blur = of_what_is_looked_for(output.blur, detector.classes, names, detector.model)
         zones.require(names)
+        ground = self.ground and self.ground.fitted(source.size)
         device = resolve_device(tracker.config.device)
         result = SourceResult(name)
         if self.stopped:
@@ -241,7 +235,7 @@ class _Job:
         try:
             record.save()
             left = tables if output.offline else output
-            files = ResultFiles(result.folder, source, left, record.add, zones, blur)
+            files = ResultFiles(result.folder, source, left, record.add, zones, blur, ground)
             with FirstPass(result.folder) as first:
                 try:
                     with files:
@@ -281,6 +275,7 @@ class _Job:
         detector, start = tracker.detector, time.perf_counter()
         settings = tracker.config.detector
         turn = self.networks.turn if self.beside_others else nullcontext()
+        standing = StandingCamera(source.name, source.size) if self.ground and source.size else None
         tracks: Tracks | None = None
 
         def write(decided: list[tuple[Held, Tracks]]) -> None:
@@ -299,6 +294,8 @@ class _Job:
                     if not frame.repeated:
                         tracks = tracker.update(frame.image, found, time_s=frame.captured_s, look=found is not None)
                         tracks = replace(tracks, names=detector.names)
+                        if standing is not None:
+                            standing.follow(tracker.camera_motion, frame.number)
                     assert tracks is not None  # the first frame repeats none
                     result.frames += 1
                     result.frames_repeated += frame.repeated
@@ -344,7 +341,8 @@ class _Job:
                 with self._opened(given) as source, ExitStack() as opened:
                     assert source.size is not None
                     zones, output = self.zones.fitted(source.size), self.folders.output
-                    files = opened.enter_context(ResultFiles(Path(scratch), source, output, record.add, zones, blur))
+                    told = zones, blur, self.ground and self.ground.fitted(source.size)
+                    files = opened.enter_context(ResultFiles(Path(scratch), source, output, record.add, *told))
                     hidden = repeat((None, ())) if blur is None else looking_ahead(blur, first.found(table))
                     numbers = range(len(first.recorder.shown))  # the rest was not tracked
                     for number, frame, hide in zip(numbers, source, hidden):  # noqa: B905
@@ -367,7 +365,7 @@ class _Job:
             "command": provenance.command_line(self.command),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "source": {
-                "given": _given(given),
+                "given": given_source(given),
                 "size": list(source.size or ()),
                 "frames_per_s": round(source.fps, 4),
                 "frame_count": source.frame_count,
@@ -376,5 +374,6 @@ class _Job:
             },
             "offline": self.folders.output.offline,
             **({"zones": self.zones.to_dict()} if self.zones else {}),
+            **({"camera": self.ground.to_dict()} if self.ground else {}),
             **({"blur": list(self.folders.output.blur)} if self.folders.output.blur else {}),
         } | provenance.conditions(tracker.config, device)

@@ -13,15 +13,15 @@ import csv
 import io
 import json
 import math
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker.structures import Status, Tracks
-from tracker.system.files import Lines, replace_file
+from tracker.system.files import Lines
 
 if TYPE_CHECKING:
     from tracker.video.source import Frame
@@ -39,6 +39,25 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """Finish the file. Called once, also after an error."""
+
+
+class OnGround(Protocol):
+    """Where the tracks of a frame are and how fast they go, in the order of its rows; NaN where that is not known.
+
+    Attributes:
+        position_m: (N, 2) metres. speed_m_s, speed_std_m_s: (N,) metres a second.
+    """
+
+    @property
+    def position_m(self) -> NDArray[np.float64]: ...
+    @property
+    def speed_m_s(self) -> NDArray[np.float64]: ...
+    @property
+    def speed_std_m_s(self) -> NDArray[np.float64]: ...
+
+
+Ground = Callable[[Tracks], OnGround]
+"""The tracks of the next frame -> what is known of them on the ground."""
 
 
 class MotWriter:
@@ -68,22 +87,42 @@ class CsvWriter:
     | `score` | 0 to 1 | the detector's confidence; of a predicted box, the last one |
     | `left`, `top`, `right`, `bottom` | pixels | the box, x to the right and y down |
     | `status` | | `confirmed` (detected in this frame) or `predicted` (not detected: the motion model's box) |
+
+    With `ground` also, each empty where it is not known:
+
+    | column | unit | meaning |
+    | --- | --- | --- |
+    | `x_m`, `y_m` | metres | where on the ground it stands |
+    | `speed_m_s` | metres/s | how fast it goes there |
+    | `speed_std_m_s` | metres/s | standard deviation of that: 1.645 of them each way are a 90 % interval |
     """
 
     COLUMNS = ("frame", "time_s", "id", "class", "name", "score", "left", "top", "right", "bottom", "status")
+    GROUND = ("x_m", "y_m", "speed_m_s", "speed_std_m_s")
 
-    def __init__(self, path: Path, resumed: bool = False) -> None:
-        self._lines = Lines(path, ",".join(self.COLUMNS) + "\n", resumed)
+    def __init__(self, path: Path, resumed: bool = False, ground: Ground | None = None) -> None:
+        self._ground = ground
+        self._lines = Lines(path, ",".join(self.COLUMNS + (self.GROUND if ground else ())) + "\n", resumed)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Add a row for each track."""
         place = frame.number, f"{frame.time_s:.4f}"
         self._lines.append(
-            _csv_text(
-                (*place, i, number, name, f"{score:.4f}", *(f"{edge:.2f}" for edge in box), status)
-                for i, number, name, score, box, status in _records(tracks)
+            csv_text(
+                (*place, i, number, name, f"{score:.4f}", *(f"{edge:.2f}" for edge in box), status, *more)
+                for (i, number, name, score, box, status), more in zip(
+                    _records(tracks), self._on_ground(tracks), strict=True
+                )
             )
         )
+
+    def _on_ground(self, tracks: Tracks) -> list[list[str]]:
+        """What is added to each confirmed row."""
+        if self._ground is None:
+            return [[] for _ in range(len(tracks.confirmed))]
+        said = self._ground(tracks)
+        values = np.column_stack([said.position_m, said.speed_m_s, said.speed_std_m_s])
+        return [[number_text(value, 3) for value in row] for row in values[tracks.status != Status.TENTATIVE].tolist()]
 
     def close(self) -> None:
         """Close the file."""
@@ -133,145 +172,6 @@ class JsonLinesWriter:
         self._lines.close()
 
 
-class SummaryWriter:
-    """`summary.csv`: a row per track, renewed every few seconds and at the end.
-
-    | column | unit | meaning |
-    | --- | --- | --- |
-    | `id`, `class`, `name` | | the track and its class |
-    | `first_frame`, `last_frame` | | where it was first and last reported |
-    | `first_s`, `last_s` | seconds | the same as times |
-    | `frames` | | frames it was reported in; fewer than last - first + 1 where it was occluded |
-    | `mean_score` | 0 to 1 | mean confidence |
-    | `path_px` | pixels | length of the way its centre went |
-    | `mean_speed_px_s` | pixels/s | that length over the time it took |
-
-    The way is measured between positions half a second apart, so that the jitter of boxes does not count as movement.
-    A reader finds the file whole, as it was at most `REFRESH_S` ago, or 100 times as long as it takes to write:
-    only tracks that have changed are put into words again, a thousand ids at a time. Memory is some 200 bytes a track,
-    whatever the length of the video.
-    """
-
-    REFRESH_S = 10.0
-    COLUMNS = (
-        "id",
-        "class",
-        "name",
-        "first_frame",
-        "last_frame",
-        "first_s",
-        "last_s",
-        "frames",
-        "mean_score",
-        "path_px",
-        "mean_speed_px_s",
-    )
-    _SHARE = 0.01  # of the time that may go into renewing the file
-    _BLOCK = 1000  # ids whose rows are put into words together
-    _STEP_S = 0.5
-    _ROW = np.dtype(
-        [
-            ("id", "i8"),
-            ("class", "i8"),
-            ("first_frame", "i8"),
-            ("last_frame", "i8"),
-            ("frames", "i8"),
-            ("first_s", "f8"),
-            ("last_s", "f8"),
-            ("score", "f8"),
-            ("path", "f8"),
-            ("centre", "f8", (2,)),  # where it is now
-            ("anchor", "f8", (2,)),  # where the way is measured up to, and since when
-            ("anchor_s", "f8"),
-        ]
-    )
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._rows = np.zeros(64, self._ROW)
-        self._place: dict[int, int] = {}
-        self._names: dict[int, str] = {}
-        self._blocks: dict[int, list[int]] = {}  # id // _BLOCK -> places of its rows
-        self._texts: dict[int, bytes] = {}  # id // _BLOCK -> its lines
-        self._changed: set[int] = set()
-        self._save()
-
-    def __len__(self) -> int:
-        """How many tracks there are."""
-        return len(self._place)
-
-    def write(self, frame: Frame, tracks: Tracks) -> None:
-        """Take the frame into account."""
-        seen = tracks.confirmed
-        self._names.update(seen.names)
-        for i in seen.ids.tolist():
-            if i not in self._place:
-                self._place[i] = len(self._place)
-                self._blocks.setdefault(i // self._BLOCK, []).append(self._place[i])
-        self._changed.update((seen.ids // self._BLOCK).tolist())
-        places = np.array([self._place[i] for i in seen.ids.tolist()], np.intp)
-        while len(self._place) > len(self._rows):
-            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
-        rows = self._rows[places]
-        centre = (seen.xyxy[:, :2] + seen.xyxy[:, 2:]) / 2
-        new = rows["frames"] == 0
-        rows["id"] = seen.ids
-        rows["class"] = seen.classes
-        rows["first_frame"][new] = frame.number
-        rows["first_s"][new] = frame.time_s
-        rows["anchor"][new] = centre[new]
-        rows["anchor_s"][new] = frame.time_s
-        rows["last_frame"] = frame.number
-        rows["last_s"] = frame.time_s
-        rows["frames"] += 1
-        rows["score"] += seen.scores
-        rows["centre"] = centre
-        step = frame.time_s - rows["anchor_s"] >= self._STEP_S - 1e-6
-        rows["path"][step] += np.linalg.norm(centre - rows["anchor"], axis=1)[step]
-        rows["anchor"][step] = centre[step]
-        rows["anchor_s"][step] = frame.time_s
-        self._rows[places] = rows
-        if time.monotonic() >= self._due:
-            self._save()
-
-    def close(self) -> None:
-        """Write the final rows."""
-        self._save()
-
-    def _save(self) -> None:
-        """Replace the file at once: a reader finds either the old or the new rows."""
-        start = time.monotonic()
-        for block in self._changed:
-            self._texts[block] = self._lines(np.sort(self._rows[self._blocks[block]], order="id")).encode()
-        self._changed.clear()
-        header = (",".join(self.COLUMNS) + "\n").encode()
-        replace_file(self.path, header + b"".join(self._texts[block] for block in sorted(self._texts)))
-        now = time.monotonic()
-        self._due = now + max(self.REFRESH_S, (now - start) / self._SHARE)
-
-    def _lines(self, rows: Any) -> str:
-        """Rows of `_ROW` as lines."""
-        path = rows["path"] + np.linalg.norm(rows["centre"] - rows["anchor"], axis=1)
-        seconds = rows["last_s"] - rows["first_s"]
-        speed = np.divide(path, seconds, out=np.zeros_like(path), where=seconds > 0)
-        return _csv_text(
-            (
-                row["id"],
-                row["class"],
-                self._names.get(int(row["class"]), str(row["class"])),
-                row["first_frame"],
-                row["last_frame"],
-                f"{row['first_s']:.4f}",
-                f"{row['last_s']:.4f}",
-                row["frames"],
-                f"{row['score'] / row['frames']:.4f}",
-                f"{length:.1f}",
-                f"{pace:.1f}",
-            )
-            for row, length, pace in zip(rows, path, speed, strict=True)
-        )
-
-
 def _records(tracks: Tracks) -> Iterator[tuple[int, int, str, float, list[float], str]]:
     """Id, class number and name, score, box and status of each confirmed track as plain Python values."""
     rows = tracks.confirmed
@@ -318,7 +218,13 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _csv_text(rows: Iterable[Sequence[object]]) -> str:
+def number_text(value: float, decimals: int) -> str:
+    """A number of a table; nothing where there is none."""
+    return f"{value:.{decimals}f}" if math.isfinite(value) else ""
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Rows as lines of a table."""
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     return buffer.getvalue()

@@ -1,0 +1,219 @@
+"""How tracks go on the ground: a Kalman filter in metres for all of them at once, by real times.
+
+A detector's error of a box lasts for some frames, so most of a foot point's error is a state of the filter itself that
+fades with time (a first-order Gauss-Markov process); only the rest is white. A filter that took all of it for white
+would believe after a second that it knew a speed many times better than it does. State of a track: place (2), velocity
+(2) and lasting error (2), all in metres and seconds. After Bar-Shalom, Li & Kirubarajan, "Estimation with Applications
+to Tracking and Navigation" (2001), ch. 6.2 and 8.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tracker.analytics.ground.homography import Array
+from tracker.analytics.ground.plane import GroundPlane
+from tracker.errors import InputError
+from tracker.structures import PREDICTED, TENTATIVE, Ints, Mask, Tracks
+
+LASTS_S = 0.3  # after which a foot point's lasting error has fallen to 1/e
+WHITE = 0.1  # share of its variance that does not last
+ACCELERATION = (0.1, 0.03)  # of the velocity's random walk: m/s per sqrt(s), and the share of the speed added to it
+_START_M_S = 30.0  # standard deviation of a new track's velocity: of anything that goes on the ground
+_SPAN_S = 0.5  # between the first sighting and the last, before a speed is told
+_FORGOTTEN_S = 3.0  # a track that was not seen for so long is filtered anew
+_SURPRISE = 13.8  # squared standard deviations: 99.9 % of sightings are nearer; one that is not has turned
+_PLACE, _VELOCITY, _ERROR = slice(0, 2), slice(2, 4), slice(4, 6)
+_SEEN_AS = np.tile(np.eye(2), 3)  # (2, 6): a sighting is place plus lasting error,
+_SEEN_AS[:, _VELOCITY] = 0
+
+
+@dataclass(frozen=True, eq=False)
+class GroundStates:
+    """Where N tracks are and how fast they go; NaN where that is not known.
+
+    Attributes:
+        ids: (N,) int64, as those of the tracks.
+        position_m: (N, 2) metres. std_m: (N, 2) standard deviation of each coordinate.
+        velocity_m_s: (N, 2) metres a second.
+        speed_m_s: (N,) metres a second. speed_std_m_s: (N,) its standard deviation; 1.645 of them each way are a 90 %
+            interval.
+    """
+
+    ids: Ints
+    position_m: Array
+    std_m: Array
+    velocity_m_s: Array
+    speed_m_s: Array
+    speed_std_m_s: Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Filters:
+    """M filters, ordered by id: mean (M, 6) and covariance (M, 6, 6) at time_s (M,), and since when (M,)."""
+
+    ids: Ints
+    mean: Array
+    covariance: Array
+    time_s: Array
+    since_s: Array
+
+    @classmethod
+    def none(cls) -> _Filters:
+        return cls(np.zeros(0, np.int64), np.zeros((0, 6)), np.zeros((0, 6, 6)), np.zeros(0), np.zeros(0))
+
+    def __getitem__(self, rows: Ints | Mask) -> _Filters:
+        return _Filters(*(values[rows] for values in _columns(self)))
+
+    def put(self, at: Ints, rows: _Filters) -> None:
+        """Write rows (K,) over those at (K,)."""
+        for column, values in zip(_columns(self), _columns(rows), strict=True):
+            column[at] = values
+
+    def replaced(self, rows: _Filters) -> _Filters:
+        """With these rows in place of what there was of their ids."""
+        kept = self[~np.isin(self.ids, rows.ids)]
+        both = _Filters(*(np.concatenate(pair) for pair in zip(_columns(kept), _columns(rows), strict=True)))
+        return both[np.argsort(both.ids)]
+
+    def renamed(self, names: Mapping[int, int]) -> _Filters:
+        """Filters of ids that were corrected go on under the ids they are known by now."""
+        corrected = self[np.isin(self.ids, list(names))]
+        ids = np.array([names[i] for i in corrected.ids.tolist()], np.int64)
+        return self[~np.isin(self.ids, list(names))].replaced(replace(corrected, ids=ids))
+
+
+class GroundMotion:
+    """Filters the ground positions of one stream's tracks.
+
+    Args:
+        ground: fitted to the stream's frames.
+
+    Examples:
+        >>> from tracker import Detections, GroundPlane, Tracker
+        >>> ground = GroundPlane.from_points([[0, 0], [900, 0], [0, 900], [900, 900]], [[0, 0], [9, 0], [0, 9], [9, 9]])
+        >>> motion, tracker = GroundMotion(ground), Tracker()
+        >>> for step in range(60):  # 100 pixels, so 1 m, a second
+        ...     box = Detections([[100 + 4 * step, 100, 140 + 4 * step, 200]])
+        ...     states = motion.update(tracker.update(None, box, time_s=step / 25))
+        >>> bool(abs(states.speed_m_s[0] - 1) < 0.05)
+        True
+    """
+
+    def __init__(self, ground: GroundPlane) -> None:
+        self._ground = ground
+        self._filters = _Filters.none()
+        self._time_s = -np.inf
+        self._said: GroundStates | None = None
+
+    def update(self, tracks: Tracks) -> GroundStates:
+        """Take the tracks of the next frame, of any tracker, and tell what is known of each now.
+
+        A track is seen where it was detected and `GroundPlane.positions` knows its foot; in between its filter runs
+        on. Position and speed of a row whose foot is hidden or outside of the calibrated ground are NaN, and so is the
+        speed of a track that has not been seen for half a second. A frame at the same time as the one before is taken
+        for the same.
+
+        Raises:
+            InputError: time went back.
+        """
+        now = tracks.time_s
+        if self._said is not None and now == self._time_s:
+            return self._said
+        if now < self._time_s:
+            raise InputError(
+                f"tracks of {now:g} s came after those of {self._time_s:g} s; give them in order, and make a new "
+                "GroundMotion for another video"
+            )
+        place, covariance = self._ground.measured(tracks)
+        known = np.isfinite(place[:, 0])
+        seen = known & (tracks.status != PREDICTED) & ((tracks.status != TENTATIVE) | (tracks.detection_index >= 0))
+        filters = self._filters.renamed(tracks.renamed) if tracks.renamed else self._filters
+        filters = filters[now - filters.time_s <= _FORGOTTEN_S]
+        rows = _begun(tracks.ids.copy(), place, covariance, now)
+        old = np.isin(tracks.ids, filters.ids)
+        for seen_now in (False, True):
+            of = np.flatnonzero(old & known & (seen == seen_now))
+            forecast = _forecast(filters[np.searchsorted(filters.ids, tracks.ids[of])], covariance[of], now)
+            rows.put(of, _corrected(forecast, place[of], covariance[of]) if seen_now else forecast)
+        self._filters, self._time_s = filters.replaced(rows[seen]), now
+        self._said = _states(rows, known & (old | seen))
+        return self._said
+
+
+def _columns(filters: _Filters) -> tuple[Any, ...]:
+    return filters.ids, filters.mean, filters.covariance, filters.time_s, filters.since_s
+
+
+def _begun(ids: Ints, place: Array, covariance: Array, now: float) -> _Filters:
+    """New filters of tracks (N,) first seen at places (N, 2): what lies there is place and lasting error together."""
+    count = len(ids)
+    whole = np.zeros((count, 6, 6))
+    whole[:, _PLACE, _PLACE] = covariance
+    whole[:, _VELOCITY, _VELOCITY] = _START_M_S**2 * np.eye(2)
+    lasting = (1 - WHITE) * covariance
+    whole[:, _ERROR, _ERROR] = lasting
+    whole[:, _PLACE, _ERROR] = whole[:, _ERROR, _PLACE] = -lasting
+    mean = np.concatenate([place, np.zeros((count, 4))], axis=1)
+    return _Filters(ids, mean, whole, np.full(count, now), np.full(count, now))
+
+
+def _forecast(filters: _Filters, covariance: Array, now: float) -> _Filters:
+    """Filters (N,) at another time, where a foot point has this covariance (N, 2, 2)."""
+    seconds = (now - filters.time_s)[:, None]
+    stays = np.exp(-seconds / LASTS_S)
+    step = np.tile(np.eye(6), (len(seconds), 1, 1))
+    for axis in (0, 1):
+        step[:, axis, 2 + axis] = seconds[:, 0]
+        step[:, 4 + axis, 4 + axis] = stays[:, 0]
+    floor, share = ACCELERATION
+    walk = ((floor + share * np.linalg.norm(filters.mean[:, _VELOCITY], axis=1)) ** 2)[:, None, None] * np.eye(2)
+    seconds, stays = seconds[:, None], stays[:, None]
+    whole = step @ filters.covariance @ step.swapaxes(1, 2)
+    whole[:, _PLACE, _PLACE] += walk * seconds**3 / 3
+    whole[:, _PLACE, _VELOCITY] += walk * seconds**2 / 2
+    whole[:, _VELOCITY, _PLACE] += walk * seconds**2 / 2
+    whole[:, _VELOCITY, _VELOCITY] += walk * seconds
+    whole[:, _ERROR, _ERROR] += (1 - stays**2) * (1 - WHITE) * covariance
+    mean = (step @ filters.mean[:, :, None])[:, :, 0]
+    return replace(filters, mean=mean, covariance=whole, time_s=np.full(len(mean), now))
+
+
+def _corrected(filters: _Filters, place: Array, covariance: Array) -> _Filters:
+    """Filters (N,) after their tracks were seen at places (N, 2); a place that surprises makes them forget."""
+    off = place - filters.mean @ _SEEN_AS.T
+    whole = filters.covariance
+    expected = _SEEN_AS @ whole @ _SEEN_AS.T + WHITE * covariance
+    surprise = np.einsum("ni,nij,nj->n", off, np.linalg.inv(expected), off)
+    wider = np.maximum(surprise / _SURPRISE, 1.0)[:, None, None]
+    whole = whole * wider
+    expected = _SEEN_AS @ whole @ _SEEN_AS.T + WHITE * covariance
+    gain = whole @ _SEEN_AS.T @ np.linalg.inv(expected)
+    whole = whole - gain @ _SEEN_AS @ whole
+    mean = filters.mean + (gain @ off[:, :, None])[:, :, 0]
+    return replace(filters, mean=mean, covariance=(whole + whole.swapaxes(1, 2)) / 2)
+
+
+def _states(filters: _Filters, known: Mask) -> GroundStates:
+    """What filters (N,) say of their tracks, of those that are known.
+
+    A velocity's length is too long on average, by what is uncertain of it across its direction. That is taken off, or
+    what stands still would go.
+    """
+    velocity = filters.mean[:, _VELOCITY]
+    variance = filters.covariance[:, _VELOCITY, _VELOCITY]
+    squared = (velocity**2).sum(axis=1)
+    total = np.einsum("nii->n", variance)
+    along = np.einsum("ni,nij,nj->n", velocity, variance, velocity)
+    along = np.divide(along, squared, out=total / 2, where=squared > 0)
+    speed = np.sqrt(np.maximum(squared - (total - along), 0))
+    std = np.sqrt(along)
+    told = known & (filters.time_s - filters.since_s >= _SPAN_S - 1e-6)
+    place_std = np.sqrt(np.einsum("nii->ni", filters.covariance[:, _PLACE, _PLACE]))
+    columns = [np.where(known[:, None], values, np.nan) for values in (filters.mean[:, _PLACE], place_std)]
+    motion = [np.where(told, values.T, np.nan).T for values in (velocity, speed, std)]
+    return GroundStates(filters.ids, *columns, *motion)
