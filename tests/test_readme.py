@@ -16,7 +16,7 @@ from ultralytics.engine.results import Results
 
 from helpers.clips import BUS
 from helpers.small_inputs import write_inputs
-from tracker import Detections, Tracker, Tracks
+from tracker import Detections, GroundPlane, Tracker, Tracks
 from tracker.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +50,12 @@ REFUSED = {  # what cannot work on the machine of a test says so in one sentence
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with everything that the README's commands name."""
-    return write_inputs(tmp_path_factory.mktemp("readme"))
+    folder = write_inputs(tmp_path_factory.mktemp("readme"))
+    (folder / "zones.yaml").write_text("units: share\nlines: {gate: {points: [[0.5, 0], [0.5, 1]]}}\n")
+    GroundPlane.from_points(*np.split(np.loadtxt(folder / "points.csv", delimiter=",", skiprows=1), 2, axis=1)).save(
+        folder / "camera.yaml"
+    )
+    return folder
 
 
 def run(command, capsys):

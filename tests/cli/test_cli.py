@@ -24,8 +24,8 @@ from typer.main import get_command
 import tracker
 from helpers.clips import pan
 from helpers.motion_data import write_sequence
+from tracker.cli import _other_trackers as conventions
 from tracker.cli import commands, main, module
-from tracker.cli import run as conventions
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(tracker.__file__).parents[1])}  # also where it is not installed
 FAST = ["--imgsz", "320", "--device", "cpu"]

@@ -28,6 +28,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from tracker.cli._other_trackers import translated
 from tracker.errors import DataWarning
 from tracker.jobs.interruption import raising
 from tracker.system.renamed import RenamedKeyWarning
@@ -135,7 +136,7 @@ def _run(words: list[str]) -> int:
     program = "track" if name == DEFAULT else f"track {name}"
     try:
         if name == DEFAULT:
-            words = called.translated(words)
+            words = translated(words)
         with system_libraries():
             code = int(get_command(app).main(words, prog_name=program, standalone_mode=False) or 0)
         if name == DEFAULT and "--help" in words:
