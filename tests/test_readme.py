@@ -44,6 +44,7 @@ REFUSED = {  # what cannot work on the machine of a test says so in one sentence
     "track video.mp4 --model yolo11x.pt --device cuda:0 --half": "yolo11x.pt"
     if torch.cuda.is_available()
     else "cuda:0",
+    "track video.mp4 --camera camera.yaml": "has moved",  # it pans
 }
 
 
