@@ -32,8 +32,9 @@ class Networks:
         from tracker.detection.rf_detr import RfDetr, is_rf_detr
         from tracker.system.device import resolve_device
 
+        device = resolve_device(self._config.device)  # whose absence is told before that of weights
         kind = RfDetr if is_rf_detr(find_weights(self._config.detector.model)) else YoloDetector
-        return kind(self._run.detector, resolve_device(self._config.device))
+        return kind(self._run.detector, device)
 
     @cached_property
     def embedder(self) -> Embedder:

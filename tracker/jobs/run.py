@@ -219,7 +219,7 @@ class _Job:
         assert source.size is not None  # of the first frame, which an open source has
         zones = self.zones.fitted(source.size)  # of frames whose size may change while it runs
         tracker = self.networks.tracker(of_its_own=self.beside_others)
-        device = resolve_device(tracker.config.device)  # whose absence is told before that of weights
+        device = resolve_device(tracker.config.device)
         names = tracker.detector.names
         detector = tracker.config.detector
         blur = of_what_is_looked_for(output.blur, detector.classes, names, detector.model)
