@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker import Site, Tracker
+from tracker import Site, Tracker, Zones
 from tracker.config import BankConfig
 from tracker.errors import ConfigError, SourceError, UsageError
 from tracker.site import supervisor
 from tracker.site.clock import WallClock
 from tracker.site.config import SiteCamera, SiteConfig
+from tracker.site.counting import PlaceCounts
 from tracker.site.feed import Moment, Settled, Subscription, Visit
 from tracker.site.persistence import StateFolder
 from tracker.site.presence import Presence
@@ -243,7 +244,7 @@ class TestState:
         store = StateFolder(tmp_path, False, BankConfig())
         (tmp_path / "state" / "door.json").write_text(about)
         tracker = Tracker(gallery=store.gallery("door"))
-        resumed = store.resume("door", tracker, Presence(1.0), tmp_path / "door")
+        resumed = store.resume("door", tracker, Presence(1.0), PlaceCounts(Zones()), tmp_path / "door")
         assert resumed.tracker is tracker and "does not know who was there" in caplog.text
 
     @pytest.mark.parametrize(("shared", "names"), [(True, ["gallery"]), (False, ["a", "a.gallery"])])
@@ -252,7 +253,7 @@ class TestState:
         for name in names:
             tracker = Tracker(gallery=store.gallery(name))
             store.save_gallery(name)
-            store.save(name, tracker, Presence(1.0), 7, NOW)
+            store.save(name, tracker, Presence(1.0), PlaceCounts(Zones()), 7, NOW)
         for name in names:
             assert Tracker.load(tmp_path / "state" / f"{name}.safetensors", gallery=store.gallery(name))
         again = StateFolder(tmp_path, shared, BankConfig())

@@ -242,7 +242,9 @@ class TestWhoTakesTooLong:
         with contextlib.ExitStack() as stack:
             for _ in range(10):
                 stack.enter_context(asked(site, 10 * request))
-            end_s = time.monotonic() + 15
+            end_s = (
+                time.monotonic() + 60
+            )  # where all of it fits into the system's buffers, it is kept alive for a while
             while len(psutil.Process().net_connections()) > most and time.monotonic() < end_s:
                 time.sleep(0.2)
             assert len(psutil.Process().net_connections()) <= most, "only this end of them is left"
@@ -276,7 +278,7 @@ def test_a_picture_that_cannot_be_drawn_costs_none_of_those_after_it():
     empty = Tracker().update(None, Detections.empty())
     moments = [Moment("door", n, n, np.zeros((n, n, 3), np.uint8), empty) for n in (0, 8)]
     views = iter([*moments, *[None] * 100])
-    camera = SimpleNamespace(name="door", wait=lambda _after, _timeout_s: next(views))
+    camera = SimpleNamespace(name="door", counted=None, wait=lambda _after, _timeout_s: next(views))
 
     async def two():
         pictures = Pictures(camera)

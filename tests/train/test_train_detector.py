@@ -282,14 +282,15 @@ class TestFineTuning:
 
     def test_the_result_lies_between_the_start_and_what_was_trained(self, street, tmp_path):
         states = []
-        for mix in (0.0, 0.5, 1.0):
+        for mix in (0.25, 0.5, 1.0):
             fine_tune([street], tmp_path / str(mix), FineTuneConfig(**{**vars(QUICK), "mix": mix}))
             states.append(yolo.load(tmp_path / str(mix) / "detector.safetensors")[0].state_dict())
         start = yolo.load(EMBEDDED)[0].state_dict()
         name = "model.0.conv.weight"
-        assert states[0][name].equal(start[name])
-        assert not states[2][name].equal(start[name])
-        assert states[1][name].allclose((states[0][name] + states[2][name]) / 2, atol=1e-3)
+        learned = states[2][name] - start[name]
+        assert learned.abs().max() > 0
+        for state, share in zip(states, (0.25, 0.5), strict=False):
+            assert state[name].allclose(start[name] + share * learned, atol=1e-3)
 
     def test_an_interrupted_run_goes_on(self, street, tmp_path):
         config = FineTuneConfig(**{**vars(QUICK), "epochs": 2})

@@ -16,7 +16,6 @@ import numpy as np
 
 from tracker.config import DetectorConfig
 from tracker.detection.detector import class_numbers, find_weights
-from tracker.detection.yolo_architecture import Bounded
 from tracker.errors import UsageError, WeightsError
 from tracker.structures import Detections, Image
 from tracker.system.extras import extra
@@ -75,6 +74,8 @@ def _load(path: Path, device: str) -> Any:
     with _quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         library = extra("rfdetr", _EXTRA)
+        from tracker.detection.yolo_architecture import Bounded  # of PyTorch, which runs without do not need
+
         try:
             with Bounded(path.stat().st_size // 2):
                 # By its whole path: a bare name is looked for in the library's own folder, and fetched into it

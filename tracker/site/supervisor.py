@@ -106,8 +106,12 @@ class Site:
     def _prepare(self) -> None:
         """All that takes its time and starts nothing."""
         if not self._cameras:
-            self._cameras = self._made()
-            self._services = _services(self)
+            try:
+                self._cameras = self._made()
+                self._services = _services(self)
+            except BaseException:
+                self._release()
+                raise
 
     def stop(self) -> None:
         """End: files are closed, states saved, services stopped. Within 5 s, whatever a network does."""
