@@ -161,4 +161,4 @@ def test_a_plug_in_that_is_too_fast_is_tracked_newest_first_and_one_with_times_w
     assert timed.frames == 20 and timed.dropped == 0
     assert live_status.frames + live_status.dropped == 150
     assert live_status.dropped > 50
-    assert running.cameras["live"].newest.lag_s < 1.5
+    assert running.cameras["live"].newest.lag_s < 3
