@@ -1,5 +1,6 @@
 """What takes long to make and is tested in several places."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,13 @@ settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("same")
 imported("ultralytics.utils")  # before a test does: its own import asks name servers and writes to the home folder
+
+
+@pytest.fixture(autouse=True)
+def heard() -> None:
+    """Ctrl-C as a terminal has it: a process that was started in the background ignores it from its start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ SECONDS = 30.0  # a file of 40 frames takes a few hundredths
 BYTES = 2 << 30  # what the reading of one may take, all libraries loaded
 
 READ = """
-import json, resource, sys, time
+import json, pathlib, sys, time
 from tracker.errors import SourceError
 from tracker.video.source import open_source
 for path in sys.argv[1:]:
@@ -47,7 +47,9 @@ for path in sys.argv[1:]:
                 frames, last_s = frames + 1, frame.time_s
     except SourceError as raised:
         error = str(raised)
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # not getrusage's, which holds that of whoever started this process
+    about = pathlib.Path("/proc/self/status")
+    peak = 1024 * int(about.read_text().split("VmHWM:")[1].split()[0]) if about.exists() else 0
     seconds = time.monotonic() - begun
     print(json.dumps({"path": path, "frames": frames, "error": error, "seconds": seconds, "peak": peak}), flush=True)
 """
