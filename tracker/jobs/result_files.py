@@ -153,8 +153,7 @@ class ResultFiles:
     def _hide(self, frame: Frame, tracks: Tracks, found: Detections | None, soon: Sequence[Floats]) -> None:
         """Hide what is to be hidden, once a picture: one that is shown once more was drawn on since."""
         if self._blur is not None and not (frame.repeated and frame.image is self._hidden):
-            objects = (tracks,) if found is None else (tracks, found)
-            self._blur(frame.image, *objects, time_s=frame.time_s, soon=soon)
+            self._blur(frame.image, tracks, found, time_s=frame.time_s, soon=soon)
             self._hidden = frame.image
 
     def __enter__(self) -> Self:

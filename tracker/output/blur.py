@@ -92,13 +92,15 @@ class Blur:
         """The numbers of the classes whose objects, or heads, it hides."""
         return sorted({*self._whole.tolist(), *self._headed.tolist()})
 
-    def __call__(self, image: Image, *objects: Tracks | Detections, time_s: float, soon: Sequence[Floats] = ()) -> None:
+    def __call__(
+        self, image: Image, *objects: Tracks | Detections | None, time_s: float, soon: Sequence[Floats] = ()
+    ) -> None:
         """Pixelate in place.
 
         Args:
             image: (H, W, 3) BGR, of the frame.
             objects: all that is known of where objects are in it: its tracks, and its detections, of which tracks may
-                leave some out.
+                leave some out; None where nobody looked.
             time_s: of the frame, later than that of the frame before; a new stream may begin where it likes.
             soon: boxes (N, 4) that are hidden, too, unless something else there is: what `Foreseen` says.
         """
@@ -110,7 +112,7 @@ class Blur:
         self._time_s, self._size = time_s, size
         boxes, alone = [self._left[:0]], [self._left[:0]]
         done: set[tuple[int, int]] = set()  # masks: a track has that of its detection
-        for rows in objects:
+        for rows in (known for known in objects if known is not None):
             whole, headed = self._rows(rows, self._whole), self._rows(rows, self._headed)
             shown = np.ones(len(whole), bool)  # as boxes
             if whole.masks is not None:

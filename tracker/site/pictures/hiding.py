@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from tracker.jobs.result_files import Held, HeldFrames
-from tracker.output.blur import Blur, of_what_is_looked_for, places
-from tracker.structures import Detections, Floats, Image, Tracks
+from tracker.output.blur import of_what_is_looked_for, places
+from tracker.structures import Detections, Image, Tracks
 from tracker.video.source import Frame
 
 
@@ -54,7 +54,7 @@ class Hiding:
             return frame.image
         if found is not None:
             image = frame.image.copy()
-            _hide(self._at_once, image, frame, tracks, found)
+            self._at_once(image, tracks, found, time_s=frame.time_s)
             self._shown = image
         return np.zeros_like(frame.image) if self._shown is None else self._shown
 
@@ -72,12 +72,5 @@ class Hiding:
         """
         frame = self._held.release(held)
         if self.waits and self._late is not None and not frame.repeated:  # a repeated one has the picture before it
-            _hide(self._late, frame.image, frame, tracks, held.found, held.soon)
+            self._late(frame.image, tracks, held.found, time_s=frame.time_s, soon=held.soon)
         return frame
-
-
-def _hide(
-    blur: Blur, image: Image, frame: Frame, tracks: Tracks, found: Detections | None, soon: Sequence[Floats] = ()
-) -> None:
-    objects = (tracks,) if found is None else (tracks, found)
-    blur(image, *objects, time_s=frame.time_s, soon=tuple(soon))
