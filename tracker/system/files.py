@@ -52,6 +52,14 @@ def replace_file(path: Path, content: bytes) -> None:
             raise
 
 
+def first_line(path: Path) -> str | None:
+    """The first line of a file of secrets, without the blanks around it; None where it cannot be read."""
+    try:
+        return next(iter(path.read_text(encoding="utf-8").splitlines()), "").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def read_yaml(path: Path, advice: str = "see configs/default.yaml") -> Any:
     """The content of a file of settings; an empty one has none. `advice` says in errors how to write it.
 

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from tracker.errors import ConfigError, TrackerError, UsageError
 from tracker.site.config import PublishConfig
 from tracker.site.messages.message import Message
+from tracker.system.files import first_line
 from tracker.video.url import shown
 
 TIMEOUT_S = 5.0  # without an answer a destination counts as away
@@ -100,10 +101,7 @@ def secret(path: str) -> bytes | None:
     """
     if not path:
         return None
-    try:
-        line = next(iter(Path(path).read_text(encoding="utf-8").splitlines()), "").strip()
-    except (OSError, UnicodeDecodeError):
-        line = ""
+    line = first_line(Path(path))
     if not line:
         raise ConfigError(f"publish.secret_file {path} has no secret; write one into its first line")
     return line.encode()

@@ -13,6 +13,7 @@ from tracker.errors import ConfigError, OutputError, UsageError
 from tracker.site.feed import DestinationStatus, Feed
 from tracker.site.web.bind import address, is_loopback
 from tracker.system.extras import extra
+from tracker.system.files import first_line
 
 MOST_CONNECTIONS = 512  # beyond it a request is answered with 503
 BUFFER = 128 << 10  # bytes on their way to a viewer: one that is slow misses pictures instead of seeing old ones
@@ -127,10 +128,9 @@ def read_token(path: str) -> str | None:
     """
     if not path:
         return None
-    try:
-        token = next(iter(Path(path).read_text(encoding="utf-8").splitlines()), "").strip()
-    except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"the token's file {path} cannot be read; write a token into its first line") from None
+    token = first_line(Path(path))
+    if token is None:
+        raise ConfigError(f"the token's file {path} cannot be read; write a token into its first line")
     if len(token) < 16:
         raise ConfigError(f"the token in {path} has fewer than 16 characters; make one: openssl rand -hex 24 > {path}")
     return token
