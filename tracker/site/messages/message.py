@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tracker.site.feed import Visit
+from tracker.site.feed import Moment, Visit
 from tracker.structures import Floats
 
 VERSION = 1
@@ -69,6 +69,20 @@ def of_event(camera: str, event: Mapping[str, Any], time_s: float) -> Message:
     """
     when_s = float(event.get("time_s", time_s))
     return _message(EVENT, camera, when_s, [EVENT, camera, dict(event)], {"event": dict(event)})
+
+
+def news(moment: Moment, embeddings: Mapping[int, Floats] | None = None) -> Iterator[Message]:
+    """What happened by a moment, in the order in which it did: who left, who came, and events.
+
+    Args:
+        embeddings: id -> (D,) appearance, where it is sent.
+    """
+    known = embeddings or {}
+    for kind, visits in ((END, moment.ended), (START, moment.started)):
+        for visit in visits:
+            yield of_visit(kind, moment.camera, visit, known.get(visit.id))
+    for event in moment.events:
+        yield of_event(moment.camera, event, moment.time_s)
 
 
 def _message(kind: str, camera: str, time_s: float, told: Any, content: Mapping[str, Any]) -> Message:

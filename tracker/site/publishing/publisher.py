@@ -12,7 +12,7 @@ import numpy as np
 
 from tracker.errors import UsageError
 from tracker.site.feed import DestinationStatus, Feed, Moment
-from tracker.site.messages.message import END, START, UPDATE, Message, of_event, of_visit
+from tracker.site.messages.message import UPDATE, Message, news, of_visit
 from tracker.site.publishing.delivery import Delivery
 from tracker.site.publishing.destination import destination
 from tracker.site.publishing.spool import Spool
@@ -100,13 +100,8 @@ class Updates:
                     known = np.isfinite(settled.tracks.embeddings).all(axis=1)
                     ids = settled.tracks.ids[known].tolist()
                     looks.update(zip(ids, settled.tracks.embeddings[known], strict=True))
-        for visit in moment.ended:
-            yield of_visit(END, camera, visit, looks.get(visit.id))
-        for visit in moment.started:
-            yield of_visit(START, camera, visit, looks.get(visit.id))
-            sent_s[visit.id] = visit.last_s
-        for event in moment.events:
-            yield of_event(camera, event, moment.time_s)
+        yield from news(moment, looks)
+        sent_s.update((visit.id, visit.last_s) for visit in moment.started)
         if self._every_s and moment.settled:
             for visit in present.values():
                 if visit.last_s - sent_s.get(visit.id, visit.start_s) >= self._every_s:

@@ -21,7 +21,7 @@ import numpy as np
 
 from tracker.output.draw import Annotator
 from tracker.site.feed import CameraView, Moment, Subscription
-from tracker.site.messages.message import END, START, of_event, of_visit
+from tracker.site.messages.message import news
 from tracker.structures import Image
 
 WIDEST = 960  # pixels; larger pictures are made smaller
@@ -198,7 +198,5 @@ def _put(queue: asyncio.Queue[str | None], body: str | None) -> None:
 
 
 def _told(moment: Moment) -> list[str]:
-    messages = [of_visit(END, moment.camera, visit) for visit in moment.ended]
-    messages += [of_visit(START, moment.camera, visit) for visit in moment.started]
-    messages += [of_event(moment.camera, event, moment.time_s) for event in moment.events]
-    return [json.dumps(json.loads(message.body)) for message in messages]  # ASCII: a line break could end an event
+    # In ASCII: a line break could end an event
+    return [json.dumps(json.loads(message.body)) for message in news(moment)]
