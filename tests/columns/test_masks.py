@@ -54,6 +54,26 @@ def test_cocos_own_tools_read_them_and_write_the_same(dense):
         assert written == {"size": list(mask.shape), "counts": theirs["counts"].decode()}
 
 
+@given(pictures, st.data())
+def test_what_was_written_for_coco_is_read_back(dense, data):
+    index = np.array(data.draw(st.lists(st.integers(-1, len(dense) - 1), max_size=6)), np.int64)
+    masks = Masks.of(dense).take(index)
+    again = Masks.from_coco(masks.to_coco(), dense.shape[1:])
+    np.testing.assert_array_equal(again.known, masks.known)
+    np.testing.assert_array_equal(again.dense(), masks.dense())
+
+
+@pytest.mark.parametrize("counts", ["2", "2~", "2o", 7, [5], [-1, 7], "2311" * 9, "o" * 9 + "0", None])
+def test_what_is_no_encoding_of_the_frame_is_refused(counts):
+    with pytest.raises(InputError, match="encode it"):
+        Masks.from_coco([{"size": [2, 3], "counts": counts}], (2, 3))
+
+
+def test_lists_of_counts_are_read_too():
+    masks = Masks.from_coco([{"size": [2, 3], "counts": [0, 2, 0, 1, 3]}], (2, 3))
+    assert masks.dense()[0].tolist() == [[True, True, False], [True, False, False]]
+
+
 def test_a_large_frame_takes_as_many_bytes_as_its_outlines():
     dense = np.zeros((30, 1080, 1920), bool)
     dense[:, 300:600, 500:600] = True

@@ -21,7 +21,8 @@ from tracker.errors import ConfigError, OutputError, UsageError
 from tracker.site.config import HttpConfig, SiteCamera, SiteConfig
 from tracker.site.feed import Moment
 from tracker.site.web.live import Pictures
-from tracker.site.web.server import WebServer, address, read_token
+from tracker.site.web.server import WebServer
+from tracker.web.bind import address, read_token
 
 CONFIG = Config().override({"detector": {"imgsz": 160}, "device": "cpu", "appearance": {"enabled": False}})
 TOKEN = "correct horse battery staple"
@@ -224,9 +225,11 @@ class TestWhoTakesTooLong:
 
     @pytest.fixture(autouse=True)
     def soon(self, monkeypatch):
-        from tracker.site.web import patience, routes
+        from tracker.site.web import routes
+        from tracker.web import body, patience
 
         monkeypatch.setattr(patience, "SLOWEST_S", 1.0)
+        monkeypatch.setattr(body, "SLOWEST_S", 1.0)
         monkeypatch.setattr(routes, "_SLOWEST_S", 1.0)
 
     @pytest.mark.parametrize(
@@ -260,7 +263,7 @@ class TestWhoTakesTooLong:
             assert raw.recv(20).split()[1] == b"408"
 
     def test_in_so_great_a_number_that_no_descriptor_is_left(self, site, monkeypatch):
-        from tracker.site.web import patience
+        from tracker.web import patience
 
         monkeypatch.setattr(patience, "MOST_SOCKETS", 20)
         held = [asked(site, b"") for _ in range(40)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -79,6 +79,27 @@ class Masks:
         ends = np.cumsum([0, *map(len, parts)])
         edges = np.concatenate([np.zeros(0, np.int32), *parts])
         return cls(edges, ends[:-1], ends[1:], size)
+
+    @classmethod
+    def from_coco(cls, encoded: Sequence[Mapping[str, Any] | None], size: tuple[int, int]) -> Masks:
+        """Of COCO's run-length encodings, compressed or as lists of counts, None: no mask; what `to_coco` gives.
+
+        Args:
+            size: height and width of the frame.
+
+        Raises:
+            InputError: one that is of another size, or none.
+
+        Examples:
+            >>> Masks.from_coco([{"size": [2, 3], "counts": "231"}, None], (2, 3)).dense()[0].astype(int).tolist()
+            [[0, 1, 1], [0, 1, 0]]
+        """
+        known = np.array([one is not None for one in encoded], bool)
+        parts = [_edges(one, size) for one in encoded if one is not None]
+        ends = np.cumsum([0, *map(len, parts)])
+        first, last = np.full(len(known), _NONE), np.full(len(known), _NONE)
+        first[known], last[known] = ends[:-1], ends[1:]
+        return cls(np.concatenate([np.zeros(0, np.int32), *parts]), first, last, size)
 
     def __len__(self) -> int:
         return len(self.first)
@@ -192,3 +213,43 @@ def _letters(numbers: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.
     many = np.argmin(more, axis=1) + 1
     letters = (bits + 32 * more + 48).astype(np.uint8)
     return letters[np.arange(_LETTERS) < many[:, None]], many
+
+
+def _edges(encoded: Mapping[str, Any], size: tuple[int, int]) -> NDArray[np.int32]:
+    """The edges (E,) of a mask from COCO's run-length encoding.
+
+    Raises:
+        InputError: it is none of a frame of this size.
+    """
+    try:
+        counts = encoded["counts"]
+        if isinstance(counts, str | bytes):
+            counts = _counts(counts.encode("ascii") if isinstance(counts, str) else counts)
+        runs = np.asarray(counts, np.int64)
+        fits = tuple(encoded["size"]) == size and runs.ndim == 1 and (runs >= 0).all() and runs.sum() == np.prod(size)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"a mask is none in COCO's run-length encoding ({error}); encode it again") from error
+    if not fits:
+        raise InputError(f"a mask is not of the frame of {size[1]} x {size[0]} pixels; encode it for that size")
+    edges = runs.cumsum()[: len(runs) // 2 * 2]
+    places, times = np.unique(edges, return_counts=True)
+    once = places[times % 2 == 1]  # without runs of no pixels, which we do not write
+    return np.asarray(once, np.int32)
+
+
+def _counts(letters: bytes) -> NDArray[np.int64]:
+    """The lengths of runs from COCO's letters: what `_letters` writes, and the differences before it undone."""
+    values = np.frombuffer(letters, np.uint8).astype(np.int64) - 48
+    if len(values) and (values.min() < 0 or values.max() > 63 or values[-1] & 32):
+        raise ValueError("letters that are none")
+    last = np.flatnonzero(values & 32 == 0)
+    begin = np.append(0, last[:-1] + 1)[: len(last)]
+    if len(last) and (last - begin).max() >= _LETTERS:
+        raise ValueError("a number that is too large")
+    place = np.arange(len(values)) - np.repeat(begin, last - begin + 1)
+    steps = np.add.reduceat((values & 31) << 5 * place, begin) if len(last) else values
+    steps -= np.where(values[last] & 16, 1 << 5 * (last - begin + 1), 0)
+    counts = steps.copy()
+    counts[1::2] = steps[1::2].cumsum()
+    counts[2::2] = steps[2::2].cumsum()
+    return counts

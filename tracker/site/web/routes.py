@@ -13,19 +13,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
-from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from tracker.site.feed import Feed
-from tracker.site.web.access import COOKIE, Access, same, session
 from tracker.site.web.health import SiteMetrics, health
 from tracker.site.web.live import EventHub, Pictures
+from tracker.web.access import Access
+from tracker.web.entrance import entrance
 
 MOST_STREAMS = 128  # endless answers (pictures and events) at once
 _SLOWEST_S = 10.0  # that a viewer may take to take one part of such an answer
@@ -33,7 +33,6 @@ _HEARTBEAT_S = 10.0
 _FIRST_S = 3.0  # that a snapshot is waited for
 _PAGE = Path(__file__).with_name("page")
 _FILES = {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js"}
-_LONGEST_FORM = 4096  # bytes
 
 
 def application(feed: Feed, pictures: Mapping[str, Pictures], events: EventHub, token: str | None) -> Access:
@@ -75,27 +74,12 @@ def application(feed: Feed, pictures: Mapping[str, Pictures], events: EventHub, 
         name = of(request)[0] if "name" in request.path_params else ""
         return Endless(_lines(events, name), "text/event-stream", streams)
 
-    async def login(request: Request) -> Response:
-        if request.method != "POST" or token is None:
-            return FileResponse(_PAGE / "login.html")
-        try:
-            body = await asyncio.wait_for(_form(request), _SLOWEST_S)
-        except (TimeoutError, ClientDisconnect):
-            raise HTTPException(408, "too slow") from None
-        given = parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0]
-        if not same(given.strip(), token):
-            await asyncio.sleep(0.5)  # who guesses has to wait
-            return FileResponse(_PAGE / "login.html", 401)
-        answer = RedirectResponse("/", 303)
-        answer.set_cookie(COOKIE, session(token), httponly=True, samesite="strict", max_age=30 * 86400)
-        return answer
-
     async def page(request: Request) -> Response:
         return FileResponse(_PAGE / _FILES[request.url.path])
 
     routes = [
+        *entrance(token),
         *(Route(path, page) for path in _FILES),
-        Route("/login", login, methods=["GET", "POST"]),
         Route("/health", told_health),
         Route("/metrics", told_metrics),
         Route("/events", happened),
@@ -103,16 +87,7 @@ def application(feed: Feed, pictures: Mapping[str, Pictures], events: EventHub, 
         Route("/cameras/{name}/stream.mjpeg", stream),
         Route("/cameras/{name}/snapshot.jpg", snapshot),
     ]
-    return Access(Starlette(routes=routes), token)
-
-
-async def _form(request: Request) -> bytes:
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _LONGEST_FORM:
-            raise HTTPException(413, "too long")
-    return body
+    return Access(Starlette(routes=routes), token, free=["/health"])  # which tells a stranger one word
 
 
 class Endless(Response):

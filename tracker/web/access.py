@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tracker.site.web.bind import is_loopback
+from tracker.web.bind import is_loopback
 
 COOKIE = "tracker"
-OPEN = ("/login", "/health", "/page.css")  # without a token; what /health says then is one word
+LOGIN, STYLE = "/login", "/base.css"  # anybody may ask for these
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'; form-action 'self'; base-uri 'none'"
@@ -31,15 +31,18 @@ class Access:
 
     A token comes as `Authorization: Bearer TOKEN`, or by a cookie that the page at `/login` sets. Comparisons take the
     same time whatever is wrong. Without a token, the request must be for this machine by name, so that no page of
-    another site can ask through a name of its own that leads here (DNS rebinding).
+    another site can ask through a name of its own that leads here (DNS rebinding). What changes something is refused
+    to pages of any other origin, those without one included, which a hostile page can make itself (a sandboxed frame).
 
     Args:
-        app: what is asked. token: None: none is needed.
+        app: what is asked. token: None: none is needed. free: paths that are answered without the token, too; the
+            application sees in `request.state.known` who asks.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, token: str | None, free: Collection[str] = ()) -> None:
         self._app = app
         self._token = token
+        self._free = {LOGIN, STYLE, *free}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
@@ -61,12 +64,12 @@ class Access:
     def _refusal(self, request: Request, known: bool) -> Response | None:
         if self._token is None and not is_loopback(_host(request)):
             return PlainTextResponse("ask for 127.0.0.1 or localhost, or start with --token-file\n", 403)
-        if request.headers.get("origin") not in (None, "null") and _other_origin(request):
+        if _other_origin(request):
             return PlainTextResponse("another site's page may not ask\n", 403)
-        if known or request.url.path in OPEN:
+        if known or request.url.path in self._free:
             return None
         if "text/html" in request.headers.get("accept", "") and request.url.path == "/":
-            return RedirectResponse("/login", 303)
+            return RedirectResponse(LOGIN, 303)
         return PlainTextResponse("a token is needed\n", 401, {"WWW-Authenticate": "Bearer"})
 
 
@@ -93,8 +96,13 @@ def _host(request: Request) -> str:
 
 
 def _other_origin(request: Request) -> bool:
+    origin = request.headers.get("origin")
+    if origin is None:
+        return False
+    if origin == "null":  # browsers send it with the form that logs in, too, because pages are to send no referrer
+        return request.method not in ("GET", "HEAD") and request.url.path != LOGIN
     try:
-        return urlsplit(request.headers["origin"]).netloc != request.headers.get("host", "")
+        return urlsplit(origin).netloc != request.headers.get("host", "")
     except ValueError:
         return True
 

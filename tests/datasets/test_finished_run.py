@@ -1,0 +1,97 @@
+"""A finished run says again what was written."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import yaml
+
+from tracker.datasets.finished_run import FinishedRun
+from tracker.errors import DataError
+from tracker.output.writers import CsvWriter, JsonLinesWriter
+from tracker.structures import Detections, Status, Tracks
+from tracker.video.source import Frame
+
+WIDTH, HEIGHT = 64, 48
+NAMES = {0: "person", 1: 'a "quoted", name'}
+EMPTY = Frame(np.zeros((HEIGHT, WIDTH, 3), np.uint8), 1, 0.0)
+
+
+def tracks(*rows: tuple[int, int, bool], masks: bool = False) -> Tracks:
+    """Of a frame: id, class and whether it was detected of each."""
+    ids, classes, seen = (np.array(column) for column in zip(*rows, strict=True))
+    boxes = np.column_stack([4 * ids, ids, 4 * ids + 8, ids + 16]).astype(np.float32)
+    index = np.where(seen, np.cumsum(seen) - 1, -1)
+    covered = np.zeros((len(ids), HEIGHT, WIDTH), bool)
+    for row, box in enumerate(boxes.astype(int)):
+        covered[row, box[1] : box[3], box[0] : box[2]] = True
+    points = np.stack([boxes[:, :2], boxes[:, 2:]], axis=1)
+    points = np.concatenate([points, np.full((len(ids), 2, 1), 0.5)], axis=2)
+    found = Detections(boxes[seen], masks=covered[seen], keypoints=points[seen]) if masks else Detections(boxes[seen])
+    status = np.where(seen, Status.CONFIRMED, Status.PREDICTED)
+    score = np.full(len(ids), 0.875, np.float32)
+    made = Tracks(ids, boxes, score, classes, np.where(seen, classes, -1), status, index, 0.0, 0.1, NAMES)
+    return replace(made, detected=found.columns)
+
+
+def leave(folder, frames, json=True, **source):
+    """Files of a run of these frames: number -> time and tracks."""
+    folder.mkdir(exist_ok=True)
+    record = {
+        "source": {"given": "clip.mp4", "size": [WIDTH, HEIGHT], "frames_per_s": 10.0, "vid_stride": 1, **source},
+        "folder": str(folder),
+        "files": ["tracks.csv"],
+        "result": {"frames": len(frames)},
+    }
+    (folder / "run.yaml").write_text(yaml.safe_dump(record))
+    writers = [CsvWriter(folder / "tracks.csv"), *([JsonLinesWriter(folder / "tracks.jsonl")] if json else [])]
+    for number, (time_s, rows) in frames.items():
+        for writer in writers:
+            writer.write(replace(EMPTY, number=number, time_s=time_s), rows)
+    for writer in writers:
+        writer.close()
+    return FinishedRun.read(folder)
+
+
+def test_rows_masks_and_keypoints_are_what_was_written(tmp_path):
+    first, second = tracks((2, 1, True), (5, 0, True), masks=True), tracks((2, 1, False), (5, 0, True), masks=True)
+    found = leave(tmp_path, {1: (0.0, first), 3: (0.3, second)}).annotations
+    assert found.frames.tolist() == [1, 1, 3, 3] and found.ids.tolist() == [2, 5, 2, 5]
+    assert found.occluded.tolist() == [False, False, True, False] and found.size == (WIDTH, HEIGHT)
+    assert {found.names[number] for number in found.classes.tolist()} == set(NAMES.values())
+    np.testing.assert_allclose(found.xyxy[0], [8, 2, 16, 18])
+    assert found.columns.masks.known.tolist() == [True, True, False, True]
+    np.testing.assert_array_equal(found.columns.masks.dense()[:2], first.masks.dense())
+    np.testing.assert_allclose(found.columns.keypoints[[0, 1, 3]].sum(axis=(1, 2)), [8 + 2 + 16 + 18 + 1, 75, 75])
+    assert np.isnan(found.columns.keypoints[2]).all()
+
+
+def test_every_frame_has_a_time_also_where_nothing_was_tracked(tmp_path):
+    one = tracks((1, 0, True))
+    run = leave(tmp_path, {2: (0.1, one), 4: (0.5, one), 5: (0.6, one), 6: (0.7, one)}, json=False)
+    np.testing.assert_allclose(run.annotations.times_s, [0, 0.1, 0.3, 0.5, 0.6, 0.7])
+
+
+def test_a_run_in_which_nothing_was_tracked_is_one(tmp_path):
+    (tmp_path / "run").mkdir()
+    empty = tracks((1, 0, True)).confirmed
+    run = leave(tmp_path / "run", {1: (0.0, replace(empty, status=np.full(1, Status.TENTATIVE)))}, json=False)
+    assert len(run.annotations) == 0 and run.annotations.frame_count == 1 and run.events == []
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("run.yaml", None, "no run.yaml"),
+        ("run.yaml", "- 1", "not the record of a run"),
+        ("tracks.csv", "frame,time_s\n1,0\n", "not as `track` writes it"),
+        ("tracks.csv", "frame,time_s\n1\n", "cannot be read as a table"),
+        ("tracks.jsonl", "{", "cannot be read as JSON lines"),
+        ("tracks.jsonl", '{"frame": 1, "time_s": 0, "tracks": [{"id": 9, "mask": {}}]}', "not as `track` writes it"),
+    ],
+)
+def test_what_is_no_run_is_told_in_a_sentence(tmp_path, file, content, said):
+    leave(tmp_path, {1: (0.0, tracks((1, 0, True)))})
+    (tmp_path / file).unlink() if content is None else (tmp_path / file).write_text(content)
+    with pytest.raises(DataError, match=said):
+        _ = FinishedRun.read(tmp_path).annotations
