@@ -56,6 +56,7 @@ COMMANDS = [
     "info",
     "run video.mp4",
     "calibrate video.mp4 --points points.csv",
+    "zones video.mp4 --out places.yaml",
     "serve video.mp4 --http 127.0.0.1:0 --project site",
     "run video.mp4 --offline --no-video --save-crops",
     "explain seen/run --id 1 --frame 5",
@@ -76,7 +77,8 @@ COMMANDS = [
     pytest.param("demo", marks=slow),
     pytest.param("bench video.mp4 --against ultralytics --rounds 1 --loops 1 --stream 1000 --out bench", marks=slow),
 ]
-SHORTER = {  # fewer frames and objects than their options allow
+SHORTER = {  # fewer frames and objects than their options allow, and pages for a moment
+    "zones": ["-c", "import tracker.viewer.serving as s, tracker.cli as cli; s.wait = lambda: None; cli.main()"],
     "demo": ["-c", "import tracker.jobs.demo as demo, tracker.cli as cli; demo.SECONDS = 0.5; cli.main()"],
     "bench": ["-c", "import tracker.bench.growth as growth, tracker.cli as cli; growth.COUNTS = (10,); cli.main()"],
 }

@@ -103,6 +103,33 @@ def parsed(content: Any) -> ZonesFile:
     return ZonesFile(units, tuple(places.values()), tuple(ignore))
 
 
+def written(content: Mapping[str, Any]) -> str:
+    """A file of which `parsed` makes the same as of this content: a line for each shape, as one writes it by hand."""
+    lines = [f"units: {content.get('units', 'px')}"]
+    for kind in _SHAPES:
+        shapes = content.get(kind)
+        if not shapes:
+            continue
+        lines.append(f"{kind}:")
+        named = [("- ", shape) for shape in shapes] if kind == "ignore" else []
+        named = named or [(f"{_flow(str(name))}: ", shape) for name, shape in shapes.items()]
+        lines += [f"  {before}{_flow({**shape, 'points': _short(shape['points'])})}" for before, shape in named]
+    return "\n".join(lines) + "\n"
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML in one line."""
+    import yaml
+
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf"))
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _short(points: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Points, whole numbers as such."""
+    return [[int(n) if float(n).is_integer() else float(n) for n in point] for point in points]
+
+
 def _place(name: str, shape: Mapping[str, Any], points: Points, kind: str) -> NamedShape:
     where = f"{kind}.{name}"
     anchor = shape.get("anchor", "bottom")

@@ -79,6 +79,11 @@ Hidden = Annotated[
 ]
 
 
+At = Annotated[float, typer.Option(metavar="SECONDS", help="The time of the picture to draw on.", min=0)]
+PagesAt = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to serve the page; port 0: any that is free.")]
+TokenFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Its first line is asked for at the pages.")]
+
+
 def listed(items: list[str] | None) -> list[str] | None:
     """The items of an option that is repeated or has its values separated by commas; None where it is not given."""
     return [part.strip() for item in items or () for part in item.split(",") if part.strip()] or None

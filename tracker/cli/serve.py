@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tracker.cli._options import DetectEvery, Hidden, listed, overridden
+from tracker.cli._options import DetectEvery, Hidden, TokenFile, listed, overridden
 from tracker.cli.run import prepare
 from tracker.config import Config
 
@@ -23,9 +23,7 @@ def command(
     http: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Pages, health and metrics there.", show_default="none")
     ] = None,
-    token_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Its first line is asked for at the pages.")
-    ] = None,
+    token_file: TokenFile = None,
     publish: Annotated[
         list[str] | None,
         typer.Option(metavar="URL", help="Send what happens there (mqtt, mqtts, https, redis); repeat for more."),
