@@ -31,7 +31,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [command for command in COMMANDS if not command.startswith("track zones")])
 def test_a_command_leaves_what_the_page_describes(command, folder, capsys):
     with pytest.raises(SystemExit) as end:
         main([*shlex.split(command)[1:], "--imgsz", "320", "--device", "cpu", "--no-video"])

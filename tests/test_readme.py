@@ -74,6 +74,7 @@ def test_a_command_of_the_readme_runs(command, folder, request, monkeypatch, cap
         cache, *_ = request.getfixturevalue("int8_cache")
         monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.setattr("tracker.bench.growth.COUNTS", (10, 100))
+    monkeypatch.setattr("tracker.viewer.serving.wait", lambda: None)  # pages: until they are ended
     if command.startswith("track explain") and not (folder / EXPLAINED).is_dir():
         run("track video.mp4", capsys)
     code, _, errors = run(command, capsys)
