@@ -214,13 +214,14 @@ def test_any_detector_looks_at_the_images(
     assert code == 2 and "no class 'person'; it knows forklift, pallet" in err
 
 
-@pytest.mark.parametrize("option", [("--model", "a.pt"), ("--classes", "person"), ("--prompt", "fish"), ("--download",)])
+@pytest.mark.parametrize("option", ["--model=a.pt", "--classes=person", "--prompt=fish", "--download"])
 def test_what_only_our_detector_takes_is_not_passed_over(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: tuple[str, ...]
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
-    code, _, err = run(capsys, root, "--out", tmp_path / "out", *option)
+    code, _, err = run(capsys, root, "--out", tmp_path / "out", option)
     assert code == 2 and not (tmp_path / "out").exists()
-    assert err == f"error: {option[0]} is for our detector, which --detections det leaves out; give --detections yolo, too\n"
+    name = option.partition("=")[0]
+    assert err == f"error: {name} is for our detector, which --detections det leaves out; give --detections yolo, too\n"
 
 
 def test_scores_of_an_earlier_run_do_not_stay(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

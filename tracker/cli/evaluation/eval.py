@@ -43,7 +43,7 @@ def command(
     detections: DetectionsOption = DetectionsFrom.det,
     camera_motion: CameraMotionOption = None,
     config: Annotated[str | None, typer.Option(help="Preset or YAML file.", metavar="C")] = None,
-    model: Annotated[str | None, option(DetectorConfig, "model", about="With yolo: another detector's weights.")] = None,
+    model: Annotated[str | None, option(DetectorConfig, "model", about="With yolo: another detector.")] = None,
     classes: Annotated[
         list[str] | None,
         option(
