@@ -7,7 +7,6 @@ Letters used in shapes everywhere: N detections or tracks, H forecast steps. Box
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import copy
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -174,8 +173,8 @@ class Detections(Carrying):
         """The same without what they only carry."""
         if not self.columns:
             return self
-        part = copy(self)
-        object.__setattr__(part, "columns", _NO_COLUMNS)
+        part = object.__new__(Detections)
+        vars(part).update(vars(self), columns=_NO_COLUMNS)
         return part
 
     def with_features(self, features: Floats) -> Detections:
