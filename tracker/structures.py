@@ -7,7 +7,6 @@ Letters used in shapes everywhere: N detections or tracks, H forecast steps. Box
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import copy
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -19,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from tracker.columns import foreign
 from tracker.columns.carried import Carrying, Columns
 from tracker.columns.checked import column, mapping
+from tracker.columns.embeddings import TakenEmbeddings
 from tracker.columns.masks import Masks
 from tracker.errors import InputError
 from tracker.system.extras import extra
@@ -173,8 +173,8 @@ class Detections(Carrying):
         """The same without what they only carry."""
         if not self.columns:
             return self
-        part = copy(self)
-        object.__setattr__(part, "columns", _NO_COLUMNS)
+        part = object.__new__(Detections)
+        vars(part).update(vars(self), columns=_NO_COLUMNS)
         return part
 
     def with_features(self, features: Floats) -> Detections:
@@ -285,7 +285,7 @@ class Tracks(Carrying):
         looked: whether objects were looked for in this frame; where not, all boxes are predicted.
         detected: what the M detections of the frame carried, of which `masks`, `keypoints`, `corners` and `data` are
             the tracks' rows.
-        features: (M, D) float32 embeddings of these detections; None: none at all.
+        embedded: the embeddings that were taken of these detections; None: none at all.
     """
 
     ids: Ints
@@ -304,7 +304,7 @@ class Tracks(Carrying):
     pending: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     looked: bool = True
     detected: Columns = field(default=_NO_COLUMNS, repr=False)
-    features: Floats | None = field(default=None, repr=False)
+    embedded: TakenEmbeddings | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -328,7 +328,7 @@ class Tracks(Carrying):
             self.pending,
             self.looked,
             self.detected,
-            self.features,
+            self.embedded,
         )
 
     @cached_property
@@ -341,10 +341,7 @@ class Tracks(Carrying):
 
         None where nothing in this frame was.
         """
-        if self.features is None:
-            return None
-        unknown = np.full((1, self.features.shape[1]), np.nan, np.float32)
-        return np.concatenate([self.features, unknown])[self.detection_index]
+        return None if self.embedded is None else self.embedded.take(self.detection_index)
 
     @property
     def confirmed(self) -> Tracks:

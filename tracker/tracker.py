@@ -35,6 +35,7 @@ from tracker.association.stages import (
     motion_similarity,
 )
 from tracker.bank import TrackBank
+from tracker.columns.embeddings import TakenEmbeddings
 from tracker.config import Config
 from tracker.detection.given import as_input
 from tracker.detection.looks import Looks
@@ -189,8 +190,7 @@ class Tracker(Stateful):
         Args:
             frame: (H, W, 3) uint8 BGR, as OpenCV gives it; None where there is no image.
             detections: your own, also as Ultralytics or supervision have them; None: the detector looks at `frame`.
-                Their features, where given, are used as they are; otherwise the CNN looks at `frame`, where there is
-                one. The two may stand in either order.
+                Features that they come with are used as they are; else the CNN looks at `frame`. In either order.
             camera_motion: (2, 3) affine from the previous frame to this one; None: estimated from the images.
             time_s: time of the frame in seconds, later than the last; None: one frame interval after it.
             look: False: nothing is looked for, which is not as if nothing is found: no track is lost or ends by it.
@@ -397,4 +397,4 @@ class Tracker(Stateful):
             self.features = found.features[np.argsort(given)]
         tracks = self._bank.report(time_s, self._times.interval_s, self._names, given)
         self._looks.learn(tracks, found.xyxy, given)
-        return self._history.added(replace(tracks, detected=seen.columns, features=self.features))
+        return self._history.added(replace(tracks, detected=seen.columns, embedded=TakenEmbeddings.of(self.features)))

@@ -6,9 +6,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
+import yaml
 
 from helpers.walkers import LENGTH, make_detected, perfect, write_results
 from tracker.cli import main
+from tracker.detection import yolo
+from tracker.detection.detector import EMBEDDED
 
 
 @pytest.fixture
@@ -178,17 +182,46 @@ def test_without_ground_truth_there_are_results_and_no_scores(
     assert left(tmp_path / "out") == {"A.txt", "run.yaml"}
 
 
-@pytest.mark.parametrize(("classes", "said"), [((), True), (("--classes", "person"), False)])
-def test_that_more_than_people_was_scored_is_said(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], classes: tuple[str, ...], said: bool
-) -> None:
+@pytest.fixture
+def detecting(root: Path, tmp_path: Path) -> list[object]:
+    """Sequence A with images, and what lets our detector look at them."""
     (root / "A" / "img1").mkdir()
     for frame in range(1, LENGTH + 1):
         cv2.imwrite(str(root / "A" / "img1" / f"{frame:06d}.png"), np.zeros((48, 64, 3), np.uint8))
     (tmp_path / "small.yaml").write_text("detector: {imgsz: 64}\n")
-    options = ["--detections", "yolo", "--config", tmp_path / "small.yaml", *classes]
-    code, _, err = run(capsys, root / "A", "--out", tmp_path / "out", *options)
+    return [root / "A", "--detections", "yolo", "--config", tmp_path / "small.yaml"]
+
+
+@pytest.mark.parametrize(("classes", "said"), [((), True), (("--classes", "person"), False)])
+def test_that_more_than_people_was_scored_is_said(
+    detecting: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str], classes: tuple[str, ...], said: bool
+) -> None:
+    code, _, err = run(capsys, *detecting, "--out", tmp_path / "out", *classes)
     assert code == 0 and ("not people alone; see --classes" in err) == said
+
+
+def test_any_detector_looks_at_the_images(
+    detecting: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "pallets.pt"
+    torch.save({"model": yolo.with_classes(yolo.load(EMBEDDED)[0], {0: "forklift", 1: "pallet"})}, weights)
+    arguments = [*detecting, "--out", tmp_path / "out", "--model", weights, "--classes", "pallet"]
+    code, _, err = run(capsys, *arguments)
+    assert code == 0, err
+    record = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
+    assert record["weights"]["detector"]["file"] == str(weights)
+    code, _, err = run(capsys, *arguments[:-1], "person")
+    assert code == 2 and "no class 'person'; it knows forklift, pallet" in err
+
+
+@pytest.mark.parametrize("option", ["--model=a.pt", "--classes=person", "--prompt=fish", "--download"])
+def test_what_only_our_detector_takes_is_not_passed_over(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    code, _, err = run(capsys, root, "--out", tmp_path / "out", option)
+    assert code == 2 and not (tmp_path / "out").exists()
+    name = option.partition("=")[0]
+    assert err == f"error: {name} is for our detector, which --detections det leaves out; give --detections yolo, too\n"
 
 
 def test_scores_of_an_earlier_run_do_not_stay(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

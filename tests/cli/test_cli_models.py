@@ -59,6 +59,13 @@ class TestInfo:
         classes = json.loads(capfd.readouterr().out)["weights"]["detector"]["classes"]
         assert len(classes) == 80 and classes[:3] == ["person", "bicycle", "car"]
 
+    @pytest.mark.parametrize("option", ["--prompt=forklift", "--download"])
+    def test_does_not_pass_over_what_is_for_a_model(self, capsys, option):
+        code, said = ended(["info", option], capsys)
+        assert code == 2
+        name = option.partition("=")[0]
+        assert said.startswith(f"error: {name} is for a MODEL, and none is given; name its weights: track info ")
+
 
 class TestAnUnknownClass:
     def test_is_no_slip_for_something_else(self, here, clip, capsys):

@@ -16,6 +16,7 @@ import yaml
 
 import tracker
 from helpers.clips import pan
+from helpers.commands import ended
 from tracker.appearance.embedder import Embedder
 from tracker.cli import main
 from tracker.config import AppearanceConfig, Config, DetectorConfig
@@ -23,7 +24,7 @@ from tracker.detection.detector import EMBEDDED, YoloDetector
 from tracker.errors import MissingExtraError, OutputError, UsageError, WeightsError
 from tracker.export import int8 as cached
 from tracker.export.calibration_data import collect, photographs
-from tracker.export.convert import export
+from tracker.export.convert import export, ready
 from tracker.export.int8 import prepared
 from tracker.export.parity import mean_average_precision
 from tracker.jobs.run import Output, run
@@ -264,6 +265,22 @@ class TestRefusals:
         config = CONFIG.override({"detector": {"model": str(folder[0])}})
         with pytest.raises(UsageError, match="exported already"):
             export(config, tmp_path / "again", calibration_set)
+
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("yolo.onnx", "yolo.onnx is exported already; give the weights it was made from"),
+            ("rf-detr-nano.pth", "rf-detr-nano.pth is RF-DETR, which its own library alone runs; give it to --model"),
+        ],
+    )
+    def test_networks_of_others(self, tmp_path, name, said):
+        (tmp_path / name).write_bytes(b"a network")
+        with pytest.raises(UsageError, match=said):
+            ready(CONFIG.override({"detector": {"model": str(tmp_path / name)}}), tmp_path, format="onnx", int8=False)
+
+    def test_words_for_a_network_that_takes_none(self, tmp_path, capsys):
+        code, said = ended(["export", "--prompt", "fish", "--out", str(tmp_path / "out")], capsys)
+        assert code == 2 and "takes no words; give weights that do (--model yoloe-11s-seg.pt)" in said
 
     @pytest.mark.parametrize(("format", "module"), [("openvino", "openvino"), ("onnx", "onnxruntime")])
     def test_a_missing_package(self, calibration_set, tmp_path, monkeypatch, format, module):

@@ -155,3 +155,12 @@ def test_the_file_and_the_command_take_classes_and_heads(tmp_path, capsys):
         main(["serve", str(file), "--blur", "heads,persn"])
     assert end.value.code
     assert "knows no class 'persn'; did you mean 'person'" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("empty", ["", ",", " , "])
+def test_an_option_without_a_class_is_an_error_never_a_clear_picture(tmp_path, monkeypatch, capsys, empty):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["serve", "rtsp://127.0.0.1:9/a", "--blur", empty])
+    assert end.value.code == 2 and not any(tmp_path.iterdir())
+    assert "--blur names no class, and nothing would be hidden" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar, cast
 import typer
 
 from tracker.config import DetectorConfig, Settings, bounds, merged
+from tracker.errors import UsageError
 
 Section = TypeVar("Section", bound=Settings)
 
@@ -87,6 +88,14 @@ TokenFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Its first 
 def listed(items: list[str] | None) -> list[str] | None:
     """The items of an option that is repeated or has its values separated by commas; None where it is not given."""
     return [part.strip() for item in items or () for part in item.split(",") if part.strip()] or None
+
+
+def hidden(blur: list[str] | None) -> tuple[str, ...]:
+    """The classes that --blur names: where it is given, never none, which would leave all pictures clear."""
+    classes = tuple(listed(blur) or ())
+    if blur and not classes:
+        raise UsageError("--blur names no class, and nothing would be hidden; name some, or heads")
+    return classes
 
 
 def overridden(section: Section, options: Mapping[str, tuple[Any, ...]]) -> Section:

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from tracker.cli._options import Prompt, listed, overridden
+
 
 class Format(StrEnum):
     openvino = "openvino"
@@ -30,13 +32,15 @@ def command(
     frames: Annotated[int, typer.Option(min=2, help="How many frames of it at most.")] = 160,
     config: Annotated[str | None, typer.Option(help="Preset or YAML file: which weights.", metavar="C")] = None,
     model: Annotated[str | None, typer.Option(help="YOLO weights in place of the configuration's.")] = None,
+    prompt: Prompt = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
     """Write detector, appearance CNN and LSTM step for another engine.
 
-    Each is compared with PyTorch: the largest difference, and for --int8 what it costs (mAP of detections, rank-1 of
-    embeddings, IoU of forecasts). `track --model OUT` uses them; OUT/export.yaml says what they were made from.
+    Each is compared with PyTorch: the largest difference, and for --int8 what it costs (mAP of detections, IoU of
+    masks, how far keypoints and angles are off, rank-1 of embeddings, IoU of forecasts). `track --model OUT` uses
+    them; OUT/export.yaml says what they were made from.
 
     Example: track export --int8 --calibrate video.mp4 --out runs/export
     """
@@ -47,8 +51,10 @@ def command(
     from tracker.export.convert import export, ready
 
     settings = Config.load(config) if config else Config()
-    if model:
-        settings = settings.override({"detector": {"model": model}}, "--model")
+    settings = overridden(
+        settings,
+        {"--model": ("detector", "model", model), "--prompt": ("detector", "prompt", listed(prompt))},
+    )
     ready(settings, out, format=format.value, int8=int8)
     console = Console(stderr=True, quiet=quiet)
     with console.status("") as status:

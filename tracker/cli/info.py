@@ -32,6 +32,11 @@ def command(
         _show_model(model, prompt, download, quiet, as_json)
         return
     from tracker import provenance
+    from tracker.errors import UsageError
+
+    for name, given in (("--prompt", prompt), ("--download", download)):
+        if given:
+            raise UsageError(f"{name} is for a MODEL, and none is given; name its weights: track info yoloe-11s-seg.pt")
 
     weights = _weights()
     facts = {

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tracker.cli._options import DetectEvery, Hidden, TokenFile, listed, overridden
+from tracker.cli._options import DetectEvery, Hidden, TokenFile, hidden, overridden
 from tracker.cli.run import prepare
 from tracker.config import Config
 
@@ -63,7 +63,7 @@ def command(
     )
     options: dict[str, Any] = {"tracker": tracker, "project": project, "keep_days": keep, "keep_bytes": keep_bytes}
     if blur:
-        cameras = {name: replace(camera, blur=tuple(listed(blur) or ())) for name, camera in site.cameras.items()}
+        cameras = {name: replace(camera, blur=hidden(blur)) for name, camera in site.cameras.items()}
         options["cameras"] = cameras
     if publish:
         options["publish"] = with_options(site.publish, {"to": tuple(publish)})

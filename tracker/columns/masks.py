@@ -123,16 +123,16 @@ class Masks:
         runs = self.edges[self.first[row] : self.last[row]]
         if not len(runs):
             return np.zeros((0, 0), bool), 0, 0
-        height = self.size[0]
-        left, right = int(runs[0]) // height, -(-int(runs[-1]) // height)
-        begin, end = left * height, right * height
-        lengths = np.diff(runs, prepend=begin, append=end)
+        columns, rows = np.divmod(runs.reshape(-1, 2) - [0, 1], self.size[0])  # of each run's first and last pixel
+        left, right = int(columns[0, 0]), int(columns[-1, 1]) + 1
+        within = (columns[:, 0] == columns[:, 1]).all()  # else a run goes on from the foot of a column to the next
+        top, bottom = (int(rows.min()), int(rows.max()) + 1) if within else (0, self.size[0])
+        tall = bottom - top
+        edges = ((columns - left) * tall + rows - top + [0, 1]).ravel()
+        lengths = np.diff(edges, prepend=0, append=tall * (right - left))
         values = np.zeros(len(lengths), bool)
         values[1::2] = True
-        columns = values.repeat(lengths).reshape(right - left, height)
-        rows = np.flatnonzero(columns.any(axis=0))
-        top, bottom = int(rows[0]), int(rows[-1]) + 1
-        return columns[:, top:bottom].T, left, top
+        return values.repeat(lengths).reshape(right - left, tall).T, left, top
 
     def dense(self) -> NDArray[np.bool_]:
         """(N, H, W), all False where a row has no mask."""

@@ -30,7 +30,9 @@ from tracker.appearance.weights import load_weights
 from tracker.config import Config
 from tracker.detection import yolo
 from tracker.detection.detector import find_weights
+from tracker.detection.foreign_export import SUFFIXES
 from tracker.detection.letterbox import letterbox
+from tracker.detection.rf_detr import is_rf_detr
 from tracker.errors import UsageError
 from tracker.export.calibration_data import CalibrationSet
 from tracker.export.parity import ParityCheck, of_appearance, of_detector, of_motion
@@ -128,9 +130,22 @@ def ready(config: Config, out: Path, *, format: str, int8: bool, networks: Seque
     """Make sure of all that `export` needs, before what takes its time; errors as there."""
     require(format, int8)
     for path in weights_files(config).values():
-        if path.name == MANIFEST:
-            raise UsageError(f"{path.parent} is exported already; give the weights it was made from")
+        if path.name == MANIFEST or path.suffix in SUFFIXES:
+            exported = path.parent if path.name == MANIFEST else path
+            raise UsageError(f"{exported} is exported already; give the weights it was made from")
+        if is_rf_detr(path):
+            raise UsageError(f"{path} is RF-DETR, which its own library alone runs; give it to --model as it is")
+    if int8 and format == "onnx" and "detector" in networks and _is_rt_detr(config):
+        raise UsageError(
+            "NNCF makes no INT8 of RT-DETR as ONNX; give --format openvino, or leave --int8 out for 32-bit floats"
+        )
     claim(out, "export", [MANIFEST, *(f"{name}{end}" for name in networks for end in _SUFFIXES[format])])
+
+
+def _is_rt_detr(config: Config) -> bool:
+    """Whether the detector is RT-DETR."""
+    network, _ = yolo.load(find_weights(config.detector.model), config.detector.prompt)
+    return isinstance(yolo.rows_of(network.model[-1], 0.0), yolo.QueryRows)
 
 
 def require(format: str, int8: bool) -> None:

@@ -1,13 +1,14 @@
 """Parity check of an exported network with PyTorch's, on a calibration set of frames.
 
 In 32 bits: the largest difference of any number. INT8, too coarse for that, by what it is for: mAP of the detections,
-rank-1 of the embeddings, IoU of the forecasts, beside those of PyTorch, on the frames that it was not calibrated with.
+rank-1 of the embeddings, IoU of the forecasts, beside those of PyTorch, on the frames that it was not calibrated with;
+and how near masks, keypoints and angles are to PyTorch's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from tracker.appearance.embedder import Embedder
 from tracker.boxes import iou, paired_iou
+from tracker.columns.foreign import ANGLE
 from tracker.config import Config
 from tracker.detection import yolo
 from tracker.detection.detector import YoloDetector, find_weights
@@ -36,27 +39,33 @@ from tracker.system.engine import Export
 
 _THRESHOLDS = np.arange(0.5, 1.0, 0.05)  # of IoU, averaged over in mAP50-95
 _FAINT = 0.01  # scores from here on count in mAP
+_SURE = 0.25  # scores from here on are objects
 _AHEAD_S = 1.0  # forecasts and second embeddings are this much later
 
 
 @dataclass(frozen=True)
 class ParityCheck:
-    """Largest differences by what differs; and, of INT8, a measure with PyTorch's and the exported network's value."""
+    """Largest differences by what differs; and, of INT8, a measure with PyTorch's and the exported network's value.
+
+    Of what a detector says beside boxes, how near it is to PyTorch's on average, by what that is.
+    """
 
     differences: dict[str, float]
     measure: str = ""
     pytorch: float | None = None
     exported: float | None = None
+    beside: dict[str, float] = field(default_factory=dict, kw_only=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, those that are there."""
-        return {key: value for key, value in asdict(self).items() if value not in ("", None)}
+        return {key: value for key, value in asdict(self).items() if value not in ("", None, {})}
 
     def __str__(self) -> str:
         text = "largest difference " + ", ".join(f"{value:.2g} ({what})" for what, value in self.differences.items())
         if self.exported is None or self.pytorch is None:
             return text
-        return f"{text}; {self.measure} {self.exported:.2f}, PyTorch {self.pytorch:.2f}"
+        text += f"; {self.measure} {self.exported:.2f}, PyTorch {self.pytorch:.2f}"
+        return text + "".join(f"; {what} {value:.2f}" for what, value in self.beside.items())
 
 
 def of_detector(config: Config, export: Export, calibration_set: CalibrationSet, int8: bool) -> ParityCheck:
@@ -82,14 +91,47 @@ def of_detector(config: Config, export: Export, calibration_set: CalibrationSet,
     frames = calibration_set.frames[1::2]
     ours = YoloDetector(replace(faint, model=str(export.folder), prompt=()))(frames)
     theirs = YoloDetector(faint)(frames)
-    truth = calibration_set.truth[1::2] if calibration_set.truth else [found[found.scores >= 0.25] for found in theirs]
+    sure = [found[found.scores >= _SURE] for found in theirs]
+    truth = calibration_set.truth[1::2] if calibration_set.truth else sure
     measure = "mAP50-95 of the labels" if calibration_set.truth else "mAP50-95 of what PyTorch detects"
-    return ParityCheck(differences, measure, mean_average_precision(theirs, truth), mean_average_precision(ours, truth))
+    precision, exported = (mean_average_precision(found, truth) for found in (theirs, ours))
+    return ParityCheck(differences, measure, precision, exported, beside=nearness(ours, sure))
 
 
 def _beside(network: FromPixels) -> str:
     """What a detector says of an object beside its box, and in what."""
     return "keypoint, px" if network.of_point else "angle" if network.oriented else "mask" if network.masks else ""
+
+
+def nearness(found: Sequence[Detections], truth: Sequence[Detections]) -> dict[str, float]:
+    """How near masks, keypoints and angles are to the true ones on average, of the objects that both have.
+
+    Points count by their confidence.
+    """
+    said: dict[str, list[tuple[float, float]]] = {}  # value and weight
+    for own, true in zip(found, truth, strict=True):
+        overlap = iou(own.xyxy, true.xyxy) * (own.classes[:, None] == true.classes)
+        rows, columns = linear_sum_assignment(-overlap)
+        for row, column in zip(rows, columns, strict=True):
+            if overlap[row, column] >= _THRESHOLDS[0]:
+                for what, value, weight in _apart(own[row : row + 1], true[column : column + 1]):
+                    said.setdefault(what, []).append((value, weight))
+    columns = {what: np.transpose(pairs) for what, pairs in said.items()}
+    return {what: float(values @ weights / weights.sum()) for what, (values, weights) in columns.items()}
+
+
+def _apart(own: Detections, true: Detections) -> Iterator[tuple[str, float, float]]:
+    """Of one object each, what is compared, how they compare, and how much that counts."""
+    if own.masks is not None and true.masks is not None:
+        mask, other = own.masks.dense(), true.masks.dense()
+        yield "IoU in percent of masks with PyTorch's", 100 * (mask & other).sum() / max(1, (mask | other).sum()), 1.0
+    if own.keypoints is not None and true.keypoints is not None and true.keypoints[..., 2].any():
+        away = np.linalg.norm(own.keypoints[0, :, :2] - true.keypoints[0, :, :2], axis=1)
+        side, sure = np.sqrt(np.prod(true.xyxy[0, 2:] - true.xyxy[0, :2])), true.keypoints[0, :, 2]
+        yield "keypoints off by percent of the box", 100 * float(away @ sure / sure.sum() / side), float(sure.sum())
+    if ANGLE in own.data and ANGLE in true.data:
+        turn = float(np.abs(own.data[ANGLE] - true.data[ANGLE])[0]) % np.pi
+        yield "angles off by degrees", float(np.degrees(min(turn, np.pi - turn))), 1.0
 
 
 def mean_average_precision(found: Sequence[Detections], truth: Sequence[Detections]) -> float:

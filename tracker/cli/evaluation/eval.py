@@ -43,6 +43,7 @@ def command(
     detections: DetectionsOption = DetectionsFrom.det,
     camera_motion: CameraMotionOption = None,
     config: Annotated[str | None, typer.Option(help="Preset or YAML file.", metavar="C")] = None,
+    model: Annotated[str | None, option(DetectorConfig, "model", about="With yolo: another detector.")] = None,
     classes: Annotated[
         list[str] | None,
         option(
@@ -93,7 +94,7 @@ def command(
     from rich.console import Console
 
     from tracker import provenance
-    from tracker.cli.run import prepare
+    from tracker.cli.run import exported_models, prepare
     from tracker.datasets.mot import find_sequences
     from tracker.errors import UsageError
     from tracker.system.files import replace_text
@@ -102,11 +103,15 @@ def command(
 
     if offline and strict_online:
         raise UsageError("--offline and --strict-online exclude each other; leave one out")
+    ours = {"--model": model, "--classes": classes, "--prompt": prompt, "--download": download}
+    if detections is DetectionsFrom.det and (name := next((name for name, value in ours.items() if value), None)):
+        raise UsageError(f"{name} is for our detector, which --detections det leaves out; give --detections yolo, too")
     sequences = find_sequences(roots)
     settings = overridden(
         Config.load(config) if config else Config(),
         {
             "--sensitivity": ("sensitivity", sensitivity),
+            **exported_models(model),
             "--classes": ("detector", "classes", listed(classes)),
             "--prompt": ("detector", "prompt", listed(prompt)),
             "--detect-every": ("detector", "every", detect_every),
