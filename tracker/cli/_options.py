@@ -82,6 +82,10 @@ Download = Annotated[
     ),
 ]
 
+Jobs = Annotated[
+    int, typer.Option(metavar="N", help="Processes, each for a sequence at a time; the results are the same.", min=1)
+]
+
 Hidden = Annotated[
     list[str] | None,
     typer.Option(metavar="CLASSES", help="Pixelate these classes in all pictures, or people's heads: heads."),

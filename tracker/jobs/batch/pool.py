@@ -2,8 +2,8 @@
 
 An executor of the standard library gives up all its work when one of its processes dies, and does not say over which
 task. Here every process has a pipe of its own, so a crash, or a kill where memory runs out, costs the task that it
-happened in and no other. Each process has one thread for each library's numbers, so results do not depend on how many
-processes there are.
+happened in and no other. Each process computes in a number of threads that does not depend on how many processes there
+are, and neither do the results: of a convolution, the last bits are others where more threads share it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tracker.errors import WorkerError
 from tracker.jobs.batch.worker import DONE, FAILED, NEWS, READY, UNFIT, Work, serve
 from tracker.system.signal_handling import ENDING, handled
 
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _WAKE_S = 0.5  # a signal that came meanwhile is acted on
 _SPAWN = multiprocessing.get_context("spawn")  # what a fork would copy of PyTorch's and OpenCV's threads is broken
 
@@ -68,14 +68,16 @@ class WorkerPool:
     Args:
         jobs: how many at most.
         prepare: called once in each of them (so it has to be picklable); what it returns does a task.
+        threads: that each computes in.
 
     Attributes:
         stopped: the number of the signal that ended the work; 0: none.
     """
 
-    def __init__(self, jobs: int, prepare: Callable[[], Work]) -> None:
+    def __init__(self, jobs: int, prepare: Callable[[], Work], threads: int = 1) -> None:
         self._jobs = jobs
         self._prepare = prepare
+        self._threads = threads
         self._workers: list[_Worker] = []
         self.stopped = 0
 
@@ -124,7 +126,7 @@ class WorkerPool:
 
     def _start(self, wanted: int) -> None:
         while len(self._workers) < wanted:
-            self._workers.append(_Worker(self._prepare))
+            self._workers.append(_Worker(self._prepare, self._threads))
 
     def _news(self) -> Iterator[Heard]:
         """What has come by now, of whichever process."""
@@ -180,10 +182,10 @@ class _Worker:
         idle: it waits for a task. task: what it does. heard: whether somebody wants to hear of that.
     """
 
-    def __init__(self, prepare: Callable[[], Work]) -> None:
+    def __init__(self, prepare: Callable[[], Work], threads: int) -> None:
         self.pipe, theirs = _SPAWN.Pipe()
         self.process = _SPAWN.Process(target=serve, args=(theirs, prepare), daemon=True)
-        with _one_thread_each(), _signals_wait():
+        with _threads_each(threads), _signals_wait():
             self.process.start()
         theirs.close()
         self.idle, self.heard = False, False
@@ -206,10 +208,10 @@ class _Worker:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Within it processes are started whose libraries compute in one thread: they read these when they are loaded."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+def _threads_each(count: int) -> Iterator[None]:
+    """Within it processes are started whose libraries compute in so many: they read these when they are loaded."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, str(count)))
     try:
         yield
     finally:
