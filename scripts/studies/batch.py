@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import av
@@ -25,6 +26,7 @@ import cv2
 import numpy as np
 
 from tracker.config import Config
+from tracker.jobs.batch.pool import WorkerPool
 from tracker.jobs.batch.sources import listed
 from tracker.jobs.batch.videos import TrackingPlan, batch
 from tracker.jobs.result_folder import Output
@@ -41,7 +43,7 @@ def overhead(videos: int, jobs: int, folder: Path) -> None:
     sources = listed([str(folder / "archive")])
     found_s = time.perf_counter() - start
     config = Config().override({"detector": {"imgsz": 32}})
-    result = batch(sources, TrackingPlan(config, Output(folder / "out", video=False)), jobs)
+    result = batch(sources, TrackingPlan(config, Output(folder / "out", video=False)), partial(WorkerPool, jobs))
     wall_s, own_s = time.perf_counter() - start, time.process_time() - before
     workers = resource.getrusage(resource.RUSAGE_CHILDREN)
     with (folder / "out" / "batch.csv").open(newline="") as file:

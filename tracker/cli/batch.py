@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,14 @@ def command(
         int | None,
         typer.Option(metavar="N", help="Processes.", min=1, show_default="by cores and free memory"),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="auto|ADDRESS", help="Use the machines of this Ray cluster, which share all paths."),
+    ] = None,
+    gpu: Annotated[
+        float,
+        typer.Option(metavar="SHARE", help="Of a GPU for each video on a cluster that has some.", min=0.01, max=1),
+    ] = 0.25,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no summary.")] = False,
     as_json: Annotated[
@@ -51,27 +60,21 @@ def command(
 
     Example: track batch 'archive/**/*.mp4' --project runs/archive --no-video
     """
-    from tracker.jobs.batch.resources import cores, free_bytes, processes
+    from tracker.jobs.batch.pool import WorkerPool
+    from tracker.jobs.batch.ray_cluster import RayPool
     from tracker.jobs.batch.sources import listed
     from tracker.jobs.batch.videos import TrackingPlan, batch
 
     found = listed(sources)
     settings = options.settings(quiet)
-    output = options.output(project, as_json)
+    output = options.output(project if ray is None else project.absolute(), as_json)
     zones, ground = options.places()
     prepare(settings, quiet)
-    if jobs is None:
-        jobs = processes()
-        if not quiet:
-            print(
-                f"{jobs} {'process' if jobs == 1 else 'processes'}: {cores()} cores, "
-                f"{free_bytes() / 1e9:.0f} GB of free memory; --jobs N changes that",
-                file=sys.stderr,
-            )
     words = ["track", *sys.argv[1:]]
     plan = TrackingPlan(settings, output, options.device, options.vid_stride, options.fps, zones, ground, words)
+    pool = partial(WorkerPool, jobs or _processes(quiet)) if ray is None else partial(RayPool, ray, jobs=jobs, gpu=gpu)
     with _progress_shown(quiet) as progress:
-        result = batch(found, plan, jobs, retry, progress)
+        result = batch(found, plan, pool, retry, progress)
     if as_json:
         print(json.dumps(_counts(result)))
     elif not quiet:
@@ -85,6 +88,20 @@ def command(
             missing += f", {counts['interrupted']} were interrupted"
         print(f"error: {missing}; {project / 'batch.csv'} says why, --retry tries failed ones again", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def _processes(quiet: bool) -> int:
+    """How many there is room for, said."""
+    from tracker.jobs.batch.resources import cores, free_bytes, processes
+
+    count = processes()
+    if not quiet:
+        print(
+            f"{count} {'process' if count == 1 else 'processes'}: {cores()} cores, "
+            f"{free_bytes() / 1e9:.0f} GB of free memory; --jobs N changes that",
+            file=sys.stderr,
+        )
+    return count
 
 
 def _counts(result: BatchResult) -> dict[str, int]:

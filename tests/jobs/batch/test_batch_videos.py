@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -17,12 +18,14 @@ import tracker
 from helpers.clips import pan
 from tracker.config import Config
 from tracker.errors import OutputError, UsageError
+from tracker.jobs.batch.pool import WorkerPool
 from tracker.jobs.batch.sources import listed
 from tracker.jobs.batch.videos import LOCK, TrackingPlan, batch
 from tracker.jobs.result_folder import Output
 from tracker.system.output_folder import alone
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(tracker.__file__).parents[1])}
+ONE = partial(WorkerPool, 1)
 FAST = ["--imgsz", "160", "--no-video"]
 
 
@@ -165,7 +168,7 @@ class TestWhateverEndsIt:
                 next(child for child in psutil.Process().children() if "spawn_main" in child.cmdline()[-2]).kill()
 
         sources = listed([str(clips / f"{number}.mp4") for number in range(3)])
-        result = batch(sources, plan(tmp_path / "out"), 1, progress=progress)
+        result = batch(sources, plan(tmp_path / "out"), ONE, progress=progress)
         by_state = {row.source: row for row in result.rows}
         assert by_state[killed[0]].state == "failed" and "SIGKILL" in by_state[killed[0]].error
         assert sorted(row.state for row in result.rows) == ["done", "done", "failed"]
@@ -177,10 +180,12 @@ class TestWhateverEndsIt:
             pytest.skip("no file system can be mounted here")
         try:
             with pytest.raises(OutputError, match="no space left"):
-                batch(listed([str(clips / "0.mp4")]), plan(disk / "out"), 1)
+                batch(listed([str(clips / "0.mp4")]), plan(disk / "out"), ONE)
             assert states(disk / "out")["0.mp4"] in ("waiting", "running", "interrupted")
             subprocess.run(["mount", "-o", "remount,size=9m", str(disk)], check=True)
-            assert [row.state for row in batch(listed([str(clips / "0.mp4")]), plan(disk / "out"), 1).rows] == ["done"]
+            assert [row.state for row in batch(listed([str(clips / "0.mp4")]), plan(disk / "out"), ONE).rows] == [
+                "done"
+            ]
         finally:
             subprocess.run(["umount", str(disk)], check=True)
 
@@ -197,25 +202,25 @@ class TestAFolderOfResults:
     def test_of_other_settings_is_left_alone(self, two_at_once, clips):
         project, _ = two_at_once
         with pytest.raises(UsageError, match=r"other settings \(detector.conf\); give those again"):
-            batch(listed([str(clips)]), with_conf(plan(project), 0.4), 1)
+            batch(listed([str(clips)]), with_conf(plan(project), 0.4), ONE)
 
     def test_of_others_is_left_alone(self, clips, tmp_path):
         (tmp_path / "0").mkdir()
         (tmp_path / "0" / "notes.txt").write_text("mine")
         with pytest.raises(OutputError, match="0 is there and no batch made it"):
-            batch(listed([str(clips)]), plan(tmp_path), 1)
+            batch(listed([str(clips)]), plan(tmp_path), ONE)
         assert (tmp_path / "0" / "notes.txt").read_text() == "mine"
 
     def test_with_a_table_of_somebody_elses_is_left_alone(self, clips, tmp_path):
         (tmp_path / "batch.csv").write_text("mine\n")
         with pytest.raises(OutputError, match=r"batch.csv was not made by track batch; choose another --project"):
-            batch(listed([str(clips)]), plan(tmp_path), 1)
+            batch(listed([str(clips)]), plan(tmp_path), ONE)
         assert (tmp_path / "batch.csv").read_text() == "mine\n"
 
     def test_in_which_another_one_writes_is_left_alone(self, clips, tmp_path):
         lock = alone(tmp_path / LOCK, "batch", tmp_path)
         with lock, pytest.raises(OutputError, match="another track batch writes to"):
-            batch(listed([str(clips)]), plan(tmp_path), 1)
+            batch(listed([str(clips)]), plan(tmp_path), ONE)
 
 
 def with_conf(plan: TrackingPlan, conf: float) -> TrackingPlan:

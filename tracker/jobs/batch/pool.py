@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Protocol, Self, cast
 
 from tracker.errors import WorkerError
 from tracker.jobs.batch.worker import DONE, FAILED, NEWS, READY, UNFIT, Work, serve
@@ -60,6 +60,20 @@ class TaskFailed:
 
 
 Heard = TaskBegun | TaskNews | TaskDone | TaskFailed
+
+
+class TaskPool(Protocol):
+    """Who does tasks, here or elsewhere, within its context; members as of `WorkerPool`."""
+
+    stopped: int
+
+    def heard(self, tasks: Iterable[Any]) -> Generator[Heard, None, None]: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 class WorkerPool:

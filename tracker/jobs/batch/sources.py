@@ -52,7 +52,10 @@ def listed(given: Sequence[str]) -> dict[str, Any]:
                 f"{name} is given twice, with other secrets or queries, which are not written down and so tell nothing "
                 "apart; run each into a --project of its own"
             )
-        sources[name] = source
+        if isinstance(source, list):
+            sources[name] = [path.absolute() for path in source]
+        else:
+            sources[name] = source if is_url(name) else name
     if not sources:
         raise UsageError("what is given are results of earlier runs, and no videos; give the videos themselves")
     return sources

@@ -22,7 +22,7 @@ from tracker.analytics.zones import Zones
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, TrackerError, UsageError
 from tracker.jobs.batch.manifest import JOURNAL, TABLE, Manifest, VideoRow, VideoState
-from tracker.jobs.batch.pool import TaskBegun, TaskDone, TaskFailed, TaskNews, WorkerPool
+from tracker.jobs.batch.pool import TaskBegun, TaskDone, TaskFailed, TaskNews, TaskPool
 from tracker.jobs.batch.sources import folders
 from tracker.jobs.batch.summary import SUMMARY, write_summary
 from tracker.jobs.batch.worker import Tell, Work
@@ -111,7 +111,7 @@ class BatchResult:
 def batch(
     sources: Mapping[str, Any],
     tracking: TrackingPlan,
-    jobs: int,
+    pool: Callable[[Callable[[], Work]], TaskPool],
     retry: bool = False,
     progress: Callable[[BatchProgress], None] = lambda _: None,
 ) -> BatchResult:
@@ -119,7 +119,7 @@ def batch(
 
     Args:
         sources: as `tracker.jobs.batch.sources.listed` has them.
-        jobs: processes.
+        pool: the processes that do it, for what prepares one: `partial(WorkerPool, 4)`, `partial(RayPool, "auto")`.
         progress: called when a video begins or ends, and now and then.
 
     Raises:
@@ -142,7 +142,7 @@ def batch(
                 Video(row.source, sources[row.source], places[row.source], row.state != VideoState.WAITING)
                 for row in rows
             ]
-            interrupted = _track(videos, tracking, jobs, manifest, progress)
+            interrupted = _track(videos, tracking, pool, manifest, progress)
             done = [row.source for row in manifest.rows.values() if row.state == VideoState.DONE]
             write_summary(project, {source: places[source] for source in done})
             return BatchResult([manifest.rows[source] for source in sources], interrupted)
@@ -188,7 +188,7 @@ def _places(project: Path, manifest: Manifest, sources: Mapping[str, Any]) -> di
 def _track(
     videos: Sequence[Video],
     tracking: TrackingPlan,
-    jobs: int,
+    pool: Callable[[Callable[[], Work]], TaskPool],
     manifest: Manifest,
     progress: Callable[[BatchProgress], None],
 ) -> int:
@@ -196,7 +196,7 @@ def _track(
     ended: list[VideoRow] = []
     running: dict[str, Progress] = {}
     try:
-        with WorkerPool(jobs, partial(_ready, tracking)) as pool, closing(pool.heard(videos)) as heard:
+        with pool(partial(_ready, tracking)) as workers, closing(workers.heard(videos)) as heard:
             for event in heard:
                 source = event.task.source
                 match event:
@@ -210,12 +210,12 @@ def _track(
                     case TaskFailed(error=error):
                         if isinstance(error, DiskFullError):
                             raise error
-                        ended.append(_lost(running[source], source, error, bool(pool.stopped)))
+                        ended.append(_lost(running[source], source, error, bool(workers.stopped)))
                 if isinstance(event, TaskDone | TaskFailed):
                     del running[source]
                     manifest.note(ended[-1])
                 progress(BatchProgress(len(videos), ended, running))
-            return pool.stopped
+            return workers.stopped
     finally:
         for source in running:  # where an error ends the batch
             manifest.rows[source] = VideoRow(source, VideoState.INTERRUPTED)
