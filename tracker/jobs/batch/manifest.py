@@ -11,7 +11,7 @@ import io
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,11 @@ class VideoRow:
         source, state, frames, tracks, seconds, error = cells
         return cls(source, VideoState(state), int(frames), int(tracks), float(seconds), error)
 
+    @property
+    def cells(self) -> tuple[Any, ...]:
+        """What `of` makes the same of."""
+        return self.source, self.state, self.frames, self.tracks, round(self.seconds, 2), self.error
+
 
 COLUMNS = tuple(field.name for field in fields(VideoRow))
 
@@ -92,7 +97,7 @@ class Manifest:
         """Let a row be so from now on."""
         self.rows[row.source] = row
         assert self._lines is not None  # until it is closed
-        self._lines.append(json.dumps(astuple(row)) + "\n")  # ASCII, whatever bytes a name has
+        self._lines.append(json.dumps(row.cells) + "\n")  # ASCII, whatever bytes a name has
         if time.monotonic() >= self._due:
             self._save()
 
@@ -109,8 +114,7 @@ class Manifest:
     def _save(self) -> None:
         """The table first, then an empty journal: noted twice is as good as once."""
         start = time.monotonic()
-        rows = ((*astuple(row)[:4], f"{row.seconds:.2f}", row.error) for row in self.rows.values())
-        text = csv_text([COLUMNS, *rows])
+        text = csv_text([COLUMNS, *(row.cells for row in self.rows.values())])
         replace_file(self._table, text.encode("utf-8", "surrogateescape"))  # names of files, in whatever encoding
         if self._lines is not None:
             self._lines.close()

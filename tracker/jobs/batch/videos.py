@@ -224,7 +224,7 @@ def _track(
 def _lost(at: Progress, source: str, error: BaseException, stopped: bool) -> VideoRow:
     """The row of a video that came so far, and then its process ended or raised."""
     state = VideoState.INTERRUPTED if stopped else VideoState.FAILED
-    return VideoRow(source, state, at.frames, 0, round(at.seconds, 2), _sentence(error))
+    return VideoRow(source, state, at.frames, 0, at.seconds, _sentence(error))
 
 
 class DiskFullError(OutputError):
@@ -284,4 +284,4 @@ def _ready(tracking: TrackingPlan) -> Work:
 def _row(source: str, result: SourceResult) -> VideoRow:
     state = VideoState.FAILED if result.error else VideoState.INTERRUPTED if result.interrupted else VideoState.DONE
     error = "" if result.error is None else _sentence(result.error)
-    return VideoRow(source, state, result.frames, result.tracks, round(result.seconds, 2), error)
+    return VideoRow(source, state, result.frames, result.tracks, result.seconds, error)
