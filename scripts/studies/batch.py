@@ -28,7 +28,8 @@ import numpy as np
 from tracker.config import Config
 from tracker.jobs.batch.pool import WorkerPool
 from tracker.jobs.batch.sources import listed
-from tracker.jobs.batch.videos import TrackingPlan, batch
+from tracker.jobs.batch.tracking import TrackingPlan
+from tracker.jobs.batch.videos import batch
 from tracker.jobs.result_folder import Output
 
 

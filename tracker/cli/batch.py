@@ -29,7 +29,10 @@ def command(
             help="Video, folder of any depth, quoted glob ('archive/**/*.mp4'), URL, or text file with one a line.",
         ),
     ],
-    project: Annotated[Path, typer.Option(help="Folder of the results; what is done there is not done again.")],
+    project: Annotated[
+        str,
+        typer.Option(metavar="DIR", help="Folder of the results, or s3://...; what is done there is not done again."),
+    ],
     options: TrackingOptions,
     jobs: Annotated[
         int | None,
@@ -63,15 +66,21 @@ def command(
     from tracker.jobs.batch.pool import WorkerPool
     from tracker.jobs.batch.ray_cluster import RayPool
     from tracker.jobs.batch.sources import listed
-    from tracker.jobs.batch.videos import TrackingPlan, batch
+    from tracker.jobs.batch.storage import is_stored
+    from tracker.jobs.batch.tracking import TrackingPlan
+    from tracker.jobs.batch.videos import batch
 
     found = listed(sources)
     settings = options.settings(quiet)
-    output = options.output(project if ray is None else project.absolute(), as_json)
+    stored = is_stored(project)
+    output = options.output(Path() if stored else Path(project).absolute(), as_json)
     zones, ground = options.places()
     prepare(settings, quiet)
     words = ["track", *sys.argv[1:]]
-    plan = TrackingPlan(settings, output, options.device, options.vid_stride, options.fps, zones, ground, words)
+    results = project if stored else ""
+    plan = TrackingPlan(
+        settings, output, options.device, options.vid_stride, options.fps, zones, ground, words, results
+    )
     pool = partial(WorkerPool, jobs or _processes(quiet)) if ray is None else partial(RayPool, ray, jobs=jobs, gpu=gpu)
     with _progress_shown(quiet) as progress:
         result = batch(found, plan, pool, retry, progress)
@@ -86,7 +95,10 @@ def command(
         missing = f"{counts['failed']} of {len(result.rows)} videos failed"
         if counts["interrupted"]:
             missing += f", {counts['interrupted']} were interrupted"
-        print(f"error: {missing}; {project / 'batch.csv'} says why, --retry tries failed ones again", file=sys.stderr)
+        print(
+            f"error: {missing}; {project.rstrip('/')}/batch.csv says why, --retry tries failed ones again",
+            file=sys.stderr,
+        )
         raise typer.Exit(1)
 
 
@@ -113,7 +125,7 @@ def _counts(result: BatchResult) -> dict[str, int]:
     return counts | {"frames": sum(row.frames for row in done), "tracks": sum(row.tracks for row in done)}
 
 
-def _print_summary(result: BatchResult, project: Path) -> None:
+def _print_summary(result: BatchResult, project: str) -> None:
     counts = _counts(result)
     print(
         f"{counts['done']} of {len(result.rows)} videos done: {counts['tracks']} tracks in {counts['frames']} frames\n"

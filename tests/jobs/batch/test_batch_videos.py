@@ -20,7 +20,8 @@ from tracker.config import Config
 from tracker.errors import OutputError, UsageError
 from tracker.jobs.batch.pool import WorkerPool
 from tracker.jobs.batch.sources import listed
-from tracker.jobs.batch.videos import LOCK, TrackingPlan, batch
+from tracker.jobs.batch.tracking import TrackingPlan
+from tracker.jobs.batch.videos import LOCK, batch
 from tracker.jobs.result_folder import Output
 from tracker.system.output_folder import alone
 

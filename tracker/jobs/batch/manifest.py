@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
@@ -70,6 +70,7 @@ class Manifest:
 
     Args:
         folder: where `batch.csv` is, or will be.
+        kept: called when it has been made anew.
 
     Raises:
         DataError: what is there is no manifest. OutputError: it cannot be written.
@@ -78,7 +79,8 @@ class Manifest:
     REFRESH_S = 10.0
     _SHARE = 0.01  # of the time that may go into making the table anew
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kept: Callable[[], None] = lambda: None) -> None:
+        self._kept = kept
         self._table, self._journal = folder / TABLE, folder / JOURNAL
         self._lines: Lines | None = None
         self.rows = {row.source: row for row in (*self._tabled(), *self._noted())}
@@ -119,6 +121,7 @@ class Manifest:
         if self._lines is not None:
             self._lines.close()
         self._lines = Lines(self._journal)
+        self._kept()
         now = time.monotonic()
         self._due = now + max(self.REFRESH_S, (now - start) / self._SHARE)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tracker.errors import DataWarning, UsageError
+from tracker.jobs.batch.storage import is_stored, objects
 from tracker.jobs.result_folder import written_files
 from tracker.system.images import is_image, natural_order
 from tracker.video.source import separate
@@ -84,7 +85,9 @@ def _separate(words: Sequence[str]) -> Iterator[Any]:
         if (is_url(word) and scheme(word) in _LIVE) or re.fullmatch("(/dev/video)?[0-9]+", word):
             raise UsageError(f"{redacted(word)} is live and never done; watch it with track serve")
     for source in separate(words):
-        if isinstance(source, str) and is_url(source):
+        if is_stored(source):
+            yield from _of_storage(str(source))
+        elif isinstance(source, str) and is_url(source):
             yield source
         elif isinstance(source, str | Path) and Path(source).is_dir():
             yield from _inside(Path(source))
@@ -94,6 +97,16 @@ def _separate(words: Sequence[str]) -> Iterator[Any]:
             raise UsageError(f"no file matches {source!r}; check the pattern and the folder it is meant for")
         elif isinstance(source, str | Path) and not _is_result(Path(source)):
             yield source
+
+
+def _of_storage(url: str) -> Iterator[str]:
+    """The videos that the URL of an object storage stands for."""
+    found = objects(url)
+    several = url.endswith("/") or found != [url]
+    videos = [name for name in found if not several or Path(name).suffix.lower() in VIDEOS]
+    if not videos:
+        raise UsageError(f"there is no video at {redacted(url)}; check the address")
+    yield from videos
 
 
 def _inside(folder: Path) -> Iterator[Path]:

@@ -6,79 +6,30 @@ ends the others; what would happen to all of them alike (settings, weights, a fu
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
 from tracker import provenance
-from tracker.analytics.ground.plane import GroundPlane
-from tracker.analytics.zones import Zones
-from tracker.config import Config
-from tracker.errors import OutputError, SourceError, TrackerError, UsageError
+from tracker.errors import OutputError, UsageError
 from tracker.jobs.batch.manifest import JOURNAL, TABLE, Manifest, VideoRow, VideoState
 from tracker.jobs.batch.pool import TaskBegun, TaskDone, TaskFailed, TaskNews, TaskPool
 from tracker.jobs.batch.sources import folders
+from tracker.jobs.batch.storage import Results
 from tracker.jobs.batch.summary import SUMMARY, write_summary
-from tracker.jobs.batch.worker import Tell, Work
-from tracker.jobs.outcome import Progress, SourceResult
-from tracker.jobs.result_folder import Output
+from tracker.jobs.batch.tracking import DiskFullError, TrackingPlan, Video, one_line, ready
+from tracker.jobs.batch.worker import Work
+from tracker.jobs.outcome import Progress
 from tracker.system.files import read_yaml, replace_text
 from tracker.system.output_folder import alone, claim
 
-SETTINGS, LOCK = "batch.yaml", ".batch.lock"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-@dataclass(frozen=True)
-class TrackingPlan:
-    """How each video of a batch is tracked, and what it leaves; as `tracker.jobs.run.run` takes it.
-
-    Attributes:
-        output: its `project` is the folder of the batch, `name` and `exist_ok` do not matter.
-    """
-
-    config: Config = field(default_factory=Config)
-    output: Output = field(default_factory=Output)
-    device: str | None = None
-    vid_stride: int = 1
-    fps: float | None = None
-    zones: Zones = field(default_factory=Zones)
-    ground: GroundPlane | None = None
-    command: Sequence[str] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """All that results depend on, as `batch.yaml` has it."""
-        left = ("video", "json", "forecast_s", "labels", "trails", "line_width", "offline", "crops")
-        return {
-            "config": self.config.to_dict(),
-            "device": self.device,
-            "vid_stride": self.vid_stride,
-            "fps": self.fps,
-            "zones": self.zones.to_dict() if self.zones else None,
-            "camera": self.ground.to_dict() if self.ground else None,
-            "output": {name: getattr(self.output, name) for name in left} | {"blur": list(self.output.blur)},
-        }
-
-
-@dataclass(frozen=True)
-class Video:
-    """One video to be tracked.
-
-    Attributes:
-        source: its name in the manifest. given: what `open_source` takes. folder: the name of that of its results.
-        begun: there may be results of it, of an earlier call, that were not finished.
-    """
-
-    source: str
-    given: Any
-    folder: str
-    begun: bool
+SETTINGS, LOCK, MARK = "batch.yaml", ".batch.lock", ".made-by-track-batch"
 
 
 @dataclass(frozen=True)
@@ -128,13 +79,11 @@ def batch(
         OutputError: the folder cannot be written, is in use, is full, or holds what no batch made.
         DataError: its manifest is damaged.
     """
-    project = tracking.output.project
-    lock = alone(project / LOCK, "batch", project)
-    with nullcontext() if lock is None else lock:
-        claim(project, "batch", (TABLE, JOURNAL, SUMMARY, SETTINGS), option="--project")
+    with _folder(tracking) as (project, keep):
         _require_same(project / SETTINGS, tracking)
-        with closing(Manifest(project)) as manifest:
-            places = _places(project, manifest, sources)
+        keep(SETTINGS)
+        with closing(Manifest(project, partial(keep, TABLE))) as manifest:
+            places = _places(project, tracking, manifest, sources)
             manifest.add(sources)
             over = {VideoState.DONE} if retry else {VideoState.DONE, VideoState.FAILED}
             rows = [row for source in sources if (row := manifest.rows[source]).state not in over]
@@ -143,9 +92,35 @@ def batch(
                 for row in rows
             ]
             interrupted = _track(videos, tracking, pool, manifest, progress)
-            done = [row.source for row in manifest.rows.values() if row.state == VideoState.DONE]
-            write_summary(project, {source: places[source] for source in done})
+            done = {row.source: places[row.source] for row in manifest.rows.values() if row.state == VideoState.DONE}
+            if tracking.results:
+                Results(tracking.results).fetch([f"{folder}/{SUMMARY}" for folder in done.values()], project)
+            write_summary(project, done)
+            keep(SUMMARY)
             return BatchResult([manifest.rows[source] for source in sources], interrupted)
+
+
+@contextmanager
+def _folder(tracking: TrackingPlan) -> Iterator[tuple[Path, Callable[[str], None]]]:
+    """The folder of the batch's own files, claimed, and what is to be called when one of them has changed.
+
+    Where results are in an object storage, it is a copy of what is there, made for as long as the context lasts.
+    """
+    leaves = (TABLE, JOURNAL, SUMMARY, SETTINGS)
+    if tracking.results:
+        stored = Results(tracking.results)
+        with TemporaryDirectory(prefix="tracker-batch-") as scratch:
+            folder = Path(scratch)
+            stored.fetch((TABLE, SETTINGS, MARK), folder)
+            claim(folder, "batch", leaves, option="--project")
+            stored.put(folder / MARK, MARK)
+            yield folder, lambda name: stored.put(folder / name, name)
+        return
+    project = tracking.output.project
+    lock = alone(project / LOCK, "batch", project)
+    with nullcontext() if lock is None else lock:
+        claim(project, "batch", leaves, option="--project")
+        yield project, lambda _: None
 
 
 def _require_same(path: Path, tracking: TrackingPlan) -> None:
@@ -171,7 +146,7 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
     return [] if before == now else [name.removeprefix("config.").removeprefix("output.")]
 
 
-def _places(project: Path, manifest: Manifest, sources: Mapping[str, Any]) -> dict[str, str]:
+def _places(project: Path, tracking: TrackingPlan, manifest: Manifest, sources: Mapping[str, Any]) -> dict[str, str]:
     """The folder of every row, new ones among them, where nothing is yet.
 
     Raises:
@@ -179,9 +154,11 @@ def _places(project: Path, manifest: Manifest, sources: Mapping[str, Any]) -> di
     """
     new = [source for source in sources if source not in manifest.rows]
     places = folders([*manifest.rows, *new], (TABLE, JOURNAL, SUMMARY, SETTINGS, LOCK))
-    there = next((places[source] for source in new if (project / places[source]).exists()), None)
+    used = Results(tracking.results).names() if tracking.results else {path.name for path in project.iterdir()}
+    there = next((places[source] for source in new if places[source] in used), None)
     if there is not None:
-        raise OutputError(f"{project / there} is there and no batch made it; move it away, or give another --project")
+        place = f"{tracking.results}/{there}" if tracking.results else project / there
+        raise OutputError(f"{place} is there and no batch made it; move it away, or give another --project")
     return places
 
 
@@ -196,7 +173,7 @@ def _track(
     ended: list[VideoRow] = []
     running: dict[str, Progress] = {}
     try:
-        with pool(partial(_ready, tracking)) as workers, closing(workers.heard(videos)) as heard:
+        with pool(partial(ready, tracking)) as workers, closing(workers.heard(videos)) as heard:
             for event in heard:
                 source = event.task.source
                 match event:
@@ -224,64 +201,4 @@ def _track(
 def _lost(at: Progress, source: str, error: BaseException, stopped: bool) -> VideoRow:
     """The row of a video that came so far, and then its process ended or raised."""
     state = VideoState.INTERRUPTED if stopped else VideoState.FAILED
-    return VideoRow(source, state, at.frames, 0, at.seconds, _sentence(error))
-
-
-class DiskFullError(OutputError):
-    """A video for whose results there is no space, as there is none for those of any other."""
-
-
-def _sentence(error: BaseException) -> str:
-    """What is wrong, in one line."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, TrackerError) else f"{type(error).__name__}: {text}"
-
-
-def _ready(tracking: TrackingPlan) -> Work:
-    """What tracks videos in a worker process, the networks loaded.
-
-    Raises:
-        TrackerError: of settings that suit no video at all, and of weights.
-    """
-    from tracker.jobs.run import is_live, run
-    from tracker.output.blur import of_what_is_looked_for
-    from tracker.tracker import Tracker
-
-    tracker = Tracker(tracking.config, device=tracking.device)
-    names, detector = tracker.detector.names, tracker.config.detector
-    if tracker.config.appearance.enabled:
-        tracker.embedder  # noqa: B018 - loaded
-    tracking.zones.require(names)
-    of_what_is_looked_for(tracking.output.blur, detector.classes, names, detector.model)
-
-    def track(video: Video, tell: Tell) -> VideoRow:
-        if is_live(video.given, tracking.vid_stride, 0.0):
-            raise SourceError(f"{video.source} is live and never done; watch it with track serve")
-        # An interrupted video (`video.begun`) is tracked from its start. Where `track --resume` is to go on with it
-        # instead, this is the place.
-        output = replace(tracking.output, name=video.folder, exist_ok=True)
-        try:
-            (result,) = run(
-                [video.given],
-                tracker,
-                output,
-                vid_stride=tracking.vid_stride,
-                fps=tracking.fps,
-                zones=tracking.zones,
-                ground=tracking.ground,
-                progress=tell,
-                command=tracking.command,
-            )
-        except OutputError as error:
-            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
-                raise DiskFullError(str(error)) from error
-            raise
-        return _row(video.source, result)
-
-    return track
-
-
-def _row(source: str, result: SourceResult) -> VideoRow:
-    state = VideoState.FAILED if result.error else VideoState.INTERRUPTED if result.interrupted else VideoState.DONE
-    error = "" if result.error is None else _sentence(result.error)
-    return VideoRow(source, state, result.frames, result.tracks, result.seconds, error)
+    return VideoRow(source, state, at.frames, 0, at.seconds, one_line(error))
