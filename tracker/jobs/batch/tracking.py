@@ -15,11 +15,13 @@ from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, TrackerError
+from tracker.jobs.batch.dataset import part_of, write_part
 from tracker.jobs.batch.manifest import VideoRow, VideoState
 from tracker.jobs.batch.storage import Results, copied, is_stored
 from tracker.jobs.batch.worker import Tell, Work
 from tracker.jobs.outcome import SourceResult
 from tracker.jobs.result_folder import RECORD, Output
+from tracker.system.extras import extra
 from tracker.system.files import read_yaml, replace_text
 from tracker.video.url import shown
 
@@ -33,6 +35,7 @@ class TrackingPlan:
     Attributes:
         output: its `project` is the folder of the batch, `name` and `exist_ok` do not matter.
         results: the URL of an object storage where results are to be, in the place of that folder; empty: none.
+        parquet: leave the rows of all videos in `tracks.parquet`, too.
     """
 
     config: Config = field(default_factory=Config)
@@ -44,6 +47,7 @@ class TrackingPlan:
     ground: GroundPlane | None = None
     command: Sequence[str] = ()
     results: str = ""
+    parquet: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """All that results depend on, as `batch.yaml` has it."""
@@ -55,6 +59,7 @@ class TrackingPlan:
             "fps": self.fps,
             "zones": self.zones.to_dict() if self.zones else None,
             "camera": self.ground.to_dict() if self.ground else None,
+            "parquet": self.parquet,
             "output": {name: getattr(self.output, name) for name in left} | {"blur": list(self.output.blur)},
         }
 
@@ -94,6 +99,8 @@ def ready(tracking: TrackingPlan) -> Work:
     from tracker.output.blur import of_what_is_looked_for
     from tracker.tracker import Tracker
 
+    if tracking.parquet:
+        extra("pyarrow", "batch")
     tracker = Tracker(tracking.config, device=tracking.device)
     names, detector = tracker.detector.names, tracker.config.detector
     if tracker.config.appearance.enabled:
@@ -133,6 +140,11 @@ def ready(tracking: TrackingPlan) -> Work:
                 raise
             if result.folder is not None and given is not video.given:
                 _say_where_it_is_from(result.folder / RECORD, video.given)
+            if tracking.parquet and result.folder is not None and _state(result) == VideoState.DONE:
+                part = result.folder.parent / part_of(video.folder)
+                write_part(result.folder / "tracks.csv", part, video.source)
+                if stored is not None:
+                    stored.put(part, part_of(video.folder))
             if stored is not None and result.folder is not None and not result.interrupted:
                 stored.put_folder(result.folder, video.folder)
         return _row(video.source, result)
@@ -148,6 +160,11 @@ def _say_where_it_is_from(record: Path, source: str) -> None:
 
 
 def _row(source: str, result: SourceResult) -> VideoRow:
-    state = VideoState.FAILED if result.error else VideoState.INTERRUPTED if result.interrupted else VideoState.DONE
     error = "" if result.error is None else one_line(result.error)
-    return VideoRow(source, state, result.frames, result.tracks, result.seconds, error)
+    return VideoRow(source, _state(result), result.frames, result.tracks, result.seconds, error)
+
+
+def _state(result: SourceResult) -> VideoState:
+    if result.error:
+        return VideoState.FAILED
+    return VideoState.INTERRUPTED if result.interrupted else VideoState.DONE

@@ -18,6 +18,7 @@ import yaml
 
 from tracker import provenance
 from tracker.errors import OutputError, UsageError
+from tracker.jobs.batch.dataset import DATASET
 from tracker.jobs.batch.manifest import JOURNAL, TABLE, Manifest, VideoRow, VideoState
 from tracker.jobs.batch.pool import TaskBegun, TaskDone, TaskFailed, TaskNews, TaskPool
 from tracker.jobs.batch.sources import folders
@@ -153,7 +154,7 @@ def _places(project: Path, tracking: TrackingPlan, manifest: Manifest, sources: 
         OutputError: something is.
     """
     new = [source for source in sources if source not in manifest.rows]
-    places = folders([*manifest.rows, *new], (TABLE, JOURNAL, SUMMARY, SETTINGS, LOCK))
+    places = folders([*manifest.rows, *new], (TABLE, JOURNAL, SUMMARY, SETTINGS, LOCK, DATASET))
     used = Results(tracking.results).names() if tracking.results else {path.name for path in project.iterdir()}
     there = next((places[source] for source in new if places[source] in used), None)
     if there is not None:
