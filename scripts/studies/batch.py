@@ -46,7 +46,7 @@ def overhead(videos: int, jobs: int, folder: Path) -> None:
     config = Config().override({"detector": {"imgsz": 32}})
     result = batch(sources, TrackingPlan(config, Output(folder / "out", video=False)), partial(WorkerPool, jobs))
     wall_s, own_s = time.perf_counter() - start, time.process_time() - before
-    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = children_cpu_s()
     with (folder / "out" / "batch.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     states = [row.state for row in result.rows]
@@ -56,7 +56,6 @@ def overhead(videos: int, jobs: int, folder: Path) -> None:
     print(
         f"wall {wall_s:.1f} s; finding {found_s:.2f} s; own CPU {own_s:.2f} s = {1000 * own_s / videos:.2f} ms a video"
     )
-    cpu_s = workers.ru_utime + workers.ru_stime
     print(f"workers' CPU {cpu_s:.1f} s; own share {100 * own_s / (own_s + cpu_s):.2f} %")
 
 
@@ -71,13 +70,20 @@ def gain(videos: list[Path], clips: int, frames: int, folder: Path) -> None:
         ("track, one run", [[*track, *made, "--project", folder / "3"]]),
         ("track, a run each", [[*track, clip, "--project", folder / "4"] for clip in made]),
     ):
-        start = time.perf_counter()
+        start, before = time.perf_counter(), children_cpu_s()
         for command in commands:
             subprocess.run([*command, "--no-video", "--quiet"], check=True, env=environment)
-        print(f"{name}: {time.perf_counter() - start:.1f} s, load {os.getloadavg()[0]:.1f}", flush=True)
+        wall_s, cpu_s = time.perf_counter() - start, children_cpu_s() - before
+        print(f"{name}: {wall_s:.1f} s, {cpu_s:.1f} s of CPU, load {os.getloadavg()[0]:.1f}", flush=True)
     for clip in made:
         tables = {(folder / str(n) / clip.stem / "tracks.csv").read_bytes() for n in range(1, 5)}
         assert len(tables) == 1, clip
+
+
+def children_cpu_s() -> float:
+    """CPU seconds of the processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def cut(videos: list[Path], clips: int, frames: int, folder: Path) -> list[Path]:

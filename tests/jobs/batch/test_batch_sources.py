@@ -36,7 +36,9 @@ class TestASource:
         assert found("archive/**/*.mp4") == ["door/10.mp4", "yard/2.mp4"]
 
     def test_is_a_line_of_a_text_file(self, archive):
-        Path("list.txt").write_text("# of May\n\narchive/yard/2.mp4\n  archive/door\nhttps://host/x.mp4\n")
+        Path("list.txt").write_text(
+            "\ufeff# of May\n\narchive/yard/2.mp4\n  archive/door\nhttps://host/x.mp4\n", encoding="utf-8"
+        )
         assert list(listed(["list.txt"]))[-1] == "https://host/x.mp4"
         assert found("list.txt")[:-1] == ["yard/2.mp4", "door/2.MP4", "door/10.mp4"]
 

@@ -233,3 +233,5 @@ def test_settings_that_suit_no_video_end_it_before_the_first(clips, tmp_path):
     code, _, err = track_batch(*words, cwd=tmp_path)
     assert code == 2 and "unicorn" in err and len(err.splitlines()) == 1
     assert set(states(tmp_path / "out").values()) == {"waiting"}
+    code, _, err = track_batch(clips / "0.mp4", "--project", "out", "--jobs", "1", cwd=tmp_path)
+    assert code == 0, "nothing had begun, so nothing has other settings"

@@ -39,6 +39,13 @@ def test_without_ray_it_is_said_what_to_install(tmp_path, capsys, monkeypatch):
     assert code == 1 and err == "error: ray is not installed; run: pip install 'lstm-tracker[batch]'\n"
 
 
+def test_an_address_at_which_there_is_no_cluster_is_said_at_once(tmp_path, capsys):
+    pytest.importorskip("ray")
+    words = ["batch", str(pan(tmp_path / "1.mp4", frames=2)), "--project", str(tmp_path / "out"), "--ray"]
+    code, err = ended([*words, "127.0.0.1:1"], capsys)
+    assert code == 2 and err.startswith("error: no Ray cluster answers at '127.0.0.1:1'; begin one with ray start")
+
+
 @pytest.mark.slow
 def test_what_a_dead_process_and_a_dead_machine_did_is_done_by_others(tmp_path):
     pytest.importorskip("ray")

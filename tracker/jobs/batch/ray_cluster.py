@@ -7,6 +7,8 @@ beside the driver, which asks it twice a second; it holds nothing but the last n
 
 from __future__ import annotations
 
+import re
+import socket
 import time
 import uuid
 from collections import deque
@@ -23,6 +25,7 @@ from tracker.system.signal_handling import handled
 
 ATTEMPTS = 3  # that a task gets where its process or machine dies
 _NEWS_S = 0.5
+_ANSWER_S = 5.0
 _THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -51,6 +54,8 @@ class RayPool:
     def __enter__(self) -> Self:
         ray = self._ray
         try:
+            if at := re.fullmatch(r"(.+):([0-9]+)", self._address):  # Ray itself would try for minutes
+                socket.create_connection((at[1].removeprefix("ray://"), int(at[2])), _ANSWER_S).close()
             ray.init(
                 self._address,
                 runtime_env={"env_vars": _THREADS},
@@ -58,7 +63,7 @@ class RayPool:
                 configure_logging=False,
                 logging_level="ERROR",
             )
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise UsageError(
                 f"no Ray cluster answers at {self._address!r}; begin one with ray start --head, and give the address "
                 "that it prints"

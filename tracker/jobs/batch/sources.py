@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import warnings
@@ -70,7 +71,7 @@ def _texts(given: Sequence[str]) -> Iterator[str]:
             continue
         path = Path(word)
         try:
-            lines = os.fsdecode(path.read_bytes()).splitlines()
+            lines = os.fsdecode(path.read_bytes().removeprefix(codecs.BOM_UTF8)).splitlines()
         except OSError as error:
             raise UsageError(f"{path}, a list of sources, cannot be read ({error.strerror}); check the path") from error
         found = [text for line in lines if (text := line.strip()) and not text.startswith("#")]

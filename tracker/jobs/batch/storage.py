@@ -121,9 +121,11 @@ def _opened(url: str) -> tuple[Any, str]:
     try:
         storage, path = core.url_to_fs(url)
     except ImportError as missing:
-        raise MissingExtraError(f"{scheme(url)}:// needs a package of its own: {missing}") from missing
+        raise MissingExtraError(f"{scheme(url)}:// needs a package that is not installed; {missing}") from missing
     except ValueError as error:
-        raise SourceError(f"{redacted(url)}: {error}") from error
+        raise SourceError(
+            f"{redacted(url)}: unknown protocol {scheme(url)}://; give a path, or s3://, gs://, http:// or https://"
+        ) from error
     storage.use_listings_cache = False
     return storage, str(path)
 

@@ -80,25 +80,24 @@ def batch(
         OutputError: the folder cannot be written, is in use, is full, or holds what no batch made.
         DataError: its manifest is damaged.
     """
-    with _folder(tracking) as (project, keep):
-        _require_same(project / SETTINGS, tracking)
+    with _folder(tracking) as (project, keep), closing(Manifest(project, partial(keep, TABLE))) as manifest:
+        begun = any(row.state != VideoState.WAITING for row in manifest.rows.values())
+        _require_same(project / SETTINGS, tracking, begun)
         keep(SETTINGS)
-        with closing(Manifest(project, partial(keep, TABLE))) as manifest:
-            places = _places(project, tracking, manifest, sources)
-            manifest.add(sources)
-            over = {VideoState.DONE} if retry else {VideoState.DONE, VideoState.FAILED}
-            rows = [row for source in sources if (row := manifest.rows[source]).state not in over]
-            videos = [
-                Video(row.source, sources[row.source], places[row.source], row.state != VideoState.WAITING)
-                for row in rows
-            ]
-            interrupted = _track(videos, tracking, pool, manifest, progress)
-            done = {row.source: places[row.source] for row in manifest.rows.values() if row.state == VideoState.DONE}
-            if tracking.results:
-                Results(tracking.results).fetch([f"{folder}/{SUMMARY}" for folder in done.values()], project)
-            write_summary(project, done)
-            keep(SUMMARY)
-            return BatchResult([manifest.rows[source] for source in sources], interrupted)
+        places = _places(project, tracking, manifest, sources)
+        manifest.add(sources)
+        over = {VideoState.DONE} if retry else {VideoState.DONE, VideoState.FAILED}
+        rows = [row for source in sources if (row := manifest.rows[source]).state not in over]
+        videos = [
+            Video(row.source, sources[row.source], places[row.source], row.state != VideoState.WAITING) for row in rows
+        ]
+        interrupted = _track(videos, tracking, pool, manifest, progress)
+        done = {row.source: places[row.source] for row in manifest.rows.values() if row.state == VideoState.DONE}
+        if tracking.results:
+            Results(tracking.results).fetch([f"{folder}/{SUMMARY}" for folder in done.values()], project)
+        write_summary(project, done)
+        keep(SUMMARY)
+        return BatchResult([manifest.rows[source] for source in sources], interrupted)
 
 
 @contextmanager
@@ -124,10 +123,11 @@ def _folder(tracking: TrackingPlan) -> Iterator[tuple[Path, Callable[[str], None
         yield project, lambda _: None
 
 
-def _require_same(path: Path, tracking: TrackingPlan) -> None:
-    """Note how videos are tracked, or require that it is as it was noted, as far as both versions know a setting."""
+def _require_same(path: Path, tracking: TrackingPlan, begun: bool) -> None:
+    """Note how videos are tracked, or require, where some have begun, that it is as noted, as far as both versions know
+    a setting."""
     now = yaml.safe_load(provenance.yaml_text(tracking.to_dict()))
-    if not path.is_file():
+    if not begun or not path.is_file():
         record = {"command": provenance.command_line(tracking.command), "settings": now}
         replace_text(path, provenance.yaml_text(record))
         return
