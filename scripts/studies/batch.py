@@ -5,7 +5,7 @@
 
 `overhead`: that many sources of one small picture, 3 in 100 of them broken, are tracked by `track batch`; the work of
 the process that hands them out, and the time in which nobody works, are set beside the time of the videos. `gain`: as
-many clips, cut from the videos without decoding, by one process and by two, and one after the other by `track`.
+many clips, cut from the videos, by one process and by two, and one after the other by `track`.
 """
 
 from __future__ import annotations
@@ -93,14 +93,15 @@ def cut(videos: list[Path], clips: int, frames: int, folder: Path) -> list[Path]
     for number in range(clips):
         path = folder / f"{number:03d}.mp4"
         with av.open(str(videos[number % len(videos)])) as source, av.open(str(path), "w") as target:
-            stream = target.add_stream("libx264", rate=source.streams.video[0].average_rate, options={"crf": "20"})
+            of = source.streams.video[0]
+            stream = target.add_stream("libx264", rate=of.average_rate, options={"crf": "20"})
+            stream.width, stream.height, stream.pix_fmt = of.width, of.height, "yuv420p"
             first = number // len(videos) * frames
             for index, frame in enumerate(source.decode(video=0)):
                 if index < first:
                     continue
                 if index >= first + frames:
                     break
-                stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "yuv420p"
                 target.mux(stream.encode(av.VideoFrame.from_ndarray(frame.to_ndarray(format="bgr24"), "bgr24")))
             target.mux(stream.encode(None))
         made.append(path)
