@@ -36,6 +36,10 @@ class OutputError(TrackerError):
     """A result that cannot be written: permission, disk full, folder in the way."""
 
 
+class WorkerError(TrackerError):
+    """A process that was to do a part of the work and ended before that."""
+
+
 class InputError(TrackerError, ValueError):
     """An array handed to the Python API with a wrong shape, dtype or value."""
 

@@ -59,6 +59,7 @@ COMMANDS = [
     "zones video.mp4 --out places.yaml",
     "serve video.mp4 --http 127.0.0.1:0 --project site",
     "run video.mp4 --offline --no-video --save-crops",
+    "batch video.mp4 --project archive --jobs 1 --no-video",
     "explain seen/run --id 1 --frame 5",
     "eval MOT17/train --out results",
     "eval MOT17/train --detections yolo --config small.yaml --out results",

@@ -4,16 +4,24 @@ what is said of a mistake; those of commands on MOTChallenge sequences; and `--d
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_type_hints
 
 import typer
 
-from tracker.config import DetectorConfig, Settings, bounds, merged
+from tracker.config import AppearanceConfig, BankConfig, Config, DetectorConfig, Settings, bounds, merged
 from tracker.errors import UsageError
+
+if TYPE_CHECKING:
+    from tracker.analytics.ground.plane import GroundPlane
+    from tracker.analytics.zones import Zones
+    from tracker.jobs.result_folder import Output
 
 Section = TypeVar("Section", bound=Settings)
 
@@ -74,6 +82,10 @@ Download = Annotated[
     ),
 ]
 
+Jobs = Annotated[
+    int, typer.Option(metavar="N", help="Processes, each for a sequence at a time; the results are the same.", min=1)
+]
+
 Hidden = Annotated[
     list[str] | None,
     typer.Option(metavar="CLASSES", help="Pixelate these classes in all pictures, or people's heads: heads."),
@@ -121,6 +133,187 @@ def renamed(old: str, new: str) -> Any:
         return value
 
     return typer.Option(old, hidden=True, callback=warn)
+
+
+@dataclass(frozen=True)
+class TrackingOptions:
+    """The options that say how videos are tracked and what is left of each, as every command has them that does."""
+
+    model: Annotated[str | None, option(DetectorConfig, "model")] = None
+    conf: Annotated[float | None, option(DetectorConfig, "conf")] = None
+    iou: Annotated[float | None, option(DetectorConfig, "iou")] = None
+    classes: Annotated[
+        list[str] | None,
+        option(DetectorConfig, "classes", about="Only these, by name or number; repeat or separate by commas."),
+    ] = None
+    prompt: Prompt = None
+    download: Download = False
+    imgsz: Annotated[str | None, option(DetectorConfig, "imgsz", metavar="SIDE|HEIGHT,WIDTH")] = None
+    device: Annotated[str | None, option(Config, "device")] = None
+    half: Annotated[bool, option(DetectorConfig, "half", "--half")] = False
+    batch: Annotated[int | None, option(DetectorConfig, "batch")] = None
+    reid: Annotated[str | None, option(AppearanceConfig, "model", metavar="WEIGHTS")] = None
+    memory: Annotated[
+        float | None,
+        option(
+            BankConfig,
+            "memory_s",
+            about="Objects that left are re-identified for so long.",
+            shown=f"{BankConfig.memory_s / 60:g}",
+            metavar="MINUTES",
+        ),
+    ] = None
+    no_reid: Annotated[bool, typer.Option("--no-reid", help="Motion alone, without appearance: faster.")] = False
+    sensitivity: Annotated[float | None, option(Config, "sensitivity", about=SENSITIVITY, metavar="0..1")] = None
+    detect_every: DetectEvery = None
+    vid_stride: Annotated[int, typer.Option(help="Use every Nth frame.")] = 1
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            help="Frames/s of images, or of a video whose times are wrong; the video made of it runs as fast.",
+            show_default="the source's, 30 of images",
+        ),
+    ] = None
+    zones: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="zones.yaml: count at its lines and in its zones, and what to ignore.",
+        ),
+    ] = None
+    camera: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="camera.yaml of `track calibrate`: positions in metres and speeds."),
+    ] = None
+    config: Annotated[str | None, typer.Option(help="Preset or YAML file; the options here override it.")] = None
+    no_video: Annotated[bool, typer.Option("--no-video", help="Leave no annotated video: faster.")] = False
+    save_crops: Annotated[
+        bool, typer.Option("--save-crops", help="Leave crops/ID.jpg, the best picture of every track.")
+    ] = False
+    blur: Hidden = None
+    forecast: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Draw where each object will be so far ahead.", min=0)
+    ] = 0.0
+    no_labels: Annotated[bool, typer.Option("--no-labels", help="Draw boxes without id, class and score.")] = False
+    no_trails: Annotated[bool, typer.Option("--no-trails", help="Draw no trails.")] = False
+    line_width: Annotated[
+        int | None,
+        typer.Option(metavar="PIXELS", help="Of boxes and trails.", min=1, max=1000, show_default="by the frame"),
+    ] = None
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline", help="Offline post-processing when the video has ended: link tracks, fill gaps, smooth."
+        ),
+    ] = False
+
+    def settings(self, quiet: bool) -> Config:
+        """The configuration that they make; what is to be downloaded for it is.
+
+        Raises:
+            ConfigError: a value out of bounds; the option is named.
+        """
+        settings = overridden(
+            Config.load(self.config) if self.config else Config(),
+            {
+                "--sensitivity": ("sensitivity", self.sensitivity),  # first: --conf, where given, is meant as it stands
+                **exported_models(self.model),
+                "--conf": ("detector", "conf", self.conf),
+                "--iou": ("detector", "iou", self.iou),
+                "--classes": ("detector", "classes", listed(self.classes)),
+                "--prompt": ("detector", "prompt", listed(self.prompt)),
+                "--imgsz": ("detector", "imgsz", None if self.imgsz is None else _size(self.imgsz)),
+                "--batch": ("detector", "batch", self.batch),
+                "--half": ("detector", "half", self.half or None),
+                "--detect-every": ("detector", "every", self.detect_every),
+                "--reid": ("appearance", "model", self.reid),
+                "--memory": ("bank", "memory_s", None if self.memory is None else 60 * self.memory),
+                "--no-reid": ("appearance", "enabled", False if self.no_reid else None),
+            },
+        )
+        if self.download:
+            fetched(settings.detector, quiet)
+        return settings
+
+    def output(self, project: Path, as_json: bool) -> Output:
+        """What is left of a video in a folder of `project`."""
+        from tracker.jobs.result_folder import Output
+
+        return Output(
+            project,
+            video=not self.no_video,
+            json=as_json,
+            forecast_s=self.forecast,
+            labels=not self.no_labels,
+            trails=not self.no_trails,
+            line_width=self.line_width or 0,
+            offline=self.offline,
+            crops=self.save_crops,
+            blur=hidden(self.blur),
+        )
+
+    def places(self) -> tuple[Zones, GroundPlane | None]:
+        """What is known of the place: zones, and the ground."""
+        from tracker.analytics.ground.plane import GroundPlane
+        from tracker.analytics.zones import Zones
+
+        zones = Zones() if self.zones is None else Zones.load(self.zones)
+        return zones, None if self.camera is None else GroundPlane.load(self.camera)
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameter is a dataclass of options, as one that has each of them as a parameter of its own."""
+    hints = get_type_hints(command, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, type] = {}
+    for parameter in inspect.signature(command).parameters.values():
+        kind = hints[parameter.name]
+        if not dataclasses.is_dataclass(kind):
+            parameters.append(parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        assert isinstance(kind, type)
+        groups[parameter.name] = kind
+        within = get_type_hints(kind, include_extras=True)
+        parameters += [
+            inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=within[field.name]
+            )
+            for field in dataclasses.fields(kind)
+        ]
+
+    @functools.wraps(command)
+    def with_each(**given: Any) -> None:
+        made = {
+            name: kind(**{field.name: given.pop(field.name) for field in dataclasses.fields(kind)})
+            for name, kind in groups.items()
+        }
+        command(**given, **made)
+
+    with_each.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_each.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return with_each
+
+
+def _size(imgsz: str) -> int | list[int]:
+    """What --imgsz says: a side, or a height and a width."""
+    try:
+        sides = [int(side) for side in imgsz.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--imgsz is {imgsz!r}; give pixels, as 640, or as HEIGHT,WIDTH: 384,640") from error
+    return sides[0] if len(sides) == 1 else sides
+
+
+def exported_models(model: str | None) -> dict[str, tuple[str, str, Any]]:
+    """What --model sets: the detector, and of a folder of `track export` whatever it holds."""
+    from tracker.detection.foreign_export import find as find_foreign
+    from tracker.system.engine import find
+
+    if model is None or not Path(model).is_dir() or find_foreign(Path(model)):
+        return {"--model": ("detector", "model", model)}
+
+    export = find(model)
+    assert export is not None
+    return {f"--model ({network})": (network, "model", model) for network in export.networks}
 
 
 class DetectionsFrom(StrEnum):

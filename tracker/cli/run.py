@@ -6,26 +6,15 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tracker.cli._options import (
-    SENSITIVITY,
-    DetectEvery,
-    Download,
-    Hidden,
-    Prompt,
-    fetched,
-    hidden,
-    listed,
-    option,
-    overridden,
-)
-from tracker.config import AppearanceConfig, BankConfig, Config, DetectorConfig
-from tracker.errors import UsageError
+from tracker.cli._options import TrackingOptions, with_options
+from tracker.config import Config
 from tracker.jobs.interruption import pass_on
 
 if TYPE_CHECKING:
@@ -39,84 +28,19 @@ if TYPE_CHECKING:
 _CLASSES = 8  # that one line can hold
 
 
+@with_options
 def command(
     sources: Annotated[
         list[str],
         typer.Argument(metavar="SOURCE", help="Video, folder of images, glob, camera number, RTSP or HTTP URL."),
     ],
-    model: Annotated[str | None, option(DetectorConfig, "model")] = None,
-    conf: Annotated[float | None, option(DetectorConfig, "conf")] = None,
-    iou: Annotated[float | None, option(DetectorConfig, "iou")] = None,
-    classes: Annotated[
-        list[str] | None,
-        option(DetectorConfig, "classes", about="Only these, by name or number; repeat or separate by commas."),
-    ] = None,
-    prompt: Prompt = None,
-    download: Download = False,
-    imgsz: Annotated[str | None, option(DetectorConfig, "imgsz", metavar="SIDE|HEIGHT,WIDTH")] = None,
-    device: Annotated[str | None, option(Config, "device")] = None,
-    half: Annotated[bool, option(DetectorConfig, "half", "--half")] = False,
-    batch: Annotated[int | None, option(DetectorConfig, "batch")] = None,
-    reid: Annotated[str | None, option(AppearanceConfig, "model", metavar="WEIGHTS")] = None,
-    memory: Annotated[
-        float | None,
-        option(
-            BankConfig,
-            "memory_s",
-            about="Objects that left are re-identified for so long.",
-            shown=f"{BankConfig.memory_s / 60:g}",
-            metavar="MINUTES",
-        ),
-    ] = None,
-    no_reid: Annotated[bool, typer.Option("--no-reid", help="Motion alone, without appearance: faster.")] = False,
-    sensitivity: Annotated[float | None, option(Config, "sensitivity", about=SENSITIVITY, metavar="0..1")] = None,
-    detect_every: DetectEvery = None,
-    vid_stride: Annotated[int, typer.Option(help="Use every Nth frame.")] = 1,
-    fps: Annotated[
-        float | None,
-        typer.Option(
-            help="Frames/s of images, or of a video whose times are wrong; the video made of it runs as fast.",
-            show_default="the source's, 30 of images",
-        ),
-    ] = None,
-    zones: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="zones.yaml: count at its lines and in its zones, and what to ignore.",
-        ),
-    ] = None,
-    camera: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="camera.yaml of `track calibrate`: positions in metres and speeds."),
-    ] = None,
+    options: TrackingOptions,
     reconnect_for: Annotated[
         float, typer.Option(metavar="MINUTES", help="A live source that drops is waited for so long.", min=0)
     ] = 10.0,
-    config: Annotated[str | None, typer.Option(help="Preset or YAML file; the options here override it.")] = None,
     project: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs/track"),
     name: Annotated[str | None, typer.Option(help="Folder of this run; by default the source's name.")] = None,
     exist_ok: Annotated[bool, typer.Option("--exist-ok", help="Replace what an earlier run left there.")] = False,
-    no_video: Annotated[bool, typer.Option("--no-video", help="Leave no annotated video: faster.")] = False,
-    save_crops: Annotated[
-        bool, typer.Option("--save-crops", help="Leave crops/ID.jpg, the best picture of every track.")
-    ] = False,
-    blur: Hidden = None,
-    forecast: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Draw where each object will be so far ahead.", min=0)
-    ] = 0.0,
-    no_labels: Annotated[bool, typer.Option("--no-labels", help="Draw boxes without id, class and score.")] = False,
-    no_trails: Annotated[bool, typer.Option("--no-trails", help="Draw no trails.")] = False,
-    line_width: Annotated[
-        int | None,
-        typer.Option(metavar="PIXELS", help="Of boxes and trails.", min=1, max=1000, show_default="by the frame"),
-    ] = None,
-    offline: Annotated[
-        bool,
-        typer.Option(
-            "--offline", help="Offline post-processing when the video has ended: link tracks, fill gaps, smooth."
-        ),
-    ] = False,
     show: Annotated[bool, typer.Option("--show", help="Show the frames in a window; Q ends the run.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar and no summary.")] = False,
     as_json: Annotated[
@@ -137,59 +61,23 @@ def command(
 
     Example: track video.mp4 --classes person,car
     """
-    settings = overridden(
-        Config.load(config) if config else Config(),
-        {
-            "--sensitivity": ("sensitivity", sensitivity),  # first: --conf, where given, is meant as it stands
-            **exported_models(model),
-            "--conf": ("detector", "conf", conf),
-            "--iou": ("detector", "iou", iou),
-            "--classes": ("detector", "classes", listed(classes)),
-            "--prompt": ("detector", "prompt", listed(prompt)),
-            "--imgsz": ("detector", "imgsz", None if imgsz is None else _size(imgsz)),
-            "--batch": ("detector", "batch", batch),
-            "--half": ("detector", "half", half or None),
-            "--detect-every": ("detector", "every", detect_every),
-            "--reid": ("appearance", "model", reid),
-            "--memory": ("bank", "memory_s", None if memory is None else 60 * memory),
-            "--no-reid": ("appearance", "enabled", False if no_reid else None),
-        },
-    )
-    if download:
-        fetched(settings.detector, quiet)
-    from tracker.analytics.ground.plane import GroundPlane
-    from tracker.analytics.zones import Zones
-    from tracker.jobs.run import Output, run
+    from tracker.jobs.run import run
     from tracker.video.source import separate
 
-    output = Output(
-        project,
-        name or "",
-        exist_ok,
-        video=not no_video,
-        json=as_json,
-        show=show,
-        forecast_s=forecast,
-        labels=not no_labels,
-        trails=not no_trails,
-        line_width=line_width or 0,
-        offline=offline,
-        crops=save_crops,
-        blur=hidden(blur),
-    )
-    places = Zones() if zones is None else Zones.load(zones)
-    ground = None if camera is None else GroundPlane.load(camera)
+    settings = options.settings(quiet)
+    output = replace(options.output(project, as_json), name=name or "", exist_ok=exist_ok, show=show)
+    zones, ground = options.places()
     prepare(settings, quiet)
     with _progress_bar(quiet) as progress:
         results = run(
             separate(sources),
             settings,
             output,
-            device=device,
-            vid_stride=vid_stride,
+            device=options.device,
+            vid_stride=options.vid_stride,
             reconnect_s=60 * reconnect_for,
-            fps=fps,
-            zones=places,
+            fps=options.fps,
+            zones=zones,
             ground=ground,
             progress=progress,
             command=["track", *sys.argv[1:]],
@@ -208,28 +96,6 @@ def command(
             pass_on(result.signal)
     if any(result.error for result in results):
         raise typer.Exit(1)
-
-
-def _size(imgsz: str) -> int | list[int]:
-    """What --imgsz says: a side, or a height and a width."""
-    try:
-        sides = [int(side) for side in imgsz.split(",")]
-    except ValueError as error:
-        raise UsageError(f"--imgsz is {imgsz!r}; give pixels, as 640, or as HEIGHT,WIDTH: 384,640") from error
-    return sides[0] if len(sides) == 1 else sides
-
-
-def exported_models(model: str | None) -> dict[str, tuple[str, str, Any]]:
-    """What --model sets: the detector, and of a folder of `track export` whatever it holds."""
-    from tracker.detection.foreign_export import find as find_foreign
-    from tracker.system.engine import find
-
-    if model is None or not Path(model).is_dir() or find_foreign(Path(model)):
-        return {"--model": ("detector", "model", model)}
-
-    export = find(model)
-    assert export is not None
-    return {f"--model ({network})": (network, "model", model) for network in export.networks}
 
 
 def prepare(settings: Config, quiet: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tracker.cli._options import CameraMotionOption, DetectionsFrom, DetectionsOption, Preproc, option
+from tracker.cli._options import CameraMotionOption, DetectionsFrom, DetectionsOption, Jobs, Preproc, option
 from tracker.config import Config
 
 
@@ -25,6 +25,7 @@ def command(
     config: Annotated[str | None, typer.Option(help="Preset or YAML file to start from.", metavar="C")] = None,
     device: Annotated[str | None, option(Config, "device")] = None,
     preproc: Preproc = True,
+    jobs: Jobs = 1,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar and no result.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -62,6 +63,7 @@ def command(
             camera_motion=str(camera_motion) if camera_motion else None,
             preproc=preproc,
             device=device,
+            jobs=jobs,
             command=["track", *sys.argv[1:]],
             progress=progress,
         )

@@ -101,7 +101,7 @@ def run(
         require_windows()
     names = names_apart(sources)
     folders = ResultFolders(output, sources)
-    live = [n for n, source in enumerate(sources) if len(sources) > 1 and _is_live(source, vid_stride, reconnect_s)]
+    live = [n for n, source in enumerate(sources) if len(sources) > 1 and is_live(source, vid_stride, reconnect_s)]
     networks = _SharedNetworks(config, device)
     job = _Job(networks, folders, vid_stride, reconnect_s, fps, zones, ground, progress, command, bool(live))
     results: dict[int, SourceResult] = {}
@@ -119,7 +119,7 @@ def run(
     return [results[number] for number in sorted(results)]
 
 
-def _is_live(source: Any, vid_stride: int, reconnect_s: float) -> bool:
+def is_live(source: Any, vid_stride: int, reconnect_s: float) -> bool:
     """Whether a source's frames come whether or not they are read; only of HTTP it has to be opened to be known."""
     if isinstance(source, int) or not isinstance(source, str | Path):
         return isinstance(source, int)

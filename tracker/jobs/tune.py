@@ -11,8 +11,11 @@ import csv
 import dataclasses
 import io
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +23,12 @@ import yaml
 
 from tracker import provenance
 from tracker.config import Config
-from tracker.datasets.mot import find_sequences
+from tracker.datasets.mot import MotSequence, find_sequences
 from tracker.errors import DataError, MissingExtraError, UsageError
 from tracker.evaluation.tracking import combined_hota, hota_fields
+from tracker.jobs.batch.pool import WorkerPool
+from tracker.jobs.batch.sequences import followed, threads_here
+from tracker.jobs.batch.worker import Tell
 from tracker.jobs.sequence_cache import CachedSequence, see
 from tracker.jobs.sequences import track_frames
 from tracker.system.files import replace_text
@@ -36,6 +42,8 @@ _RANDOM_TRIALS = 10  # before the sampler learns from them, and before any is gi
 _OF_APPEARANCE = {"bank.reid_s"} | {
     f"association.{name}" for name in ("appearance_weight", "reid_odds", "reid_margin", "reid_doubt")
 }
+
+Fields = Generator[dict[str, Any], None, None]  # of HOTA, a sequence at a time
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,7 @@ def tune(
     camera_motion: str | None = None,
     preproc: bool = True,
     device: str | None = None,
+    jobs: int = 1,
     command: Sequence[str] = (),
     progress: Callable[[Tuned], None] = lambda _: None,
 ) -> Tuned:
@@ -78,6 +87,7 @@ def tune(
         config: where to start; None: the defaults.
         detections, camera_motion: as for `track_sequence`. preproc: as for `tracker.evaluation.tracking.score`.
         device: of the detector and the CNN, as for `Tracker`.
+        jobs: processes, each for a sequence at a time; the trials and what they find are the same.
         command: the command line, to be noted in config.yaml.
         progress: called after each trial.
 
@@ -104,11 +114,34 @@ def tune(
     if study.user_attrs.get("subject", subject) != subject:
         raise UsageError(f"{out} holds trials of other data or settings; give another --out")
     study.set_user_attr("subject", subject)
-    sequences = {
-        name: [see(tracker, s, out / "seen", detections, camera_motion) for s in sequences]
-        for name, sequences in found.items()
-    }
-    search = _Search(tracker.config, sequences, preproc)
+    look = partial(_Looker, tracker.config, out / "seen", detections, camera_motion, preproc)
+    every = [sequence for sequences in found.values() for sequence in sequences]
+    with nullcontext() if jobs == 1 else WorkerPool(jobs, look, threads_here()) as pool:
+        if pool is not None:  # each is looked at in one process, and read from its file in the others
+            deque(followed(pool, [(sequence, None) for sequence in every]), 0)
+        here = look(tracker)
+        seen = [here.seen(sequence) for sequence in every]
+
+        def scored(settings: Config) -> Fields:
+            if pool is None:
+                return (here((sequence, settings)) for sequence in every)
+            return _in_order(followed(pool, [(sequence, settings) for sequence in every]), every)
+
+        return _searched(
+            study, _Search(tracker.config, found, seen, scored), trials, out, list(found), command, progress
+        )
+
+
+def _searched(
+    study: Any,
+    search: _Search,
+    trials: int,
+    out: Path,
+    folders: Sequence[str],
+    command: Sequence[str],
+    progress: Callable[[Tuned], None],
+) -> Tuned:
+    """Make the trials that are missing."""
 
     def finished() -> list[Any]:
         return [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
@@ -116,7 +149,7 @@ def tune(
     def keep() -> Tuned:
         best = search.config(study.best_params)
         so_far = Tuned(finished()[0].value, study.best_value, len(finished()), differences(best), out / CONFIG)
-        replace_text(so_far.config, _config_text(so_far, list(found), command))
+        replace_text(so_far.config, _config_text(so_far, folders, command))
         replace_text(out / TABLE, search.table(finished()))
         progress(so_far)
         return so_far
@@ -156,6 +189,51 @@ def _cut_to_whole_lines(path: Path) -> None:
         path.write_bytes(content[: content.rfind(b"\n") + 1])
 
 
+class _Looker:
+    """Looks at sequences once, and scores what settings make of them; a worker process has one of its own."""
+
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        detections: str,
+        camera_motion: str | None,
+        preproc: bool,
+        tracker: Tracker | None = None,
+    ) -> None:
+        self._tracker = tracker or Tracker(config)
+        self._folder, self._given, self._preproc = folder, (detections, camera_motion), preproc
+        self._seen: dict[Path, CachedSequence] = {}
+
+    def seen(self, sequence: MotSequence) -> CachedSequence:
+        """The sequence as it was seen."""
+        if sequence.folder not in self._seen:
+            self._seen[sequence.folder] = see(self._tracker, sequence, self._folder, *self._given)
+        return self._seen[sequence.folder]
+
+    def __call__(self, task: tuple[MotSequence, Config | None], _: Tell | None = None) -> dict[str, Any]:
+        """The fields of HOTA on a sequence with these settings; with none, it is only looked at."""
+        sequence, settings = task
+        cached = self.seen(sequence)
+        if settings is None:
+            return {}
+        with tempfile.TemporaryDirectory(prefix="tracker-tune-") as folder:
+            result = Path(folder) / f"{sequence.name}.txt"
+            track_frames(Tracker(settings), cached.frames, result)
+            return hota_fields(sequence, result, self._preproc)
+
+
+def _in_order(heard: Generator[tuple[Any, Any, Any], None, None], every: Sequence[MotSequence]) -> Fields:
+    """The results of sequences as they follow one another, each as soon as those before it are there."""
+    results: dict[Path, dict[str, Any]] = {}
+    with closing(heard):
+        for sequence in every:
+            while sequence.folder not in results:
+                (ended, _), _, results_of_it = next(heard)
+                results[ended.folder] = results_of_it
+            yield results.pop(sequence.folder)
+
+
 class _Search:
     """What Optuna calls for each trial.
 
@@ -163,25 +241,28 @@ class _Search:
         space: "section.setting" -> its value at the start, and the least and the greatest that are tried.
     """
 
-    def __init__(self, config: Config, sequences: Mapping[str, list[CachedSequence]], preproc: bool) -> None:
-        self._config, self._sequences, self._preproc = config, sequences, preproc
-        idle = _idle([cached for part in sequences.values() for cached in part])
+    def __init__(
+        self,
+        config: Config,
+        folders: Mapping[str, Sequence[MotSequence]],
+        seen: Sequence[CachedSequence],
+        scored: Callable[[Config], Fields],
+    ) -> None:
+        self._config, self._folders, self._scored = config, folders, scored
+        idle = _idle(seen)
         self.space = {name: part for name, part in search_space(config).items() if name not in idle}
 
     def __call__(self, trial: Any) -> float:
-        tracker = Tracker(self.config({name: self._suggest(trial, name) for name in self.space}))
-        fields: dict[str, dict[str, Any]] = {name: {} for name in self._sequences}
+        fields: dict[str, dict[str, Any]] = {name: {} for name in self._folders}
         alone: list[float] = []
-        with tempfile.TemporaryDirectory(prefix="tracker-tune-") as folder:
-            for name, sequences in self._sequences.items():
-                for cached in sequences:
-                    result = Path(folder) / f"{cached.sequence.name}.txt"
-                    track_frames(tracker, cached.frames, result)
-                    fields[name][cached.sequence.name] = hota_fields(cached.sequence, result, self._preproc)
-                    alone.append(combined_hota({"": fields[name][cached.sequence.name]}))
-                    trial.report(sum(alone) / len(alone), len(alone))
-                    if trial.should_prune():
-                        raise _pruned()
+        every = [(name, sequence) for name, sequences in self._folders.items() for sequence in sequences]
+        with closing(self._scored(self.config({name: self._suggest(trial, name) for name in self.space}))) as scored:
+            for (name, sequence), of_sequence in zip(every, scored, strict=True):
+                fields[name][sequence.name] = of_sequence
+                alone.append(combined_hota({"": of_sequence}))
+                trial.report(sum(alone) / len(alone), len(alone))
+                if trial.should_prune():
+                    raise _pruned()
         scores = {name: combined_hota(parts) for name, parts in fields.items()}
         trial.set_user_attr("scores", scores)
         return sum(scores.values()) / len(scores)
@@ -204,12 +285,12 @@ class _Search:
         """trials.csv: a row a trial; no HOTA where it was given up."""
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
-        lines.writerow(["trial", "state", "seconds", "HOTA", *self._sequences, *self.space])
+        lines.writerow(["trial", "state", "seconds", "HOTA", *self._folders, *self.space])
         for trial in trials:
             seconds = round(trial.duration.total_seconds(), 1)
             scores = trial.user_attrs.get("scores", {})
             hota = [f"{sum(scores.values()) / len(scores):.3f}"] if scores else [""]
-            each = [f"{scores[name]:.3f}" if scores else "" for name in self._sequences]
+            each = [f"{scores[name]:.3f}" if scores else "" for name in self._folders]
             settings = [f"{trial.params[name]:.4g}" if name in trial.params else "" for name in self.space]
             lines.writerow([trial.number, trial.state.name.lower(), seconds, *hota, *each, *settings])
         return text.getvalue()

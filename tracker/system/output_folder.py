@@ -1,5 +1,7 @@
 """Where a command writes: nothing is replaced that is an input, or that the same command did not make.
 
+Nor do two commands write there at once.
+
 Everything is looked at before anything is made. What a command has made is known by a file that it leaves,
 `.made-by-track-eval`: in OUT with the names of the files there, and empty in each folder that it may empty.
 Trainings of version 0.1 left it empty in OUT, too; whatever they leave is theirs there.
@@ -9,15 +11,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import IO
 
 from tracker.errors import OutputError
 from tracker.system.files import replace_file, writing
 
 
-def claim(out: Path, command: str, leaves: Sequence[str], inputs: Iterable[Path] = ()) -> None:
-    """Make `out` ready for `command`, which leaves the files and folders `leaves` there and reads `inputs`.
+def claim(out: Path, command: str, leaves: Sequence[str], inputs: Iterable[Path] = (), option: str = "--out") -> None:
+    """Make `out`, which the user names by `option`, ready for `command`.
+
+    It leaves the files and folders `leaves` there and reads `inputs`.
 
     Raises:
         OutputError: one of them is an input or holds one, also through links; one stands there that the command did not
@@ -27,7 +33,7 @@ def claim(out: Path, command: str, leaves: Sequence[str], inputs: Iterable[Path]
     with writing(out):
         targets = [out / name for name in leaves]
         for source in inputs:
-            _keep_apart(source, targets)
+            _keep_apart(source, targets, option)
         made = _names(out / mark, leaves)
         for target in targets:
             if target.is_dir():
@@ -35,7 +41,7 @@ def claim(out: Path, command: str, leaves: Sequence[str], inputs: Iterable[Path]
             else:
                 ours = target.name in made and not target.is_symlink()
             if (target.exists() or target.is_symlink()) and not ours:
-                raise OutputError(f"{target} was not made by track {command}; choose another --out, or move it away")
+                raise OutputError(f"{target} was not made by track {command}; choose another {option}, or move it away")
         out.mkdir(parents=True, exist_ok=True)
         replace_file(out / mark, os.fsencode("".join(f"{name}\n" for name in sorted(made.union(leaves)))))
 
@@ -56,6 +62,33 @@ def emptied(folder: Path, command: str) -> None:
         (folder / _mark(command)).touch()
 
 
+def alone(lock: Path, command: str, project: Path) -> IO[str] | None:
+    """Keep a folder of results for this process until the file is closed or the process ends, however it does.
+
+    Args:
+        lock: the file that says so, made; None is returned where the system cannot lock it.
+        command: which writes to `project`.
+
+    Raises:
+        OutputError: another process has it, or the file cannot be written.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    with writing(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise OutputError(f"another track {command} writes to {project}; end it, or name another --project") from None
+    except OSError:  # a file system that knows no locks
+        pass
+    return file
+
+
 def _mark(command: str) -> str:
     return f".made-by-track-{command.replace(' ', '-')}"
 
@@ -65,9 +98,9 @@ def _names(mark: Path, leaves: Iterable[str]) -> set[str]:
     return set(os.fsdecode(mark.read_bytes()).splitlines() or leaves) if mark.is_file() else set()
 
 
-def _keep_apart(source: Path, targets: Iterable[Path]) -> None:
+def _keep_apart(source: Path, targets: Iterable[Path], option: str) -> None:
     place = source.resolve()
     for target in targets:
         if place.is_relative_to(target.resolve()):
             what = "is" if place == target.resolve() else "holds"
-            raise OutputError(f"{target}, where results go, {what} the input {source}; choose another --out")
+            raise OutputError(f"{target}, where results go, {what} the input {source}; choose another {option}")

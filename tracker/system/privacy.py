@@ -6,6 +6,7 @@ Their switches are read while they are imported, so what may bring one of them i
   number for the user in `~/intel`. Both do without that package where it cannot be imported.
 - ONNX Runtime (from 1.29 on, also on Linux) tells Microsoft of every session, and keeps a number in
   `~/.cache/Microsoft`.
+- Ray, where it starts a cluster, reports how it is used; one that is joined was started by the user, as the user wants.
 - Ultralytics asks two name servers whether it is online, reports runs, installs packages it misses, and writes its
   settings to `~/.config/Ultralytics`. It gets settings of ours, in which all of that is off, and writes nothing: it
   needs no folder for them, neither the user's nor a temporary one.
@@ -22,7 +23,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-_STAYS = {"ORT_DISABLE_TELEMETRY": "1"}  # NNCF imports ONNX Runtime when it comes to need it
+_STAYS = {
+    "ORT_DISABLE_TELEMETRY": "1",  # NNCF imports ONNX Runtime when it comes to need it
+    "RAY_USAGE_STATS_ENABLED": "0",  # read when a cluster is joined, too
+}
 _WHILE_IMPORTED = {
     "YOLO_OFFLINE": "True",
     "YOLO_AUTOINSTALL": "False",

@@ -17,8 +17,10 @@ from tracker.cli._options import (
     DetectionsFrom,
     DetectionsOption,
     Download,
+    Jobs,
     Preproc,
     Prompt,
+    exported_models,
     fetched,
     listed,
     option,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tracker.datasets.mot import MotSequence
+    from tracker.jobs.batch.sequences import SequencePlan
     from tracker.tracker import Tracker
 
 LEFT = ("run.yaml", "metrics.json", "report.html")
@@ -76,6 +79,7 @@ def command(
             "Repeatable."
         ),
     ] = None,
+    jobs: Jobs = 1,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json's content.")] = False,
 ) -> None:
@@ -94,9 +98,10 @@ def command(
     from rich.console import Console
 
     from tracker import provenance
-    from tracker.cli.run import exported_models, prepare
+    from tracker.cli.run import prepare
     from tracker.datasets.mot import find_sequences
     from tracker.errors import UsageError
+    from tracker.jobs.batch.sequences import SequencePlan
     from tracker.system.files import replace_text
     from tracker.system.output_folder import claim
     from tracker.tracker import Tracker
@@ -130,7 +135,10 @@ def command(
     for name in LEFT:  # what an earlier evaluation says is not of these tracks
         (out / name).unlink(missing_ok=True)
     replace_text(out / "run.yaml", provenance.yaml_text(record))
-    fps, share = _track(tracker, sequences, out, detections, camera_motion, strict_online, offline, console)
+    plan = SequencePlan(
+        settings, device, out, str(detections), camera_motion and str(camera_motion), strict_online, offline
+    )
+    fps, share = _track(plan, sequences, jobs, console)
 
     metrics: dict[str, Any] = {"update_fps": round(fps, 1), "looked_at_share": round(share, 4)}
     if scored:
@@ -168,44 +176,19 @@ def _record(
     } | provenance.conditions(tracker.config, resolve_device(tracker.config.device), detections == "yolo")
 
 
-def _track(
-    tracker: Tracker,
-    sequences: list[MotSequence],
-    out: Path,
-    detections: str,
-    camera_motion: str | None,
-    strict_online: bool,
-    offline: bool,
-    console: Console,
-) -> tuple[float, float]:
+def _track(plan: SequencePlan, sequences: list[MotSequence], jobs: int, console: Console) -> tuple[float, float]:
     """Write OUT/SEQUENCE.txt for each sequence; return frames/s of `Tracker.update`, and the share looked at."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from tracker.jobs.sequences import track_sequence
+    from tracker.jobs.batch.sequences import track_sequences
 
     frames = sum(s.length for s in sequences)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=frames)
-        seconds, looked = 0.0, 0
-
-        def tracked(look: bool) -> None:
-            nonlocal looked
-            looked += look
-            progress.advance(task)
-
-        for sequence in sequences:
-            progress.update(task, description=sequence.name)
-            seconds += track_sequence(
-                tracker,
-                sequence,
-                out / f"{sequence.name}.txt",
-                detections=detections,
-                camera_motion=camera_motion,
-                strict_online=strict_online,
-                offline=offline,
-                progress=tracked,
-            )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=frames)
+        seconds, looked = track_sequences(
+            plan, sequences, jobs, lambda name, done: bar.update(task, description=name, completed=done)
+        )
     return frames / seconds if seconds else 0.0, looked / frames
 
 

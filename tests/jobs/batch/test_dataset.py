@@ -1,0 +1,71 @@
+"""`tracks.parquet` says what the videos' `tracks.csv` say, to whoever reads Parquet."""
+
+import csv
+from functools import partial
+
+import pytest
+
+from helpers.clips import pan
+from tracker.config import Config
+from tracker.errors import MissingExtraError
+from tracker.jobs.batch.pool import WorkerPool
+from tracker.jobs.batch.sources import listed
+from tracker.jobs.batch.tracking import TrackingPlan
+from tracker.jobs.batch.videos import batch
+from tracker.jobs.result_folder import Output
+
+
+def plan(project) -> TrackingPlan:
+    config = Config().override({"detector": {"imgsz": 160}})
+    return TrackingPlan(config, Output(project, video=False), parquet=True)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """The results of two videos and a broken one; the name of the second is one that has to be escaped."""
+    pytest.importorskip("pyarrow")
+    root = tmp_path_factory.mktemp("archive")
+    (root / "clips").mkdir()
+    for name, frames in (("door", 8), ("50% of=yard ü", 10)):
+        pan(root / "clips" / f"{name}.mp4", frames=frames)
+    (root / "clips" / "broken.mp4").write_bytes(b"no video\n" * 100)
+    result = batch(listed([str(root / "clips")]), plan(root / "out"), partial(WorkerPool, 1))
+    assert sorted(row.state for row in result.rows) == ["done", "done", "failed"]
+    return root / "out"
+
+
+def written(archive) -> dict[str, list[tuple]]:
+    """Folder of a video -> frame, id, score and left of its rows."""
+    tables = {}
+    for table in archive.glob("*/tracks.csv"):
+        with table.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        tables[table.parent.name] = [(int(r["frame"]), int(r["id"]), float(r["score"]), float(r["left"])) for r in rows]
+    return {name: rows for name, rows in tables.items() if rows}
+
+
+def test_duckdb_reads_all_videos_at_once(archive):
+    duckdb = pytest.importorskip("duckdb")
+    query = f"select video, frame, id, score, \"left\" from '{archive}/tracks.parquet/*/*.parquet'"
+    rows = duckdb.sql(query).fetchall()
+    expected = [(video, *row) for video, of_video in written(archive).items() for row in of_video]
+    assert len(rows) > 20 and sorted(rows) == sorted(expected)
+
+
+def test_polars_reads_all_videos_at_once(archive):
+    polars = pytest.importorskip("polars")
+    rows = polars.read_parquet(archive / "tracks.parquet")
+    assert set(rows["video"]) == {"door", "50% of=yard ü"} == set(written(archive))
+    assert rows["source"].unique().str.ends_with(".mp4").all()
+    assert rows.schema["frame"] == polars.Int64 and rows.schema["time_s"] == polars.Float64
+
+
+def test_without_pyarrow_it_is_said_before_the_first_video(tmp_path):
+    try:
+        import pyarrow
+    except ImportError:
+        pan(tmp_path / "1.mp4", frames=2)
+        with pytest.raises(MissingExtraError, match=r"pip install 'lstm-tracker\[batch\]'"):
+            batch(listed([str(tmp_path / "1.mp4")]), plan(tmp_path / "out"), partial(WorkerPool, 1))
+    else:
+        pytest.skip(f"pyarrow {pyarrow.__version__} is installed")

@@ -1,0 +1,170 @@
+"""How each video of a batch is tracked: what a worker process has to know, and what it does."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tracker import provenance
+from tracker.analytics.ground.plane import GroundPlane
+from tracker.analytics.zones import Zones
+from tracker.config import Config
+from tracker.errors import OutputError, SourceError, TrackerError
+from tracker.jobs.batch.dataset import part_of, write_part
+from tracker.jobs.batch.manifest import VideoRow, VideoState
+from tracker.jobs.batch.storage import Results, copied, is_stored
+from tracker.jobs.batch.worker import Tell, Work
+from tracker.jobs.outcome import SourceResult
+from tracker.jobs.result_folder import RECORD, Output
+from tracker.system.extras import extra
+from tracker.system.files import read_yaml, replace_text
+from tracker.video.url import shown
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class TrackingPlan:
+    """How each video of a batch is tracked, and what it leaves; as `tracker.jobs.run.run` takes it.
+
+    Attributes:
+        output: its `project` is the folder of the batch, `name` and `exist_ok` do not matter.
+        results: the URL of an object storage where results are to be, in the place of that folder; empty: none.
+        parquet: leave the rows of all videos in `tracks.parquet`, too.
+    """
+
+    config: Config = field(default_factory=Config)
+    output: Output = field(default_factory=Output)
+    device: str | None = None
+    vid_stride: int = 1
+    fps: float | None = None
+    zones: Zones = field(default_factory=Zones)
+    ground: GroundPlane | None = None
+    command: Sequence[str] = ()
+    results: str = ""
+    parquet: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that results depend on, as `batch.yaml` has it."""
+        left = ("video", "json", "forecast_s", "labels", "trails", "line_width", "offline", "crops")
+        return {
+            "config": self.config.to_dict(),
+            "device": self.device,
+            "vid_stride": self.vid_stride,
+            "fps": self.fps,
+            "zones": self.zones.to_dict() if self.zones else None,
+            "camera": self.ground.to_dict() if self.ground else None,
+            "parquet": self.parquet,
+            "output": {name: getattr(self.output, name) for name in left} | {"blur": list(self.output.blur)},
+        }
+
+
+@dataclass(frozen=True)
+class Video:
+    """One video to be tracked.
+
+    Attributes:
+        source: its name in the manifest. given: what `open_source` takes. folder: the name of that of its results.
+        begun: there may be results of it, of an earlier call, that were not finished.
+    """
+
+    source: str
+    given: Any
+    folder: str
+    begun: bool
+
+
+class DiskFullError(OutputError):
+    """A video for whose results there is no space, as there is none for those of any other."""
+
+
+def one_line(error: BaseException) -> str:
+    """What is wrong, in one line."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, TrackerError) else f"{type(error).__name__}: {text}"
+
+
+def ready(tracking: TrackingPlan) -> Work:
+    """What tracks videos in a worker process, the networks loaded.
+
+    Raises:
+        TrackerError: of settings that suit no video at all, and of weights.
+    """
+    from tracker.jobs.run import is_live, run
+    from tracker.output.blur import of_what_is_looked_for
+    from tracker.tracker import Tracker
+
+    if tracking.parquet:
+        extra("pyarrow", "batch")
+    tracker = Tracker(tracking.config, device=tracking.device)
+    names, detector = tracker.detector.names, tracker.config.detector
+    if tracker.config.appearance.enabled:
+        tracker.embedder  # noqa: B018 - loaded
+    tracking.zones.require(names)
+    of_what_is_looked_for(tracking.output.blur, detector.classes, names, detector.model)
+
+    stored = Results(tracking.results) if tracking.results else None
+
+    def track(video: Video, tell: Tell) -> VideoRow:
+        if not is_stored(video.given) and is_live(video.given, tracking.vid_stride, 0.0):
+            raise SourceError(f"{video.source} is live and never done; watch it with track serve")
+        output = replace(tracking.output, name=video.folder, exist_ok=True)
+        with ExitStack() as copies:
+            given = copies.enter_context(copied(video.given)) if is_stored(video.given) else video.given
+            if stored is not None:
+                output = replace(
+                    output, project=Path(copies.enter_context(TemporaryDirectory(prefix="tracker-batch-")))
+                )
+            # An interrupted video (`video.begun`) is tracked from its start. Where `track --resume` is to go on with it
+            # instead, this is the place.
+            try:
+                (result,) = run(
+                    [given],
+                    tracker,
+                    output,
+                    vid_stride=tracking.vid_stride,
+                    fps=tracking.fps,
+                    zones=tracking.zones,
+                    ground=tracking.ground,
+                    progress=tell,
+                    command=tracking.command,
+                )
+            except OutputError as error:
+                if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
+                    raise DiskFullError(str(error)) from error
+                raise
+            if result.folder is not None and given is not video.given:
+                _say_where_it_is_from(result.folder / RECORD, video.given)
+            if tracking.parquet and result.folder is not None and _state(result) == VideoState.DONE:
+                part = result.folder.parent / part_of(video.folder)
+                write_part(result.folder / "tracks.csv", part, video.source)
+                if stored is not None:
+                    stored.put(part, part_of(video.folder))
+            if stored is not None and result.folder is not None and not result.interrupted:
+                stored.put_folder(result.folder, video.folder)
+        return _row(video.source, result)
+
+    return track
+
+
+def _say_where_it_is_from(record: Path, source: str) -> None:
+    """Let a run's record name the object in the place of its copy, which is gone."""
+    content = read_yaml(record)
+    content["source"]["given"] = shown(source)
+    replace_text(record, provenance.yaml_text(content))
+
+
+def _row(source: str, result: SourceResult) -> VideoRow:
+    error = "" if result.error is None else one_line(result.error)
+    return VideoRow(source, _state(result), result.frames, result.tracks, result.seconds, error)
+
+
+def _state(result: SourceResult) -> VideoState:
+    if result.error:
+        return VideoState.FAILED
+    return VideoState.INTERRUPTED if result.interrupted else VideoState.DONE

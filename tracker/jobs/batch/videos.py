@@ -1,0 +1,205 @@
+"""Many videos tracked by several processes, each into a folder of its own: what is done stays done.
+
+A process loads the networks once and then does what `track` does, a video at a time. Nothing that happens to one video
+ends the others; what would happen to all of them alike (settings, weights, a full disk) ends the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from tracker import provenance
+from tracker.errors import OutputError, UsageError
+from tracker.jobs.batch.dataset import DATASET
+from tracker.jobs.batch.manifest import JOURNAL, TABLE, Manifest, VideoRow, VideoState
+from tracker.jobs.batch.pool import TaskBegun, TaskDone, TaskFailed, TaskNews, TaskPool
+from tracker.jobs.batch.sources import folders
+from tracker.jobs.batch.storage import Results
+from tracker.jobs.batch.summary import SUMMARY, write_summary
+from tracker.jobs.batch.tracking import DiskFullError, TrackingPlan, Video, one_line, ready
+from tracker.jobs.batch.worker import Work
+from tracker.jobs.outcome import Progress
+from tracker.system.files import read_yaml, replace_text
+from tracker.system.output_folder import alone, claim
+
+SETTINGS, LOCK, MARK = "batch.yaml", ".batch.lock", ".made-by-track-batch"
+
+
+@dataclass(frozen=True)
+class BatchProgress:
+    """Where a batch stands.
+
+    Attributes:
+        wanted: how many videos this call is to track. rows: of those that have ended by now, the last one at the end.
+        running: source -> where it stands, of those in work.
+    """
+
+    wanted: int
+    rows: list[VideoRow]
+    running: Mapping[str, Progress]
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What became of a batch.
+
+    Attributes:
+        rows: of all sources that were asked for, also those that were done or failed before.
+        interrupted: the number of the signal that ended it; 0: none did.
+    """
+
+    rows: list[VideoRow]
+    interrupted: int = 0
+
+
+def batch(
+    sources: Mapping[str, Any],
+    tracking: TrackingPlan,
+    pool: Callable[[Callable[[], Work]], TaskPool],
+    retry: bool = False,
+    progress: Callable[[BatchProgress], None] = lambda _: None,
+) -> BatchResult:
+    """Track all sources that are not done; those that failed before only with `retry`.
+
+    Args:
+        sources: as `tracker.jobs.batch.sources.listed` has them.
+        pool: the processes that do it, for what prepares one: `partial(WorkerPool, 4)`, `partial(RayPool, "auto")`.
+        progress: called when a video begins or ends, and now and then.
+
+    Raises:
+        UsageError: the folder holds results of other settings; settings that suit no video.
+        WeightsError, MissingExtraError: of networks that cannot be loaded.
+        OutputError: the folder cannot be written, is in use, is full, or holds what no batch made.
+        DataError: its manifest is damaged.
+    """
+    with _folder(tracking) as (project, keep), closing(Manifest(project, partial(keep, TABLE))) as manifest:
+        begun = any(row.state != VideoState.WAITING for row in manifest.rows.values())
+        _require_same(project / SETTINGS, tracking, begun)
+        keep(SETTINGS)
+        places = _places(project, tracking, manifest, sources)
+        manifest.add(sources)
+        over = {VideoState.DONE} if retry else {VideoState.DONE, VideoState.FAILED}
+        rows = [row for source in sources if (row := manifest.rows[source]).state not in over]
+        videos = [
+            Video(row.source, sources[row.source], places[row.source], row.state != VideoState.WAITING) for row in rows
+        ]
+        interrupted = _track(videos, tracking, pool, manifest, progress)
+        done = {row.source: places[row.source] for row in manifest.rows.values() if row.state == VideoState.DONE}
+        if tracking.results:
+            Results(tracking.results).fetch([f"{folder}/{SUMMARY}" for folder in done.values()], project)
+        write_summary(project, done)
+        keep(SUMMARY)
+        return BatchResult([manifest.rows[source] for source in sources], interrupted)
+
+
+@contextmanager
+def _folder(tracking: TrackingPlan) -> Iterator[tuple[Path, Callable[[str], None]]]:
+    """The folder of the batch's own files, claimed, and what is to be called when one of them has changed.
+
+    Where results are in an object storage, it is a copy of what is there, made for as long as the context lasts.
+    """
+    leaves = (TABLE, JOURNAL, SUMMARY, SETTINGS)
+    if tracking.results:
+        stored = Results(tracking.results)
+        with TemporaryDirectory(prefix="tracker-batch-") as scratch:
+            folder = Path(scratch)
+            stored.fetch((TABLE, SETTINGS, MARK), folder)
+            claim(folder, "batch", leaves, option="--project")
+            stored.put(folder / MARK, MARK)
+            yield folder, lambda name: stored.put(folder / name, name)
+        return
+    project = tracking.output.project
+    lock = alone(project / LOCK, "batch", project)
+    with nullcontext() if lock is None else lock:
+        claim(project, "batch", leaves, option="--project")
+        yield project, lambda _: None
+
+
+def _require_same(path: Path, tracking: TrackingPlan, begun: bool) -> None:
+    """Note how videos are tracked, or require, where some have begun, that it is as noted, as far as both versions know
+    a setting."""
+    now = yaml.safe_load(provenance.yaml_text(tracking.to_dict()))
+    if not begun or not path.is_file():
+        record = {"command": provenance.command_line(tracking.command), "settings": now}
+        replace_text(path, provenance.yaml_text(record))
+        return
+    before = read_yaml(path)
+    other = list(_differences(before.get("settings") if isinstance(before, dict) else None, now))
+    if other:
+        raise UsageError(
+            f"{path.parent} holds videos tracked with other settings ({', '.join(other[:3])}); "
+            "give those again, or another --project"
+        )
+
+
+def _differences(before: Any, now: Any, name: str = "") -> list[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        both = [key for key in now if key in before]
+        return [found for key in both for found in _differences(before[key], now[key], f"{name}.{key}".lstrip("."))]
+    return [] if before == now else [name.removeprefix("config.").removeprefix("output.")]
+
+
+def _places(project: Path, tracking: TrackingPlan, manifest: Manifest, sources: Mapping[str, Any]) -> dict[str, str]:
+    """The folder of every row, new ones among them, where nothing is yet.
+
+    Raises:
+        OutputError: something is.
+    """
+    new = [source for source in sources if source not in manifest.rows]
+    places = folders([*manifest.rows, *new], (TABLE, JOURNAL, SUMMARY, SETTINGS, LOCK, DATASET))
+    used = Results(tracking.results).names() if tracking.results else {path.name for path in project.iterdir()}
+    there = next((places[source] for source in new if places[source] in used), None)
+    if there is not None:
+        place = f"{tracking.results}/{there}" if tracking.results else project / there
+        raise OutputError(f"{place} is there and no batch made it; move it away, or give another --project")
+    return places
+
+
+def _track(
+    videos: Sequence[Video],
+    tracking: TrackingPlan,
+    pool: Callable[[Callable[[], Work]], TaskPool],
+    manifest: Manifest,
+    progress: Callable[[BatchProgress], None],
+) -> int:
+    """Have the videos tracked; return the number of the signal that ended it, or 0."""
+    ended: list[VideoRow] = []
+    running: dict[str, Progress] = {}
+    try:
+        with pool(partial(ready, tracking)) as workers, closing(workers.heard(videos)) as heard:
+            for event in heard:
+                source = event.task.source
+                match event:
+                    case TaskBegun():
+                        running[source] = Progress(source, 0, None, 0, 0.0)
+                        manifest.note(VideoRow(source, VideoState.RUNNING))
+                    case TaskNews(news=news):
+                        running[source] = news
+                    case TaskDone(result=row):
+                        ended.append(row)
+                    case TaskFailed(error=error):
+                        if isinstance(error, DiskFullError):
+                            raise error
+                        ended.append(_lost(running[source], source, error, bool(workers.stopped)))
+                if isinstance(event, TaskDone | TaskFailed):
+                    del running[source]
+                    manifest.note(ended[-1])
+                progress(BatchProgress(len(videos), ended, running))
+            return workers.stopped
+    finally:
+        for source in running:  # where an error ends the batch
+            manifest.rows[source] = VideoRow(source, VideoState.INTERRUPTED)
+
+
+def _lost(at: Progress, source: str, error: BaseException, stopped: bool) -> VideoRow:
+    """The row of a video that came so far, and then its process ended or raised."""
+    state = VideoState.INTERRUPTED if stopped else VideoState.FAILED
+    return VideoRow(source, state, at.frames, 0, at.seconds, one_line(error))
