@@ -59,6 +59,7 @@ COMMANDS = [
     "serve video.mp4 --http 127.0.0.1:0 --project site",
     "run video.mp4 --offline --no-video --save-crops",
     "explain seen/run --id 1 --frame 5",
+    "convert MOT17/train --from mot --to coco-video --out tracks.json",
     "eval MOT17/train --out results",
     "eval MOT17/train --detections yolo --config small.yaml --out results",
     "eval-motion MOT17/train --horizons 1 --out motion",
