@@ -207,7 +207,7 @@ class _File:
 
     def _image(self, item: Mapping[str, Any]) -> None:
         said = (item.get(key) for key in ("width", "height", "time_s"))
-        place = item["id"], item.get("video_id", 0), _first(item, "frame_id", "frame_index")
+        place = item["id"], item.get("video_id") or 0, _first(item, "frame_id", "frame_index")
         self._images.add((*_numbers(place), *_numbers(said)))
         self._files.append(str(item.get("file_name", "")))
 
@@ -277,7 +277,7 @@ class _File:
         about = self._videos.get(number, {})
         where = f"{self._where} video {number:g}" if len(self._videos) > 1 else self._where
         table, kinds = self._rows.table[rows], sorted(self._names)
-        size = _size(about.get("width"), about.get("height")) or _size(*images[:1, 3:5].ravel())
+        size = _size(about.get("width"), about.get("height")) or next((_size(*one) for one in images[:1, 3:5]), None)
         last, times = int(frames.max(initial=0)), None
         if len(frames) and last <= MOST_FRAMES and np.isfinite(images[:, 5]).all():
             times = times_of_all(frames, images[:, 5], last, 0.04)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ Table = NDArray[np.float64]
 
 
 class Gathered:
-    """Gathered of so many numbers each, 8 bytes a number."""
+    """Rows of so many numbers each, 8 bytes a number."""
 
     def __init__(self, columns: int) -> None:
         self._columns = columns
@@ -52,7 +52,7 @@ class Said:
 
     Attributes:
         where: the file, and of which video in it, for errors.
-        xyxy: in pixels, or in parts of the frame's width and height.
+        xyxy: in pixels, or in parts of the frame's width and height; so are keypoints.
         parts: how many parts these have: 1 or 100; 0: they are pixels.
         frames_per_s: None: it tells none.
         size: None: it tells none.
@@ -99,6 +99,10 @@ class Said:
         boxes = np.asarray(self.xyxy, np.float64).reshape(rows, 4)
         if self.parts:
             boxes = boxes / self.parts * [*size, *size]
+        columns = self.columns
+        if self.parts and columns.keypoints is not None:
+            pixels = columns.keypoints / np.array([self.parts, self.parts, 1]) * [*size, 1]
+            columns = replace(columns, keypoints=pixels.astype(np.float32))
         boxes = np.round(boxes, DECIMALS)
         bad = np.flatnonzero(~(np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] >= boxes[:, :2]).all(axis=1)))
         if len(bad):
@@ -130,7 +134,7 @@ class Said:
             times_s=times,
             size=size,
             names=self.names,
-            columns=self.columns,
+            columns=columns,
             name=self.name,
             step=self.step,
         )[order]

@@ -170,17 +170,16 @@ def _said(
         frame_count=count if isinstance(count, int) else 0,
         frames_per_s=float(rate) if isinstance(rate, int | float) and 0 < rate < 1e6 else None,
         scores=table[:, -2],
-        columns=Columns(keypoints=_keypoints(points, size)) if shape[0] and size else Columns(),
+        columns=Columns(keypoints=_keypoints(points)) if shape[0] else Columns(),
         parts=1,
     )
 
 
-def _keypoints(points: Table, size: tuple[int, int]) -> NDArray[np.float32]:
-    """(R, K, 3) of shares (R, K, 2 or 3); NaN where all of a point is zero."""
+def _keypoints(points: Table) -> NDArray[Any]:
+    """(R, K, 3) shares and confidence of (R, K, 2 or 3); NaN where all of a point is zero."""
     seen = points[..., 2:] if points.shape[2] == 3 else np.ones((*points.shape[:2], 1))
     known = (points != 0).any(axis=2, keepdims=True)
-    pixels = np.concatenate([points[..., :2] * size, seen], axis=2)
-    return np.where(known, pixels, np.nan).astype(np.float32)
+    return np.where(known, np.concatenate([points[..., :2], seen], axis=2), np.nan)
 
 
 def _about(path: Path) -> dict[str, Any]:
