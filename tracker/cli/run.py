@@ -84,6 +84,9 @@ def command(
     name: Annotated[str | None, typer.Option(help="Folder of this run; by default the source's name.")] = None,
     exist_ok: Annotated[bool, typer.Option("--exist-ok", help="Replace what an earlier run left there.")] = False,
     no_video: Annotated[bool, typer.Option("--no-video", help="Leave no annotated video: faster.")] = False,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="Leave tracks.parquet too: the table with types and units.")
+    ] = False,
     save_crops: Annotated[
         bool, typer.Option("--save-crops", help="Leave crops/ID.jpg, the best picture of every track.")
     ] = False,
@@ -154,6 +157,7 @@ def command(
         exist_ok,
         video=not no_video,
         json=as_json,
+        parquet=parquet,
         show=show,
         forecast_s=forecast,
         labels=not no_labels,

@@ -28,6 +28,7 @@ from tracker.errors import DataError, InputError
 from tracker.system.extras import extra
 from tracker.system.files import replacing
 
+_CSV_BLOCK = 1 << 22  # bytes
 _AGAIN = "write it again with track convert or track --parquet"
 
 
@@ -106,6 +107,28 @@ def _lists(values: NDArray[np.float32] | None) -> list[Any] | None:
         return None
     known = np.asarray(np.isfinite(values).any(axis=(1, 2)))
     return [row if there else None for row, there in zip(values.tolist(), known.tolist(), strict=True)]
+
+
+def from_table(table: Path, out: Path, columns: Sequence[TableColumn], about: dict[str, str]) -> None:
+    """Write a table in CSV as Parquet; a few megabytes of it are in memory at a time.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed. OutputError: the file cannot be written; none is left.
+    """
+    parquet, csv, arrow = (extra(module, "formats") for module in ("pyarrow.parquet", "pyarrow.csv", "pyarrow"))
+    layout = schema(columns, about)
+    options = {
+        "read_options": csv.ReadOptions(block_size=_CSV_BLOCK),
+        "parse_options": csv.ParseOptions(newlines_in_values=True),
+        "convert_options": csv.ConvertOptions(column_types=layout),
+    }
+    with (
+        replacing(out) as file,
+        parquet.ParquetWriter(file, layout, compression="zstd") as writer,
+        csv.open_csv(table, **options) as batches,
+    ):
+        for batch in batches:
+            writer.write_batch(arrow.record_batch(batch.columns, schema=layout))
 
 
 def read(path: Path) -> list[Said]:
