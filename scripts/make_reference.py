@@ -2,9 +2,9 @@
 
     python scripts/make_reference.py
 
-Leaves docs/reference/settings.md (the dataclasses of settings: what each does, its default and its bounds) and
-docs/reference/command-line.md (the Typer commands). `tests/test_docs.py`
-fails where a page is not what this script writes.
+Leaves docs/reference/settings.md (the dataclasses of settings: what each does, its default and its bounds),
+docs/reference/command-line.md (the Typer commands) and docs/reference/tables.md (the columns of tables).
+`tests/test_docs.py` fails where a page is not what this script writes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import typer
 from typer.main import get_command
 
 from tracker.cli import DEFAULT, commands, module
+from tracker.columns.documented import CARRIED, ON_GROUND, SUMMARY, SUMMARY_ON_GROUND, TRACKS
 from tracker.config import Config, bounds
 from tracker.train.motion.settings import MotionTraining
 
@@ -143,9 +144,31 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+def tables_page() -> str:
+    """The columns of the tables that a run leaves, a table each."""
+    parts = [
+        f"{_GENERATED}# Tables\n\nThe columns of the tables that `track` leaves. Their one home is "
+        "`tracker/columns/documented.py`; Parquet has unit and meaning of each in its schema, too.\n"
+    ]
+    for heading, columns in (
+        ("`tracks.csv` and `tracks.parquet`", TRACKS),
+        ("More of them with `--camera`", ON_GROUND),
+        ("More of `track convert --to parquet`, where there are any", CARRIED),
+        ("`summary.csv`", SUMMARY),
+        ("More of it with `--camera`", SUMMARY_ON_GROUND),
+    ):
+        rows = "".join(f"| `{one.name}` | {one.unit} | {one.meaning} |\n" for one in columns)
+        parts.append(f"\n## {heading}\n\n| column | unit | meaning |\n| --- | --- | --- |\n{rows}")
+    return "".join(parts)
+
+
 def pages() -> dict[Path, str]:
     """Path -> content of every generated page."""
-    return {REFERENCE / "settings.md": settings_page(), REFERENCE / "command-line.md": command_page()}
+    return {
+        REFERENCE / "settings.md": settings_page(),
+        REFERENCE / "command-line.md": command_page(),
+        REFERENCE / "tables.md": tables_page(),
+    }
 
 
 if __name__ == "__main__":

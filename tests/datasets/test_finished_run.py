@@ -85,13 +85,16 @@ def test_a_run_in_which_nothing_was_tracked_is_one(tmp_path):
         ("run.yaml", None, "no run.yaml"),
         ("run.yaml", "- 1", "not the record of a run"),
         ("tracks.csv", "frame,time_s\n1,0\n", "not as `track` writes it"),
-        ("tracks.csv", "frame,time_s\n1\n", "cannot be read as a table"),
+        ("tracks.csv", "frame,time_s\n1\n", "not as `track` writes it"),
+        ("tracks.csv", "\udcff", "cannot be read as a table"),
         ("tracks.jsonl", "{", "cannot be read as JSON lines"),
         ("tracks.jsonl", '{"frame": 1, "time_s": 0, "tracks": [{"id": 9, "mask": {}}]}', "not as `track` writes it"),
     ],
 )
 def test_what_is_no_run_is_told_in_a_sentence(tmp_path, file, content, said):
     leave(tmp_path, {1: (0.0, tracks((1, 0, True)))})
-    (tmp_path / file).unlink() if content is None else (tmp_path / file).write_text(content)
+    (tmp_path / file).unlink() if content is None else (tmp_path / file).write_bytes(
+        content.encode(errors="surrogateescape")
+    )
     with pytest.raises(DataError, match=said):
         _ = FinishedRun.read(tmp_path).annotations

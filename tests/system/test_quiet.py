@@ -61,6 +61,7 @@ COMMANDS = [
     "run video.mp4 --offline --no-video --save-crops",
     "batch video.mp4 --project archive --jobs 1 --no-video",
     "explain seen/run --id 1 --frame 5",
+    "convert MOT17/train --from mot --to coco-video --out tracks.json",
     "eval MOT17/train --out results",
     "eval MOT17/train --detections yolo --config small.yaml --out results",
     "eval-motion MOT17/train --horizons 1 --out motion",

@@ -41,6 +41,9 @@ def command(
     project: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs/track"),
     name: Annotated[str | None, typer.Option(help="Folder of this run; by default the source's name.")] = None,
     exist_ok: Annotated[bool, typer.Option("--exist-ok", help="Replace what an earlier run left there.")] = False,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="Leave tracks.parquet too: the table with types and units.")
+    ] = False,
     show: Annotated[bool, typer.Option("--show", help="Show the frames in a window; Q ends the run.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar and no summary.")] = False,
     as_json: Annotated[
@@ -65,7 +68,7 @@ def command(
     from tracker.video.source import separate
 
     settings = options.settings(quiet)
-    output = replace(options.output(project, as_json), name=name or "", exist_ok=exist_ok, show=show)
+    output = replace(options.output(project, as_json), name=name or "", exist_ok=exist_ok, show=show, parquet=parquet)
     zones, ground = options.places()
     prepare(settings, quiet)
     with _progress_bar(quiet) as progress:

@@ -118,6 +118,13 @@ class Masks:
         """(N,) which rows have a mask; it may cover no pixel."""
         return np.asarray(self.first != _NONE)
 
+    @property
+    def areas(self) -> NDArray[np.int64]:
+        """(N,) how many pixels each covers."""
+        lengths = np.where(np.arange(len(self.edges)) % 2, self.edges, -self.edges)  # an end less its beginning
+        before = np.append(0, np.cumsum(lengths, dtype=np.int64))
+        return np.asarray(before[self.last] - before[self.first])
+
     def crop(self, row: int) -> tuple[Covered, int, int]:
         """The part (h, w) of the frame that a row's mask is in, and its left and top; of an empty one no pixel."""
         runs = self.edges[self.first[row] : self.last[row]]

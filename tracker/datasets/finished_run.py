@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,14 @@ from numpy.typing import NDArray
 
 from tracker.columns.carried import Columns
 from tracker.columns.masks import Masks
-from tracker.datasets.annotations import Annotations
+from tracker.datasets.annotations import Annotations, times_of_all
 from tracker.errors import DataError, InputError
 
+_EDGES = ("left", "top", "right", "bottom")
+_NUMBERS = ("frame", "id", "class", "time_s", "score", *_EDGES)
+_ROW = np.dtype([(name, "i8" if name in _NUMBERS[:3] else "f8") for name in _NUMBERS] + [("confirmed", "?")])
+_BLOCK = 1 << 16  # rows of text in memory at a time
+_TOLD_S = 1e-4  # the last decimal of times in the tables
 _AGAIN = "run `track` again, or give another folder"
 
 
@@ -75,29 +81,31 @@ class FinishedRun:
         Raises:
             DataError: a table that is not as `track` writes it.
         """
-        columns = self._table("tracks.csv")
-        try:
-            frames, ids, classes = (np.array(columns[name], np.int64) for name in ("frame", "id", "class"))
-            seconds, scores = (np.array(columns[name], np.float64) for name in ("time_s", "score"))
-            xyxy = np.array([columns[edge] for edge in ("left", "top", "right", "bottom")], np.float64).T
-            confirmed = np.array([status == "confirmed" for status in columns["status"]], bool)
-        except (KeyError, ValueError, OverflowError) as error:
-            raise DataError(f"{self.folder / 'tracks.csv'} is not as `track` writes it ({error}); {_AGAIN}") from error
-        names = dict(zip(classes.tolist(), columns["name"], strict=True))
+        rows, names = self._rows()
+        frames, ids, classes = (np.asarray(rows[name]) for name in ("frame", "id", "class"))
+        confirmed = np.asarray(rows["confirmed"])
         carried, more_times = self._carried(frames, ids)
+        given = self.record["source"]["given"]
         return Annotations(
             frames=frames,
             ids=ids,
-            xyxy=xyxy.reshape(-1, 4),
+            xyxy=np.column_stack([rows[edge] for edge in _EDGES]),
             classes=classes,
-            scores=scores,
+            scores=np.asarray(rows["score"]),
             occluded=~confirmed,
             keyframes=confirmed,
-            times_s=self._times(frames, seconds, more_times),
+            times_s=self._times(frames, np.asarray(rows["time_s"]), more_times),
             size=self.size,
             names=names,
             columns=carried,
+            name=Path(given).name if isinstance(given, str) and "://" not in given else self.folder.resolve().name,
+            step=self.step,
         ).by_frame
+
+    @property
+    def step(self) -> int:
+        """Every which frame of its source was tracked."""
+        return int(self.record["source"].get("vid_stride") or 1)
 
     @cached_property
     def events(self) -> list[dict[str, Any]]:
@@ -108,17 +116,29 @@ class FinishedRun:
         """
         return list(self._objects("events.jsonl")) if (self.folder / "events.jsonl").is_file() else []
 
-    def _table(self, name: str) -> dict[str, tuple[str, ...]]:
-        """The columns of a table, as text."""
-        path = self.folder / name
+    def _rows(self) -> tuple[NDArray[np.void], dict[int, str]]:
+        """The rows (R,) of `tracks.csv`, of `_ROW`, and class number -> name; memory is that of the numbers."""
+        path = self.folder / "tracks.csv"
+        parts: list[NDArray[np.void]] = [np.zeros(0, _ROW)]
+        names: dict[int, str] = {}
         try:
             with path.open(newline="", encoding="utf-8") as file:
-                rows = csv.reader(file)
-                header = next(rows, [])
-                columns = list(zip(*rows, strict=True)) or [()] * len(header)
-            return dict(zip(header, columns, strict=True))
-        except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+                lines = csv.reader(file)
+                header = next(lines, [])
+                place = {name: header.index(name) for name in (*_NUMBERS, "name", "status")}
+                while block := list(islice(lines, _BLOCK)):
+                    columns = list(zip(*block, strict=True))
+                    part = np.zeros(len(block), _ROW)
+                    for name in _NUMBERS:
+                        part[name] = np.array(columns[place[name]], part[name].dtype)
+                    part["confirmed"] = [status == "confirmed" for status in columns[place["status"]]]
+                    names.update(zip(part["class"].tolist(), columns[place["name"]], strict=True))
+                    parts.append(part)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise DataError(f"{path} cannot be read as a table ({error}); {_AGAIN}") from error
+        except (ValueError, OverflowError) as error:
+            raise DataError(f"{path} is not as `track` writes it ({error}); {_AGAIN}") from error
+        return np.concatenate(parts), names
 
     def _objects(self, name: str) -> Iterator[dict[str, Any]]:
         path = self.folder / name
@@ -136,16 +156,19 @@ class FinishedRun:
         """What the rows carry, and frame -> time, by `tracks.jsonl`."""
         if not (self.folder / "tracks.jsonl").is_file():
             return Columns(), {}
-        place = {pair: row for row, pair in enumerate(zip(frames.tolist(), ids.tolist(), strict=True))}
+        order = np.argsort(frames, kind="stable")
+        ordered = frames[order]
         found: dict[str, dict[int, Any]] = {"mask": {}, "keypoints": {}, "corners": {}}
         times: dict[int, float] = {}
         try:
             for one in self._objects("tracks.jsonl"):
                 times[one["frame"]] = float(one["time_s"])
+                rows_of = order[slice(*np.searchsorted(ordered, [one["frame"], one["frame"] + 1]))]
+                place = dict(zip(ids[rows_of].tolist(), rows_of.tolist(), strict=True))
                 for track in one["tracks"]:
                     for key, rows in found.items():
                         if track.get(key) is not None:
-                            rows[place[one["frame"], track["id"]]] = track[key]
+                            rows[place[track["id"]]] = track[key]
             masks = [found["mask"].get(row) for row in range(len(ids))] if found["mask"] else None
             width, height = self.size
             columns = Columns(
@@ -164,20 +187,13 @@ class FinishedRun:
     ) -> NDArray[np.float64]:
         """(F,) time of every frame."""
         result, source = self.record.get("result") or {}, self.record["source"]
-        stride = int(source.get("vid_stride") or 1)
-        count = max([int(result.get("frames") or 0) * stride, *more, int(frames.max(initial=0))])
-        step = 1 / float(source.get("frames_per_s") or 25.0)
-        known = dict(zip(frames.tolist(), seconds.tolist(), strict=True)) | more
-        if not known:
-            return np.arange(count, dtype=np.float64) * step
-        numbers = np.array(sorted(known))
-        at = np.array([known[number] for number in numbers.tolist()])
-        every = np.arange(1, count + 1)
-        times = np.interp(every, numbers, at)
-        before, after = every < numbers[0], every > numbers[-1]
-        times[before] = at[0] - (numbers[0] - every[before]) * step
-        times[after] = at[-1] + (every[after] - numbers[-1]) * step
-        return np.asarray(times, np.float64)
+        count = max([int(result.get("frames") or 0) * self.step, *more, int(frames.max(initial=0))])
+        numbers = np.concatenate([frames, np.array(list(more), np.int64)])
+        known = np.concatenate([seconds, np.array(list(more.values()), np.float64)])
+        rate = float(source.get("frames_per_s") or 25.0) * self.step  # it is that of the frames that were tracked
+        times = times_of_all(numbers, known, count, 1 / rate)
+        even = times[:1] + np.arange(count) / rate
+        return even if np.allclose(times, even, rtol=0, atol=2 * _TOLD_S) else times
 
 
 def _array(found: dict[int, Any], rows: int) -> NDArray[np.float32] | None:

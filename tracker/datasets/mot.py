@@ -8,8 +8,9 @@ from 0, KITTI marks regions to ignore with id -1. `ground_truth` gives all of th
 from __future__ import annotations
 
 import configparser
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ Table = NDArray[np.float64]
 
 FRAME, ID, LEFT, TOP, WIDTH, HEIGHT, SCORE, CLASS, VISIBILITY = range(9)  # columns; SCORE is the flag in ground truth
 FLAG = SCORE
+_BLOCK = 1 << 16  # lines of text in memory at a time
 _PARTS = ("seqinfo.ini", "gt/gt.txt", "det/det.txt")  # with any of these a folder is meant as a sequence
 
 
@@ -161,19 +163,28 @@ def read_table(path: str | Path) -> Table:
         DataError: no such file, or a line that is not numbers or has another number of columns.
     """
     path = Path(path)
+    parts: list[Table] = []
     try:
-        rows = _numbered(path)
+        lines = _numbered(path)
+        while block := list(islice(lines, _BLOCK)):
+            columns = parts[0].shape[1] if parts else len(block[0][1])
+            parts.append(_table(path, block, columns))
     except FileNotFoundError as missing:
         raise DataError(f"{path} does not exist; every sequence needs its file") from missing
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as text ({error}); expected comma-separated numbers") from error
-    if not rows:
-        return np.zeros((0, 9))
-    columns = len(rows[0][1])
+    return np.concatenate(parts) if parts else np.zeros((0, 9))
+
+
+def _table(path: Path, lines: list[tuple[int, list[str]]], columns: int) -> Table:
+    """(R, columns) numbers of lines."""
     try:
-        return np.array([row for _, row in rows], dtype=np.float64)
+        table = np.array([row for _, row in lines], dtype=np.float64)
+        if table.shape[1] != columns:
+            raise ValueError(table.shape)
+        return table
     except ValueError as error:
-        number = next((n for n, row in rows if len(row) != columns or not _numbers(row)), rows[0][0])
+        number = next((n for n, row in lines if len(row) != columns or not _numbers(row)), lines[0][0])
         raise DataError(f"{path} line {number} is not {columns} numbers like the first; mend or remove it") from error
 
 
@@ -182,10 +193,12 @@ def line_numbers(path: str | Path) -> Ints:
     return np.array([number for number, _ in _numbered(Path(path))], np.int64)
 
 
-def _numbered(path: Path) -> list[tuple[int, list[str]]]:
+def _numbered(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Number, from 1, and items of every line that is not blank; a mark of Windows' at the beginning is passed over."""
-    lines = path.read_text(encoding="utf-8-sig").replace(",", " ").splitlines()
-    return [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
+    with path.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, 1):
+            if items := line.replace(",", " ").split():
+                yield number, items
 
 
 def _numbers(row: list[str]) -> bool:

@@ -20,10 +20,11 @@ from tracker.analytics.ground.motion import GroundMotion
 from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
 from tracker.jobs.outcome import SourceResult
-from tracker.jobs.result_folder import COUNTS, CROPS, EVENTS, JSON, VIDEO, Output
+from tracker.jobs.result_folder import COUNTS, CROPS, EVENTS, JSON, PARQUET, VIDEO, Output
 from tracker.output.blur import Blur, Foreseen
 from tracker.output.crops import CropWriter
 from tracker.output.draw import TRAIL_S, Annotator
+from tracker.output.parquet_writer import ParquetWriter
 from tracker.output.summary_writer import SummaryWriter
 from tracker.output.video_writer import VideoWriter
 from tracker.output.window import Window
@@ -85,7 +86,10 @@ class ResultFiles:
 
             add(MotWriter(folder / "tracks.txt"))
             on_ground = None if ground is None else GroundMotion(ground).update
-            add(CsvWriter(folder / "tracks.csv", ground=on_ground))
+            table = CsvWriter(folder / "tracks.csv", ground=on_ground)
+            if output.parquet:
+                add(ParquetWriter(folder / PARQUET, table, source, ground=ground is not None))
+            add(table)  # after the one that is made of it, which is closed after it
             self._summary = SummaryWriter(folder / "summary.csv", on_ground)
             add(self._summary)
             if output.json:

@@ -27,7 +27,8 @@ from tracker.video.url import is_url, redacted
 TABLES = ("tracks.txt", "tracks.csv", "summary.csv")
 JSON, VIDEO, RECORD, CROPS = "tracks.jsonl", "video.mp4", "run.yaml", "crops"
 EVENTS, COUNTS = "events.jsonl", "counts.csv"
-FILES = (*TABLES, JSON, EVENTS, COUNTS, VIDEO, RECORD)
+PARQUET = "tracks.parquet"
+FILES = (*TABLES, PARQUET, JSON, EVENTS, COUNTS, VIDEO, RECORD)
 _OURS = re.compile("|".join([*map(re.escape, FILES), CROPS, r"video-[0-9]{4,}\.mp4"]))
 _OTHER_FOLDER = "choose another folder with --name or --project"
 _LONGEST = 100  # letters of a folder's name that is made from a URL
@@ -44,6 +45,7 @@ class Output:
         exist_ok: write into an existing folder instead, in place of what its `run.yaml` says that an earlier run wrote.
         video: leave `video.mp4` with the tracks drawn (and `video-0002.mp4`, ... where it is long).
         json: leave `tracks.jsonl` too.
+        parquet: leave `tracks.parquet` too, the rows of `tracks.csv` with types and units.
         show: show the frames in a window; Q or Escape there ends the run.
         forecast_s: draw where each object will be so many seconds ahead; 0: not.
         labels: draw id, class and score at each box.
@@ -61,6 +63,7 @@ class Output:
     exist_ok: bool = False
     video: bool = True
     json: bool = False
+    parquet: bool = False
     show: bool = False
     forecast_s: float = 0.0
     labels: bool = True
@@ -74,7 +77,8 @@ class Output:
     @property
     def files(self) -> list[str]:
         """Names of what it leaves in a folder."""
-        wanted = {JSON: self.json, EVENTS: self.events, COUNTS: self.events, VIDEO: self.video, CROPS: self.crops}
+        more = {PARQUET: self.parquet, JSON: self.json, EVENTS: self.events, COUNTS: self.events}
+        wanted = more | {VIDEO: self.video, CROPS: self.crops}
         return [*TABLES, *(name for name, there in wanted.items() if there), RECORD]
 
 

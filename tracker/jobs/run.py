@@ -42,6 +42,7 @@ from tracker.smoothing.first_pass import FirstPass
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.smoothing.offline import post_processed
 from tracker.structures import Tracks
+from tracker.system.extras import extra
 from tracker.system.stopwatch import Timed
 from tracker.video.source import Source, open_source
 from tracker.video.url import is_url, scheme
@@ -90,6 +91,7 @@ def run(
 
     Raises:
         TrackerError: settings, device, weights or output that cannot be used; files are closed and valid.
+        MissingExtraError: what `parquet` needs is not installed.
         UsageError: a live source, or forecasts, to be post-processed offline; no window where one is to be shown;
             classes to blur that are not looked for.
     """
@@ -99,6 +101,8 @@ def run(
         raise UsageError("forecasts are made while a video runs; leave out --forecast or --offline")
     if output.show:
         require_windows()
+    if output.parquet:
+        extra("pyarrow", "formats")  # before the work
     names = names_apart(sources)
     folders = ResultFolders(output, sources)
     live = [n for n, source in enumerate(sources) if len(sources) > 1 and is_live(source, vid_stride, reconnect_s)]

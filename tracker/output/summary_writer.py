@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.columns.documented import SUMMARY, SUMMARY_ON_GROUND, names
 from tracker.output.writers import Ground, csv_text, number_text
 from tracker.structures import Status, Tracks
 from tracker.system.files import replace_file
@@ -54,16 +55,7 @@ def _gone(ways: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 class SummaryWriter:
     """`summary.csv`: a row per track, renewed every few seconds and at the end.
 
-    | column | unit | meaning |
-    | --- | --- | --- |
-    | `id`, `class`, `name` | | the track and its class |
-    | `first_frame`, `last_frame` | | where it was first and last reported |
-    | `first_s`, `last_s` | seconds | the same as times |
-    | `frames` | | frames it was reported in; fewer than last - first + 1 where it was occluded |
-    | `mean_score` | 0 to 1 | mean confidence |
-    | `path_px` | pixels | length of the way its centre went |
-    | `mean_speed_px_s` | pixels/s | that length over the time it took |
-    | `path_m`, `mean_speed_m_s` | metres, metres/s | the same on the ground, with `ground`; empty where not known |
+    Its columns are `SUMMARY`, with `ground` also `SUMMARY_ON_GROUND`, of `tracker.columns.documented`.
 
     The way is measured between positions half a second apart, so that the jitter of boxes does not count as movement.
     A reader finds the file whole, as it was at most `REFRESH_S` ago, or 100 times as long as it takes to write:
@@ -72,20 +64,8 @@ class SummaryWriter:
     """
 
     REFRESH_S = 10.0
-    COLUMNS = (
-        "id",
-        "class",
-        "name",
-        "first_frame",
-        "last_frame",
-        "first_s",
-        "last_s",
-        "frames",
-        "mean_score",
-        "path_px",
-        "mean_speed_px_s",
-    )
-    GROUND = ("path_m", "mean_speed_m_s")
+    COLUMNS = names(SUMMARY)
+    GROUND = names(SUMMARY_ON_GROUND)
     _SHARE = 0.01  # of the time that may go into renewing the file
     _BLOCK = 1000  # ids whose rows are put into words together
     _ROW = np.dtype(

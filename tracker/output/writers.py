@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.columns.documented import ON_GROUND, TRACKS, names
 from tracker.structures import Status, Tracks
 from tracker.system.files import Lines
 
@@ -76,31 +77,14 @@ class MotWriter:
 
 
 class CsvWriter:
-    """`tracks.csv`: a row per frame and track.
+    """`tracks.csv`: a row per frame and track, with the columns `TRACKS`, with `ground` also `ON_GROUND`, of
+    `tracker.columns.documented`."""
 
-    | column | unit | meaning |
-    | --- | --- | --- |
-    | `frame` | | number of the frame in its source, from 1 |
-    | `time_s` | seconds | time of the frame by the source's own timestamps |
-    | `id` | | the track, from 1, never reused; what was never confirmed used some numbers up |
-    | `class`, `name` | | number and name of its class, by vote over the track's life |
-    | `score` | 0 to 1 | the detector's confidence; of a predicted box, the last one |
-    | `left`, `top`, `right`, `bottom` | pixels | the box, x to the right and y down |
-    | `status` | | `confirmed` (detected in this frame) or `predicted` (not detected: the motion model's box) |
-
-    With `ground` also, each empty where it is not known:
-
-    | column | unit | meaning |
-    | --- | --- | --- |
-    | `x_m`, `y_m` | metres | where on the ground it stands |
-    | `speed_m_s` | metres/s | how fast it goes there |
-    | `speed_std_m_s` | metres/s | standard deviation of that: 1.645 of them each way are a 90 % interval |
-    """
-
-    COLUMNS = ("frame", "time_s", "id", "class", "name", "score", "left", "top", "right", "bottom", "status")
-    GROUND = ("x_m", "y_m", "speed_m_s", "speed_std_m_s")
+    COLUMNS = names(TRACKS)
+    GROUND = names(ON_GROUND)
 
     def __init__(self, path: Path, resumed: bool = False, ground: Ground | None = None) -> None:
+        self.path = path
         self._ground = ground
         self._lines = Lines(path, ",".join(self.COLUMNS + (self.GROUND if ground else ())) + "\n", resumed)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import errno
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tracker.errors import ConfigError, OutputError
 
@@ -42,13 +42,26 @@ def replace_file(path: Path, content: bytes) -> None:
     Raises:
         OutputError: it cannot be written; what was there stays.
     """
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to that becomes `path` at the end, at once; where that fails, what was there stays.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     draft = path.with_name(f".{path.name}.part")
     with writing(path):
         try:
-            draft.write_bytes(content)
+            with draft.open("wb") as file:
+                yield file
             draft.replace(path)
-        except OSError:
-            draft.unlink(missing_ok=True)
+        except BaseException:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
             raise
 
 

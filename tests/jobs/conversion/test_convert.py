@@ -1,0 +1,170 @@
+"""From a run to what other tools take, and back to what `track eval` and `train` take."""
+
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from helpers.annotated import annotations
+from helpers.clips import pan
+from tracker.config import Config
+from tracker.datasets.finished_run import FinishedRun
+from tracker.datasets.formats.known import FORMATS
+from tracker.datasets.mot import find_sequences
+from tracker.errors import DataError, MissingExtraError, OutputError, UsageError
+from tracker.jobs.conversion.convert import convert
+from tracker.jobs.result_folder import Output
+from tracker.jobs.run import run
+from tracker.tracker import Tracker
+
+
+@pytest.fixture(scope="module")
+def tracker():
+    return Tracker(Config().override({"detector": {"imgsz": 320}, "appearance": {"enabled": False}, "device": "cpu"}))
+
+
+@pytest.fixture(scope="module")
+def made(tracker, tmp_path_factory):
+    """A run of a real photograph that moves, every second frame of it, with `--parquet` where that can be."""
+    folder = tmp_path_factory.mktemp("run")
+    clip = pan(folder / "clip.mp4", frames=12)
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        parquet = False
+    else:
+        parquet = True
+    output = Output(folder, "run", video=False, json=True, parquet=parquet)
+    (result,) = run([clip], tracker, output, vid_stride=2)
+    assert result.error is None and result.tracks
+    return result.folder
+
+
+@pytest.mark.parametrize("to", ["cvat", "coco-video", "labelstudio", "yolo", "mot"])
+def test_a_run_there_and_back_is_the_same(made, to, tmp_path):
+    expected = FinishedRun.read(made).annotations
+    out = tmp_path / f"out{FORMATS[to].suffix}"
+    (done,) = convert(made, to, out)
+    assert done.name == "clip.mp4" and done.rows == len(expected) and done.frames == 12
+    convert(out, "mot", tmp_path / "back", source=to, fps=expected.without_step.frames_per_s)
+    convert(made, "mot", tmp_path / "straight")
+    if to == "labelstudio":  # it puts boxes into frames that were left out
+        return
+    back, straight = ((tmp_path / name / "gt" / "gt.txt").read_text() for name in ("back", "straight"))
+    if to == "yolo":  # boxes are clipped to the frame
+        back, straight = ([line.split(",")[:2] for line in text.splitlines()] for text in (back, straight))
+    assert back == straight
+
+
+def test_mot_is_a_sequence_with_the_frames_that_were_looked_at(made, tmp_path):
+    convert(made, "mot", tmp_path / "seq", pictures=True)
+    (sequence,) = find_sequences([tmp_path / "seq"])
+    run_at = FinishedRun.read(made).annotations
+    assert sequence.length == 6 and sequence.size == run_at.size
+    assert sequence.fps == pytest.approx(run_at.frames_per_s / 2)
+    assert [image.name for image in sequence.images()] == [f"{number:06d}.jpg" for number in range(1, 7)]
+    truth = sequence.ground_truth()
+    np.testing.assert_allclose(truth[:, 0], (run_at.frames - 1) // 2 + 1)
+    np.testing.assert_allclose(truth[:, 2:4], run_at.xyxy[:, :2])
+    third = cv2.VideoCapture(str(made.parent / "clip.mp4"))
+    pictures = [third.read()[1] for _ in range(5)]
+    shown = cv2.imread(str(sequence.images()[2]))
+    assert np.abs(shown.astype(int) - pictures[4]).mean() < 3
+
+
+def test_of_a_folder_of_images_there_are_links(tmp_path):
+    (tmp_path / "frames").mkdir()
+    for number in (1, 2, 10):
+        cv2.imwrite(str(tmp_path / "frames" / f"{number}.jpg"), np.full((48, 64, 3), number, np.uint8))
+    FORMATS["cvat"].write([annotations([(3, 1, 0, 0, 9, 9)])], tmp_path / "a.xml")
+    convert(tmp_path / "a.xml", "mot", tmp_path / "seq", source="cvat", video=tmp_path / "frames", pictures=True)
+    links = sorted((tmp_path / "seq" / "img1").iterdir())
+    assert [link.resolve().name for link in links] == ["1.jpg", "2.jpg", "10.jpg"] and all(map(Path.is_symlink, links))
+    convert(tmp_path / "a.xml", "mot", tmp_path / "seq", source="cvat")
+    assert len(list((tmp_path / "frames").iterdir())) == 3, "a second time removes links, not what they lead to"
+
+
+def test_several_videos_are_a_folder_each(tmp_path):
+    videos = [annotations([(1, 3, 0, 0, 9, 9)], name="../clip.mp4"), annotations([(2, 3, 0, 0, 9, 9)], name="clip.mp4")]
+    FORMATS["coco-video"].write(videos, tmp_path / "both.json")
+    done = convert(tmp_path / "both.json", "mot", tmp_path / "mot", source="coco-video")
+    assert sorted(s.name for s in find_sequences([tmp_path / "mot"])) == ["clip", "clip-2"] and len(done) == 2
+    convert(tmp_path / "both.json", "cvat", tmp_path / "cvat", source="coco-video")
+    assert sorted(path.name for path in (tmp_path / "cvat").glob("*.xml")) == ["clip-2.xml", "clip.xml"]
+
+
+def test_the_video_tells_size_and_rate(made, tmp_path):
+    clip = made.parent / "clip.mp4"
+    (tmp_path / "a_1.txt").write_text("0 .5 .5 .1 .2 4\n")
+    with pytest.raises(DataError, match="--video"):
+        convert(tmp_path, "mot", tmp_path.parent / "seq", source="yolo")
+    (done,) = convert(tmp_path, "mot", tmp_path.parent / "seq", source="yolo", video=clip)
+    (sequence,) = find_sequences([done.out])
+    assert sequence.size == FinishedRun.read(made).size and sequence.fps == pytest.approx(25) and not done.rate_assumed
+    (done,) = convert(tmp_path, "mot", tmp_path.parent / "seq", source="yolo", video=clip, fps=5)
+    assert find_sequences([done.out])[0].fps == 5
+
+
+class TestNothingOfOthersIsTouched:
+    def test_neither_a_file_that_is_there_nor_the_input(self, made, tmp_path):
+        (tmp_path / "out.xml").write_text("mine")
+        with pytest.raises(OutputError, match="was not made by track convert"):
+            convert(made, "cvat", tmp_path / "out.xml")
+        assert (tmp_path / "out.xml").read_text() == "mine"
+        for out in (made, made / "tracks.csv"):
+            with pytest.raises(OutputError):
+                convert(made, "mot", out)
+        assert FinishedRun.read(made).annotations
+
+    def test_what_was_made_before_is_made_anew(self, made, tmp_path):
+        for _ in range(2):
+            convert(made, "mot", tmp_path / "seq")
+            convert(made, "cvat", tmp_path / "out.xml")
+
+
+@pytest.mark.parametrize(
+    ("given", "to", "more", "error", "said"),
+    [
+        ("nowhere", "cvat", {}, DataError, "no folder that `track` left.*--from"),
+        ("run", "mots", {}, DataError, "has no masks"),
+        ("run", "cvat", {"pictures": True}, UsageError, "mot, yolo or coco-video"),
+        ("nowhere", "mot", {"source": "cvat"}, DataError, "cannot be read"),
+        ("nowhere", "mot", {"source": "yolo"}, DataError, "not a folder"),
+    ],
+)
+def test_what_cannot_be_is_told_in_one_sentence_and_leaves_nothing(made, given, to, more, error, said, tmp_path):
+    with pytest.raises(error, match=said):
+        convert(made.parent / given, to, tmp_path / "out", **more)
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_pyarrow_the_extra_is_named(made, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'lstm-tracker\[formats\]'"):
+        convert(made, "parquet", tmp_path / "out.parquet")
+    with pytest.raises(MissingExtraError, match=r"lstm-tracker\[formats\]"):
+        run([made.parent / "clip.mp4"], None, Output(tmp_path, "again", parquet=True))
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_run_leaves_parquet_beside_the_table(made, tmp_path):
+    pytest.importorskip("pyarrow")
+    assert "tracks.parquet" in yaml.safe_load((made / "run.yaml").read_text())["files"]
+    (said,) = FORMATS["parquet"].read(made / "tracks.parquet")
+    expected = FinishedRun.read(made).annotations
+    found = said.annotations()
+    assert found.equals(expected) and found.step == 2
+    np.testing.assert_allclose(found.frames_per_s, expected.frames_per_s, rtol=1e-3)
+    assert found.scores.tolist() == expected.scores.tolist()
+
+
+def test_ids_of_coco_are_unique_in_the_file(tmp_path):
+    videos = [annotations([(1, 3, 0, 0, 9, 9)], name="a.mp4"), annotations([(2, 3, 0, 0, 9, 9)], name="b.mp4")]
+    FORMATS["coco-video"].write(videos, tmp_path / "both.json")
+    content = json.loads((tmp_path / "both.json").read_text())
+    for key in ("images", "annotations", "tracks", "videos"):
+        assert len({one["id"] for one in content[key]}) == len(content[key]) >= 2

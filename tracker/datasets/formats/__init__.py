@@ -1,0 +1,1 @@
+"""Annotation tools' formats, a file each, from and to `Annotations`."""

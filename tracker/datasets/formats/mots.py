@@ -1,0 +1,160 @@
+"""MOTS's text (https://www.vision.rwth-aachen.de/page/mots): a mask in COCO's run-length encoding a line.
+
+    time_frame id class_id img_height img_width rle
+    1 2003 2 1080 1920 WSV:2d...
+
+Frames are those of MOTSChallenge, from 1 (KITTI's files, from 0, are read as such by their smallest number). Class 1 is
+cars, 2 pedestrians, 10 what is to be ignored, which is not read; classes of other names get the numbers from 3 on.
+A pixel belongs to one object only: where masks lie over each other it is that of the higher score.
+
+Not in the format: boxes (they are read as those around the masks) and objects where they have no mask, scores, what is
+occluded, keypoints, the frame rate; nor names of classes but these two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.columns.carried import Columns
+from tracker.columns.masks import Masks
+from tracker.datasets.annotations import Annotations
+from tracker.datasets.formats.format import FileFormat, text_file
+from tracker.datasets.formats.rows import Gathered, Said, from_one
+from tracker.errors import DataError, InputError
+
+_CAR, _PEDESTRIAN, _IGNORED = 1, 2, 10
+_NUMBERS = {"car": _CAR, "person": _PEDESTRIAN, "pedestrian": _PEDESTRIAN}
+_FORM = "expected frame, id, class, height, width and run-length encoding"
+
+
+def write(videos: Sequence[Annotations], out: Path) -> None:
+    """Write the one video into the file `out`.
+
+    Raises:
+        DataError: it has no masks.
+    """
+    (video,) = (video.without_step for video in videos)
+    masks = video.columns.masks
+    if masks is None:
+        raise DataError(
+            f"{video.name} has no masks, and MOTS has nothing else; track with --json and a segmentation model"
+        )
+    rows = video[masks.known].by_frame
+    numbers = _class_numbers(rows)
+    height, width = masks.size
+    begin = np.searchsorted(rows.frames, np.unique(rows.frames))
+    with text_file(out) as file:
+        for first, last in pairwise([*begin.tolist(), len(rows)]):
+            frame = rows[first:last]
+            assert frame.columns.masks is not None
+            encoded = _apart(frame.columns.masks, frame.scores).to_coco()
+            plain = zip(frame.frames.tolist(), frame.ids.tolist(), frame.classes.tolist(), encoded, strict=True)
+            file.writelines(
+                f"{number} {i} {numbers[kind]} {height} {width} {one['counts']}\n"
+                for number, i, kind, one in plain
+                if one is not None
+            )
+
+
+def _class_numbers(video: Annotations) -> dict[int, int]:
+    others = [number for number, name in sorted(video.names.items()) if name.lower() not in _NUMBERS]
+    free = [number for number in range(3, 4 + len(others)) if number != _IGNORED]
+    return dict(zip(others, free, strict=False)) | {
+        number: _NUMBERS[name.lower()] for number, name in video.names.items() if name.lower() in _NUMBERS
+    }
+
+
+def _apart(masks: Masks, scores: NDArray[np.float64]) -> Masks:
+    """Masks (N,) of a frame of which no two share a pixel."""
+    crops = [masks.crop(row) for row in range(len(masks))]
+    count = np.zeros(masks.size, np.uint16)
+    for part, left, top in crops:
+        count[top : top + part.shape[0], left : left + part.shape[1]] += part
+    if count.max(initial=0) <= 1:
+        return masks
+    owner = np.full(masks.size, -1, np.int64)
+    for row in np.argsort(scores, kind="stable").tolist():
+        part, left, top = crops[row]
+        owner[top : top + part.shape[0], left : left + part.shape[1]][part] = row
+    mine = [
+        part & (owner[top : top + part.shape[0], left : left + part.shape[1]] == row)
+        for row, (part, left, top) in enumerate(crops)
+    ]
+    return Masks.of_crops(mine, [(left, top) for _, left, top in crops], masks.size)
+
+
+def read(path: Path) -> list[Said]:
+    """What a file says of its video.
+
+    Raises:
+        DataError: it cannot be read, or a line that is not as MOTS has it.
+    """
+    rows, encoded, size, number = Gathered(3), [], None, 0
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                frame, identity, kind, height, width, letters = line.split()
+                size = size or (int(height), int(width))
+                if size != (int(height), int(width)):
+                    raise DataError(f"{path} line {number} is of another size than the first; mend it")
+                if int(kind) != _IGNORED:
+                    rows.add((int(frame), int(identity), int(kind)))
+                    encoded.append({"size": size, "counts": letters})
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"{path} line {number} is not as MOTS has it; {_FORM}") from error
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({(error.strerror or str(error)).lower()}); give a text file"
+        ) from error
+    try:
+        masks = Masks.from_coco(encoded, size or (1, 1))
+    except InputError as error:
+        raise DataError(f"{path}: {error}") from error
+    table = rows.table.astype(np.int64)
+    kinds = np.unique(table[:, 2]).tolist()
+    known = {_CAR: "car", _PEDESTRIAN: "pedestrian"}
+    crops = [masks.crop(row) for row in range(len(masks))]
+    boxes = [(left, top, left + part.shape[1], top + part.shape[0]) for part, left, top in crops]
+    return [
+        Said(
+            str(path),
+            frames=from_one(table[:, 0]),
+            ids=table[:, 1],
+            xyxy=np.array(boxes, np.float64).reshape(-1, 4),
+            classes=np.searchsorted(kinds, table[:, 2]),
+            names={place: known.get(kind, f"class {kind}") for place, kind in enumerate(kinds)},
+            name=path.name,
+            size=None if size is None else size[::-1],
+            columns=Columns(masks=masks),
+        )
+    ]
+
+
+MOTS = FileFormat(
+    "MOTS",
+    read,
+    write,
+    ".txt",
+    many=False,
+    lacks=frozenset(
+        {
+            "boxes",
+            "scores",
+            "what is occluded",
+            "keyframes",
+            "keypoints",
+            "oriented boxes",
+            "times of frames",
+            "a frame rate",
+            "boxes of objects without a mask",
+            "frames that were left out",
+        }
+    ),
+)

@@ -1,0 +1,1 @@
+"""`track convert`: a run, or an annotation tool's file, as another tool takes it."""
