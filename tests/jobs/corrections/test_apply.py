@@ -383,6 +383,12 @@ class TestTheVideo:
         assert frames[7][200:230, 198:202].max() > 100 > frames[6][200:230, 198:202].max()
         assert [path.name for path in done.folder.iterdir() if path.is_dir()] == []
 
+    def test_calls_an_object_by_its_name(self, run):
+        plain = self.drawn(correct(run).folder)[0].astype(int)
+        named = self.drawn(correct(run, Rename(2, "Anna")).folder)[0].astype(int)
+        changed = np.argwhere(np.abs(named - plain) > 60)
+        assert len(changed) and (changed.min(axis=0) >= [40, 230]).all() and (changed.max(axis=0) <= [64, 320]).all()
+
     def test_is_the_same_for_the_same_edits(self, run):
         one = (correct(run, Delete(2)).folder / "video.mp4").read_bytes()
         assert (correct(run, Delete(2)).folder / "video.mp4").read_bytes() == one
