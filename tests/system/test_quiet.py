@@ -62,6 +62,7 @@ COMMANDS = [
     "batch video.mp4 --project archive --jobs 1 --no-video",
     "explain seen/run --id 1 --frame 5",
     "convert MOT17/train --from mot --to coco-video --out tracks.json",
+    "apply seen/run",
     "eval MOT17/train --out results",
     "eval MOT17/train --detections yolo --config small.yaml --out results",
     "eval-motion MOT17/train --horizons 1 --out motion",
@@ -146,7 +147,7 @@ def test_a_command_asks_nobody_and_writes_only_where_it_is_told_to(words, watche
     environment = {}
     if "edge" in words:
         environment["XDG_CACHE_HOME"] = str(request.getfixturevalue("int8_cache")[0])
-    if words.startswith("explain"):
+    if words.startswith(("explain", "apply")):
         assert watched.track("video.mp4 --no-video --project seen --name run").returncode == 0
     done = watched.track(words, **environment)
     assert done.returncode == 0, done.stderr

@@ -74,7 +74,7 @@ class FinishedRun:
 
     @cached_property
     def annotations(self) -> Annotations:
-        """Its rows, ordered by frame and id, with the masks and keypoints of `tracks.jsonl` where there is one.
+        """Its rows, ordered by frame and id, with what `tracks.jsonl` says that they carry, where there is one.
 
         Times of frames in which nothing was tracked lie evenly between those of the others.
 
@@ -106,6 +106,20 @@ class FinishedRun:
     def step(self) -> int:
         """Every which frame of its source was tracked."""
         return int(self.record["source"].get("vid_stride") or 1)
+
+    @cached_property
+    def tracked(self) -> NDArray[np.int64]:
+        """(K,) numbers of the frames that were tracked, increasing: without those that `vid_stride` left out.
+
+        Of a live source that dropped frames, and left no `tracks.jsonl`, those in which something was tracked.
+        """
+        rows = self.annotations.frames
+        if (self.folder / "tracks.jsonl").is_file():  # of a run that was killed it may lack the last frame
+            return np.union1d(rows, [int(one["frame"]) for one in self._objects("tracks.jsonl")]).astype(np.int64)
+        said, stride = (self.record.get("result") or {}).get("frames"), self.step
+        if said is not None and rows.max(initial=0) > int(said) * stride:
+            return np.unique(rows)
+        return np.arange(1, self.annotations.frame_count + 1, stride)
 
     @cached_property
     def events(self) -> list[dict[str, Any]]:
@@ -158,7 +172,7 @@ class FinishedRun:
             return Columns(), {}
         order = np.argsort(frames, kind="stable")
         ordered = frames[order]
-        found: dict[str, dict[int, Any]] = {"mask": {}, "keypoints": {}, "corners": {}}
+        found: dict[str, dict[int, Any]] = {"mask": {}, "keypoints": {}, "corners": {}, "data": {}}
         times: dict[int, float] = {}
         try:
             for one in self._objects("tracks.jsonl"):
@@ -175,6 +189,7 @@ class FinishedRun:
                 masks=None if masks is None else Masks.from_coco(masks, (height, width)),
                 keypoints=_array(found["keypoints"], len(ids)),
                 corners=_array(found["corners"], len(ids)),
+                data=_named(found["data"], len(ids)),
             )
         except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
             raise DataError(
@@ -204,3 +219,12 @@ def _array(found: dict[int, Any], rows: int) -> NDArray[np.float32] | None:
     array = np.full((rows, *values.shape[1:]), np.nan, np.float32)
     array[list(found)] = values
     return array
+
+
+def _named(found: dict[int, dict[str, Any]], rows: int) -> dict[str, NDArray[Any]]:
+    """Name -> (R,) objects as JSON has them, None where they were not found."""
+    named: dict[str, NDArray[Any]] = {}
+    for row, values in found.items():
+        for name, value in values.items():
+            named.setdefault(name, np.full(rows, None, object))[row] = value
+    return named

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import cv2
 import numpy as np
@@ -31,13 +31,26 @@ from tracker.output.window import Window
 from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, Writer
 from tracker.structures import Detections, Floats, Image, Tracks
 from tracker.system.files import writing
-from tracker.video.source import Frame, Source
+from tracker.video.source import Frame
 
 _WRITE_AHEAD = 8  # frames that may wait to be written
 _LIVE_PART = 100_000  # frames of a live video's part, so that its index stays small: an hour and more
 _FILE_PART = 1_000_000  # of a file's, which is not expected in parts: 11 hours at 25 frames/s
 _NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 _HELD_BYTES = 768 << 20  # of pictures that wait as they are: half a second of 4K at 60 frames/s
+
+
+class Filmed(Protocol):
+    """What the files have to know of a source: its name, nominal frames/s, frame size, and whether it is live."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def fps(self) -> float: ...
+    @property
+    def size(self) -> tuple[int, int] | None: ...
+    @property
+    def live(self) -> bool: ...
 
 
 class ResultFiles:
@@ -53,6 +66,7 @@ class ResultFiles:
         zones: of this source alone: what happens there is written and drawn, and what is ignored is drawn.
         ground: in this source's picture: the tables have metres, too.
         blur: what hides objects in the pictures before any of the files gets them; None: nothing is hidden.
+        called: id -> what a person calls the object, in pictures.
 
     Attributes:
         seconds: time spent drawing and writing.
@@ -62,12 +76,13 @@ class ResultFiles:
     def __init__(
         self,
         folder: Path,
-        source: Source,
+        source: Filmed,
         output: Output,
         begun: Callable[[str], None],
         zones: Zones | None = None,
         blur: Blur | None = None,
         ground: GroundPlane | None = None,
+        called: Mapping[int, str] | None = None,
     ) -> None:
         self.seconds = 0.0
         self.pictures = output.video or output.show or output.crops
@@ -106,7 +121,8 @@ class ResultFiles:
                 add(CropWriter(folder / CROPS))
             if output.video or output.show:
                 trail_s = TRAIL_S if output.trails else 0.0
-                add(Annotator(trail_s, output.forecast_s, output.labels, output.line_width, ignored, counted))
+                drawn = output.forecast_s, output.labels, output.line_width, ignored, counted, called
+                add(Annotator(trail_s, *drawn))
             if output.video:
                 part = _LIVE_PART if source.live else _FILE_PART
                 add(VideoWriter(folder / VIDEO, source.fps, part_frames=part, begun=begun))
