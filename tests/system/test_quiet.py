@@ -56,6 +56,7 @@ COMMANDS = [
     "info",
     "run video.mp4",
     "calibrate video.mp4 --points points.csv",
+    "report seen/run",
     "serve video.mp4 --http 127.0.0.1:0 --project site",
     "run video.mp4 --offline --no-video --save-crops",
     "explain seen/run --id 1 --frame 5",

@@ -100,6 +100,48 @@ class FinishedRun:
         ).by_frame
 
     @cached_property
+    def on_ground(self) -> NDArray[np.float64] | None:
+        """(R, 4) of the rows of `annotations`: x and y in metres, speed and its standard deviation in metres a second.
+
+        NaN where that is not known; None of a run without `--camera`.
+
+        Raises:
+            DataError: as of `annotations`.
+        """
+        columns = self._table("tracks.csv")
+        if "x_m" not in columns:
+            return None
+        try:
+            names = ("x_m", "y_m", "speed_m_s", "speed_std_m_s")
+            values = np.column_stack([[float(cell or "nan") for cell in columns[name]] for name in names])
+            order = np.lexsort([np.array(columns[name], np.int64) for name in ("id", "frame")])
+        except (KeyError, ValueError) as error:
+            raise DataError(f"{self.folder / 'tracks.csv'} is not as `track` writes it ({error}); {_AGAIN}") from error
+        return values.reshape(-1, 4)[order]
+
+    @cached_property
+    def summary(self) -> dict[str, NDArray[np.float64]]:
+        """The columns of numbers of `summary.csv`, (K,) each, NaN where a cell is empty; none without that file.
+
+        Of a run that was killed it may lack the last tracks.
+
+        Raises:
+            DataError: it is not as `track` writes it.
+        """
+        if not (self.folder / "summary.csv").is_file():
+            return {}
+        columns = self._table("summary.csv")
+        try:
+            return {
+                name: np.array([float(cell or "nan") for cell in cells], np.float64)
+                for name, cells in columns.items()
+                if name != "name"
+            }
+        except ValueError as error:
+            path = self.folder / "summary.csv"
+            raise DataError(f"{path} is not as `track` writes it ({error}); {_AGAIN}") from error
+
+    @cached_property
     def events(self) -> list[dict[str, Any]]:
         """The objects of its `events.jsonl`; none where there is no such file.
 

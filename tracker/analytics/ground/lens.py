@@ -69,6 +69,13 @@ class Lens:
         straight: Array = np.where((off < _AGREES_PX).all(axis=1, keepdims=True), found, np.nan)
         return straight * self.focal_px + self.centre_px
 
+    def bent(self, points: Array) -> Array:
+        """Where straight points (N, 2) are in the picture."""
+        target = (points - self.centre_px) / self.focal_px
+        factor, shift = self._bend(target)
+        bent: Array = (target * factor + shift) * self.focal_px + self.centre_px
+        return bent
+
     def jacobian(self, points: Array) -> Array:
         """(N, 2, 2) by how much a straight point moves for each pixel to the right and down (columns)."""
         steps = _STEP_PX * np.eye(2)
