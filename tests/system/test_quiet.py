@@ -143,7 +143,7 @@ def test_a_command_asks_nobody_and_writes_only_where_it_is_told_to(words, watche
     environment = {}
     if "edge" in words:
         environment["XDG_CACHE_HOME"] = str(request.getfixturevalue("int8_cache")[0])
-    if words.startswith("explain"):
+    if words.startswith(("explain", "report")):
         assert watched.track("video.mp4 --no-video --project seen --name run").returncode == 0
     done = watched.track(words, **environment)
     assert done.returncode == 0, done.stderr

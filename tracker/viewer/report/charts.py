@@ -132,17 +132,18 @@ def _times(time: Timeline) -> list[tuple[float, str]]:
     every = next(n for n in (1, 2, 4, 5, 6, 8, 10, 12, 16, 24, 48) if time.bins <= n * _X_TICKS or n == 48)
     whole = float(time.edges_s[-1] - time.edges_s[0])
     numbers = range(0, time.bins + 1, every)
-    return [(100 * n / time.bins, clock(float(time.edges_s[n]), whole)) for n in numbers]
+    fine = time.step_s < 60
+    return [(100 * n / time.bins, clock(float(time.edges_s[n]), whole, fine)) for n in numbers]
 
 
 def _hits(time: Timeline, told: Callable[[int], str]) -> list[tuple[float, float, str]]:
     whole = float(time.edges_s[-1] - time.edges_s[0])
-    width = 100 / time.bins
+    width, fine = 100 / time.bins, time.step_s < 60
     return [
         (
             round(n * width, 3),
             round(width, 3),
-            f"{clock(float(time.edges_s[n]), whole)} to {clock(float(time.edges_s[n + 1]), whole)}: {told(n)}",
+            f"{' to '.join(clock(float(edge), whole, fine) for edge in time.edges_s[n : n + 2])}: {told(n)}",
         )
         for n in range(time.bins)
     ]

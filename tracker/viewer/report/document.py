@@ -30,8 +30,6 @@ _PAGE = Path(__file__).with_name("page")
 _BASE = Path(__file__).parents[2] / "web" / "page" / "base.css"
 _CHARTS = 12  # lines, and zones, that have a chart; the table has all
 
-Section = dict[str, Any]
-
 
 def document(run: FinishedRun, title: str = "") -> str:
     """The whole page, the same for the same run and title.
@@ -135,7 +133,7 @@ def _over_time(objects: Objects, presence: Presence, time: Timeline) -> list[tup
     rows = np.concatenate([presence.new[:CLASSES], rest]) if len(presence.new) > CLASSES else presence.new
     each = bin_width(time.step_s)
     return [
-        (f"New objects in each {each}", charts.stacked("New objects over time, by class", rows, _names(objects), time)),
+        (f"New objects per {each}", charts.stacked("New objects over time, by class", rows, _names(objects), time)),
         (
             "In the picture at once",
             charts.levels("Objects in the picture over time", presence.mean.sum(axis=0), presence.most, time),
@@ -143,9 +141,9 @@ def _over_time(objects: Objects, presence: Presence, time: Timeline) -> list[tup
     ]
 
 
-def _lines(lines: Sequence[LineNumbers], time: Timeline) -> Section:
+def _lines(lines: Sequence[LineNumbers], time: Timeline) -> dict[str, Any]:
     rows = [
-        (line.name, kind, f"{ins:,}", f"{outs:,}", f"{ins - outs:+,}" if ins != outs else "0")
+        (line.name, kind, f"{ins:,}", f"{outs:,}", f"{ins - outs:+,}".replace("-", "−") if ins != outs else "0")
         for line in lines
         for kind, (ins, outs) in (line.by_class or {"–": (0, 0)}).items()
     ]
@@ -158,7 +156,7 @@ def _lines(lines: Sequence[LineNumbers], time: Timeline) -> Section:
     return {"rows": rows, "charts": drawn, "more": len(lines) - len(drawn)}
 
 
-def _zones(zones: Sequence[ZoneNumbers], time: Timeline) -> Section:
+def _zones(zones: Sequence[ZoneNumbers], time: Timeline) -> dict[str, Any]:
     rows = [
         (zone.name, kind, f"{stay.ins:,}", f"{stay.outs:,}", f"{stay.inside:,}", span(stay.mean_dwell_s))
         for zone in zones
@@ -178,7 +176,7 @@ def _zones(zones: Sequence[ZoneNumbers], time: Timeline) -> Section:
     return {"rows": rows, "charts": drawn, "more": len(zones) - len(drawn)}
 
 
-def _speeds(objects: Objects) -> Section | None:
+def _speeds(objects: Objects) -> dict[str, Any] | None:
     """How fast objects went, of each class and all together; None where no speed is known."""
     known = np.isfinite(objects.speed_m_s)
     if not known.any():
@@ -195,7 +193,7 @@ def _speeds(objects: Objects) -> Section | None:
     return {"rows": rows, "chart": drawn, "half": rounded(half)}
 
 
-def _table(objects: Objects, pictures: dict[int, str]) -> Section:
+def _table(objects: Objects, pictures: dict[int, str]) -> dict[str, Any]:
     """The objects for the page's script: rows of numbers, null where not known."""
     order = {number: row for row, number in enumerate(objects.class_order)}
     low, high = (np.maximum(0, objects.speed_m_s + sign * INTERVAL * objects.speed_std_m_s) * KM_H for sign in (-1, 1))

@@ -78,7 +78,7 @@ def paths(base: Image, at: Reals, ids: Ints, colours: dict[int, Colour]) -> Imag
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class GroundPlan:
     """The ground from above.
 
     Attributes:
@@ -101,7 +101,7 @@ class Plan:
         return np.asarray(at)
 
 
-def plan(ground: GroundPlane, metres: Reals, place: Backdrop) -> Plan:
+def plan(ground: GroundPlane, metres: Reals, place: Backdrop) -> GroundPlan:
     """The ground around all its points and the places (N, 2) where objects were, NaN where not known."""
     known = np.concatenate([ground.metres, metres[np.isfinite(metres).all(axis=1)]])
     low, high = known.min(axis=0), known.max(axis=0)
@@ -119,13 +119,13 @@ def plan(ground: GroundPlane, metres: Reals, place: Backdrop) -> Plan:
     if ground.lens is not None:
         seen = ground.lens.bent(seen)
     seen = np.where((np.isfinite(depth) & before)[:, None], seen * place.scale, -1e4)
-    source = seen.clip(-1e4, 1e4).astype(np.float32).reshape(height, width, 2)
-    nothing = np.zeros(0, np.float32)
-    image = cv2.remap(muted(place.image), source, nothing, cv2.INTER_LINEAR, borderValue=_GREY)
-    return Plan(np.asarray(image, np.uint8), low, scale, upwards)
+    # two maps: what OpenCV 5.0 makes of one with two channels is not the same each time
+    right, down = np.ascontiguousarray(seen.clip(-1e4, 1e4).astype(np.float32).T).reshape(2, height, width)
+    image = cv2.remap(muted(place.image), right, down, cv2.INTER_LINEAR, borderValue=_GREY)
+    return GroundPlan(np.asarray(image, np.uint8), low, scale, upwards)
 
 
-def with_grid(ground: Plan, image: Image) -> tuple[Image, float]:
+def with_grid(ground: GroundPlan, image: Image) -> tuple[Image, float]:
     """The plan with a line every so many metres, and how many."""
     height, width = image.shape[:2]
     most = max(width, height) / ground.scale

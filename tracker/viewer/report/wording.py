@@ -7,14 +7,14 @@ import math
 KM_H = 3.6  # kilometres an hour in a metre a second
 
 
-def clock(seconds: float, whole_s: float) -> str:
-    """A moment of a video that is `whole_s` long: 4.5 s, 12:05 or 3:12:05."""
+def clock(seconds: float, whole_s: float, seconds_too: bool = True) -> str:
+    """A moment of a video that is `whole_s` long: 4.5 s, 12:05, or of hours 3:12:05 or, without seconds, 3:12."""
     if whole_s < 120:
         return f"{seconds:.1f} s" if seconds % 1 > 1e-6 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     if whole_s < 3600:
         return f"{minutes}:{rest:02d}"
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+    return f"{minutes // 60}:{minutes % 60:02d}" + (f":{rest:02d}" if seconds_too else "")
 
 
 def span(seconds: float) -> str:
