@@ -11,7 +11,7 @@ from tracker.datasets.annotations import Annotations
 from tracker.viewer.report.numbers.histogram import Histogram, round_step
 from tracker.viewer.report.numbers.objects import Objects, medians
 from tracker.viewer.report.numbers.places import line_numbers, zone_numbers
-from tracker.viewer.report.numbers.presence import Presence
+from tracker.viewer.report.numbers.presence import PresenceNumbers
 from tracker.viewer.report.numbers.timeline import Timeline
 from tracker.viewer.report.wording import bin_width, clock, count, share, span
 
@@ -91,7 +91,7 @@ class TestObjects:
     def test_there_may_be_none(self):
         none = annotations([], np.arange(3) / 10)
         found = Objects.of(none, None, {"id": np.zeros(0), "path_px": np.zeros(0)})
-        there = Presence.of(none, found, Timeline.of(none))
+        there = PresenceNumbers.of(none, found, Timeline.of(none))
         assert len(found) == 0 and found.class_order == [] and there.peak == 0 and there.most.sum() == 0
 
     @given(st.lists(st.tuples(st.integers(1, 4), st.one_of(st.just(np.nan), st.floats(0, 100))), max_size=30))
@@ -105,7 +105,7 @@ class TestObjects:
 def test_presence_counts_each_object_once_and_who_is_there_at_once():
     rows = annotations([(f, 1, 0) for f in range(1, 11)] + [(f, 2, 2) for f in range(6, 9)], np.arange(20) / 10)
     objects, time = Objects.of(rows, None, {}), Timeline.of(rows)
-    found = Presence.of(rows, objects, time)
+    found = PresenceNumbers.of(rows, objects, time)
     assert [objects.name(number) for number in objects.class_order] == ["car", "person"]
     assert found.new.tolist() == [[0, 1, 0, 0], [1, 0, 0, 0]]
     assert found.most.tolist() == [1, 2, 0, 0] and (found.peak, found.peak_s) == (2, 0.5)

@@ -22,7 +22,7 @@ from tracker.viewer.report.map_figures import CLASSES, map_figures, places_shown
 from tracker.viewer.report.numbers.histogram import Histogram
 from tracker.viewer.report.numbers.objects import INTERVAL, Objects
 from tracker.viewer.report.numbers.places import LineNumbers, ZoneNumbers, line_numbers, zone_numbers
-from tracker.viewer.report.numbers.presence import Presence
+from tracker.viewer.report.numbers.presence import PresenceNumbers
 from tracker.viewer.report.numbers.timeline import Timeline
 from tracker.viewer.report.wording import KM_H, bin_width, clock, count, rounded, span
 
@@ -43,7 +43,7 @@ def document(run: FinishedRun, title: str = "") -> str:
     rows, on_ground = run.annotations, run.on_ground
     time = Timeline.of(rows, int(run.record["source"].get("vid_stride") or 1))
     objects = Objects.of(rows, on_ground, run.summary)
-    presence = Presence.of(rows, objects, time)
+    presence = PresenceNumbers.of(rows, objects, time)
     zones, ground = _places(run)
     looked = rows.frames[rows.keyframes]
     seen_s = float(rows.times_s[looked.max() - 1]) if len(looked) else 0.0
@@ -95,7 +95,11 @@ def _names(objects: Objects) -> list[str]:
 
 
 def _headline(
-    objects: Objects, presence: Presence, lines: Sequence[LineNumbers], zones: Sequence[ZoneNumbers], time: Timeline
+    objects: Objects,
+    presence: PresenceNumbers,
+    lines: Sequence[LineNumbers],
+    zones: Sequence[ZoneNumbers],
+    time: Timeline,
 ) -> list[tuple[str, str, str]]:
     """The numbers on top: what, how much, and more of it."""
     sizes = presence.new.sum(axis=1).tolist()
@@ -128,7 +132,7 @@ def _of(number: int, what: str) -> str:
     return f"one {what}" if number == 1 else f"{number} {what}s together"
 
 
-def _over_time(objects: Objects, presence: Presence, time: Timeline) -> list[tuple[str, charts.Chart]]:
+def _over_time(objects: Objects, presence: PresenceNumbers, time: Timeline) -> list[tuple[str, charts.Chart]]:
     rest = presence.new[CLASSES:].sum(axis=0, keepdims=True)
     rows = np.concatenate([presence.new[:CLASSES], rest]) if len(presence.new) > CLASSES else presence.new
     each = bin_width(time.step_s)

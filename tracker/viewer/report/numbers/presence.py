@@ -12,7 +12,7 @@ from tracker.viewer.report.numbers.timeline import Ints, Reals, Timeline
 
 
 @dataclass(frozen=True, eq=False)
-class Presence:
+class PresenceNumbers:
     """By C classes, in the order of `Objects.class_order`, and B bins of time.
 
     Attributes:
@@ -29,7 +29,7 @@ class Presence:
     peak_s: float
 
     @classmethod
-    def of(cls, annotations: Annotations, objects: Objects, time: Timeline) -> Presence:
+    def of(cls, annotations: Annotations, objects: Objects, time: Timeline) -> PresenceNumbers:
         """Of the rows of a run and its objects."""
         order = objects.class_order
         row_of = {number: row for row, number in enumerate(order)}
