@@ -123,3 +123,29 @@ def test_what_is_no_run_is_told_in_a_sentence(tmp_path, file, content, said):
     )
     with pytest.raises(DataError, match=said):
         _ = FinishedRun.read(tmp_path).annotations
+
+
+def test_metres_and_summary_are_read_in_the_order_of_the_rows(tmp_path):
+    found = leave(tmp_path, {1: (0.0, tracks((5, 0, True))), 2: (0.1, tracks((2, 0, True), (5, 0, True)))})
+    assert found.on_ground is None and found.summary == {}
+    header, *rows = (tmp_path / "tracks.csv").read_text().splitlines()
+    more = ["1,2,,", "3,4,0.5,0.1", ",,,"]
+    lines = [
+        f"{header},x_m,y_m,speed_m_s,speed_std_m_s",
+        *(f"{row},{end}" for row, end in zip(rows, more, strict=True)),
+    ]
+    (tmp_path / "tracks.csv").write_text("\n".join([lines[0], lines[1], lines[3], lines[2]]) + "\n")  # ids out of order
+    (tmp_path / "summary.csv").write_text("id,class,name,path_px,path_m\n2,0,person,12.5,\n5,0,person,3.0,1.25\n")
+    read = FinishedRun.read(tmp_path)
+    assert read.annotations.ids.tolist() == [5, 2, 5]
+    assert np.array_equal(read.on_ground, [[1, 2, np.nan, np.nan], [3, 4, 0.5, 0.1], [np.nan] * 4], equal_nan=True)
+    assert read.summary["path_px"].tolist() == [12.5, 3.0] and np.isnan(read.summary["path_m"][0])
+
+
+@pytest.mark.parametrize("file", ["tracks.csv", "summary.csv"])
+def test_metres_that_are_no_numbers_are_told(tmp_path, file):
+    run = leave(tmp_path, {1: (0.0, tracks((5, 0, True)))})
+    header = (tmp_path / "tracks.csv").read_text().splitlines()[0] + ",x_m,y_m,speed_m_s,speed_std_m_s"
+    (tmp_path / file).write_text(f"{header}\n1,0,5,0,person,1,1,1,2,2,confirmed,here,2,,\n")
+    with pytest.raises(DataError, match=f"{file} is not as `track` writes it"):
+        _ = run.on_ground if file == "tracks.csv" else run.summary

@@ -57,6 +57,7 @@ COMMANDS = [
     "run video.mp4",
     "calibrate video.mp4 --points points.csv",
     "zones video.mp4 --out places.yaml",
+    "report seen/run",
     "serve video.mp4 --http 127.0.0.1:0 --project site",
     "run video.mp4 --offline --no-video --save-crops",
     "batch video.mp4 --project archive --jobs 1 --no-video",
@@ -147,7 +148,7 @@ def test_a_command_asks_nobody_and_writes_only_where_it_is_told_to(words, watche
     environment = {}
     if "edge" in words:
         environment["XDG_CACHE_HOME"] = str(request.getfixturevalue("int8_cache")[0])
-    if words.startswith(("explain", "apply")):
+    if words.startswith(("explain", "apply", "report")):
         assert watched.track("video.mp4 --no-video --project seen --name run").returncode == 0
     done = watched.track(words, **environment)
     assert done.returncode == 0, done.stderr

@@ -67,16 +67,19 @@ class Borders:
             cells[..., shape] = np.clip(apart - _ROUNDING, 0, _FAR)
         self._cells = cells.reshape(-1, len(courses))
 
-    def near(self, at: Reals, reach: Reals) -> tuple[Ints, Ints]:
+    def near(self, at: Reals, reach: Reals, zone_reach: Reals) -> tuple[Ints, Ints]:
         """Pairs (P,) of a point and (P,) of a shape: all whose border is within reach, and some that lie further off.
 
         Args:
-            at: (N, 2) points. reach: (N,) pixels from each.
+            at: (N, 2) points. reach: (N,) pixels from each, to a line. zone_reach: (N,) to a zone, no more than reach.
         """
         cell = ((at - self._corner) / self._cell).clip(0, self._size - 1).astype(np.intp)  # no border lies outside
-        cells = np.minimum(np.ceil(reach / self._cell), _FAR).astype(np.uint8)
-        pair = np.flatnonzero(self._cells.take(cell[:, 1] * self._size[0] + cell[:, 0], axis=0) <= cells[:, None])
-        return np.divmod(pair, len(self.closed))
+        cells, zone_cells = (np.minimum(np.ceil(r / self._cell), _FAR).astype(np.uint8) for r in (reach, zone_reach))
+        away = self._cells.take(cell[:, 1] * self._size[0] + cell[:, 0], axis=0)
+        pair = np.flatnonzero(away <= cells[:, None])
+        row, shape = np.divmod(pair, len(self.closed))
+        near = np.flatnonzero((away.take(pair) <= zone_cells.take(row)) | ~self.closed.take(shape))
+        return row.take(near), shape.take(near)
 
     def sides(self, at: Reals, shapes: Ints) -> tuple[Reals, Sides]:
         """(P,) distance of each point (P, 2) from the border of its shape (P,), and (P,) the side it is on."""

@@ -34,7 +34,8 @@ _TRACK = np.dtype(
         ("first_xy", "f8", (2,)),
         ("first_s", "f8"),
         ("size", "f8"),  # pixels
-    ]
+    ],
+    align=True,
 )
 _PAIR = np.dtype(
     [
@@ -49,7 +50,8 @@ _PAIR = np.dtype(
         ("last_side", "i1"),  # where it was clearly last, ...
         ("last_net", "i1"),  # ... crossings since it went off its side, ...
         ("last_since", "f8"),  # ... and the last one's moment
-    ]
+    ],
+    align=True,
 )
 _LAST = ("last_side", "last_net", "last_since")
 
@@ -137,15 +139,16 @@ class Ways:
         rows = np.flatnonzero(~begun)
         if len(rows):
             there = slots[rows]
-            before = self.tracks[there]
+            before = self.tracks.take(there)  # `take` and `put` of records are many times faster than an index
             step = np.hypot(*(at[rows] - before["xy"]).T)
-            row, shapes = self._borders.near(at[rows], SURELY * np.maximum(sizes[rows], before["size"]) + step)
+            size = np.maximum(sizes[rows], before["size"])
+            row, shapes = self._borders.near(at[rows], SURELY * size + step, CLEARLY * size + step)
             if len(row):
                 after = at[rows[row]], time_s, sizes[rows[row]]
                 found.append(self._walk(there[row], shapes, *after))
             before["xy"], before["size"], before["seen_s"] = at[rows], sizes[rows], time_s
             before["steps"] += 1
-            self.tracks[there] = before
+            self.tracks.put(there, before)
         return slots, _together(found)
 
     def join(self, young: int, old: int) -> tuple[Passages, Passages]:
@@ -190,7 +193,9 @@ class Ways:
         """What tracks (K,) have passed that will not be seen again and were not surely over, but clearly."""
         pairs = self._pairs[slots].reshape(-1)
         row, shapes = np.divmod(np.arange(len(pairs)), len(self._borders.closed))
-        self._settle_stale(pairs, self.tracks[slots[row]], shapes)
+        tracks, closed = self.tracks.take(slots[row]), self._borders.closed[shapes]
+        stale, lines = _stale(pairs, tracks, closed)
+        _settle_stale(pairs, stale, closed, self._borders.sides(tracks["xy"][lines], shapes[lines])[1])
         side = pairs["last_side"]
         told = np.flatnonzero((side != pairs["side"]) & (pairs["side"] != 0) & (pairs["last_net"] == side))
         since = pairs["last_since"][told]
@@ -238,25 +243,18 @@ class Ways:
         told = np.flatnonzero(passed | appeared)
         return Passages(slots[row[told]], shapes[told], side[told], pairs["since"][told], appeared[told])
 
-    def _settle_stale(self, pairs: Any, tracks: Any, shapes: Ints) -> None:
-        """Pairs whose way was far from the border lately: it is clearly on the side where it is; in place."""
-        stale = np.flatnonzero(pairs["step"] != tracks["steps"])
-        if not len(stale):
-            return
-        part = pairs[stale]
-        lines = ~self._borders.closed[shapes[stale]]  # it may have gone around the end of a line, not of a zone
-        part["at"][lines] = self._borders.sides(tracks["xy"][stale[lines]], shapes[stale[lines]])[1]
-        _settled(part, np.full(len(part), np.inf), ~lines)
-        pairs[stale] = part
-
     def _walk(self, slots: Ints, shapes: Ints, end: Reals, time_s: float, sizes: Reals) -> Passages:
         """One step of each pair (P,), to (P, 2), where it is at `time_s`."""
-        tracks, pairs = self.tracks[slots], self._pairs[slots, shapes]
-        self._settle_stale(pairs, tracks, shapes)
+        place = slots * self._pairs.shape[1] + shapes
+        tracks, pairs = self.tracks.take(slots), self._pairs.take(place)
         closed = self._borders.closed[shapes]
         start, begun_s = tracks["xy"], tracks["seen_s"]
         step = end - start
-        distance, side = self._borders.sides(end, shapes)
+        stale, lines = _stale(pairs, tracks, closed)
+        both = np.concatenate([end, start[lines]]), np.concatenate([shapes, shapes[lines]])  # in one call: it is faster
+        distance, side = self._borders.sides(*both)
+        _settle_stale(pairs, stale, closed, side[len(end) :])
+        distance, side = distance[: len(end)], side[: len(end)]
         may = np.flatnonzero(distance <= np.hypot(*step.T) + 1e-6)
         row, share, direction = self._borders.crossed(start[may], end[may], shapes[may])
         row = may[row]
@@ -269,7 +267,7 @@ class Ways:
         for turn in range(max(1, shares.shape[1] - 1)):  # mostly one: a step crosses a border once at most
             on = np.flatnonzero((count > turn) | (turn == 0))
             last = count[on] <= turn + 1
-            part, shape = pairs[on], shapes[on]
+            part, shape = pairs.take(on), shapes[on]
             there, away = side[on], distance[on]
             if not last.all():  # between two crossings, the middle stands for the way
                 between = on[~last]
@@ -284,12 +282,29 @@ class Ways:
             part["at"] = there
             since = part["since"].copy()
             passed, appeared = _settled(part, away / sizes[on], closed[on])
-            pairs[on] = part
+            pairs.put(on, part)
             told = np.flatnonzero(passed | appeared)
             found.append(Passages(slots[on[told]], shape[told], there[told], since[told], appeared[told]))
         pairs["step"] = tracks["steps"] + 1
-        self._pairs[slots, shapes] = pairs
+        self._pairs.put(place, pairs)
         return _together(found)
+
+
+def _stale(pairs: Any, tracks: Any, closed: Mask) -> tuple[Ints, Ints]:
+    """Which of pairs (P,) were far from the border lately, and which of these are of a line."""
+    stale = np.flatnonzero(pairs["step"] != tracks["steps"])
+    return stale, stale[~closed[stale]]
+
+
+def _settle_stale(pairs: Any, stale: Ints, closed: Mask, sides: Sides) -> None:
+    """Those were clearly on the side where they were: of a line on these `sides`, whose end they may have gone around;
+    in place."""
+    if not len(stale):
+        return
+    part, zones = pairs.take(stale), closed[stale]
+    part["at"][~zones] = sides
+    _settled(part, np.full(len(part), np.inf), zones)
+    pairs.put(stale, part)
 
 
 def _settled(pairs: Any, sizes_away: Reals, closed: Mask) -> tuple[Mask, Mask]:
@@ -307,8 +322,8 @@ def _settled(pairs: Any, sizes_away: Reals, closed: Mask) -> tuple[Mask, Mask]:
     settled = clearly & (first | ~moved | closed | (sizes_away > SURELY))
     # a way around the end of a line, or over it and around it back, is no passage
     passed = settled & ~first & moved & (closed | (pairs["net"] == pairs["at"]))
-    for name, value in (("side", pairs["at"]), ("net", pairs["net"]), ("since", pairs["since"])):
-        pairs[f"first_{name}"] = np.where(first, value, pairs[f"first_{name}"])
+    for name in ("side", "net", "since") if first.any() else ():
+        pairs[f"first_{name}"] = np.where(first, pairs["at" if name == "side" else name], pairs[f"first_{name}"])
     pairs["side"] = np.where(settled, pairs["at"], pairs["side"])
     pairs["net"] = np.where(settled, 0, pairs["net"])
     for name, now in zip(_LAST, ("at", "net", "since"), strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -23,6 +23,7 @@ from tracker.errors import DataError, InputError
 _EDGES = ("left", "top", "right", "bottom")
 _NUMBERS = ("frame", "id", "class", "time_s", "score", *_EDGES)
 _ROW = np.dtype([(name, "i8" if name in _NUMBERS[:3] else "f8") for name in _NUMBERS] + [("confirmed", "?")])
+_GROUND = ("x_m", "y_m", "speed_m_s", "speed_std_m_s")
 _BLOCK = 1 << 16  # rows of text in memory at a time
 _TOLD_S = 1e-4  # the last decimal of times in the tables
 _AGAIN = "run `track` again, or give another folder"
@@ -122,6 +123,34 @@ class FinishedRun:
         return np.arange(1, self.annotations.frame_count + 1, stride)
 
     @cached_property
+    def on_ground(self) -> NDArray[np.float64] | None:
+        """(R, 4) of the rows of `annotations`: x and y in metres, speed and its standard deviation in metres a second.
+
+        NaN where that is not known; None of a run without `--camera`.
+
+        Raises:
+            DataError: as of `annotations`.
+        """
+        if "x_m" not in next(self._blocks("tracks.csv")):
+            return None
+        frame, number, *values = self._numbers("tracks.csv", ("frame", "id", *_GROUND)).T
+        return np.column_stack(values)[np.lexsort((number, frame))]
+
+    @cached_property
+    def summary(self) -> dict[str, NDArray[np.float64]]:
+        """The columns of numbers of `summary.csv`, (K,) each, NaN where a cell is empty; none without that file.
+
+        Of a run that was killed it may lack the last tracks.
+
+        Raises:
+            DataError: as of `annotations`.
+        """
+        if not (self.folder / "summary.csv").is_file():
+            return {}
+        names = [name for name in next(self._blocks("summary.csv")) if name != "name"]
+        return dict(zip(names, self._numbers("summary.csv", names).T, strict=True))
+
+    @cached_property
     def events(self) -> list[dict[str, Any]]:
         """The objects of its `events.jsonl`; none where there is no such file.
 
@@ -132,27 +161,47 @@ class FinishedRun:
 
     def _rows(self) -> tuple[NDArray[np.void], dict[int, str]]:
         """The rows (R,) of `tracks.csv`, of `_ROW`, and class number -> name; memory is that of the numbers."""
-        path = self.folder / "tracks.csv"
-        parts: list[NDArray[np.void]] = [np.zeros(0, _ROW)]
+        parts: list[NDArray[np.void]] = []
         names: dict[int, str] = {}
+        try:
+            for columns in self._blocks("tracks.csv"):
+                part = np.zeros(len(columns["name"]), _ROW)
+                for name in _NUMBERS:
+                    part[name] = np.array(columns[name], part[name].dtype)
+                part["confirmed"] = [status == "confirmed" for status in columns["status"]]
+                names.update(zip(part["class"].tolist(), columns["name"], strict=True))
+                parts.append(part)
+        except (KeyError, ValueError, OverflowError) as error:
+            raise DataError(f"{self.folder / 'tracks.csv'} is not as `track` writes it ({error}); {_AGAIN}") from error
+        return np.concatenate(parts), names
+
+    def _numbers(self, table: str, names: Sequence[str]) -> NDArray[np.float64]:
+        """(R, len(names)) numbers of columns of a table, NaN where a cell is empty.
+
+        Raises:
+            DataError: it has not these columns, or no numbers in them.
+        """
+        try:
+            parts = [
+                np.array([[float(cell or "nan") for cell in block[name]] for name in names], np.float64)
+                for block in self._blocks(table)
+            ]
+        except (KeyError, ValueError) as error:
+            raise DataError(f"{self.folder / table} is not as `track` writes it ({error}); {_AGAIN}") from error
+        return np.concatenate(parts, axis=1).T
+
+    def _blocks(self, table: str) -> Iterator[dict[str, tuple[str, ...]]]:
+        """The columns of a table as text: of no row at first, then of so many rows at a time."""
+        path = self.folder / table
         try:
             with path.open(newline="", encoding="utf-8") as file:
                 lines = csv.reader(file)
                 header = next(lines, [])
-                place = {name: header.index(name) for name in (*_NUMBERS, "name", "status")}
+                yield dict.fromkeys(header, ())
                 while block := list(islice(lines, _BLOCK)):
-                    columns = list(zip(*block, strict=True))
-                    part = np.zeros(len(block), _ROW)
-                    for name in _NUMBERS:
-                        part[name] = np.array(columns[place[name]], part[name].dtype)
-                    part["confirmed"] = [status == "confirmed" for status in columns[place["status"]]]
-                    names.update(zip(part["class"].tolist(), columns[place["name"]], strict=True))
-                    parts.append(part)
+                    yield dict(zip(header, zip(*block, strict=True), strict=True))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise DataError(f"{path} cannot be read as a table ({error}); {_AGAIN}") from error
-        except (ValueError, OverflowError) as error:
-            raise DataError(f"{path} is not as `track` writes it ({error}); {_AGAIN}") from error
-        return np.concatenate(parts), names
 
     def _objects(self, name: str) -> Iterator[dict[str, Any]]:
         path = self.folder / name

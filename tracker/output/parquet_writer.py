@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from tracker.columns.documented import ON_GROUND, TRACKS
 from tracker.datasets.formats.parquet import from_table, schema
-from tracker.output.writers import CsvWriter
+from tracker.output.writers import CsvWriter, Filmed
 from tracker.structures import Tracks
 
 if TYPE_CHECKING:
-    from tracker.video.source import Frame, Source
+    from tracker.video.source import Frame
 
 
 class ParquetWriter:
@@ -30,7 +30,7 @@ class ParquetWriter:
         MissingExtraError: pyarrow is not installed.
     """
 
-    def __init__(self, path: Path, table: CsvWriter, source: Source, ground: bool = False) -> None:
+    def __init__(self, path: Path, table: CsvWriter, source: Filmed, ground: bool = False) -> None:
         self._path, self._table, self._frames = path, table, 0
         self._columns = (*TRACKS, *(ON_GROUND if ground else ()))
         assert source.size is not None  # of an open source

@@ -42,6 +42,22 @@ class Writer(Protocol):
         """Finish the file. Called once, also after an error."""
 
 
+class Filmed(Protocol):
+    """What the files have to know of a source: its name, nominal frames/s, frame size, every which frame is used, and
+    whether it is live."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def fps(self) -> float: ...
+    @property
+    def size(self) -> tuple[int, int] | None: ...
+    @property
+    def vid_stride(self) -> int: ...
+    @property
+    def live(self) -> bool: ...
+
+
 class OnGround(Protocol):
     """Where the tracks of a frame are and how fast they go, in the order of its rows; NaN where that is not known.
 

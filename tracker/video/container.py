@@ -6,7 +6,7 @@ import errno
 import math
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from fractions import Fraction
 from functools import partial
 from http.client import HTTPException
@@ -36,6 +36,7 @@ _TEXT_ART = {"tty", "bin", "xbin", "adf", "idf"}  # libav would draw any text fi
 _TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}  # quarters, left about
 _WEB = ("http", "https")
 _RECORDED = 1.5  # times as fast as it plays
+_KEY_FRAMES_APART = 300  # frames after a place that was sought that are decoded at most
 _OVER_TCP = {"rtsp_transport": "tcp"}  # over UDP, lost packets smear the picture until the next key frame
 
 
@@ -95,6 +96,30 @@ class FileReader:
                     f"{self.shown} is truncated and its index lost: 0 frames could be read; copy or download it again"
                 ) from None
             raise
+
+
+def stills(path: Path, count: int) -> list[Image]:
+    """Up to `count` pictures spread evenly over a video file, found by seeking; fewer where it cannot be read on.
+
+    Raises:
+        SourceError: it cannot be opened or holds no video.
+    """
+    found: list[Image] = []
+    with closing(_open(f"file:{path}", str(path))) as container:
+        stream = _video_stream(container, str(path))
+        stream.thread_type = "AUTO"
+        begin_s, end_s = (container.start_time or 0) / av.time_base, _end(container)
+        with suppress(av.error.FFmpegError):
+            for number in range(1 if end_s is None else count):
+                moment = begin_s if end_s is None else begin_s + (end_s - begin_s) * (number + 0.5) / count
+                container.seek(int(moment * av.time_base))
+                frame = None
+                for frame in islice(container.decode(stream), _KEY_FRAMES_APART):
+                    if (frame.time or 0.0) >= moment:
+                        break
+                if frame is not None:
+                    found.append(_bgr(frame, _pixel_shape(stream)))
+    return found
 
 
 class HttpReader:

@@ -64,6 +64,7 @@ class _NoPictures:
     name: str
     size: tuple[int, int]
     fps: float
+    vid_stride: int
     live: bool = False
 
 
@@ -143,13 +144,13 @@ def _write_tables(run: FinishedRun, corrected: Annotations, made: Path, output: 
     made.mkdir()
     width, height = corrected.size
     image: Image = np.broadcast_to(np.uint8(0), (height, width, 3))
-    source = _NoPictures(made.name, corrected.size, corrected.frames_per_s)
+    source = _NoPictures(made.name, corrected.size, corrected.frames_per_s, run.step)
     zones, ground = _places(run)
     output = replace(output, video=False)
     with ResultFiles(made, source, output, lambda _: None, zones, None, ground) as files:
         for number, time_s, tracks in by_frame(run, corrected):
             files.take(Frame(image, number, time_s), tracks)
-    return files.tracks
+    return len(np.unique(corrected.ids))
 
 
 def _places(run: FinishedRun) -> tuple[Zones, GroundPlane | None]:
