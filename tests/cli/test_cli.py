@@ -146,7 +146,7 @@ class TestTheMainJob:
 
     def test_it_says_what_it_did(self, runs):
         _, (first, _) = runs
-        assert "2 tracks in 12 frames" in first.stdout
+        assert "2 tracks (2 person) in 12 frames" in first.stdout
         assert "runs/track/pan" in first.stdout
         for stage in ("decode", "detect", "appearance", "motion+association", "write"):
             assert stage in first.stdout

@@ -13,8 +13,9 @@ from helpers.walkers import LENGTH, make_detected
 from tracker.bench.growth import Stretch
 from tracker.bench.runs import Cost
 from tracker.cli import main
-from tracker.cli.run import prepare
+from tracker.cli.run import _print_summary, prepare
 from tracker.config import Config
+from tracker.jobs.outcome import SourceResult
 
 
 @pytest.fixture
@@ -111,3 +112,18 @@ def test_a_log_says_that_networks_are_made_where_no_terminal_shows_it(monkeypatc
     for quiet in (False, True):
         prepare(Config().override({"engine": "openvino-int8"}), quiet)
     assert capsys.readouterr().err == "making the INT8 networks, once: a minute or two\n"
+
+
+@pytest.mark.parametrize(
+    ("classes", "shown"),
+    [
+        ({"person": 12, "car": 3}, "15 tracks (12 person, 3 car) in 9 frames"),
+        ({"person": 1}, "1 track (1 person) in 9 frames"),
+        ({}, "0 tracks in 9 frames"),
+        ({f"class {i}": 1 for i in range(11)}, "11 tracks (1 class 0, 1 class 1, "),
+        ({f"class {i}": 1 for i in range(11)}, ", 1 class 7, and 3 more classes) in 9 frames"),
+    ],
+)
+def test_the_summary_of_a_run_counts_tracks_by_class(tmp_path, capsys, classes, shown):
+    _print_summary(SourceResult("street", tmp_path, 9, 9, tracks=sum(classes.values()), tracks_by_class=classes))
+    assert shown in capsys.readouterr().out.splitlines()[0]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -311,8 +312,10 @@ def test_the_tracks_that_are_counted_are_those_in_the_files(tracker, tmp_path, o
     clip = pan(tmp_path / "pan.mp4", 6)
     (result,) = run([clip], tracker, Output(project=tmp_path / "runs", offline=offline))
     with (result.folder / "summary.csv").open() as file:
-        assert result.tracks == len(list(csv.DictReader(file))) > 0
-    assert yaml.safe_load((result.folder / "run.yaml").read_text())["result"]["tracks"] == result.tracks
+        classes = Counter(row["name"] for row in csv.DictReader(file))
+    assert result.tracks == classes.total() > 0 and result.tracks_by_class == dict(classes.most_common())
+    noted = yaml.safe_load((result.folder / "run.yaml").read_text())["result"]
+    assert (noted["tracks"], noted["tracks_by_class"]) == (result.tracks, result.tracks_by_class)
 
 
 def test_the_progress_counts_frames(tracker, clip, output):

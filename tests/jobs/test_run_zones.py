@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from contextlib import closing
 
 import av
@@ -94,6 +95,13 @@ def test_a_region_outside_of_the_frame_is_refused_before_anything_is_written(tra
     assert not (tmp_path / "runs").exists()
 
 
+def counts_of(folder):
+    """`counts.csv` as values."""
+    rows = csv.DictReader((folder / "counts.csv").read_text().splitlines())
+    of = {"zone": str, "class": str, "in": int, "out": int, "inside": int, "mean_dwell_s": float}
+    return [{key: of[key](text) if text or of[key] is str else None for key, text in row.items()} for row in rows]
+
+
 @pytest.fixture(scope="module")
 def counted(tracker, clip, tmp_path_factory):
     (result,) = run([clip], tracker, Output(project=tmp_path_factory.mktemp("runs")), zones=everywhere())
@@ -144,6 +152,8 @@ class TestEvents:
             first, second = run([clip, clip], kind, output, zones=everywhere())
             assert read_events(first.folder), "each has its own"
             assert read_events(first.folder) == read_events(second.folder)
+            for result in (first, second):
+                assert len(result.counts) == 2 and result.to_dict()["counts"] == counts_of(result.folder)
 
     def test_so_far_are_whole_lines_after_an_interruption(self, tracker, clip, tmp_path):
         def stop(progress):
@@ -182,3 +192,20 @@ def test_the_command_refuses_a_wrong_file_in_one_sentence(clip, tmp_path, monkey
     assert end.value.code == 2
     assert capsys.readouterr().err == "error: zones.yaml: region 1 of ignore has 2 points; give at least 3\n"
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_command_says_at_the_end_what_was_counted(clip, tmp_path, capsys):
+    (tmp_path / "zones.yaml").write_text(
+        "{units: share, lines: {never: {points: [[0, 0], [0.01, 0]]}}, "
+        "zones: {till: {points: [[0, 0], [1, 0], [1, 1], [0, 1]]}}}"
+    )
+    words = [str(clip), "--zones", str(tmp_path / "zones.yaml"), "--project", str(tmp_path / "runs"), "--no-video"]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--no-reid", "--imgsz", "320"])
+    assert not ended.value.code
+    said = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert "never: nothing" in said and re.match(r"pan: (\d+) tracks? \(\1 person\) in 12 frames, ", said[0])
+    (folder,) = (tmp_path / "runs").iterdir()
+    row = next(row for row in counts_of(folder) if row["zone"] == "till")
+    shown = f"{row['in']} in, {row['out']} out, {row['inside']} inside, "
+    assert any(line.startswith(f"till: {row['class']} {shown}") and line.endswith(" s on average") for line in said)

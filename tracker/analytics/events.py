@@ -82,3 +82,9 @@ class Count:
     outs: int
     inside: int | None
     mean_dwell_s: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """By the columns of `counts.csv`."""
+        dwell = None if self.mean_dwell_s is None else round(self.mean_dwell_s, 2)
+        ways = {"in": self.ins, "out": self.outs}
+        return {"zone": self.zone, "class": self.name, **ways, "inside": self.inside, "mean_dwell_s": dwell}

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tracker.cli._options import SENSITIVITY, DetectEvery, Download, Hidden, Prompt, fetched, listed, option, overridden
+from tracker.cli._options import (
+    SENSITIVITY,
+    DetectEvery,
+    Download,
+    Hidden,
+    Prompt,
+    fetched,
+    hidden,
+    listed,
+    option,
+    overridden,
+)
 from tracker.config import AppearanceConfig, BankConfig, Config, DetectorConfig
 from tracker.errors import UsageError
 from tracker.jobs.interruption import pass_on
@@ -22,7 +33,10 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
+    from tracker.analytics.events import Count
     from tracker.jobs.outcome import Progress, SourceResult
+
+_CLASSES = 8  # that one line can hold
 
 
 def command(
@@ -161,7 +175,7 @@ def command(
         line_width=line_width or 0,
         offline=offline,
         crops=save_crops,
-        blur=_blurred(blur),
+        blur=hidden(blur),
     )
     places = Zones() if zones is None else Zones.load(zones)
     ground = None if camera is None else GroundPlane.load(camera)
@@ -194,14 +208,6 @@ def command(
             pass_on(result.signal)
     if any(result.error for result in results):
         raise typer.Exit(1)
-
-
-def _blurred(blur: list[str] | None) -> tuple[str, ...]:
-    """The classes that --blur names: where it is given, never none, which would leave all pictures clear."""
-    classes = tuple(listed(blur) or ())
-    if blur and not classes:
-        raise UsageError("--blur names no class, and nothing would be hidden; name some, or heads")
-    return classes
 
 
 def _size(imgsz: str) -> int | list[int]:
@@ -301,9 +307,26 @@ def _print_summary(result: SourceResult) -> None:
     ended = " (interrupted)" if result.interrupted else ""
     every = result.frames_looked_at == result.frames - result.frames_repeated
     looked = "" if every else f", {result.frames_looked_at} looked at"
+    counts = "".join(f"  {_place(count)}\n" for count in result.counts)
+    tracks = _counted(result.tracks, "track") + (f" ({_classes(result)})" if result.tracks else "")
     print(
-        f"{result.source}: {_counted(result.tracks, 'track')} in {_counted(result.frames, 'frame')}{ended}{looked}, "
+        f"{result.source}: {tracks} in {_counted(result.frames, 'frame')}{ended}{looked}, "
         f"{summary['frames_per_s']:.1f} frames/s, the first after {result.first_frame_s:.1f} s\n"
         f"  ms a frame: {stages} (stages overlap)\n"
-        f"  results in {result.folder}"
+        f"{counts}  results in {result.folder}"
     )
+
+
+def _classes(result: SourceResult) -> str:
+    """How many tracks there are of which class: 12 person, 3 car."""
+    each = [f"{count} {name}" for name, count in result.tracks_by_class.items()]
+    return ", ".join(each[:_CLASSES]) + (f", and {len(each) - _CLASSES} more classes" * (len(each) > _CLASSES))
+
+
+def _place(count: Count) -> str:
+    """What was counted at a line or in a zone, of one class."""
+    if not count.name:
+        return f"{count.zone}: nothing"
+    inside = "" if count.inside is None else f", {count.inside} inside"
+    stayed = "" if count.mean_dwell_s is None else f", {count.mean_dwell_s:.1f} s on average"
+    return f"{count.zone}: {count.name} {count.ins} in, {count.outs} out{inside}{stayed}"

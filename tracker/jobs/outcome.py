@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tracker.analytics.events import Count
 from tracker.errors import OutputError, SourceError
 from tracker.video.url import shown
 
@@ -33,7 +34,8 @@ class SourceResult:
         folder: where the results are; None where nothing could be read.
         frames: how many were tracked. frames_looked_at: how many of them the detector looked at.
         frames_repeated: how many of them show the picture before them once more, and were not looked at for that.
-        tracks: how many different objects were reported.
+        tracks: how many different objects were reported. tracks_by_class: the same by class, the most first.
+        counts: what was counted at the lines and in the zones; none without.
         seconds: wall time from the first frame wanted to the last file closed.
         first_frame_s: seconds until the first frame was tracked, networks loaded and all.
         stage_seconds: seconds of work of each of `STAGES` (for decode: of waiting for frames). Stages overlap, so they
@@ -49,6 +51,8 @@ class SourceResult:
     frames_looked_at: int = 0
     frames_repeated: int = 0
     tracks: int = 0
+    tracks_by_class: dict[str, int] = field(default_factory=dict)
+    counts: list[Count] = field(default_factory=list)
     seconds: float = 0.0
     first_frame_s: float = 0.0
     stage_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
@@ -66,6 +70,8 @@ class SourceResult:
             "frames_looked_at": self.frames_looked_at,
             "frames_repeated": self.frames_repeated,
             "tracks": self.tracks,
+            "tracks_by_class": self.tracks_by_class,
+            **({"counts": [count.to_dict() for count in self.counts]} if self.counts else {}),
             "seconds": round(self.seconds, 3),
             "first_frame_s": round(self.first_frame_s, 3),
             "frames_per_s": round(self.frames / self.seconds, 2) if self.seconds else 0.0,

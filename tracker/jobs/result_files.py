@@ -19,6 +19,7 @@ from tracker.analytics.event_writer import EventWriter
 from tracker.analytics.ground.motion import GroundMotion
 from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
+from tracker.jobs.outcome import SourceResult
 from tracker.jobs.result_folder import COUNTS, CROPS, EVENTS, JSON, VIDEO, Output
 from tracker.output.blur import Blur, Foreseen
 from tracker.output.crops import CropWriter
@@ -75,6 +76,7 @@ class ResultFiles:
         self._jobs: deque[Future[None]] = deque()
         self._failed = False
         self._window: Window | None = None
+        self._zones: Zones | None = None  # in which is counted
         with ExitStack() as opened:
 
             def add(writer: Writer) -> None:
@@ -95,7 +97,7 @@ class ResultFiles:
                 assert source.size is not None  # of an open source
                 events = EventWriter(folder / EVENTS, folder / COUNTS, zones, source.size)
                 add(events)
-                counted = events.shown
+                counted, self._zones = events.shown, zones
             if output.crops:
                 add(CropWriter(folder / CROPS))
             if output.video or output.show:
@@ -110,10 +112,10 @@ class ResultFiles:
             self._pool = ThreadPoolExecutor(1, "write")
             self._open = opened.pop_all()
 
-    @property
-    def tracks(self) -> int:
-        """How many different tracks were written."""
-        return len(self._summary)
+    def tell(self, result: SourceResult) -> None:
+        """Say in a result what was written: the tracks, and what was counted in zones."""
+        result.tracks, result.tracks_by_class = len(self._summary), self._summary.by_class
+        result.counts = [] if self._zones is None else self._zones.counts()
 
     @property
     def window_closed(self) -> bool:

@@ -241,7 +241,7 @@ class _Job:
                     with files:
                         self._follow(source, zones, tracker, device, first, blur, files, result, begun)
                 finally:  # once all is written, also what waited
-                    result.tracks = files.tracks
+                    files.tell(result)
                 result.stage_seconds["write"] = files.seconds
                 if len(first.recorder) and not self.stopped:
                     self._post_process(first, tracker.config, given, result, record, blur)
@@ -353,7 +353,7 @@ class _Job:
                             return
                 if self.stopped:
                     return
-                result.tracks = files.tracks
+                files.tell(result)
                 result.stage_seconds["write"] += files.seconds
                 move_files(Path(scratch), result.folder)
         except SourceError as error:

@@ -118,6 +118,13 @@ class SummaryWriter:
         """How many tracks there are."""
         return len(self._place)
 
+    @property
+    def by_class(self) -> dict[str, int]:
+        """How many tracks there are of each class, by its name, the most first."""
+        classes, many = np.unique(self._rows["class"][: len(self)], return_counts=True)
+        order = np.argsort(-many, kind="stable")
+        return {self._name(number): count for number, count in zip(classes[order], many[order].tolist(), strict=True)}
+
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Take the frame into account."""
         seen = tracks.confirmed
@@ -164,6 +171,10 @@ class SummaryWriter:
         now = time.monotonic()
         self._due = now + max(self.REFRESH_S, (now - start) / self._SHARE)
 
+    def _name(self, number: Any) -> str:
+        """Of a class."""
+        return self._names.get(int(number), str(number))
+
     def _lines(self, rows: Any) -> str:
         """Rows of `_ROW` as lines."""
         path, speed = _gone(rows["picture"])
@@ -174,7 +185,7 @@ class SummaryWriter:
             (
                 row["id"],
                 row["class"],
-                self._names.get(int(row["class"]), str(row["class"])),
+                self._name(row["class"]),
                 row["first_frame"],
                 row["last_frame"],
                 f"{row['first_s']:.4f}",
