@@ -57,6 +57,16 @@ def test_the_script_runs(name, folder, monkeypatch, capsys):
         assert (folder / written).stat().st_size > 100
 
 
+@pytest.mark.parametrize("name", [name for name, (arguments, _) in ARGUMENTS.items() if arguments])
+def test_without_arguments_the_script_says_how_it_is_called(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [f"{name}.py"])
+    monkeypatch.syspath_prepend(EXAMPLES)
+    with pytest.raises(SystemExit, match=rf"python {name}\.py [A-Za-z]"):
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    assert not any(tmp_path.iterdir())
+
+
 def test_the_notebook_runs(folder, monkeypatch):
     """Its code cells, one after the other, in one namespace."""
     pytest.importorskip("pandas")

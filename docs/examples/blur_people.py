@@ -6,6 +6,8 @@ import cv2
 
 from tracker import Blur, Config, Tracker, open_source
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 tracker = Tracker(Config().override({"detector": {"classes": ["person"]}}))
 blur = Blur(["person"], tracker.detector.names)  # or ["heads"]
 with open_source(sys.argv[1]) as source:

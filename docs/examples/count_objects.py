@@ -4,6 +4,8 @@ import sys
 
 from tracker import Config, Tracker, Zones
 
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
 config = Config().override({"detector": {"conf": 0.2}})
 picture = {"points": [[0, 0], [1, 0], [1, 1], [0, 1]], "anchor": "centre"}
 zones = Zones.parsed({"units": "share", "zones": {"picture": picture}}, "count_objects.py")

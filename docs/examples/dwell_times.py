@@ -13,6 +13,8 @@ import yaml
 
 from tracker import Status, Tracks, Zones
 
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
 run = Path(sys.argv[1])
 size = tuple(yaml.safe_load((run / "run.yaml").read_text())["source"]["size"])
 half = {"points": [[0, 0.5], [1, 0.5], [1, 1], [0, 1]], "dwell_s": 10}

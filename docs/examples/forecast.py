@@ -4,6 +4,8 @@ import sys
 
 from tracker import Tracker
 
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
 tracker = Tracker()
 for frame, tracks in tracker.stream(sys.argv[1]):
     seen = tracks.confirmed

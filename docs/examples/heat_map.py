@@ -7,6 +7,8 @@ import numpy as np
 
 from tracker import Tracker
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 heat, last = None, None
 for frame, tracks in Tracker().stream(sys.argv[1]):
     if heat is None:

@@ -37,4 +37,6 @@ def main(video: str, folder: str, name: str, pictures: str = "50", seconds: str 
 
 
 if __name__ == "__main__":
+    if not 4 <= len(sys.argv) <= 6:
+        sys.exit(__doc__)
     main(*sys.argv[1:])

@@ -4,6 +4,8 @@ import sys
 
 from tracker import Tracker, Zones
 
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
 # From the top to the bottom: on the way down the left hand is on the right of the picture, and that way is "in".
 middle = {"points": [[0.5, 0], [0.5, 1]], "anchor": "centre"}
 zones = Zones.parsed({"units": "share", "lines": {"middle": middle}}, "line_crossings.py")

@@ -5,6 +5,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 with (Path(sys.argv[1]) / "tracks.csv").open(newline="") as file:
     rows = list(csv.DictReader(file))
 

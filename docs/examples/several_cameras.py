@@ -4,6 +4,8 @@ import sys
 
 from tracker import Gallery, Tracker, open_source
 
+if not sys.argv[1:]:
+    sys.exit(__doc__)
 gallery = Gallery()  # one memory for all; ids are unique across the cameras
 offset_s = 0.0
 for video in sys.argv[1:]:

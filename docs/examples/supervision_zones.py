@@ -12,6 +12,8 @@ import supervision as sv
 
 from tracker import Detections, Tracker, open_source
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 background = cv2.createBackgroundSubtractorMOG2(detectShadows=False)
 
 
