@@ -294,14 +294,18 @@ def test_the_command_leaves_numbers_and_a_picture(tmp_path, monkeypatch, capsys)
     monkeypatch.setattr("tracker.bench.runs.measure", lambda command: COST)
     clip = pan(tmp_path / "pan.mp4", 6)
     monkeypatch.setattr("tracker.bench.peers.boxmot_script", lambda python: tmp_path / "boxmot")
-    words = ["--rounds", "1", "--stream", "1000", "--json"]
+    words = ["--rounds", "2", "--stream", "1000", "--json"]
     with pytest.raises(SystemExit) as ended:
         main(["bench", str(clip), "--out", str(tmp_path / "out"), *words])
     assert not ended.value.code
     said = capsys.readouterr()
     printed = json.loads(said.out)
-    assert said.err.startswith("warning: boxmot is not installed and left out; ")
-    assert printed["left_out"] == [said.err.removeprefix("warning: ").strip()]
+    *phases, warning = said.err.splitlines()
+    assert warning.startswith("warning: boxmot is not installed and left out; ")
+    assert printed["left_out"] == [warning.removeprefix("warning: ")]
+    runs = [f"round {number} of 2: {name}" for number in (1, 2) for name in printed["runs"]]
+    rest = ["track, the clip 4 times over", "update with 10 objects", "a long stream: 1000 frames"]
+    assert phases == [*runs, *rest], "a line for each, before it begins"
     assert printed == json.loads((tmp_path / "out" / "bench.json").read_text())
     own = {name for name in printed["runs"] if name.startswith(OURS)}
     assert own == {*(OURS, f"{OURS} --no-reid", f"{OURS} --no-video", AUTO, f"{AUTO} --no-video")}

@@ -47,7 +47,7 @@ def command(
     ] = "auto",
     rounds: Annotated[int, typer.Option(min=1, help="Runs of each, in turn.")] = 3,
     loops: Annotated[int, typer.Option(min=1, help="Memory also with the clip so many times over; 1: not.")] = 4,
-    stream: Annotated[int, typer.Option(min=1000, help="Frames of the long stream of boxes.")] = 5000,
+    stream: Annotated[int, typer.Option(min=1000, help="Frames of the long stream of boxes, 1000 or more.")] = 5000,
     preproc: Preproc = True,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no tables.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print bench.json's content.")] = False,
@@ -93,9 +93,19 @@ def command(
         raise SourceError(f"no file {source}; give a video file, or a sequence's folder")
     claim(out, "bench", ("bench.json", "bench.png"), [source] if source else [])
     prepare(settings, quiet)
-    console = Console(stderr=True, quiet=quiet)
+    console = Console(stderr=True, quiet=quiet, markup=False, emoji=False)
     with tempfile.TemporaryDirectory() as name, console.status("") as status:
+
+        def tell(what: str) -> None:
+            """One after another where they stay, as in a log; in a terminal one in the place of the other."""
+            if console.is_terminal:
+                status.update(what)
+            else:
+                console.print(what, soft_wrap=True)
+
         folder = Path(name)
+        if source is None:
+            tell("making the clip of track demo")
         clip = (as_clip(sequence, folder) if sequence else source or make_clip(folder / "demo")).resolve()
         with open_source(clip) as opened:
             size = opened.size or (0, 0)
@@ -112,11 +122,15 @@ def command(
         kept = folder / "tracks"
         told = [name for name in commands if truth and "--no-video" not in name]  # without, tracks are the same
         commands |= {name: replace(commands[name], kept=kept / name / f"{clip.stem}.txt") for name in told}
-        costs = in_turn(commands, rounds, status.update, left_out.append)
+        costs = in_turn(commands, rounds, tell, left_out.append)
         scores = scored(truth, kept, filter(costs.__contains__, told), preproc) if truth else {}
-        status.update(f"{OURS}, the clip {loops} times over")
-        repeated = measure(ours(looped(clip, folder / f"long{clip.suffix}", loops), preset)) if loops > 1 else None
-        grown, stretches = by_objects(status.update), by_length(stream, status.update)
+        repeated = None
+        if loops > 1:
+            tell(f"{OURS}, the clip {loops} times over")
+            repeated = measure(ours(looped(clip, folder / f"long{clip.suffix}", loops), preset))
+        grown = by_objects(tell)
+        tell(f"a long stream: {stream} frames")
+        stretches = by_length(stream, status.update)
     for said in left_out:
         print(f"warning: {said}", file=sys.stderr)
     about = {
