@@ -74,6 +74,17 @@ class TestUltralytics:
         with pytest.raises(InputError, match="Results holds no boxes; give the Results of one frame of a detect"):
             Detections.from_ultralytics(Results(FRAME, path="", names=NAMES, probs=torch.rand(4)))
 
+    def test_what_another_library_gave_is_answered_with_how_to_take_it(self):
+        supervision = pytest.importorskip("supervision").Detections(ROWS[:, :4].numpy())
+        for given, said in (
+            (supervision, r"Detections is no Results of Ultralytics; give Detections\.from_supervision\(found\)"),
+            (ROWS, r"Tensor is no Results of Ultralytics; give Detections\(rows\[:, :4\], rows\[:, 4\]"),
+        ):
+            with pytest.raises(InputError, match=said):
+                Detections.from_ultralytics(given)
+        with pytest.raises(InputError, match=r"no supervision\.Detections; give Detections\.from_ultralytics\(found\)"):
+            Detections.from_supervision(results())
+
     def test_fewer_masks_than_boxes_are_named(self):
         with pytest.raises(InputError, match="masks has 1 rows; expected 2, one for each box"):
             Detections.from_ultralytics(results(masks=torch.ones(1, 64, 80)))

@@ -53,6 +53,15 @@ def test_a_list_of_tracks_is_answered_with_what_to_give():
         list(tracker.smooth(made))
 
 
+NO_UPDATES = [None, Tracker().update, [1], [Detections.empty()], Tracker().update(None, Detections.empty())]
+
+
+@pytest.mark.parametrize("wrong", NO_UPDATES, ids=lambda wrong: type(wrong).__name__)
+def test_what_are_no_tracks_is_answered_with_what_to_give(wrong):
+    with pytest.raises(InputError, match=r"^smooth got \w+; give it each update's tracks, one after another: "):
+        list(Tracker().smooth(wrong))
+
+
 def test_what_was_tracked_before_updates_break_off_comes_before_the_error():
     tracker, told = Tracker(), []
 

@@ -16,23 +16,30 @@ CLASS_NAMES, CORNERS, KEYPOINTS = "class_name", "xyxyxyxy", "keypoints"  # in th
 ANGLE = "angle"  # in `data`: radians of an oriented box's first side from the x axis, clockwise as one sees it
 _LEAST_PX = 0.01  # of a box's sides: clipped to the frame they may be 0, and a row that is left out would shift others
 _HALF = 0.5
+_RESULTS = {"ultralytics": "Results", "supervision": "Detections"}  # library -> its class
 
 
 def known(value: Any) -> dict[str, Any] | None:
     """What to make `Detections` of, by name of its fields, for one frame's results of a library that is known."""
-    kind = type(value)
-    module = kind.__module__.partition(".")[0]
-    if module == "ultralytics" and kind.__name__ == "Results":
-        return of_ultralytics(value)
-    if module == "supervision" and kind.__name__ == "Detections":
-        return of_supervision(value)
+    library = _library(value)
+    if library:
+        return of_ultralytics(value) if library == "ultralytics" else of_supervision(value)
     if isinstance(value, list | tuple) and len(value) == 1:  # as Ultralytics' models return it
         return known(value[0])
     return None
 
 
+def _library(value: Any) -> str:
+    """Whose results these are; empty: nobody's that is known."""
+    kind = type(value)
+    library = kind.__module__.partition(".")[0]
+    return library if _RESULTS.get(library) == kind.__name__ else ""
+
+
 def how(value: Any) -> str:
-    """How to make `Detections` of something that is not known."""
+    """How to make `Detections` of something that is not known, or not where it stands."""
+    if library := _library(value):
+        return f"Detections.from_{library}(found)"
     if isinstance(value, np.ndarray) or callable(getattr(value, "detach", None)):
         return "Detections(rows[:, :4], rows[:, 4], rows[:, 5])"
     if isinstance(value, dict) and "boxes" in value:  # torchvision, transformers
@@ -55,6 +62,8 @@ def of_ultralytics(results: Any) -> dict[str, Any]:
     boxes = getattr(results, "obb", None)
     if boxes is None:
         boxes = getattr(results, "boxes", None)
+    if boxes is None and _library(results) != "ultralytics":
+        raise InputError(f"{type(results).__name__} is no Results of Ultralytics; give {how(results)}")
     if boxes is None:
         raise InputError(
             f"{type(results).__name__} holds no boxes; give the Results of one frame of a detect, segment, pose or "

@@ -56,8 +56,10 @@ def smoothed(tracker: Tracking, updates: Iterable[Tracks], last_s: Callable[[], 
     How the camera moved is known of that frame alone, so the tracks have to be those of it.
     """
     smoother: FixedLagSmoother[None] = _smoother(tracker)
+    _require(updates, Iterable)
     try:
         for tracks in updates:
+            _require(tracks, Tracks)
             if tracks.time_s != last_s():
                 raise InputError(
                     f"smooth got the tracks of {tracks.time_s:g} s when the last update was at {last_s():g} s; give it "
@@ -68,6 +70,15 @@ def smoothed(tracker: Tracking, updates: Iterable[Tracks], last_s: Callable[[], 
         yield from (known for _, known in smoother.flush())
         raise
     yield from (known for _, known in smoother.flush())
+
+
+def _require(value: Any, kind: type[Any]) -> None:
+    """Is it what `smooth` takes?"""
+    if not isinstance(value, kind):
+        raise InputError(
+            f"smooth got {type(value).__name__}; give it each update's tracks, one after another: "
+            "tracker.smooth(tracker.update(frame) for frame in frames)"
+        )
 
 
 def _smoother(tracker: Tracking) -> FixedLagSmoother[Any]:
