@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracker import Config, Detections, Masks, Status, Tracker
+from tracker.columns.carried import Columns
 from tracker.columns.column_file import ColumnFile
 from tracker.errors import InputError
 from tracker.smoothing.offline import Recorder, post_processed
@@ -27,13 +28,27 @@ def masks_of(numbers):
     return dense.reshape(len(numbers), *SIZE)
 
 
+def plain(boxes, scores, numbers):
+    """Detections that carry nothing, of which every embedding says who of the four it is."""
+    return Detections(boxes, scores, features=looks(numbers))
+
+
+def looks(numbers):
+    """An embedding for each of the four; of one in three frames none was taken."""
+    numbers = np.asarray(numbers, np.int64)
+    features = np.eye(4, 8, dtype=np.float32)[numbers % 4]
+    features[numbers % 3 == 0] = np.nan
+    return features
+
+
 def carrying(boxes, scores, numbers):
-    """Detections of which every column says the row's number."""
+    """The same detections, of which every column says the row's number."""
     n = len(numbers)
     numbers = np.asarray(numbers, np.int64)
     return Detections(
         boxes,
         scores,
+        features=looks(numbers),
         masks=masks_of(numbers),
         keypoints=np.broadcast_to(numbers.reshape(n, 1, 1), (n, 5, 3)),
         corners=np.broadcast_to(numbers.reshape(n, 1, 1), (n, 4, 2)),
@@ -68,7 +83,10 @@ def numbers_of(tracks):
 
 @st.composite
 def streams(draw):
-    """Frames of up to four walkers, some missed, in any order: boxes, scores and the number that each row says."""
+    """Frames of up to four walkers, some missed, in any order: boxes, scores and the number that each row says.
+
+    None in the place of a frame that nobody looks at.
+    """
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     start, step = rng.uniform(0, 300, (4, 2)), rng.uniform(-6, 6, (4, 2))
     frames = []
@@ -76,27 +94,31 @@ def streams(draw):
         walkers = np.array(draw(st.permutations(sorted(draw(st.sets(st.integers(0, 3)))))), np.int64)
         corner = start[walkers] + number * step[walkers] + rng.normal(0, 1, (len(walkers), 2))
         scores = rng.uniform(0.3, 0.95, len(walkers))
+        if draw(st.integers(0, 4)) == 4:
+            frames.append(None)
+            continue
         frames.append((np.concatenate([corner, corner + [20, 50]], axis=1), scores, 4 * number + walkers))
     return frames
 
 
 def tracked(frames, make):
     """Tracks as they are told at once, late and in the end, and the detections of every frame."""
-    tracker, recorder, found = Tracker(CONFIG), Recorder(), [make(*frame) for frame in frames]
+    tracker, recorder = Tracker(CONFIG), Recorder()
+    found = [None if frame is None else make(*frame) for frame in frames]
     at_once = []
 
     def updates():
         for number, detections in enumerate(found):
-            at_once.append(tracker.update(None, detections, time_s=number / RATE))
-            recorder.add(at_once[-1], detections, tracker.camera_motion, None)
+            at_once.append(tracker.update(None, detections, time_s=number / RATE, look=detections is not None))
+            recorder.add(at_once[-1], detections or Detections.empty(), tracker.camera_motion, tracker.features)
             yield at_once[-1]
 
     late = list(tracker.smooth(updates()))
     table = post_processed(recorder.table(), CONFIG)
     with TemporaryDirectory() as folder, ColumnFile(Path(folder)) as put_aside:
         for detections in found:
-            put_aside.append(detections.columns)
-        in_the_end = [(table.at(number, {}), put_aside[number]) for number in range(len(recorder))]
+            put_aside.append(Columns() if detections is None else detections.columns)
+        in_the_end = [replace(table.at(n, {}), detected=put_aside[n]) for n in range(len(recorder))]
     return at_once, late, in_the_end
 
 
@@ -111,32 +133,42 @@ def same(a, b):
 @settings(max_examples=15, deadline=None)
 @given(streams())
 def test_row_i_is_that_of_detection_index_i_and_no_track_is_another(frames):
-    with_columns = tracked(frames, carrying)
-    without = tracked(frames, lambda boxes, scores, numbers: Detections(boxes, scores))
-    ends = [replace(tracks, detected=columns) for tracks, columns in with_columns[2]]
-    stages = zip((*with_columns[:2], ends), (*without[:2], [tracks for tracks, _ in without[2]]), strict=True)
-    for now, plain in stages:
-        assert len(now) == len(plain) == len(frames)
-        for tracks, other, (_, _, numbers) in zip(now, plain, frames, strict=True):
+    """At once, smoothed and offline, also where frames are empty or nobody looks."""
+    stages = tracked(frames, carrying), tracked(frames, plain)
+    for now, without in zip(*stages, strict=True):
+        assert len(now) == len(without) == len(frames)
+        for tracks, other, frame in zip(now, without, frames, strict=True):
             same(tracks, other)
             assert numbers_of(other) is None
+            if frame is None:
+                assert numbers_of(tracks) is None and (tracks.detection_index == -1).all()
+                continue
             said = numbers_of(tracks)
-            expected = np.append(np.asarray(numbers, np.int64), -1)[tracks.detection_index]
+            expected = np.append(np.asarray(frame[2], np.int64), -1)[tracks.detection_index]
             np.testing.assert_array_equal(said, expected)
             np.testing.assert_array_equal(said < 0, tracks.status == Status.PREDICTED)
+    for now in (*stages[0][:2], *stages[1][:2]):
+        for tracks, frame in zip(now, frames, strict=True):
+            if frame is None or not len(frame[2]):
+                assert tracks.embeddings is None or np.isnan(tracks.embeddings).all()
+                continue
+            expected = np.concatenate([looks(frame[2]), np.full((1, 8), np.nan)])[tracks.detection_index]
+            np.testing.assert_array_equal(tracks.embeddings, expected)
 
 
 @settings(max_examples=15, deadline=None)
 @given(streams(), st.data())
 def test_a_permutation_of_the_detections_gives_the_same_tracks_and_columns(frames, data):
-    tracker, shuffled = Tracker(CONFIG), Tracker(CONFIG)
-    for boxes, scores, numbers in frames:
-        order = np.array(data.draw(st.permutations(range(len(numbers)))), np.int64)
-        a = tracker.update(None, carrying(boxes, scores, numbers))
-        b = shuffled.update(None, carrying(boxes[order], scores[order], numbers[order]))
-        np.testing.assert_array_equal(a.ids, b.ids)
-        np.testing.assert_array_equal(a.xyxy, b.xyxy)
-        np.testing.assert_array_equal(numbers_of(a), numbers_of(b))
+    shuffled = []
+    for frame in frames:
+        order = np.array(data.draw(st.permutations(range(0 if frame is None else len(frame[2])))), np.int64)
+        shuffled.append(None if frame is None else tuple(values[order] for values in frame))
+    for now, other in zip(tracked(frames, carrying), tracked(shuffled, carrying), strict=True):
+        for a, b in zip(now, other, strict=True):
+            np.testing.assert_array_equal(a.ids, b.ids)
+            np.testing.assert_array_equal(a.xyxy, b.xyxy)
+            np.testing.assert_array_equal(numbers_of(a), numbers_of(b))
+            np.testing.assert_array_equal(a.embeddings, b.embeddings)
 
 
 def test_a_part_of_the_detections_or_tracks_has_its_part_of_the_columns():
