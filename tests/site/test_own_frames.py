@@ -1,6 +1,7 @@
 """Cameras whose frames come from one's own code; what that may do wrong, what is recorded, a gallery that is shared."""
 
 import itertools
+import logging
 import threading
 import time
 
@@ -11,10 +12,13 @@ import pytest
 from tracker import Config, Detections, Site
 from tracker.errors import OutputError
 from tracker.output.writers import CsvWriter
+from tracker.site import camera as camera_module
 from tracker.site import intake
-from tracker.site.config import SiteCamera, SiteConfig
-from tracker.site.feed import ENDED
+from tracker.site import said as said_module
+from tracker.site.config import HttpConfig, SiteCamera, SiteConfig
+from tracker.site.feed import ENDED, LIVE, STUCK
 from tracker.site.looking import SharedDetector
+from tracker.site.web.health import health
 from tracker.structures import FEATURE_SIZE
 
 CONFIG = Config().override({"device": "cpu", "appearance": {"enabled": False}, "detector": {"imgsz": 64}})
@@ -118,6 +122,97 @@ def test_code_that_fails_costs_its_camera_a_moment_and_the_others_nothing(tmp_pa
     assert ids(tmp_path / "bad") == {1}
     said = " ".join(record.getMessage() for record in caplog.records)
     assert "RuntimeError: no SDK" in said and "it gave no image" in said
+
+
+def test_a_tracker_that_hangs_is_told_and_down_though_pictures_come(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(camera_module, "STUCK_S", 0.3)
+    look, hangs, goes_on = SharedDetector.__call__, threading.Event(), threading.Event()
+
+    def looking(self, image):
+        if hangs.is_set() and image[0, 0, 0] == 2:
+            goes_on.wait(20)
+        return look(self, image)
+
+    monkeypatch.setattr(SharedDetector, "__call__", looking)
+
+    def live(person):
+        while not ended.is_set():
+            time.sleep(0.02)
+            yield picture(person)
+
+    ended, seen = threading.Event(), {}
+
+    def watch():
+        wait(running, bad=5, good=5)
+        hangs.set()
+        end_s = time.monotonic() + 15
+        while health(running)[0] and time.monotonic() < end_s:
+            time.sleep(0.05)
+        seen["down"] = health(running)
+        goes_on.set()
+        hangs.clear()
+        while not health(running)[0] and time.monotonic() < end_s:
+            time.sleep(0.05)
+        time.sleep(0.3)  # until it is said
+        seen["up"] = health(running)
+        ended.set()
+        running.stop()
+
+    running = site(tmp_path, {"bad": live(2), "good": live(1)}, http=HttpConfig(down_after_s=1.0))
+    threading.Thread(target=watch).start()
+    running.run()
+    up, about = seen["down"]
+    assert not up and about["down"] == ["bad"]
+    assert (about["cameras"]["bad"]["state"], about["cameras"]["good"]["state"]) == (STUCK, LIVE)
+    assert about["cameras"]["bad"]["silent_s"] < 1 < about["cameras"]["bad"]["untracked_s"]
+    assert seen["up"][0] and seen["up"][1]["cameras"]["bad"]["state"] == LIVE
+    said = [record.getMessage() for record in caplog.records if record.getMessage().startswith("bad")]
+    assert "bad: frames come, and none was tracked for 0.3 s" in said and said.count("bad is tracked again") == 1
+
+
+def test_zones_that_do_not_fit_the_picture_are_down_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(camera_module, "STUCK_S", 0.3)
+    (tmp_path / "zones.yaml").write_text("ignore: [{points: [[0, 0], [5000, 0], [5000, 5000]]}]")
+
+    def live():
+        end_s = time.monotonic() + 15
+        while not seen and time.monotonic() < end_s:
+            time.sleep(0.02)
+            yield picture(1)
+
+    seen = {}
+    camera = SiteCamera(source=live(), zones=str(tmp_path / "zones.yaml"))
+    running = site(tmp_path / "out", {"door": camera}, http=HttpConfig(down_after_s=1.0))
+
+    def watch():
+        while not running.cameras or health(running)[0]:
+            time.sleep(0.05)
+        seen["down"] = health(running)
+        running.stop()
+
+    threading.Thread(target=watch).start()
+    running.run()
+    assert seen["down"][1]["cameras"]["door"]["state"] == STUCK
+    assert "outside of the frame" in seen["down"][1]["cameras"]["door"]["problem"]
+
+
+def test_the_log_has_a_line_where_a_camera_is_live_lost_and_back_and_few_where_it_flaps(tmp_path, caplog):
+    calls = itertools.count()
+
+    def flaps():
+        for n in range(3):
+            yield picture(1), BEGIN_S + next(calls) + n / 10
+
+    running = site(tmp_path, {"door": flaps})
+    with caplog.at_level(logging.INFO):
+        threading.Thread(target=lambda: (wait(running, door=24), running.stop())).start()
+        running.run()
+    said = [record.getMessage() for record in caplog.records if record.getMessage().startswith("door")]
+    assert running.cameras["door"].status().restarts >= 6
+    assert said[0].startswith("door is live after ")
+    assert said[1] == "door: the source ended; tried again for as long as it takes"
+    assert said[2].startswith("door is back after ")
+    assert len(said) <= said_module.MOST
 
 
 def wait(running, **frames):
