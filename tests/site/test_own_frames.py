@@ -15,9 +15,11 @@ from tracker.output.writers import CsvWriter
 from tracker.site import camera as camera_module
 from tracker.site import intake
 from tracker.site import said as said_module
+from tracker.site import supervisor
 from tracker.site.config import HttpConfig, SiteCamera, SiteConfig
 from tracker.site.feed import ENDED, LIVE, STUCK
 from tracker.site.looking import SharedDetector
+from tracker.site.results.records import Records
 from tracker.site.web.health import health
 from tracker.structures import FEATURE_SIZE
 
@@ -239,6 +241,28 @@ def test_a_disk_that_is_full_for_a_while_costs_rows_and_not_the_tracking(tmp_pat
     (table,) = tmp_path.glob("door/*/tracks.csv")
     assert [int(line.split(",")[0]) for line in table.read_text().splitlines()[1:]] == [*range(1, 11), *range(21, 41)]
     assert sum("no space left" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_disk_that_hangs_holds_up_no_end(tmp_path, monkeypatch):
+    goes_on = threading.Event()
+    monkeypatch.setattr(Records, "write", lambda *_: goes_on.wait(20))
+    monkeypatch.setattr(supervisor, "prune", lambda *_: goes_on.wait(20))
+    running, took_s = site(tmp_path, {"door": frames(1)}, keep_days=1.0), []
+
+    def end():
+        wait(running, door=3)
+        begun_s = time.monotonic()
+        running.stop()
+        took_s.append(time.monotonic() - begun_s)
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    begun_s = time.monotonic()
+    running.run()
+    assert time.monotonic() - begun_s < 15, "neither the rows nor what is removed"
+    ending.join()
+    goes_on.set()
+    assert took_s[0] < 4.5
 
 
 def test_a_plug_in_that_is_too_fast_is_tracked_newest_first_and_one_with_times_whole(tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ from tracker.system.device import resolve_device
 from tracker.system.signal_handling import handled
 from tracker.tracker import Tracker
 
-STOPS_WITHIN_S = 3.0  # all cameras together; what takes longer is left behind
+STOPS_WITHIN_S = 2.5  # all cameras together; what takes longer is left behind
 SERVICES_WITHIN_S = 1.5
 PRUNE_S = 60.0
 _WAKE_S = 0.2  # a signal is handled when the main thread wakes
@@ -146,15 +146,16 @@ class Site:
         signals: list[int] = []  # taken between two steps of this thread, which may hold the lock of an event just then
         with handled(lambda number, _: signals.append(number)):
             self.start()
-            pruned_s = -PRUNE_S
+            pruned_s, pruning = -PRUNE_S, threading.Thread()
             try:
                 while not (signals or self._stop.wait(_WAKE_S)):
                     if all(camera.join(0.0) for camera in self._cameras.values()):
                         break
                     for camera in self._cameras.values():
                         camera.watch()
-                    if time.monotonic() - pruned_s >= PRUNE_S:
-                        self.prune()
+                    if time.monotonic() - pruned_s >= PRUNE_S and not pruning.is_alive():
+                        pruning = threading.Thread(target=self.prune, name="prune", daemon=True)
+                        pruning.start()  # a disk that hangs holds up no signal
                         pruned_s = time.monotonic()
             finally:
                 self.stop()
