@@ -13,9 +13,8 @@ from tracker import Config, Detections, Site
 from tracker.errors import OutputError
 from tracker.output.writers import CsvWriter
 from tracker.site import camera as camera_module
-from tracker.site import intake
+from tracker.site import intake, supervisor
 from tracker.site import said as said_module
-from tracker.site import supervisor
 from tracker.site.config import HttpConfig, SiteCamera, SiteConfig
 from tracker.site.feed import ENDED, LIVE, STUCK
 from tracker.site.looking import SharedDetector

@@ -257,6 +257,8 @@ class TestWhatIsKept:
             (folder / name).mkdir(parents=True)
             (folder / name / MARK).touch()
             (folder / name / "tracks.csv").write_bytes(b"x" * size)
+            for other in ("counts.csv", ".counts.csv.part"):  # the second of a kill
+                (folder / name / other).touch()
         return folder
 
     def test_is_as_old_as_is_wanted(self, tmp_path):
