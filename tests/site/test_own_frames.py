@@ -166,6 +166,7 @@ def test_a_tracker_that_hangs_is_told_and_down_though_pictures_come(tmp_path, mo
     assert not up and about["down"] == ["bad"]
     assert (about["cameras"]["bad"]["state"], about["cameras"]["good"]["state"]) == (STUCK, LIVE)
     assert about["cameras"]["bad"]["silent_s"] < 1 < about["cameras"]["bad"]["untracked_s"]
+    assert "its pictures are not tracked for" in about["cameras"]["bad"]["problem"]
     assert seen["up"][0] and seen["up"][1]["cameras"]["bad"]["state"] == LIVE
     said = [record.getMessage() for record in caplog.records if record.getMessage().startswith("bad")]
     assert "bad: frames come, and none was tracked for 0.3 s" in said and said.count("bad is tracked again") == 1

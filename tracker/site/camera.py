@@ -153,10 +153,11 @@ class Camera:
         """How it is now."""
         intake = self._intake
         state, state_s = intake.state
-        untracked_s = self._untracked_s
+        untracked_s, stuck = self._untracked_s, ""
         if state in (LIVE, SILENT) and untracked_s > STUCK_S:
             state, state_s = STUCK, untracked_s
-        problems = *list(self._problems.values()), intake.problem
+            stuck = f"its pictures are not tracked for {untracked_s:.0f} s; restart where it lasts"
+        problems = *list(self._problems.values()), intake.problem, stuck
         now_s, lately = time.monotonic(), list(self._lately)
         lately = [entry for entry in lately if now_s - entry[0] <= RATE_S]
         span_s = max(now_s - lately[0][0], 1e-9) if lately else RATE_S
