@@ -341,7 +341,7 @@ def test_the_page_listens_again_after_another_answer_and_lists_what_happens_by_t
         page = chromium.new_page()
         page.route("**/events", proxy)
         page.goto(str(site.base_url))
-        page.wait_for_selector("#events time", timeout=20_000)
+        page.wait_for_selector("#events time", timeout=60_000)
         about = {"type": "end", "camera": "yard", "track": {"id": 1, "class": "person", "start_s": 0, "last_s": 9}}
         times = [5e8, 3e8, 4e8]
         told = [about | {"message_id": f"n{time_s}", "time_s": time_s} for time_s in times]
