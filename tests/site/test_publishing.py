@@ -31,6 +31,7 @@ from tracker.site.publishing.publisher import Updates
 from tracker.site.publishing.spool import Spool
 from tracker.site.publishing.spool_folder import SpoolFolder
 from tracker.site.publishing.webhook import signature
+from tracker.site.said import MOST
 from tracker.video.url import shown
 
 ROOM = 1 << 20
@@ -265,6 +266,17 @@ class TestWebhook:
             one.add([message(i=2)])
             until(lambda: [taken["track"]["id"] for taken in server.taken] == [2])
             until(lambda: one.status().problem == "" and one.status().waiting == 0)
+
+    def test_one_that_comes_and_goes_fills_no_log(self, deliver, caplog):
+        with hook() as server, caplog.at_level(logging.INFO):
+            server.statuses = [503, 200] * 12
+            one = deliver(f"http://127.0.0.1:{server.port}/")
+            for i in range(1, 13):
+                one.add([message(i=i)])
+                until(lambda i=i: one.status().delivered == i)
+        said = [record.getMessage() for record in caplog.records if record.name == "tracker.site"]
+        assert "it answers 503" in said[0] and said[1].endswith("is there again")
+        assert len(said) == MOST
 
     def test_one_that_takes_longer_than_five_seconds_gets_each_message_once(self, deliver):
         with hook() as server:

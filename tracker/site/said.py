@@ -1,4 +1,4 @@
-"""What is said of a camera in the log: each change once, and no more of them than a disk can hold for years."""
+"""What the log is told of a camera or destination: each change once, and no more than a disk can hold for years."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import threading
 import time
 from collections import deque
 
-MOST, WITHIN_S = 10, 60.0  # lines of one camera, in so long
+MOST, WITHIN_S = 10, 60.0  # lines of one, in so long
 
 _log = logging.getLogger("tracker.site")
 
 
 class BoundedLog:
-    """The lines of one camera, from any thread; beyond `MOST` in `WITHIN_S` they are left out, and counted.
+    """The lines of one, from any thread; beyond `MOST` in `WITHIN_S` they are left out, and counted.
 
     Args:
-        name: of the camera, with which each line begins.
+        name: of the camera or destination, without secrets, with which each line begins.
 
     Attributes:
         name: that.
@@ -29,7 +29,7 @@ class BoundedLog:
         self._lock = threading.Lock()
 
     def __call__(self, level: int, text: str, trace: bool = False) -> None:
-        """Say that the camera `text`; `trace`: with that of the exception that is handled."""
+        """Say that it `text`; `trace`: with that of the exception that is handled."""
         now_s = time.monotonic()
         with self._lock:
             if len(self._lately) == MOST and now_s - self._lately[0] < WITHIN_S:
