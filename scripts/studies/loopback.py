@@ -63,14 +63,16 @@ class _Pipe:
 
 
 def deliver(connection: socket.socket, path: Path, rate: float, offset: int) -> None:
-    """The clip in real time from its frame `offset` on, for as long as somebody reads."""
+    """The clip in real time from about its frame `offset` on, for as long as somebody reads."""
     with connection, suppress(OSError, av.error.FFmpegError), av.open(str(path)) as source:
         template = source.streams.video[0]
         packets = [packet for packet in source.demux(template) if packet.dts is not None]
         with av.open(_Pipe(connection), "w", format="mpegts", options={"flush_packets": "1"}) as sink:
             stream = sink.add_stream_from_template(template)
-            keys = [n for n, packet in enumerate(packets) if packet.is_keyframe and n >= offset % len(packets)]
-            place, begun = keys[0] if keys else 0, time.monotonic()
+            first = offset % len(packets)
+            keys = [n for n, packet in enumerate(packets) if packet.is_keyframe and n >= first]
+            place = keys[0] if keys else 0
+            begun = time.monotonic() + (place - first) % len(packets) / rate  # all see the same at the same time
             for number in range(1 << 62):
                 data = packets[(place + number) % len(packets)]
                 packet = av.Packet(bytes(data))
@@ -85,11 +87,13 @@ def serve(clip: Path, rate: float, height: int, number: int) -> str:
     """One more camera, in a thread; its address."""
     path = encoded(clip, rate, height)
     listener = socket.create_server(("127.0.0.1", 0))
+    begun_s = time.monotonic()  # a camera's view goes on while nobody looks
 
     def accept() -> None:
         while True:
             connection, _ = listener.accept()
-            threading.Thread(target=deliver, args=(connection, path, rate, 37 * number), daemon=True).start()
+            offset = 37 * number + round(rate * (time.monotonic() - begun_s))
+            threading.Thread(target=deliver, args=(connection, path, rate, offset), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     return f"tcp://127.0.0.1:{listener.getsockname()[1]}"

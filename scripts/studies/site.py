@@ -31,10 +31,12 @@ from typing import Annotated
 import numpy as np
 import psutil
 import typer
+from scipy.optimize import linear_sum_assignment
 
 from loopback import cameras
 from options import Preset, study
 from tracker import Config, Detections, Site, Tracker
+from tracker.boxes import iou
 from tracker.output.writers import CsvWriter
 from tracker.site.config import SiteCamera, SiteConfig
 from tracker.site.intake import Intake
@@ -70,7 +72,7 @@ def same(
 
     def recorded(self: Intake) -> Iterator[Frame]:
         for frame in frames(self):
-            taken.setdefault(self._name, []).append(frame)
+            taken.setdefault(self._say.name, []).append(frame)
             yield frame
 
     Intake.frames = recorded  # type: ignore[method-assign]
@@ -206,11 +208,16 @@ def killed(
     config: Preset = None,
     seed: Annotated[int, typer.Option(help="Of the moments.")] = 0,
 ) -> None:
-    """SIGKILL at random moments and a restart each time: torn lines, ids of who stayed, rows lost."""
+    """SIGKILL at random moments and a restart each time: torn lines, ids of who stayed, rows lost.
+
+    Who stayed is known from a second site at the same camera, which is not killed.
+    """
     rng, kept, lost_s = random.Random(seed), [], []
-    with scratch() as folder, cameras(clip, 1, 10.0, height) as urls:
-        words = [sys.executable, "-m", "tracker", "serve", *urls, "--project", str(folder)]
-        words += ["--config", config] if config else []
+    with scratch() as both, cameras(clip, 1, 10.0, height) as urls:
+        folder, other = both / "killed", both / "witness"
+        command = [sys.executable, "-m", "tracker", "serve", *urls, *(["--config", config] if config else [])]
+        words = [*command, "--project", str(folder)]
+        witness = subprocess.Popen([*command, "--project", str(other)], stderr=subprocess.DEVNULL)
         for number in range(times + 1):
             before = rows(folder)
             process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
@@ -218,20 +225,50 @@ def killed(
             while (found := rows(folder)) == before and time.time() < begun_s + 120:
                 time.sleep(0.1)
             time.sleep(2 + (rng.uniform(0, 4) if number < times else 3))
+            process.send_signal(signal.SIGKILL if number < times else signal.SIGTERM)
+            ended_s = time.time()
+            process.wait()
             found = rows(folder)
+            lost_s.append(ended_s - float(found[-1]["time_s"]))
             if before:
                 first = found[len(before)]
                 assert int(first["frame"]) > int(before[-1]["frame"]), "numbers go on"
                 last_s, again_s = float(before[-1]["time_s"]), float(first["time_s"])
-                there = {row["id"] for row in before if float(row["time_s"]) > last_s - 0.2}
-                back = {row["id"] for row in found[len(before) :] if float(row["time_s"]) < again_s + 2.0}
-                kept.append((len(there & back), len(there)))
-                print(f"{number:3d}: away {again_s - last_s:4.1f} s; of {len(there)} ids {len(there & back)} again")
-            process.send_signal(signal.SIGKILL if number < times else signal.SIGTERM)
-            lost_s.append(time.time() - float(found[-1]["time_s"]))
-            process.wait()
+                seen = rows(other)
+                there = same_objects(before, seen, last_s - 0.5, last_s)
+                back = same_objects(found[len(before) :], seen, again_s + 1.0, again_s + 2.0)
+                stayed = sorted(there.keys() & back.keys())
+                again = [i for i in stayed if there[i] == back[i]]
+                kept.append((len(again), len(stayed)))
+                away = f"away {again_s - last_s:4.1f} s"
+                print(f"{number:3d}: {away}; of {len(stayed)} who stayed {len(again)} keep the id")
+        witness.kill()
+        witness.wait()
         print(f"exit code at the end: {process.returncode}; rows lost at a kill: {max(lost_s[:-1]):.2f} s at most")
         print(f"ids again: {sum(a for a, _ in kept)} of {sum(b for _, b in kept)}")
+
+
+def same_objects(
+    found: Sequence[dict[str, str]], seen: Sequence[dict[str, str]], begin_s: float, end_s: float
+) -> dict[str, str]:
+    """The id that each object of `seen` has in `found` between two moments, by where both are at the same time."""
+
+    def boxes(rows: Sequence[dict[str, str]]) -> tuple[list[str], np.ndarray]:
+        edges = [[float(row[edge]) for edge in ("left", "top", "right", "bottom")] for row in rows]
+        return [row["id"] for row in rows], np.array(edges, np.float32).reshape(-1, 4)
+
+    same: dict[str, list[str]] = {}
+    for time_s in sorted({row["time_s"] for row in found if begin_s <= float(row["time_s"]) <= end_s}):
+        near = min((abs(float(row["time_s"]) - float(time_s)), row["time_s"]) for row in seen)
+        if near[0] > 0.08:
+            continue
+        known, there = boxes([row for row in seen if row["time_s"] == near[1]])
+        ids, here = boxes([row for row in found if row["time_s"] == time_s])
+        overlap = iou(there, here)
+        for row, column in zip(*linear_sum_assignment(-overlap), strict=True):
+            if overlap[row, column] > 0.5:
+                same.setdefault(known[row], []).append(ids[column])
+    return {one: max(set(names), key=names.count) for one, names in same.items()}
 
 
 def rows(folder: Path) -> list[dict[str, str]]:

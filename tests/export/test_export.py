@@ -101,6 +101,17 @@ class TestSameAsPyTorch:
         assert ours.calibration == theirs.calibration
         assert ours(frame, boxes) == pytest.approx(theirs(frame, boxes), abs=1e-5)
 
+    def test_openvino_gets_one_crop_at_a_time_as_another_number_would_cost_it_a_new_layout(self, folder):
+        embedder = Embedder(AppearanceConfig(model=str(folder[0])))
+        network, asked = embedder._network, []
+        embedder._network = lambda crops: (asked.append(crops.shape), network(crops))[1]
+        frame = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+        boxes = np.array([[20 * n, 10, 20 * n + 40, 200] for n in range(7)], np.float32)
+        alone = [embedder(frame, boxes[n : n + 1])[0] for n in range(7)]
+        assert np.abs(embedder(frame, boxes) - alone).max() < 1e-5
+        numbers = {shape[0] for shape in asked}
+        assert numbers == ({1} if find(folder[0]).format == "openvino" else {1, 7})
+
     def test_forecasts_with_and_without_embeddings(self, folder):
         ours, theirs = load_predictor(str(folder[0])), load_predictor()
         slots = np.arange(3)

@@ -62,7 +62,8 @@ class Hook(ThreadingHTTPServer):
 
     Attributes:
         statuses: that the next requests are answered with, in turn; 200 once they are used up.
-        refuses: messages that are answered with 422. endless: answers have no end; written: bytes of them so far.
+        takes_s: before each answer. refuses: messages that are answered with 422. endless: answers have no end;
+        written: bytes of them so far.
         requests: (path, headers, body) of each. taken: messages of those answered with 200, in order.
     """
 
@@ -72,6 +73,7 @@ class Hook(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.port = self.server_address[1]
         self.statuses: list[int] = []
+        self.takes_s = 0.0
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.taken: list[dict] = []
         self.refuses: Callable[[list[dict]], bool] = lambda messages: False
@@ -90,6 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         status = self.server.statuses.pop(0) if self.server.statuses else 200
         if status == 200 and self.server.refuses(json.loads(body)["messages"]):
             status = 422
+        time.sleep(self.server.takes_s)
         if status == 200:
             self.server.taken += json.loads(body)["messages"]
         self.send_response(status)

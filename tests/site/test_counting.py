@@ -4,6 +4,7 @@ import json
 import time
 
 import httpx
+import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -13,6 +14,8 @@ from tracker import Config, Site, open_source
 from tracker.errors import ConfigError
 from tracker.site.config import HttpConfig, SiteCamera, SiteConfig
 from tracker.site.feed import ENDED
+from tracker.site.messages.message import SCHEMA
+from tracker.site.publishing.publisher import Updates
 
 CONFIG = Config().override({"detector": {"imgsz": 320}, "device": "cpu", "appearance": {"enabled": False}})
 BEGIN_S = 1_764_442_800.0
@@ -47,7 +50,7 @@ def counts(running):
 
 @pytest.fixture(scope="module")
 def watched(frames, tmp_path_factory):
-    """The folder, what a subscriber heard, and what the pages answered."""
+    """The folder, what a subscriber heard, what the pages answered, and the moments of the former."""
     folder = tmp_path_factory.mktemp("site")
     running = site(frames, folder, http=HttpConfig(bind="127.0.0.1:0"))
     running.start()
@@ -57,7 +60,8 @@ def watched(frames, tmp_path_factory):
     with httpx.Client(base_url=f"http://{running._services[0].shown}", timeout=20) as client:
         answers = client.get("/health").json()["cameras"]["door"], client.get("/metrics").text
     running.stop()
-    return folder, [event for moment in listening for event in moment.events], *answers
+    moments = list(listening)
+    return folder, [event for moment in moments for event in moment.events], *answers, moments
 
 
 def test_who_crosses_a_line_and_is_in_a_zone_is_written_with_unix_seconds(watched):
@@ -72,6 +76,23 @@ def test_who_crosses_a_line_and_is_in_a_zone_is_written_with_unix_seconds(watche
 
 def test_a_subscriber_hears_the_same(watched):
     assert watched[1] == written(watched[0]) != []
+
+
+def test_counts_stand_beside_the_events_and_are_published_with_them(watched):
+    (table,) = (watched[0] / "out" / "door").glob("*/counts.csv")
+    seconds = next(event["seconds"] for event in written(watched[0]) if event["event"] == "exit")
+    assert table.read_text().splitlines() == [
+        "zone,class,in,out,inside,mean_dwell_s",
+        "gate,person,1,0,,",
+        f"left,person,1,1,0,{seconds:.2f}",
+    ]
+    sent = [json.loads(one.body) for moment in watched[4] for one in Updates(0.0, False).messages(moment)]
+    told = [body for body in sent if body["type"] == "counts"]
+    assert [body["type"] for body in sent].index("event") < [body["type"] for body in sent].index("counts")
+    assert told[-1]["counts"] == watched[2]["counts"]
+    schema = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+    for body in sent:
+        schema.validate(body)
 
 
 def test_health_and_metrics_have_the_counts(watched):

@@ -1,6 +1,7 @@
 """Cameras whose frames come from one's own code; what that may do wrong, what is recorded, a gallery that is shared."""
 
 import itertools
+import logging
 import threading
 import time
 
@@ -11,10 +12,14 @@ import pytest
 from tracker import Config, Detections, Site
 from tracker.errors import OutputError
 from tracker.output.writers import CsvWriter
-from tracker.site import intake
-from tracker.site.config import SiteCamera, SiteConfig
-from tracker.site.feed import ENDED
+from tracker.site import camera as camera_module
+from tracker.site import intake, supervisor
+from tracker.site import said as said_module
+from tracker.site.config import HttpConfig, SiteCamera, SiteConfig
+from tracker.site.feed import ENDED, LIVE, STUCK
 from tracker.site.looking import SharedDetector
+from tracker.site.results.records import Records
+from tracker.site.web.health import health
 from tracker.structures import FEATURE_SIZE
 
 CONFIG = Config().override({"device": "cpu", "appearance": {"enabled": False}, "detector": {"imgsz": 64}})
@@ -120,6 +125,98 @@ def test_code_that_fails_costs_its_camera_a_moment_and_the_others_nothing(tmp_pa
     assert "RuntimeError: no SDK" in said and "it gave no image" in said
 
 
+def test_a_tracker_that_hangs_is_told_and_down_though_pictures_come(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(camera_module, "STUCK_S", 0.3)
+    look, hangs, goes_on = SharedDetector.__call__, threading.Event(), threading.Event()
+
+    def looking(self, image):
+        if hangs.is_set() and image[0, 0, 0] == 2:
+            goes_on.wait(20)
+        return look(self, image)
+
+    monkeypatch.setattr(SharedDetector, "__call__", looking)
+
+    def live(person):
+        while not ended.is_set():
+            time.sleep(0.02)
+            yield picture(person)
+
+    ended, seen = threading.Event(), {}
+
+    def watch():
+        wait(running, bad=5, good=5)
+        hangs.set()
+        end_s = time.monotonic() + 15
+        while health(running)[0] and time.monotonic() < end_s:
+            time.sleep(0.05)
+        seen["down"] = health(running)
+        goes_on.set()
+        hangs.clear()
+        while not health(running)[0] and time.monotonic() < end_s:
+            time.sleep(0.05)
+        time.sleep(0.3)  # until it is said
+        seen["up"] = health(running)
+        ended.set()
+        running.stop()
+
+    running = site(tmp_path, {"bad": live(2), "good": live(1)}, http=HttpConfig(down_after_s=1.0))
+    threading.Thread(target=watch).start()
+    running.run()
+    up, about = seen["down"]
+    assert not up and about["down"] == ["bad"]
+    assert (about["cameras"]["bad"]["state"], about["cameras"]["good"]["state"]) == (STUCK, LIVE)
+    assert about["cameras"]["bad"]["silent_s"] < 1 < about["cameras"]["bad"]["untracked_s"]
+    assert "its pictures are not tracked for" in about["cameras"]["bad"]["problem"]
+    assert seen["up"][0] and seen["up"][1]["cameras"]["bad"]["state"] == LIVE
+    said = [record.getMessage() for record in caplog.records if record.getMessage().startswith("bad")]
+    assert "bad: frames come, and none was tracked for 0.3 s" in said and said.count("bad is tracked again") == 1
+
+
+def test_zones_that_do_not_fit_the_picture_are_down_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(camera_module, "STUCK_S", 0.3)
+    (tmp_path / "zones.yaml").write_text("ignore: [{points: [[0, 0], [5000, 0], [5000, 5000]]}]")
+
+    def live():
+        end_s = time.monotonic() + 15
+        while not seen and time.monotonic() < end_s:
+            time.sleep(0.02)
+            yield picture(1)
+
+    seen = {}
+    camera = SiteCamera(source=live(), zones=str(tmp_path / "zones.yaml"))
+    running = site(tmp_path / "out", {"door": camera}, http=HttpConfig(down_after_s=1.0))
+
+    def watch():
+        while not running.cameras or health(running)[0]:
+            time.sleep(0.05)
+        seen["down"] = health(running)
+        running.stop()
+
+    threading.Thread(target=watch).start()
+    running.run()
+    assert seen["down"][1]["cameras"]["door"]["state"] == STUCK
+    assert "outside of the frame" in seen["down"][1]["cameras"]["door"]["problem"]
+
+
+def test_the_log_has_a_line_where_a_camera_is_live_lost_and_back_and_few_where_it_flaps(tmp_path, caplog):
+    calls = itertools.count()
+
+    def flaps():
+        for n in range(3):
+            yield picture(1), BEGIN_S + next(calls) + n / 10
+
+    running = site(tmp_path, {"door": flaps})
+    with caplog.at_level(logging.INFO):
+        threading.Thread(target=lambda: (wait(running, door=24), running.stop())).start()
+        running.run()
+    said = [record.getMessage() for record in caplog.records if record.getMessage().startswith("door")]
+    assert running.cameras["door"].status().restarts >= 6
+    assert said[0].startswith("door is live after ")
+    assert said[1] == "door: the source ended; tried again for as long as it takes"
+    assert said[2].startswith("door is back after ")
+    assert len(said) <= said_module.MOST
+
+
 def wait(running, **frames):
     end_s = time.monotonic() + 30
     while time.monotonic() < end_s:
@@ -144,6 +241,28 @@ def test_a_disk_that_is_full_for_a_while_costs_rows_and_not_the_tracking(tmp_pat
     (table,) = tmp_path.glob("door/*/tracks.csv")
     assert [int(line.split(",")[0]) for line in table.read_text().splitlines()[1:]] == [*range(1, 11), *range(21, 41)]
     assert sum("no space left" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_disk_that_hangs_holds_up_no_end(tmp_path, monkeypatch):
+    goes_on = threading.Event()
+    monkeypatch.setattr(Records, "write", lambda *_: goes_on.wait(20))
+    monkeypatch.setattr(supervisor, "prune", lambda *_: goes_on.wait(20))
+    running, took_s = site(tmp_path, {"door": frames(1)}, keep_days=1.0), []
+
+    def end():
+        wait(running, door=3)
+        begun_s = time.monotonic()
+        running.stop()
+        took_s.append(time.monotonic() - begun_s)
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    begun_s = time.monotonic()
+    running.run()
+    assert time.monotonic() - begun_s < 15, "neither the rows nor what is removed"
+    ending.join()
+    goes_on.set()
+    assert took_s[0] < 4.5
 
 
 def test_a_plug_in_that_is_too_fast_is_tracked_newest_first_and_one_with_times_whole(tmp_path, monkeypatch):

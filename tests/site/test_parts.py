@@ -2,7 +2,10 @@
 
 import json
 import math
+import time
+from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,17 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker import Site, Tracker, Zones
+from tracker.analytics.events import Count
 from tracker.config import BankConfig
 from tracker.errors import ConfigError, SourceError, UsageError
-from tracker.site import supervisor
-from tracker.site.clock import WallClock
+from tracker.site import persistence, said, supervisor
+from tracker.site.clock import SteadyClock, WallClock
 from tracker.site.config import SiteCamera, SiteConfig
 from tracker.site.counting import PlaceCounts
 from tracker.site.feed import Moment, Settled, Subscription, Visit
-from tracker.site.persistence import StateFolder
+from tracker.site.persistence import Known, StateFolder
 from tracker.site.presence import Presence
-from tracker.site.records import Records, hour_of, written_since
-from tracker.site.retention import MARK, prune
+from tracker.site.results.metres import Metres
+from tracker.site.results.records import Records, hour_of, written_since
+from tracker.site.results.retention import MARK, prune
 from tracker.structures import Status, Tracks
 
 NOW = 1_764_442_800.0  # an hour's first second
@@ -59,6 +64,96 @@ class TestTimesOfALiveCamera:
 
     def test_go_on_later_than_the_last_one_after_a_restart(self):
         assert WallClock(after_s=NOW + 5)(0.0, NOW) > NOW + 5
+
+
+class TestAClockThatIsSetBack:
+    """By an hour, under cameras that go on."""
+
+    def steady(self):
+        """A site's clock, whose wall is at `self.now_s` and which has run for `self.ran_s`."""
+        self.now_s, self.ran_s = NOW, 0.0
+        return SteadyClock(lambda: self.now_s, lambda: self.ran_s)
+
+    def frames(self, camera, site, number, rate=10):
+        times = []
+        for _ in range(number):
+            self.ran_s += 1 / rate
+            self.now_s += 1 / rate
+            times.append(camera(self.ran_s, site()))
+        return np.array(times)
+
+    def test_slows_no_camera_and_time_goes_on(self):
+        site, camera = self.steady(), WallClock()
+        camera.connect(0.1)
+        before = self.frames(camera, site, 100)
+        self.now_s -= 3600
+        after = self.frames(camera, site, 1000)
+        assert after[0] > before[-1]
+        assert np.diff(after) == pytest.approx(0.1, rel=0.11)
+        assert after[-1] - after[0] >= 0.94 * 99.9
+        assert hour_of(after[0]) == hour_of(before[-1])
+
+    def test_is_caught_up_with_within_a_day(self):
+        site = self.steady()
+        site()
+        self.now_s -= 3600
+        for _ in range(20 * 60):
+            self.now_s, self.ran_s = self.now_s + 60, self.ran_s + 60
+            late_s = site() - self.now_s
+        assert late_s == pytest.approx(0, abs=61)
+
+    def test_leaves_cameras_at_one_time_also_one_that_was_away_meanwhile(self):
+        site = self.steady()
+        there, away = WallClock(), WallClock()
+        for camera in (there, away):
+            camera.connect(0.1)
+            self.frames(camera, site, 50)
+        self.now_s -= 3600
+        self.frames(there, site, 900)
+        away.connect(0.1)
+        assert abs(self.frames(away, site, 1)[0] - self.frames(there, site, 1)[0]) < 2
+
+    def test_before_a_restart_slows_none_after_it(self):
+        site, camera = self.steady(), WallClock(after_s=NOW + 3600)
+        camera.connect(0.1)
+        assert np.diff(self.frames(camera, site, 100)[1:]) == pytest.approx(0.1, rel=0.11)
+        site.not_before(NOW + 3600)
+        assert site() >= NOW + 3600
+
+    def test_set_ahead_it_is_followed_at_once(self):
+        site, camera = self.steady(), WallClock()
+        camera.connect(0.1)
+        self.frames(camera, site, 10)
+        self.now_s += 3600
+        assert self.frames(camera, site, 1)[0] == pytest.approx(NOW + 3601.1, abs=0.2)
+
+
+class TestTheLog:
+    def test_has_few_lines_of_a_camera_and_says_how_many_it_left_out(self, caplog, monkeypatch):
+        monkeypatch.setattr(said, "WITHIN_S", 0.5)
+        say = said.BoundedLog("door")
+        for _ in range(100):
+            say(30, " is lost")
+        assert len(caplog.records) == said.MOST
+        time.sleep(0.6)
+        say(30, " is back")
+        assert caplog.records[-1].getMessage() == (
+            f"door is back (and {100 - said.MOST} lines before it that were left out)"
+        )
+
+
+class TestAStateThatIsDue:
+    def test_soon_is_saved_soon_also_where_one_was_saved_just_before(self, monkeypatch):
+        now_s = [0.0]
+        monkeypatch.setattr(persistence, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+        due, saved = persistence.Due(), []
+        news = {0.6, 0.8}  # two people come one after the other
+        for n in range(40):
+            now_s[0] = n / 10
+            if due.state(now_s[0] in news):
+                saved.append(now_s[0])
+        assert saved[:2] == [0.6, 1.1], "the second one, too"
+        assert saved[2] - saved[1] == pytest.approx(persistence.EVERY_S)
 
 
 class TestPresence:
@@ -118,12 +213,52 @@ class TestRecords:
         assert written_since(tmp_path / "none", NOW).frame == 0
 
 
+class TestCountsOfAnHour:
+    ZONE = Count("hall", "person", 7, 5, 2, None)
+
+    def event(self, event, direction, seconds=None):
+        return {"event": event, "zone": "hall", "class": "person", "direction": direction, "seconds": seconds}
+
+    def test_are_what_its_events_add_up_to_also_after_a_kill(self, tmp_path):
+        with closing(Records(tmp_path)) as records:
+            records.tell(NOW - 1, [self.event("enter", "in")], [self.ZONE])
+            records.tell(NOW, [self.event("enter", "in"), self.event("exit", "out", 4.0)], [self.ZONE])
+        (tmp_path / hour_of(NOW) / "counts.csv").unlink()  # of a kill between the two files
+        with (tmp_path / hour_of(NOW) / "events.jsonl").open("a") as file:
+            file.write('{"event": "ex')
+        with closing(Records(tmp_path)) as again:
+            again.tell(NOW + 9, [], [self.ZONE])
+            assert self.table(NOW, tmp_path) == ["hall,person,1,1,2,4.00"]
+            again.tell(NOW + 9, [self.event("exit", "out", 2.0), self.event("dwell", None, 5.0)], [self.ZONE])
+        assert self.table(NOW, tmp_path) == ["hall,person,1,2,2,3.00"]
+        assert self.table(NOW - 1, tmp_path) == ["hall,person,1,0,2,"]
+
+    def test_have_a_row_for_each_place_where_nothing_has_happened(self, tmp_path):
+        line = Count("gate", "", 0, 0, None, None)
+        with closing(Records(tmp_path)) as records:
+            records.tell(NOW, [], [line, replace(self.ZONE, name="", ins=0, outs=0, inside=0)])
+        assert self.table(NOW, tmp_path) == ["gate,,0,0,,", "hall,,0,0,0,"]
+
+    def test_tell_of_a_class_that_only_the_events_know_any_more(self, tmp_path):
+        for events, counts in (([self.event("enter", "in")], self.ZONE), ([], replace(self.ZONE, name="", inside=0))):
+            with closing(Records(tmp_path)) as records:
+                records.tell(NOW, events, [counts])
+        assert self.table(NOW, tmp_path) == ["hall,person,1,0,0,"]
+
+    def table(self, time_s, folder):
+        head, *rows = (folder / hour_of(time_s) / "counts.csv").read_text().splitlines()
+        assert head == "zone,class,in,out,inside,mean_dwell_s"
+        return rows
+
+
 class TestWhatIsKept:
     def hours(self, folder, names, size=1000):
         for name in names:
             (folder / name).mkdir(parents=True)
             (folder / name / MARK).touch()
             (folder / name / "tracks.csv").write_bytes(b"x" * size)
+            for other in ("counts.csv", ".counts.csv.part"):  # the second of a kill
+                (folder / name / other).touch()
         return folder
 
     def test_is_as_old_as_is_wanted(self, tmp_path):
@@ -183,7 +318,7 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ("cameras: {a: {zone: x}}", "did you mean 'zones'? known: source, zones, classes, detect_every, blur"),
+            ("cameras: {a: {zone: x}}", "did you mean 'zones'? known: source, zones, camera, classes, detect_every"),
             ("camras: {a: x}", "did you mean 'cameras'?"),
             ("gallery: both\ncameras: {a: x}", "give own or shared"),
             ("cameras: {a: {source: x, detect_every: never}}", "cameras.a: detector.every is 'never'"),
@@ -227,6 +362,11 @@ class TestSettings:
             SiteConfig.of_sources(["rtsp://bob:hunter2@a/1", "rtsp://bob:hunter2@a/1"])
 
 
+def nothing():
+    """What is known at a camera that has just begun."""
+    return Known(Presence(1.0), PlaceCounts(Zones()), Metres(None))
+
+
 class TestState:
     """In DIR/state/."""
 
@@ -244,7 +384,7 @@ class TestState:
         store = StateFolder(tmp_path, False, BankConfig())
         (tmp_path / "state" / "door.json").write_text(about)
         tracker = Tracker(gallery=store.gallery("door"))
-        resumed = store.resume("door", tracker, Presence(1.0), PlaceCounts(Zones()), tmp_path / "door")
+        resumed = store.resume("door", tracker, nothing(), tmp_path / "door")
         assert resumed.tracker is tracker and "does not know who was there" in caplog.text
 
     @pytest.mark.parametrize(("shared", "names"), [(True, ["gallery"]), (False, ["a", "a.gallery"])])
@@ -253,7 +393,7 @@ class TestState:
         for name in names:
             tracker = Tracker(gallery=store.gallery(name))
             store.save_gallery(name)
-            store.save(name, tracker, Presence(1.0), PlaceCounts(Zones()), 7, NOW)
+            store.save(name, tracker, nothing(), 7, NOW)
         for name in names:
             assert Tracker.load(tmp_path / "state" / f"{name}.safetensors", gallery=store.gallery(name))
         again = StateFolder(tmp_path, shared, BankConfig())

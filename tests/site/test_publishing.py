@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import sqlite3
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from helpers.brokers import free_port, hook, mosquitto, redis, slow_broker
 from helpers.clips import BUS
 from tracker import Config, Detections, Site, Tracker
-from tracker.errors import ConfigError, UsageError
+from tracker.errors import ConfigError, MissingExtraError, UsageError
 from tracker.site.config import PublishConfig, SiteCamera, SiteConfig
 from tracker.site.feed import Moment, Settled, Visit
 from tracker.site.messages.message import END, EVENT, SCHEMA, START, UPDATE, Message, of_event, of_visit
@@ -28,7 +29,9 @@ from tracker.site.publishing.delivery import Delivery
 from tracker.site.publishing.destination import destination
 from tracker.site.publishing.publisher import Updates
 from tracker.site.publishing.spool import Spool
+from tracker.site.publishing.spool_folder import SpoolFolder
 from tracker.site.publishing.webhook import signature
+from tracker.site.said import MOST
 from tracker.video.url import shown
 
 ROOM = 1 << 20
@@ -150,6 +153,74 @@ class TestSpool:
         assert one.status().dropped == 1 and "cannot be kept on disk" in one.status().problem
 
 
+class TestWhatIsLeftOfDestinations:
+    """Spools of those that site.yaml does not name any more."""
+
+    A, B = "0123456789abcdef", "fedcba9876543210"
+    DAY_S = 86400
+
+    def spools(self, project, named=(), limit=ROOM):
+        """A process's view of them, in which some are named."""
+        folder = SpoolFolder(project, limit)
+        folder.folder.mkdir(parents=True, exist_ok=True)
+        for key in named:
+            path = folder.folder / f"{key}.sqlite"
+            Spool(path, ROOM).close()
+            folder.use(path, f"mqtt://{key}/x")
+        return folder
+
+    def test_is_told_once_and_removed_after_a_week(self, tmp_path, caplog):
+        self.spools(tmp_path, [self.A, self.B])
+        (tmp_path / "state" / "publish" / "notes.txt").write_text("mine")
+        later = self.spools(tmp_path, [self.A])
+        for day in range(7):
+            later.tidy(1e9 + day * self.DAY_S)
+        said = [record.getMessage() for record in caplog.records]
+        assert len(said) == 1 and f"mqtt://{self.B}/x is not published to any more" in said[0]
+        assert (later.folder / f"{self.B}.sqlite").is_file()
+        later.tidy(1e9 + 7.1 * self.DAY_S)
+        assert "is removed" in caplog.records[-1].getMessage()
+        assert {path.name for path in later.folder.iterdir()} == {f"{self.A}.sqlite", f"{self.A}.url", "notes.txt"}
+
+    def test_waits_anew_where_it_was_named_again_in_between(self, tmp_path):
+        self.spools(tmp_path, [self.A])
+        self.spools(tmp_path).tidy(1e9)
+        self.spools(tmp_path, [self.A]).tidy(1e9 + 5 * self.DAY_S)
+        again = self.spools(tmp_path)
+        again.tidy(1e9 + 8 * self.DAY_S)
+        assert (again.folder / f"{self.A}.sqlite").is_file()
+
+    def test_is_bounded_the_newest_is_kept(self, tmp_path):
+        self.spools(tmp_path, [self.A, self.B])
+        self.spools(tmp_path, [self.B]).tidy(1e9)
+        self.spools(tmp_path, limit=50_000).tidy(2e9)
+        for key in (self.A, self.B):
+            (tmp_path / "state" / "publish" / f"{key}.sqlite").write_bytes(bytes(30_000))
+        for key, since_s in ((self.A, 2e9), (self.B, 2e9 + 1)):
+            (tmp_path / "state" / "publish" / f"{key}.unused").write_text(f"{since_s:.0f}")
+        self.spools(tmp_path, limit=50_000).tidy(2e9 + 2)
+        assert {path.stem for path in (tmp_path / "state" / "publish").iterdir()} == {self.B}
+
+    def test_is_looked_for_also_where_nothing_is_published_any_more(self, tmp_path, caplog):
+        self.spools(tmp_path, [self.A])
+        Site(replace(SiteConfig.of_sources(["rtsp://127.0.0.1:9/x"]), project=tmp_path)).prune()
+        assert f"mqtt://{self.A}/x is not published to any more" in caplog.text
+
+
+def test_without_the_package_one_sentence_says_what_to_install_and_nothing_is_written(tmp_path, monkeypatch):
+    for url, package in (("mqtt://h/t", "paho"), ("https://h/x", "httpx"), ("redis://h/0", "redis")):
+        config = SiteConfig.of_sources(["rtsp://127.0.0.1:9/x"])
+        site = Site(replace(config, project=tmp_path / "out", publish=PublishConfig(to=(url,))))
+        for module in [name for name in sys.modules if name.partition(".")[0] == package]:
+            monkeypatch.delitem(sys.modules, module)
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(
+            MissingExtraError, match=rf"^{package} is not installed; run: pip install 'lstm-tracker\[pub"
+        ):
+            site.run()
+        assert not list(tmp_path.glob("out/state/publish*"))
+
+
 @pytest.fixture
 def deliver(tmp_path, monkeypatch):
     """Makes a started delivery to a URL; all are stopped at the end."""
@@ -195,6 +266,34 @@ class TestWebhook:
             one.add([message(i=2)])
             until(lambda: [taken["track"]["id"] for taken in server.taken] == [2])
             until(lambda: one.status().problem == "" and one.status().waiting == 0)
+
+    def test_one_that_comes_and_goes_fills_no_log(self, deliver, caplog):
+        with hook() as server, caplog.at_level(logging.INFO):
+            server.statuses = [503, 200] * 12
+            one = deliver(f"http://127.0.0.1:{server.port}/")
+            for i in range(1, 13):
+                one.add([message(i=i)])
+                until(lambda i=i: one.status().delivered == i)
+        said = [record.getMessage() for record in caplog.records if record.name == "tracker.site"]
+        assert "it answers 503" in said[0] and said[1].endswith("is there again")
+        assert len(said) == MOST
+
+    def test_one_that_takes_longer_than_five_seconds_gets_each_message_once(self, deliver):
+        with hook() as server:
+            server.takes_s = 5.5
+            one = deliver(f"http://127.0.0.1:{server.port}/")
+            one.add([message()])
+            until(lambda: one.status().delivered == 1)
+            assert len(server.requests) == 1
+
+    def test_one_that_takes_longer_than_it_may_gets_the_same_ids_again(self, deliver):
+        with hook() as server:
+            server.takes_s = 1.3
+            one = deliver(f"http://127.0.0.1:{server.port}/", timeout_s=1.0)
+            one.add([message()])
+            until(lambda: len(server.taken) >= 2)
+            assert len({taken["message_id"] for taken in server.taken}) == 1
+            assert one.status().problem == "it does not answer within 1 s"
 
     def test_it_does_not_go_where_it_is_sent_on_to(self, deliver):
         with hook() as server:
@@ -330,7 +429,7 @@ class TestWhatADestinationMayDo:
         assert "hunter2" not in caplog.text
 
     def test_a_slow_broker_that_goes_on_acknowledging_is_not_sent_the_same_again(self, deliver, tmp_path, monkeypatch):
-        monkeypatch.setattr(mqtt_module, "TIMEOUT_S", 1.0)
+        monkeypatch.setattr(mqtt_module, "CONNECTS_WITHIN_S", 1.0)
         with slow_broker(0.03) as broker:
             one = deliver(f"mqtt://127.0.0.1:{broker.port}/site")
             one.add(message(i=i) for i in range(1, 101))

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import json
 import socket
+import sys
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import cv2
@@ -17,7 +19,7 @@ import pytest
 from helpers.browser import browser
 from helpers.cameras import cameras
 from tracker import Config, Detections, Site, Tracker
-from tracker.errors import ConfigError, OutputError, UsageError
+from tracker.errors import ConfigError, MissingExtraError, OutputError, UsageError
 from tracker.site.config import HttpConfig, SiteCamera, SiteConfig
 from tracker.site.feed import Moment
 from tracker.site.web.live import Pictures
@@ -316,6 +318,39 @@ def test_what_cannot_be_listened_at_is_told_before_anything_runs(tmp_path):
         port = taken.getsockname()[1]
         with pytest.raises(OutputError, match="cannot listen"), running(tmp_path, port=port):
             pass
+
+
+@pytest.mark.parametrize("package", ["starlette", "uvicorn", "prometheus_client"])
+def test_without_a_package_one_sentence_says_what_to_install(package, tmp_path, monkeypatch):
+    for module in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+    config = SiteConfig.of_sources(["rtsp://127.0.0.1:9/x"])
+    site = Site(replace(config, project=tmp_path, http=HttpConfig(bind="127.0.0.1:0")))
+    with pytest.raises(
+        MissingExtraError, match=rf"^{package} is not installed; run: pip install 'lstm-tracker\[site\]'"
+    ):
+        WebServer(site)
+
+
+def test_the_page_listens_again_after_another_answer_and_lists_what_happens_by_time(site):
+    answers = iter([502, 503])
+
+    def proxy(route):
+        status = next(answers, None)
+        route.continue_() if status is None else route.fulfill(status=status, body="the site restarts")
+
+    with browser() as chromium:
+        page = chromium.new_page()
+        page.route("**/events", proxy)
+        page.goto(str(site.base_url))
+        page.wait_for_selector("#events time", timeout=60_000)
+        about = {"type": "end", "camera": "yard", "track": {"id": 1, "class": "person", "start_s": 0, "last_s": 9}}
+        times = [5e8, 3e8, 4e8]
+        told = [about | {"message_id": f"n{time_s}", "time_s": time_s} for time_s in times]
+        page.evaluate("told => told.forEach(one => happened({ data: JSON.stringify(one) }))", told)
+        shown = page.eval_on_selector_all("#events li", "all => all.map(one => Number(one.dataset.time))")
+    assert set(times) < set(shown) and shown == sorted(shown, reverse=True)
 
 
 def test_the_page_shows_moving_pictures_on_a_desktop_and_a_phone_and_comes_back_after_a_restart(tmp_path):

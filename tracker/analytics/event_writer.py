@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.analytics.event_log import EventLog, as_lines, shown
+from tracker.analytics.events import Count
 from tracker.analytics.zones import FrameSize, Zones
 from tracker.structures import Tracks
 from tracker.system.files import Lines, replace_text
@@ -71,11 +72,16 @@ class EventWriter:
             self._lines.append(text)
 
     def _save_counts(self) -> None:
-        buffer = io.StringIO()
-        rows = csv.writer(buffer, lineterminator="\n")
-        rows.writerow(self.COLUMNS)
-        for row in self._zones.counts():
-            dwell = "" if row.mean_dwell_s is None else f"{row.mean_dwell_s:.2f}"
-            rows.writerow([row.zone, row.name, row.ins, row.outs, "" if row.inside is None else row.inside, dwell])
-        replace_text(self._counts, buffer.getvalue())
+        replace_text(self._counts, counts_table(self._zones.counts()))
         self._due = time.monotonic() + self.REFRESH_S
+
+
+def counts_table(counts: Iterable[Count]) -> str:
+    """What `counts.csv` says of these."""
+    buffer = io.StringIO()
+    rows = csv.writer(buffer, lineterminator="\n")
+    rows.writerow(EventWriter.COLUMNS)
+    for row in counts:
+        dwell = "" if row.mean_dwell_s is None else f"{row.mean_dwell_s:.2f}"
+        rows.writerow([row.zone, row.name, row.ins, row.outs, "" if row.inside is None else row.inside, dwell])
+    return buffer.getvalue()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CHUNK = {"cpu": 16, "cuda": 256}  # crops at once: what stays in a core's cache, and what fills a GPU
+_OPENVINO_CHUNK = 1  # it lays a network out anew when their number changes, which costs more than the crops do
 
 
 class Embedder:
@@ -43,13 +44,16 @@ class Embedder:
         model = (config or AppearanceConfig()).model
         export = engine.find(model)
         self.device = "cpu" if export else device
+        openvino = export is not None and export.format == "openvino"
         if export:
-            notes, self._network = load_notes(model), export.open("appearance")
+            notes, self._network = load_notes(model), export.open("appearance", any_shape=not openvino)
         else:
             notes, self._network = _by_torch(model, device)
         self.calibration, self.crop_size = notes.calibration, notes.crop_size
-        self._chunk = CHUNK.get(self.device, CHUNK["cuda"])
-        self._buffer = np.empty((self._chunk, *self.crop_size, 3), np.uint8)
+        self._chunk = _OPENVINO_CHUNK if openvino else CHUNK.get(self.device, CHUNK["cuda"])
+        self._buffer = np.zeros((self._chunk, *self.crop_size, 3), np.uint8)
+        if openvino:
+            self._network(self._buffer)  # laid out now: it takes longer than a live source waits
         self._turn = threading.Lock()  # there is one buffer
 
     def __call__(self, frame: Image, xyxy: ArrayLike, pixels: Tensor | None = None) -> Floats:

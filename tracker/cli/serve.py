@@ -46,9 +46,10 @@ def command(
     """Track many live cameras day and night.
 
     Leaves in runs/serve a folder for each camera with one for each hour (UTC):
-    tracks.csv and events.jsonl, complete at any moment; and state/, from which ids
-    go on after a restart. A camera that is away is waited for. SIGTERM ends it
-    with all files closed and exit code 0. Options override what SITE.yaml says.
+    tracks.csv, events.jsonl and, where there are zones, counts.csv, complete at any
+    moment; and state/, from which ids go on after a restart. A camera that is away
+    is waited for. SIGTERM ends it with all files closed and exit code 0. Options
+    override what SITE.yaml says.
 
     Example: track serve rtsp://10.0.0.7/live rtsp://10.0.0.8/live --keep 7
     """

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
 from tracker.detection.detector import class_numbers
 from tracker.errors import OutputError, TrackerError
@@ -23,14 +24,16 @@ from tracker.jobs.result_files import Held
 from tracker.output.counted import Counted
 from tracker.site.config import SiteCamera
 from tracker.site.counting import PlaceCounts
-from tracker.site.feed import CameraStatus, Moment, Settled, Visit
+from tracker.site.feed import LIVE, SILENT, STUCK, CameraStatus, Moment, Settled, Visit
 from tracker.site.intake import Intake
 from tracker.site.looking import SharedDetector
-from tracker.site.persistence import Due, StateFolder
+from tracker.site.persistence import Due, Known, StateFolder
 from tracker.site.pictures.hiding import Hiding
 from tracker.site.pictures.recording import Recording
 from tracker.site.presence import Presence
-from tracker.site.records import Records
+from tracker.site.results.metres import Metres
+from tracker.site.results.records import Records
+from tracker.site.said import BoundedLog
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.structures import Detections, Image, Tracks
 from tracker.tracker import Tracker
@@ -39,8 +42,7 @@ from tracker.video.source import Frame
 
 MOST_FAILURES = 10  # frames in a row that cannot be tracked, after which it is given up
 RATE_S = 5.0  # over which rates and the longest lag are measured
-
-_log = logging.getLogger("tracker.site")
+STUCK_S = 10.0  # frames that come for so long, none of which is tracked, mean that something hangs
 
 
 class Camera:
@@ -80,13 +82,14 @@ class Camera:
         self._fitted: Zones | None = None
         self._keep = class_numbers(tracker.config.detector.classes, detect.names)
         self._hiding = Hiding(settings.blur, looked_for, detect.names, settings.record)
-        self.records = Records(folder)
+        metres = Metres(GroundPlane.load(settings.camera) if settings.camera else None)
+        self.records = Records(folder, metres=bool(settings.camera))
         self._recording = Recording(self.records) if settings.record else None
-        self._presence = Presence(ends_after_s)
-        self._counting = PlaceCounts(self._zones)
-        resumed = store.resume(name, tracker, self._presence, self._counting, folder)
+        self._known = Known(Presence(ends_after_s), PlaceCounts(self._zones), metres)
+        resumed = store.resume(name, tracker, self._known, folder)
         self._tracker = resumed.tracker
-        self._intake = Intake(name, settings.source, resumed.number, resumed.time_s)
+        self._say = BoundedLog(name)
+        self._intake = Intake(self._say, settings.source, resumed.number, resumed.time_s)
         self._smoother = self._new_smoother()
         self._number, self._time_s = resumed.number, resumed.time_s
         self._due = Due()
@@ -95,7 +98,9 @@ class Camera:
         self._changed = threading.Condition()
         self._lately: deque[tuple[float, int, float]] = deque()  # when, frames received by then, lag
         self._frames = self._looked_at = self._visits = 0
-        self._problem = ""
+        self._problems: dict[str, str] = {}  # what goes wrong now, by what it is about
+        self._untracked_since_s: float | None = None  # monotonic, when the first frame came that is not tracked yet
+        self._was_stuck = False
         self._size = (0, 0)
         self._thread = threading.Thread(target=self._run, name=f"track {name}", daemon=True)
 
@@ -127,12 +132,32 @@ class Camera:
     @property
     def counted(self) -> Counted:
         """What is to be drawn of its lines and zones."""
-        return self._counting.shown
+        return self._known.counting.shown
+
+    def watch(self) -> None:
+        """Say in the log where frames come and none is tracked, once, and when that is over; called now and then."""
+        stuck = self._untracked_s > STUCK_S
+        if stuck and not self._was_stuck:
+            self._say(logging.ERROR, f": frames come, and none was tracked for {STUCK_S:g} s")
+        elif self._was_stuck and not stuck:
+            self._say(logging.WARNING, " is tracked again")
+        self._was_stuck = stuck
+
+    @property
+    def _untracked_s(self) -> float:
+        """For how long frames have come without one of them having been tracked."""
+        since_s = self._untracked_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
 
     def status(self) -> CameraStatus:
         """How it is now."""
         intake = self._intake
         state, state_s = intake.state
+        untracked_s, stuck = self._untracked_s, ""
+        if state in (LIVE, SILENT) and untracked_s > STUCK_S:
+            state, state_s = STUCK, untracked_s
+            stuck = f"its pictures are not tracked for {untracked_s:.0f} s; restart where it lasts"
+        problems = *list(self._problems.values()), intake.problem, stuck
         now_s, lately = time.monotonic(), list(self._lately)
         lately = [entry for entry in lately if now_s - entry[0] <= RATE_S]
         span_s = max(now_s - lately[0][0], 1e-9) if lately else RATE_S
@@ -149,14 +174,15 @@ class Camera:
             lag_s=max((lag_s for *_, lag_s in lately), default=math.nan),
             last_frame_s=intake.last_s,
             silent_s=intake.silent_s,
+            untracked_s=untracked_s,
             connections=intake.connections,
             restarts=max(0, intake.connections - 1),
-            problem=self._problem or intake.problem,
+            problem=next(filter(None, problems), ""),
             width=self._size[0],
             height=self._size[1],
-            present=len(self._presence.here),
+            present=len(self._known.presence.here),
             ids=self._visits,
-            counts=self._counting.counts,
+            counts=self._known.counting.counts,
         )
 
     def _run(self) -> None:
@@ -164,15 +190,20 @@ class Camera:
         failures = 0
         try:
             for frame in marked(self._intake.frames(), self._tracker.config.detector.skip_repeats):
+                if self._untracked_since_s is None:
+                    self._untracked_since_s = self._intake.arrived_s
                 try:
                     self._take(frame)
                     failures = 0
+                    self._untracked_since_s = None
+                    self._note("tracking", "")
                 except TrackerError as error:  # as of zones outside of the picture: the user's to mend
-                    self._fails(str(error))
+                    self._note("tracking", str(error))
                 except Exception:
                     failures += 1
-                    _log.exception("%s: frame %d cannot be tracked; begins without its tracks", self.name, frame.number)
-                    self._problem = "a frame could not be tracked, see the log"
+                    about = f": frame {frame.number} cannot be tracked; begins without its tracks"
+                    self._say(logging.ERROR, about, trace=True)
+                    self._problems["tracking"] = "a frame could not be tracked, see the log"
                     if failures == MOST_FAILURES:
                         break
                     self._tracker.reset()
@@ -192,7 +223,7 @@ class Camera:
         tracks, found = self._track(frame)
         self._number, self._time_s = frame.number, frame.time_s
         if self._recording is not None and not self._hiding.waits:
-            self._written(partial(self._recording.write, frame))
+            self._written("video", partial(self._recording.write, frame))
         held = self._hiding.hold(frame, found)
         decided = self._smoother.push(held, tracks, self._tracker.camera_motion, frame.repeated)
         shown = replace(frame, image=self._hiding.shown(frame, tracks, found))
@@ -211,6 +242,7 @@ class Camera:
             self._looked_at += 1
         tracks = tracker.update(frame.image, kept, time_s=frame.captured_s, look=look)
         self._last = replace(tracks, names=self._detect.names)
+        self._known.metres.follow(tracker.camera_motion, self._size, frame.number)
         return self._last, found
 
     def _kept(self, found: Detections, image: Image) -> Detections:
@@ -220,7 +252,7 @@ class Camera:
         size = image.shape[1], image.shape[0]
         if self._fitted is None:
             self._fitted = self._zones.fitted(size)  # of frames whose size may change
-            self._counting.begin(self._fitted)
+            self._known.counting.begin(self._fitted)
         return self._fitted.keep(found, size)
 
     def _settle(self, decided: Iterable[tuple[Held, Tracks]], last: bool = False) -> dict[str, Any]:
@@ -236,24 +268,35 @@ class Camera:
         for held, tracks in decided:
             frame = self._hiding.release(held, tracks)
             if self._recording is not None and self._hiding.waits:
-                self._written(partial(self._recording.write, frame))
-            settled.append(Settled(frame.number, frame.time_s, tracks))
-            self._written(partial(self.records.write, settled[-1]))
-            began, ended = self._presence.update(tracks)
+                self._written("video", partial(self._recording.write, frame))
             size = frame.image.shape[1], frame.image.shape[0]
-            happened = self._counting.take(frame.number, frame.time_s, size, tracks)
-            if happened:
-                self._written(partial(self.records.tell, frame.time_s, happened))
+            ground = self._known.metres.update(tracks, size)
+            settled.append(Settled(frame.number, frame.time_s, tracks, ground))
+            self._written("rows", partial(self.records.write, settled[-1]))
+            began, ended = self._known.presence.update(tracks, ground)
+            happened = self._known.counting.take(frame.number, frame.time_s, size, tracks)
+            self._tell(frame.time_s, happened)
             came, left, events = came + began, left + ended, events + happened
-        if last and (rest := self._counting.finish()):
-            self._written(partial(self.records.tell, self._time_s, rest))
+        if last and (rest := self._known.counting.finish()):
+            self._tell(self._time_s, rest)
             events += rest
         self._visits += len(came)
-        return {"settled": tuple(settled), "started": tuple(came), "ended": tuple(left), "events": tuple(events)}
+        self._note("metres", self._known.metres.problem)
+        return {
+            "settled": tuple(settled),
+            "started": tuple(came),
+            "ended": tuple(left),
+            "events": tuple(events),
+            "counts": self._known.counting.counts,
+        }
+
+    def _tell(self, time_s: float, events: list[dict[str, Any]]) -> None:
+        if counts := self._known.counting.counts:
+            self._written("events", partial(self.records.tell, time_s, events, counts))
 
     def _report(self, frame: Frame, tracks: Tracks, settled: dict[str, Any]) -> None:
         lag_s = time.monotonic() - self._intake.arrived_s
-        present = self._presence.here
+        present = self._known.presence.here
         now = self.name, frame.number, frame.time_s, frame.image, tracks.confirmed
         moment = Moment(*now, present=present, lag_s=lag_s, **settled)
         self._frames += 1
@@ -269,34 +312,35 @@ class Camera:
 
     def _save(self, soon: bool) -> None:
         if self._due.state(soon):
-            self._written(self._save_state)
+            self._written("state", self._save_state)
         if self._due.gallery():
-            self._written(partial(self._store.save_gallery, self.name))
+            self._written("gallery", partial(self._store.save_gallery, self.name))
 
     def _save_state(self) -> None:
-        self._store.save(self.name, self._tracker, self._presence, self._counting, self._number, self._time_s)
+        self._store.save(self.name, self._tracker, self._known, self._number, self._time_s)
 
     def _finish(self) -> None:
         """Write what waits, close the files, save the state."""
         rest = self._settle(self._smoother.flush(), last=True)
-        if self._newest is not None and any(rest.values()):
-            self._publish(replace(self._newest, present=self._presence.here, **rest))
+        if self._newest is not None and (rest["settled"] or rest["events"]):
+            self._publish(replace(self._newest, present=self._known.presence.here, **rest))
         if self._recording is not None:
-            self._written(self._recording.close)
-        self._written(self.records.close)
+            self._written("video", self._recording.close)
+        self._written("rows", self.records.close)
         if self._frames:
-            self._written(self._save_state)
-            self._written(partial(self._store.save_gallery, self.name))
+            self._written("state", self._save_state)
+            self._written("gallery", partial(self._store.save_gallery, self.name))
 
-    def _written(self, write: Callable[[], None]) -> None:
+    def _written(self, what: str, write: Callable[[], None]) -> None:
         """Write; a disk that is full costs what is not written, and not the tracking."""
         try:
             write()
-            self._problem = ""
+            self._note(what, "")
         except OutputError as error:
-            self._fails(str(error))
+            self._note(what, str(error))
 
-    def _fails(self, problem: str) -> None:
-        if problem != self._problem:
-            _log.error("%s: %s", self.name, problem)
-        self._problem = problem
+    def _note(self, what: str, problem: str) -> None:
+        """What goes wrong with something now; nothing: it goes well."""
+        if problem and problem != self._problems.get(what):
+            self._say(logging.ERROR, f": {problem}")
+        self._problems[what] = problem

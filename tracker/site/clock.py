@@ -1,14 +1,52 @@
-"""The times of a live camera's frames: the wall clock's, at the even pace of the camera's stamps."""
+"""The times of live cameras' frames: the wall clock's, at the even pace of each camera's stamps."""
 
 from __future__ import annotations
 
 import math
+import threading
+import time
+from collections.abc import Callable
 
 from tracker.video.clock import Clock
 
 SETTLING_S = 2.0  # a difference to the wall clock goes to a third in so long ...
 PACE = 0.2, 5.0  # ... but a frame is no shorter or longer than so many times what its stamp says,
-LONGEST_S = 5.0  # unless the difference is more than this: then the wall clock is right
+LONGEST_S = 5.0  # unless the wall clock is ahead by more than this: then it is right,
+BACK_PACE = 0.95  # or behind by more, as where it was set back: until it is made up for, seconds are so long
+FURTHEST_S = 86400.0  # a time that is further ahead of the wall clock is a plug-in's own, and no clock's
+
+
+class SteadyClock:
+    """Unix seconds of all cameras of this process: the wall clock's, but never going back.
+
+    Where the wall clock is set back, seconds go on to be nearly seconds until it has caught up, an hour within 20:
+    frames would otherwise come at a fifth of their pace, and those of cameras that share a gallery an hour apart.
+
+    Args:
+        wall, steady: clocks in seconds; the second knows no setting.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> None:
+        self._wall, self._steady = wall, steady
+        self._lock = threading.Lock()
+        self._now_s, self._steady_s = -math.inf, steady()
+
+    def __call__(self) -> float:
+        """The time now, no earlier than any before."""
+        with self._lock:
+            steady_s, wall_s = self._steady(), self._wall()
+            back_s = self._now_s + BACK_PACE * (steady_s - self._steady_s)
+            self._now_s, self._steady_s = max(wall_s, back_s), steady_s
+            return self._now_s
+
+    def not_before(self, time_s: float) -> None:
+        """Go on from where an earlier process was, that had come to this time."""
+        with self._lock:
+            if time_s - self._wall() < FURTHEST_S:
+                self._now_s = max(self._now_s, time_s)
+
+
+unix_now = SteadyClock()
 
 
 class WallClock:
@@ -49,7 +87,8 @@ class WallClock:
                 time_s = now_s
             else:
                 drawn_s = behind_s * -math.expm1(-waited_s / SETTLING_S)
-                time_s = self._last_s + min(max(step_s + drawn_s, PACE[0] * step_s), PACE[1] * step_s)
+                slowest = BACK_PACE if behind_s < -LONGEST_S else PACE[0]
+                time_s = self._last_s + min(max(step_s + drawn_s, slowest * step_s), PACE[1] * step_s)
         if not time_s > self._last_s:  # as where the wall clock was set back
             time_s = max(self._last_s + PACE[0] * self._interval_s, math.nextafter(self._last_s, math.inf))
         self._last_s = time_s

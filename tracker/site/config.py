@@ -5,7 +5,7 @@
     http: {bind: 127.0.0.1:8080, token_file: token}  # page, health and metrics
     publish: [mqtt://host/topic]
     cameras:
-      door: {source: rtsp://user:password@10.0.0.7/live, zones: door.yaml, classes: [person], record: true}
+      door: {source: rtsp://user:password@10.0.0.7/live, zones: door.yaml, camera: door-camera.yaml, record: true}
       yard: {source: rtsp://10.0.0.8/live, detect_every: auto}
 
 Paths stand beside the file. An unknown key is an error that names the known ones, and no message shows a password.
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
+from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
 from tracker.config import Config, Settings, setting
 from tracker.errors import ConfigError, UsageError
@@ -51,6 +52,7 @@ class PublishConfig(Settings, section="publish"):
     every_s: float = setting(1.0, "seconds between two updates of an object; 0: none", 0, 86400)
     embeddings: bool = setting(False, "also send what an object looks like, as numbers")
     spool_mb: int = setting(256, "megabytes of messages that wait for a destination that is away", 1, 1 << 20)
+    timeout_s: float = setting(30.0, "seconds to acknowledge; who takes longer gets the same again", 1, 600)
     secret_file: str = setting("", "file whose first line signs what is posted to webhooks")
     ca_file: str = setting("", "PEM file of the authority that signed the destinations' certificates")
 
@@ -66,6 +68,7 @@ class SiteCamera(Settings, section="camera"):
 
     source: object = field(default=None, repr=False)
     zones: str = setting("", "zones.yaml of what is ignored and counted in its picture")
+    camera: str = setting("", "camera.yaml of the ground in its picture, for metres")
     classes: tuple[str, ...] = setting((), "names or numbers to keep; empty: those of the tracker's settings")
     detect_every: str = setting("", "as --detect-every; empty: as the tracker's settings say")
     blur: tuple[str, ...] = setting((), "classes whose objects no picture shows, or heads: those of people")
@@ -189,9 +192,10 @@ def _camera(value: Any, name: str, folder: Path) -> SiteCamera:
     source = value["source"]
     if isinstance(source, str) and not (is_url(source) or lacks_scheme(source)) and (folder / source).exists():
         value["source"] = str(folder / source)
-    if value.get("zones"):
-        value["zones"] = str(folder / str(value["zones"]))
-        Zones.load(value["zones"])  # a mistake is told before anything runs
+    for key, kind in (("zones", Zones), ("camera", GroundPlane)):
+        if value.get(key):
+            value[key] = str(folder / str(value[key]))
+            kind.load(value[key])  # a mistake is told before anything runs
     if isinstance(value.get("detect_every"), int):
         value["detect_every"] = str(value["detect_every"])
     try:

@@ -16,15 +16,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tracker.analytics.events import Count
+from tracker.analytics.ground.motion import GroundStates
 from tracker.output.counted import Counted
 from tracker.structures import Image, Tracks
 
 if TYPE_CHECKING:
     from tracker.site.config import SiteConfig
 
-CONNECTING, LIVE, SILENT, AWAY, ENDED = "connecting", "live", "silent", "away", "ended"
-"""States of a camera: never there so far; sends pictures; connected without a picture; lost and tried again; a
-recording that is through."""
+CONNECTING, LIVE, SILENT, STUCK, AWAY, ENDED = "connecting", "live", "silent", "stuck", "away", "ended"
+"""States of a camera: never there so far; sends pictures; connected without a picture; sends pictures, none of which is
+tracked; lost and tried again; a recording that is through."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Visit:
         frames: how many it was reported in.
         box: left, top, right, bottom in pixels, where it was last.
         score: 0 to 1, as last known.
+        position_m: x and y on the ground in metres, where it was last; None: not known, or the camera has no ground.
+        speed_m_s: how fast it went there, in metres a second; None: as there.
     """
 
     id: int
@@ -48,6 +51,8 @@ class Visit:
     frames: int
     box: tuple[float, float, float, float]
     score: float
+    position_m: tuple[float, float] | None = None
+    speed_m_s: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +61,13 @@ class Settled:
 
     Attributes:
         number, time_s: of the frame, as in `Moment`. tracks: confirmed ones, smoothed.
+        ground: where on the ground each is; None: nothing is known of any.
     """
 
     number: int
     time_s: float
     tracks: Tracks
+    ground: GroundStates | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +87,7 @@ class Moment:
         started: visits that began with `settled`; an object that returns under its id begins another visit.
         ended: visits that are over: not reported for `ends_after_s`. Each ends once, also after a restart.
         events: of zones and lines (as in `events.jsonl`), by the settled frames.
+        counts: to what they add up, where there are any: as of `CameraStatus`.
         lag_s: from the arrival of the frame to its tracks.
     """
 
@@ -93,6 +101,7 @@ class Moment:
     started: tuple[Visit, ...] = ()
     ended: tuple[Visit, ...] = ()
     events: tuple[Mapping[str, Any], ...] = ()
+    counts: tuple[Count, ...] = ()
     lag_s: float = 0.0
 
     @property
@@ -107,7 +116,7 @@ class CameraStatus:
 
     Attributes:
         name: of the camera. source: its address without secrets.
-        state: `connecting`, `live`, `silent`, `away` or `ended`.
+        state: `connecting`, `live`, `silent`, `stuck`, `away` or `ended`.
         state_s: seconds it is in it.
         frames: tracked since the site was started. dropped: arrived, but were skipped because the machine was behind.
         looked_at: of `frames`, those that the detector looked at.
@@ -115,6 +124,7 @@ class CameraStatus:
         lag_s: from arrival to tracks, the longest over the last seconds; `math.nan` before the first frame.
         last_frame_s: Unix seconds at which the last frame arrived; None: none yet.
         silent_s: seconds since then, or since the site was started.
+        untracked_s: seconds since the first frame came of those that are not tracked; 0: the last one was.
         connections: how often it was connected. restarts: how often it came back after a loss.
         problem: why it is away, or what cannot be written, in one sentence without secrets; "" where all is well.
         width, height: of the last frame in pixels; 0 before the first.
@@ -134,6 +144,7 @@ class CameraStatus:
     lag_s: float
     last_frame_s: float | None
     silent_s: float
+    untracked_s: float
     connections: int
     restarts: int
     problem: str

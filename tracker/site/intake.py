@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracker.errors import TrackerError
-from tracker.site.clock import WallClock
+from tracker.site.clock import WallClock, unix_now
 from tracker.site.connection import Connection, connected
 from tracker.site.feed import AWAY, CONNECTING, ENDED, LIVE, SILENT
+from tracker.site.said import BoundedLog
 from tracker.structures import Image
 from tracker.video.clock import Clock
 from tracker.video.live import HEALTHY_S, LONGEST_PAUSE_S, PAUSE_S
@@ -29,8 +30,6 @@ WAITS_S = 0.3  # a frame that waited longer means that the machine is behind ...
 MOST = 16  # ... and so does this number of them
 BEHIND_S = 2.0  # it is behind until no frame was dropped for so long
 AHEAD = 2  # frames of a recording that wait, none of which is dropped
-
-_log = logging.getLogger("tracker.site")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +44,7 @@ class Intake:
     """A camera's frames, the newest first where not all can be taken.
 
     Args:
-        name: of the camera, for messages.
+        say: tells the log what becomes of the camera.
         source: as of `SiteCamera`.
         number, after_s: frames are counted on from this number, and are later than this time.
 
@@ -57,10 +56,11 @@ class Intake:
         last_s: when the last frame arrived, in Unix seconds; None: none yet.
     """
 
-    def __init__(self, name: str, source: Any, number: int = 0, after_s: float = -math.inf) -> None:
-        self._name, self._source = name, source
+    def __init__(self, say: BoundedLog, source: Any, number: int = 0, after_s: float = -math.inf) -> None:
+        self._say, self._source = say, source
         self._number = number
         self._clock = WallClock(after_s)
+        unix_now.not_before(after_s)
         self._last_time_s = after_s
         self._waiting: deque[_Arrival] = deque()
         self._changed = threading.Condition()
@@ -74,7 +74,7 @@ class Intake:
         self.problem = ""
         self.arrived_s = -math.inf
         self.last_s: float | None = None
-        self._thread = threading.Thread(target=self._run, name=f"read {name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"read {say.name}", daemon=True)
 
     def start(self) -> None:
         """Begin to connect."""
@@ -123,7 +123,7 @@ class Intake:
             except TrackerError as error:
                 problem = str(error)
             except Exception:  # not the user's to mend: reported, and the camera is tried again
-                _log.exception("%s cannot be read", self._name)
+                self._say(logging.ERROR, " cannot be read", trace=True)
                 problem = "it cannot be read, see the log"
             if self._stop.is_set():
                 return
@@ -134,6 +134,7 @@ class Intake:
             self._lost(problem or "the source ended")
             self._stop.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        self._say(logging.INFO, f" has ended{': ' if problem else ''}{problem}")
         with self._changed:
             self._over = True
             self._enter(ENDED, problem)
@@ -147,14 +148,14 @@ class Intake:
         for stamp, image in connection.pictures:
             if self._stop.is_set():
                 return
-            now_s = time.time()
             if self._state != LIVE:
                 self.connections += 1
-                if self.connections > 1:
-                    _log.warning("%s is back after %.1f s", self._name, time.monotonic() - self._heard_s)
+                away_s = time.monotonic() - self._heard_s
+                news = f" is back after {away_s:.1f} s" if self.connections > 1 else f" is {LIVE} after {away_s:.1f} s"
+                self._say(logging.INFO, news)
                 self._enter(LIVE, "")
-            self._heard_s, self.last_s = time.monotonic(), now_s
-            time_s = time_of(stamp, now_s)
+            self._heard_s, self.last_s = time.monotonic(), time.time()
+            time_s = time_of(stamp, unix_now())
             self._number += 1
             self.received += 1
             if not time_s > self._last_time_s:  # a plug-in's own that does not advance, as one that begins anew
@@ -168,7 +169,7 @@ class Intake:
 
     def _recorded(self, connection: Connection) -> Callable[[float | None, float], float]:
         """Times of a recording: from now on, at its own pace."""
-        clock, begun_s = Clock(connection.interval_s), max(time.time(), self._last_time_s + connection.interval_s)
+        clock, begun_s = Clock(connection.interval_s), max(unix_now(), self._last_time_s + connection.interval_s)
         return lambda stamp, _: begun_s + clock(stamp)
 
     def _put(self, arrival: _Arrival) -> None:
@@ -188,7 +189,7 @@ class Intake:
 
     def _lost(self, problem: str) -> None:
         if self._state != AWAY and problem != self.problem:
-            _log.warning("%s: %s; tried again for as long as it takes", self._name, problem)
+            self._say(logging.WARNING, f": {problem}; tried again for as long as it takes")
         self._enter(CONNECTING if not self.connections else AWAY, problem)
 
     def _enter(self, state: str, problem: str) -> None:

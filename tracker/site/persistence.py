@@ -25,14 +25,15 @@ from tracker.config import BankConfig
 from tracker.errors import DataError, TrackerError
 from tracker.site.counting import PlaceCounts
 from tracker.site.presence import Presence
-from tracker.site.records import written_since
+from tracker.site.results.metres import Metres
+from tracker.site.results.records import written_since
 from tracker.structures import TENTATIVE
 from tracker.system import state
 from tracker.system.files import replace_text, writing
 from tracker.system.output_folder import alone
 from tracker.tracker import Tracker
 
-EVERY_S = 5.0  # between two states of a camera: 0.3 MB, more where many are there
+EVERY_S = 2.0  # between two states of a camera: 0.3 MB, more where many are there
 SOON_S = 0.5  # but so soon where somebody came, or something was counted
 GALLERY_S = 20.0  # 5 MB once 500 were seen
 
@@ -46,6 +47,15 @@ class Resumed:
     tracker: Tracker
     number: int
     time_s: float
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known at a camera beside its tracks: who is here, what was counted, where the ground is."""
+
+    presence: Presence
+    counting: PlaceCounts
+    metres: Metres
 
 
 def claimed(project: Path) -> IO[str] | None:
@@ -93,36 +103,35 @@ class StateFolder:
         path = self._gallery_path(camera)
         self._loaded[path].save(path)
 
-    def save(
-        self, camera: str, tracker: Tracker, presence: Presence, counting: PlaceCounts, number: int, time_s: float
-    ) -> None:
+    def save(self, camera: str, tracker: Tracker, known: Known, number: int, time_s: float) -> None:
         """Save a camera between two frames; errors as of `save_gallery`."""
         about = {
             "number": number,
             "time_s": time_s,
             "newest_id": tracker.gallery.newest_id,
-            "visits": presence.to_dict(),
-            "counts": counting.to_list(),
+            "visits": known.presence.to_dict(),
+            "counts": known.counting.to_list(),
+            "ground": known.metres.to_dict(),
         }
         tracker.save(self.folder / f"{camera}.safetensors")
         replace_text(self.folder / f"{camera}.json", json.dumps(about) + "\n")
 
-    def resume(self, camera: str, fresh: Tracker, presence: Presence, counting: PlaceCounts, records: Path) -> Resumed:
+    def resume(self, camera: str, fresh: Tracker, known: Known, records: Path) -> Resumed:
         """A camera where it was saved: its tracker, or this fresh one where that cannot be read, which is said.
 
         Ids and frame numbers that are in its rows already are not given out again, whatever the state says.
 
         Args:
-            camera: its name. fresh: a tracker with the camera's gallery. presence: takes over who was there.
-            counting: takes over what was counted.
+            camera: its name. fresh: a tracker with the camera's gallery. known: takes over what was known.
             records: folder of its results.
         """
         about = self._about(camera)
         try:
             number, time_s = int(about.get("number", 0)), float(about.get("time_s", -math.inf))
             newest = int(about.get("newest_id", 0))
-            presence.go_on(about.get("visits", {}))
-            counting.go_on(about.get("counts", ()))
+            known.presence.go_on(about.get("visits", {}))
+            known.counting.go_on(about.get("counts", ()))
+            known.metres.go_on(about.get("ground", {}))
         except (TypeError, ValueError, KeyError, AttributeError) as error:  # of another version, or damaged
             _log.warning("%s does not know who was there: %s.json cannot be read (%r)", camera, camera, error)
             number, time_s, newest = 0, -math.inf, 0
@@ -187,13 +196,15 @@ class Due:
 
     def __init__(self) -> None:
         self._saved_s = self._gallery_s = time.monotonic()
+        self._soon = False
 
     def state(self, soon: bool) -> bool:
-        """Is it time for the tracker's?"""
+        """Is it time for the tracker's? `soon`: something is to be known of by the next one."""
+        self._soon |= soon
         now_s = time.monotonic()
-        due = now_s - self._saved_s >= (SOON_S if soon else EVERY_S)
+        due = now_s - self._saved_s >= (SOON_S if self._soon else EVERY_S)
         if due:
-            self._saved_s = now_s
+            self._saved_s, self._soon = now_s, False
         return due
 
     def gallery(self) -> bool:

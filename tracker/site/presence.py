@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from tracker.analytics.ground.motion import GroundStates
 from tracker.site.feed import Visit
 from tracker.structures import Tracks
 
@@ -35,8 +36,8 @@ class Presence:
         """Id -> visit of all who are here; a copy."""
         return dict(self._here)
 
-    def update(self, tracks: Tracks) -> tuple[list[Visit], list[Visit]]:
-        """Take the next frame's confirmed tracks; who came, and who has left."""
+    def update(self, tracks: Tracks, ground: GroundStates | None = None) -> tuple[list[Visit], list[Visit]]:
+        """Take the next frame's confirmed tracks, and where on the ground they are; who came, and who has left."""
         time_s = tracks.time_s
         self._watched_s += min(max(time_s - self._time_s, 0.0), LONGEST_S)
         self._time_s = time_s
@@ -49,13 +50,15 @@ class Presence:
         self._left += [(time_s, visit) for visit in left]
         came = []
         columns = tracks.ids, tracks.classes, tracks.scores, tracks.xyxy
-        for i, number, score, box in zip(*(column.tolist() for column in columns), strict=True):
+        for (i, number, score, box), metres in zip(
+            zip(*(column.tolist() for column in columns), strict=True), _metres(ground, len(tracks)), strict=True
+        ):
             name = tracks.names.get(number, str(number))
             if i not in self._here:
                 self._here[i] = Visit(i, number, name, time_s, time_s, 0, tuple(box), score)
                 came.append(i)
             frames = self._here[i].frames + 1
-            now = {"number": number, "name": name, "last_s": time_s, "frames": frames, "box": tuple(box)}
+            now = {"number": number, "name": name, "last_s": time_s, "frames": frames, "box": tuple(box), **metres}
             self._here[i] = replace(self._here[i], score=score, **now)
         untold, self._untold = self._untold, []
         return [self._here[i] for i in came], untold + left
@@ -76,4 +79,19 @@ class Presence:
 
 
 def _visit(values: Mapping[str, Any]) -> Visit:
-    return Visit(**{**values, "box": tuple(values["box"])})
+    place = values.get("position_m")
+    return Visit(**{**values, "box": tuple(values["box"]), "position_m": None if place is None else tuple(place)})
+
+
+def _metres(ground: GroundStates | None, count: int) -> list[dict[str, Any]]:
+    """What a visit says of each track; what is not known takes the place of what was."""
+    if ground is None:
+        return [{"position_m": None, "speed_m_s": None}] * count
+    rows = zip(ground.position_m.tolist(), ground.speed_m_s.tolist(), strict=True)
+    return [
+        {
+            "position_m": tuple(place) if math.isfinite(place[0]) else None,
+            "speed_m_s": speed if math.isfinite(speed) else None,
+        }
+        for place, speed in rows
+    ]

@@ -19,12 +19,13 @@ from tracker.site.connection import check
 from tracker.site.feed import DestinationStatus, Feed, Moment, Service, Subscription
 from tracker.site.looking import SharedDetector
 from tracker.site.persistence import StateFolder, claimed
-from tracker.site.retention import prune
+from tracker.site.publishing.spool_folder import SpoolFolder
+from tracker.site.results.retention import prune
 from tracker.system.device import resolve_device
 from tracker.system.signal_handling import handled
 from tracker.tracker import Tracker
 
-STOPS_WITHIN_S = 3.0  # all cameras together; what takes longer is left behind
+STOPS_WITHIN_S = 2.5  # all cameras together; what takes longer is left behind
 SERVICES_WITHIN_S = 1.5
 PRUNE_S = 60.0
 _WAKE_S = 0.2  # a signal is handled when the main thread wakes
@@ -56,6 +57,7 @@ class Site:
         self._lock = threading.Lock()
         self._cameras: dict[str, Camera] = {}
         self._services: list[Service] = []
+        self._spools = SpoolFolder(config.project, config.publish.spool_mb << 20)
         self._stop = threading.Event()
         self._opened = False
         self._claim: IO[str] | None = None
@@ -108,7 +110,7 @@ class Site:
         if not self._cameras:
             try:
                 self._cameras = self._made()
-                self._services = _services(self)
+                self._services = _services(self, self._spools)
             except BaseException:
                 self._release()
                 raise
@@ -144,13 +146,16 @@ class Site:
         signals: list[int] = []  # taken between two steps of this thread, which may hold the lock of an event just then
         with handled(lambda number, _: signals.append(number)):
             self.start()
-            pruned_s = -PRUNE_S
+            pruned_s, pruning = -PRUNE_S, threading.Thread()
             try:
                 while not (signals or self._stop.wait(_WAKE_S)):
                     if all(camera.join(0.0) for camera in self._cameras.values()):
                         break
-                    if time.monotonic() - pruned_s >= PRUNE_S and (self.config.keep_days or self.config.keep_bytes):
-                        self.prune()
+                    for camera in self._cameras.values():
+                        camera.watch()
+                    if time.monotonic() - pruned_s >= PRUNE_S and not pruning.is_alive():
+                        pruning = threading.Thread(target=self.prune, name="prune", daemon=True)
+                        pruning.start()  # a disk that hangs holds up no signal
                         pruned_s = time.monotonic()
             finally:
                 self.stop()
@@ -192,6 +197,9 @@ class Site:
 
     def prune(self) -> None:
         """Remove what is older or more than is kept; `run` does so once a minute."""
+        self._spools.tidy(time.time())
+        if not (self.config.keep_days or self.config.keep_bytes):
+            return
         cameras = self._cameras.values()
         newest = [camera.newest.time_s for camera in cameras if camera.newest is not None]
         now_s = max([time.time(), *newest])  # a plug-in's times may run ahead
@@ -208,7 +216,7 @@ def _of_camera(common: Config, classes: Sequence[str], detect_every: str) -> Con
     return replace(common, detector=replace(common.detector, every=every, classes=tuple(classes)))
 
 
-def _services(feed: Feed) -> list[Service]:
+def _services(feed: Feed, spools: SpoolFolder) -> list[Service]:
     """What is to run beside the cameras, none of it started; imported only where it is asked for.
 
     Raises:
@@ -222,5 +230,5 @@ def _services(feed: Feed) -> list[Service]:
     if feed.config.publish.to:
         from tracker.site.publishing.publisher import Publisher
 
-        asked.append(Publisher(feed))
+        asked.append(Publisher(feed, spools))
     return asked

@@ -14,15 +14,18 @@ class StandingCamera:
     """One stream's camera, of which positions on the ground are to be told.
 
     Args:
-        name: of the stream. frame_size: width and height in pixels.
+        name: of the stream. frame_size: width and height in pixels. moved: how it had moved before, (2, 3).
+
+    Attributes:
+        moved: (2, 3) how its picture has moved by now.
     """
 
-    def __init__(self, name: str, frame_size: tuple[int, int]) -> None:
+    def __init__(self, name: str, frame_size: tuple[int, int], moved: Affine | None = None) -> None:
         self._name = name
         width, height = frame_size
         self._corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
         self._most = _MOVED * float(np.hypot(width, height))
-        self._moved = identity()
+        self.moved = identity() if moved is None else moved
 
     def follow(self, motion: Affine, frame_number: int) -> None:
         """Take how the camera moved into a frame, (2, 3).
@@ -32,12 +35,21 @@ class StandingCamera:
         """
         if is_identity(motion):
             return
-        self._moved = composed(self._moved, motion)
-        away = self._corners @ self._moved[:, :2].T + self._moved[:, 2] - self._corners
-        furthest = float(np.linalg.norm(away, axis=1).max())
-        if furthest > self._most:
+        self.moved = composed(self.moved, motion)
+        if not self.stands:
             raise SourceError(
-                f"the camera of {self._name} has moved: at frame {frame_number} its picture is off by {furthest:.0f} "
+                f"the camera of {self._name} has moved: at frame {frame_number} its picture is off by {self._off:.0f} "
                 "pixels, and the ground of --camera is not where it was; calibrate it again from there, or leave out "
                 "--camera"
             )
+
+    @property
+    def stands(self) -> bool:
+        """Is it where it was, by now?"""
+        return self._off <= self._most
+
+    @property
+    def _off(self) -> float:
+        """Pixels by which the furthest corner of its picture is away."""
+        away = self._corners @ self.moved[:, :2].T + self.moved[:, 2] - self._corners
+        return float(np.linalg.norm(away, axis=1).max())

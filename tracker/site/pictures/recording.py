@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from tracker.output.video_writer import VideoWriter
-from tracker.site.records import Records, hour_of
+from tracker.site.results.records import Records, hour_of
 from tracker.video.reader import DEFAULT_RATE
 from tracker.video.source import Frame
 

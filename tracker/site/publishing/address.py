@@ -15,7 +15,7 @@ from tracker.site.messages.message import Message
 from tracker.system.files import first_line
 from tracker.video.url import shown
 
-TIMEOUT_S = 5.0  # without an answer a destination counts as away
+CONNECTS_WITHIN_S = 5.0  # else a destination counts as away
 SCHEMES = ("mqtt", "mqtts", "https", "http", "redis", "rediss")
 
 

@@ -12,13 +12,12 @@ from tracker.site.feed import DestinationStatus
 from tracker.site.messages.message import UPDATE, Message
 from tracker.site.publishing.address import Destination, Refused, Unreachable
 from tracker.site.publishing.spool import Spool
+from tracker.site.said import BoundedLog
 
 _AT_ONCE = 100  # messages; fewer where so many were refused
 _BEHIND = 1000  # that wait: no updates beside them
 _PAUSES_S = (0.5, 30.0)  # between two tries: the first, doubled up to the last
 _PATIENCE_S = 0.7  # at the end
-
-_log = logging.getLogger("tracker.site")
 
 
 class Delivery:
@@ -29,7 +28,7 @@ class Delivery:
     """
 
     def __init__(self, shown: str, destination: Destination, spool: Spool) -> None:
-        self._shown = shown
+        self._shown, self._say = shown, BoundedLog(shown)
         self._destination = destination
         self._spool = spool
         self._delivered = self._refused = self._lost = 0
@@ -96,7 +95,7 @@ class Delivery:
                 self._fails(str(problem) if isinstance(problem, Unreachable) else f"its messages on disk: {problem}")
             except Exception as error:  # not to be foreseen: said, and tried again, as nothing else would begin anew
                 if not self._problem:
-                    _log.exception("%s: messages cannot be sent", self._shown)
+                    self._say(logging.ERROR, ": messages cannot be sent", trace=True)
                 self._fails(f"messages cannot be sent ({type(error).__name__}), see the log")
             else:
                 pause_s, at_once = _PAUSES_S[0], min(2 * at_once, _AT_ONCE)
@@ -132,7 +131,7 @@ class Delivery:
             self._spool.remove(keys)
             self._delivered += len(messages)
             if not self._reachable:
-                _log.info("%s is there again", self._shown)
+                self._say(logging.INFO, " is there again")
             self._problem = ""
         self._reachable = True
         return True
@@ -143,5 +142,5 @@ class Delivery:
 
     def _tell(self, problem: str) -> None:
         if problem != self._problem:
-            _log.warning("%s: %s", self._shown, problem)
+            self._say(logging.WARNING, f": {problem}")
         self._problem = problem

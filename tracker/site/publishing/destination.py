@@ -19,7 +19,7 @@ def destination(url: str, config: PublishConfig) -> Destination:
     address = Endpoint.of(url)
     certificates = trusted(address, config)
     if address.scheme.startswith("mqtt"):
-        return Mqtt(address, certificates)
+        return Mqtt(address, certificates, config.timeout_s)
     if address.scheme.startswith("redis"):
-        return RedisStream(address, config.ca_file)
-    return Webhook(url, address, secret(config.secret_file), certificates)
+        return RedisStream(address, config.ca_file, config.timeout_s)
+    return Webhook(url, address, secret(config.secret_file), certificates, config.timeout_s)

@@ -12,10 +12,11 @@ import numpy as np
 
 from tracker.errors import UsageError
 from tracker.site.feed import DestinationStatus, Feed, Moment
-from tracker.site.messages.message import UPDATE, Message, news, of_visit
+from tracker.site.messages.message import UPDATE, Message, news, of_counts, of_visit
 from tracker.site.publishing.delivery import Delivery
 from tracker.site.publishing.destination import destination
 from tracker.site.publishing.spool import Spool
+from tracker.site.publishing.spool_folder import SpoolFolder
 from tracker.structures import Floats
 from tracker.video.url import shown
 
@@ -26,18 +27,17 @@ class Publisher:
     """A `Service`: reads a subscription, and hands messages to each destination's spool.
 
     Args:
-        feed: of the site.
+        feed: of the site. folder: of its spools.
 
     Raises:
         UsageError: a URL that cannot be published to. ConfigError: a file of secrets that cannot be read.
         MissingExtraError: a package is not installed. OutputError: the spool cannot be written.
     """
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, folder: SpoolFolder) -> None:
         config = feed.config.publish
-        folder = feed.config.project / "state" / "publish"
         sinks = [destination(url, config) for url in config.to]  # mistakes first: nothing is written yet
-        spools = [folder / f"{_key(url)}.sqlite" for url in config.to]
+        spools = [folder.folder / f"{_key(url)}.sqlite" for url in config.to]
         for url, path in zip(config.to, spools, strict=True):
             if spools.count(path) > 1:
                 raise UsageError(f"publish has {shown(url)} twice; give each destination once")
@@ -45,6 +45,8 @@ class Publisher:
             Delivery(shown(url), sink, Spool(path, config.spool_mb << 20))
             for url, sink, path in zip(config.to, sinks, spools, strict=True)
         ]
+        for url, path in zip(config.to, spools, strict=True):
+            folder.use(path, shown(url))
         self._updates = Updates(config.every_s, config.embeddings)
         self._subscription = feed.subscribe()
         self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
@@ -101,6 +103,8 @@ class Updates:
                     ids = settled.tracks.ids[known].tolist()
                     looks.update(zip(ids, settled.tracks.embeddings[known], strict=True))
         yield from news(moment, looks)
+        if moment.events:
+            yield of_counts(camera, moment.counts, moment.time_s)
         sent_s.update((visit.id, visit.last_s) for visit in moment.started)
         if self._every_s and moment.settled:
             for visit in present.values():

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from tracker.errors import UsageError
 from tracker.site.messages.message import Message
-from tracker.site.publishing.address import TIMEOUT_S, Endpoint, Unreachable
+from tracker.site.publishing.address import CONNECTS_WITHIN_S, Endpoint, Unreachable
 from tracker.system.extras import extra
 
 LENGTH = 100_000
@@ -21,12 +21,13 @@ class RedisStream:
 
     Args:
         address: of the server. ca_file: authority of its certificate; empty: the system's.
+        timeout_s: that it may take to acknowledge messages.
 
     Raises:
         UsageError: the path is no number of a database. MissingExtraError: redis is not installed.
     """
 
-    def __init__(self, address: Endpoint, ca_file: str) -> None:
+    def __init__(self, address: Endpoint, ca_file: str, timeout_s: float) -> None:
         self._redis = extra("redis", "publish")
         if address.path and not address.path.isdecimal():
             raise UsageError(f"{address.shown} has no database's number; give redis://HOST/0?stream=NAME")
@@ -37,8 +38,8 @@ class RedisStream:
             db=int(address.path or 0),
             username=address.user or None,
             password=address.password,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=CONNECTS_WITHIN_S,
             ssl=address.secure,
             **({"ssl_check_hostname": True} if address.secure else {}),
             **({"ssl_ca_certs": ca_file} if ca_file and address.secure else {}),

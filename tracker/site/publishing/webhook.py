@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from tracker.errors import UsageError
 from tracker.site.messages.message import VERSION, Message
-from tracker.site.publishing.address import TIMEOUT_S, Endpoint, Refused, Unreachable
+from tracker.site.publishing.address import CONNECTS_WITHIN_S, Endpoint, Refused, Unreachable
 from tracker.system.extras import extra
 
 _READS = 64 << 10  # bytes of an answer; what is told by more, or takes longer, does not matter
@@ -28,15 +28,18 @@ class Webhook:
 
     Args:
         url: with all its secrets. secret: to sign with; None: not signed. trusted: None: without TLS.
+        timeout_s: that it may take to answer: it gets the same once more after it, with the same ids.
 
     Raises:
         UsageError: a URL with signs that cannot be in one. MissingExtraError: httpx is not installed.
     """
 
-    def __init__(self, url: str, address: Endpoint, secret: bytes | None, trusted: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, url: str, address: Endpoint, secret: bytes | None, trusted: ssl.SSLContext | None, timeout_s: float
+    ) -> None:
         self._httpx = extra("httpx", "publish")
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it would tell the URL, secrets and all, of each request
-        self._secret = secret
+        self._secret, self._timeout_s = secret, timeout_s
         parts = urlsplit(url)
         self._url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         try:
@@ -45,7 +48,10 @@ class Webhook:
             raise UsageError(f"{address.shown} is no address; give https://HOST/HOOK") from None
         login = None if address.user is None else (address.user, address.password or "")
         self._client = self._httpx.Client(
-            timeout=TIMEOUT_S, follow_redirects=False, verify=True if trusted is None else trusted, auth=login
+            timeout=self._httpx.Timeout(timeout_s, connect=CONNECTS_WITHIN_S),
+            follow_redirects=False,
+            verify=True if trusted is None else trusted,
+            auth=login,
         )
 
     def deliver(self, messages: Sequence[Message]) -> None:
@@ -57,6 +63,8 @@ class Webhook:
             headers["X-Tracker-Signature"] = "sha256=" + signature(self._secret, now, body)
         try:
             status = self._posted(body, headers)
+        except self._httpx.ReadTimeout:
+            raise Unreachable(f"it does not answer within {self._timeout_s:g} s") from None
         except self._httpx.TransportError as error:
             raise Unreachable(str(error) or "it does not answer") from None
         if status in _WILL_NOT:
@@ -67,7 +75,7 @@ class Webhook:
     def _posted(self, body: bytes, headers: dict[str, str]) -> int:
         """The status of the answer. The rest of it is read so that the connection can be used again, within bounds."""
         with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
-            end_s, size = time.monotonic() + TIMEOUT_S, 0
+            end_s, size = time.monotonic() + CONNECTS_WITHIN_S, 0
             try:
                 for part in answer.iter_raw():
                     size += len(part)

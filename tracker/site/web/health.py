@@ -11,13 +11,15 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from tracker.site.feed import ENDED, LIVE, CameraStatus, Feed
+from tracker.site.messages.message import as_row
 
 _GAUGES = {
-    "up": "1 where the camera sends pictures",
+    "up": "1 where the camera sends pictures and they are tracked",
     "frames_per_second": "frames tracked a second, over the last seconds",
     "arriving_frames_per_second": "frames that arrived a second",
     "lag_seconds": "from arrival to tracks, the longest of the last seconds",
     "silent_seconds": "since the last frame arrived",
+    "untracked_seconds": "for which frames have come without one of them having been tracked",
     "objects": "objects that are here",
 }
 _COUNTERS = {
@@ -30,8 +32,8 @@ _COUNTERS = {
 
 
 def is_down(camera: CameraStatus, after_s: float) -> bool:
-    """Whether a camera is without a picture for longer than it may be."""
-    return camera.state not in (LIVE, ENDED) and camera.silent_s > after_s
+    """Whether a camera is without a picture, or its pictures untracked, for longer than it may be."""
+    return camera.state not in (LIVE, ENDED) and max(camera.silent_s, camera.untracked_s) > after_s
 
 
 def health(feed: Feed) -> tuple[bool, dict[str, Any]]:
@@ -43,23 +45,19 @@ def health(feed: Feed) -> tuple[bool, dict[str, Any]]:
         "status": "down" if down else "ok",
         "down": down,
         "started_s": feed.started_s,
-        "cameras": {status.name: _plain(asdict(status)) | {"counts": _counts(status)} for status in statuses},
+        "cameras": {status.name: _told(status) for status in statuses},
         "publish": destinations,
     }
     return not down, about
 
 
+def _told(status: CameraStatus) -> dict[str, Any]:
+    return _plain(asdict(status)) | {"counts": [as_row(row) for row in status.counts]}
+
+
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     """The same with null for what is not a number, which JSON has no word for."""
     return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
-
-
-def _counts(camera: CameraStatus) -> list[dict[str, Any]]:
-    """Under the names of `counts.csv`."""
-    return [
-        {"zone": row.zone, "class": row.name, "in": row.ins, "out": row.outs, "inside": row.inside}
-        for row in camera.counts
-    ]
 
 
 class SiteMetrics:
@@ -89,7 +87,8 @@ class SiteMetrics:
         for camera in self._feed.cameras.values():
             status = camera.status()
             rates = status.frames_per_s, status.arriving_per_s
-            values = status.state == LIVE, *rates, status.lag_s, status.silent_s, status.present
+            lags = status.lag_s, status.silent_s, status.untracked_s
+            values = status.state == LIVE, *rates, *lags, status.present
             for gauge, value in zip(gauges.values(), values, strict=True):
                 gauge.add_metric([status.name], float(value))
             counts = status.frames, status.dropped, status.looked_at, status.restarts, status.ids

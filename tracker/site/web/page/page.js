@@ -151,11 +151,25 @@ function happened({ data }) {
   where.className = "where";
   where.textContent = message.camera;
   item.append(time, text, where);
+  item.dataset.time = message.time_s;
   document.querySelector("#events .none")?.remove();
-  by("events").prepend(item);
+  // The newest first: cameras tell of what happened some seconds late, and after a break once more from the oldest on
+  const older = [...by("events").children].find((other) => Number(other.dataset.time) <= message.time_s);
+  by("events").insertBefore(item, older ?? null);
   while (by("events").children.length > MOST_EVENTS) by("events").lastElementChild.remove();
+}
+
+// A browser tries again by itself where a connection breaks, but not after another answer than 200: a proxy's 502 while
+// the site restarts, or 503 where there are too many viewers.
+function listen(pause = 1000) {
+  const source = new EventSource("/events");
+  source.onopen = () => (pause = 1000);
+  source.onmessage = happened;
+  source.onerror = () => {
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, pause, Math.min(2 * pause, 30_000));
+  };
 }
 
 states();
 for (let k = 0; k < AT_ONCE; k++) pictures();
-new EventSource("/events").onmessage = happened;
+listen();

@@ -1,13 +1,13 @@
-"""What a camera leaves on disk: `CAMERA/HOUR/tracks.csv` and `events.jsonl`, a folder for each hour of UTC.
+"""What a camera leaves on disk: `CAMERA/HOUR/tracks.csv`, `events.jsonl` and `counts.csv`, a folder an hour of UTC.
 
-Files grow by whole lines, so that they are complete at any moment. After a kill they are gone on with, without what was
-left of the last line.
+The first two grow by whole lines and the third is replaced at once, so that they are complete at any moment. After a
+kill they are gone on with, without what was left of the last line.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +16,16 @@ from typing import Any
 import numpy as np
 
 from tracker.analytics.event_log import as_lines
-from tracker.output.writers import CsvWriter
+from tracker.analytics.events import Count
+from tracker.output.writers import CsvWriter, OnGround
 from tracker.site.feed import Settled
-from tracker.site.retention import MARK
-from tracker.structures import Image
+from tracker.site.results.hour_counts import HourCounts
+from tracker.site.results.retention import MARK
+from tracker.structures import Image, Tracks
 from tracker.system.files import Lines, writing
 from tracker.video.source import Frame
 
-TRACKS, EVENTS = "tracks.csv", "events.jsonl"
+TRACKS, EVENTS, COUNTS = "tracks.csv", "events.jsonl", "counts.csv"
 _NO_PICTURE: Image = np.zeros((0, 0, 3), np.uint8)
 _BLOCK = 1 << 16
 
@@ -42,13 +44,15 @@ class Records:
 
     Args:
         folder: of the camera; made where it is not there.
+        metres: whether a new `tracks.csv` has metres, too. One that was begun keeps the columns it has.
 
     Raises:
         OutputError: as all its methods, where something cannot be written; the next call tries again.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, metres: bool = False) -> None:
         self.folder = folder
+        self._metres = metres
         self._hour = ""
         self._open = ExitStack()
 
@@ -69,15 +73,18 @@ class Records:
     def write(self, settled: Settled) -> None:
         """Add a frame's rows."""
         self._turn(settled.time_s)
+        self._on_ground = settled.ground
         frame = Frame(_NO_PICTURE, settled.number, settled.time_s)
         self._tracks.write(frame, settled.tracks)
 
-    def tell(self, time_s: float, events: Iterable[Mapping[str, Any]]) -> None:
-        """Add events that are known since this moment."""
+    def tell(self, time_s: float, events: Iterable[Mapping[str, Any]], counts: Sequence[Count] = ()) -> None:
+        """Add events that are known since this moment, and to what it then adds up (as of `HourCounts.take`)."""
         self._turn(time_s)
-        lines = as_lines(events)
-        if lines:
-            self._events.append(lines)
+        events = list(events)
+        if events:
+            self._events.append(as_lines(events))
+        if counts:
+            self._counts.take(events, counts)
 
     def _turn(self, time_s: float) -> None:
         """To the files of its hour."""
@@ -85,14 +92,38 @@ class Records:
             return
         self.close()
         folder = self.hour(time_s)
-        self._tracks = self._open.enter_context(closing(CsvWriter(folder / TRACKS, resumed=True)))
+        ground = self._ground if _has_metres(folder / TRACKS, self._metres) else None
+        self._tracks = self._open.enter_context(closing(CsvWriter(folder / TRACKS, resumed=True, ground=ground)))
         self._events = self._open.enter_context(closing(Lines(folder / EVENTS, resumed=True)))
+        self._counts = HourCounts(folder / COUNTS, folder / EVENTS)
         self._hour = folder.name
+
+    def _ground(self, tracks: Tracks) -> OnGround:
+        """What is known of the rows that are written just now."""
+        return _Unknown(len(tracks)) if self._on_ground is None else self._on_ground
 
     def close(self) -> None:
         """Close the files; a later `write` goes on with them."""
         self._hour = ""
         self._open.close()
+
+
+class _Unknown:
+    """N tracks of which it is not known where they are."""
+
+    def __init__(self, count: int) -> None:
+        self.position_m = np.full((count, 2), np.nan)
+        self.speed_m_s = self.speed_std_m_s = np.full(count, np.nan)
+
+
+def _has_metres(table: Path, wanted: bool) -> bool:
+    """Whether a table has columns for metres, as it was begun: settings may have changed within the hour."""
+    with writing(table):
+        if not table.is_file():
+            return wanted
+        with table.open(encoding="utf-8", errors="replace") as file:
+            header = file.readline()
+    return CsvWriter.GROUND[0] in header.split(",") if header.endswith("\n") else wanted
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 MARK = ".made-by-track-serve"
 _HOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}Z")
-_OURS = re.compile(r"tracks\.csv|events\.jsonl|video-[0-9]{4}(-[0-9]{4})?\.mp4")
+_OURS = re.compile(r"tracks\.csv|events\.jsonl|counts\.csv|\.counts\.csv\.part|video-[0-9]{4}(-[0-9]{4})?\.mp4")
 
 _log = logging.getLogger("tracker.site")
 
