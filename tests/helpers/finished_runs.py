@@ -126,7 +126,7 @@ def leave_run(
         **({"zones": Zones.parsed(zones, "").to_dict()} if zones else {}),
         **({"camera": GroundPlane.parsed(camera).to_dict()} if camera else {}),
         "files": output.files,
-        "result": {"frames": len(numbers), "frames_repeated": 0, "tracks": files.tracks} | (result or {}),
+        "result": {"frames": len(numbers), "frames_repeated": 0, "tracks": len(np.unique(rows.ids))} | (result or {}),
     }
     (folder / "run.yaml").write_text(yaml.safe_dump(record, sort_keys=False))
     return FinishedRun.read(folder)
