@@ -50,6 +50,7 @@ class FileFormat:
         lacks: names of `PARTS` that it cannot hold.
         pictures: where images of its frames are, in its folder or beside its file, with `{stem}` of the video's name
             and `{number}`; None: it has none.
+        check: raises DataError of annotations that it can make nothing of.
     """
 
     title: str
@@ -59,6 +60,7 @@ class FileFormat:
     many: bool
     lacks: frozenset[str]
     pictures: str | None = None
+    check: Callable[[Annotations], None] = lambda _: None
 
     def lost(self, annotations: Annotations) -> list[str]:
         """What annotations have that the format cannot hold."""
