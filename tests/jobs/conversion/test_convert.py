@@ -105,7 +105,9 @@ def test_the_video_tells_size_and_rate(made, tmp_path):
         convert(tmp_path, "mot", tmp_path.parent / "seq", source="yolo")
     (done,) = convert(tmp_path, "mot", tmp_path.parent / "seq", source="yolo", video=clip)
     (sequence,) = find_sequences([done.out])
-    assert sequence.size == FinishedRun.read(made).size and sequence.fps == pytest.approx(25) and not done.rate_assumed
+    expected = FinishedRun.read(made).annotations
+    assert sequence.size == expected.size and sequence.fps == pytest.approx(expected.frames_per_s)
+    assert not done.rate_assumed
     (done,) = convert(tmp_path, "mot", tmp_path.parent / "seq", source="yolo", video=clip, fps=5)
     assert find_sequences([done.out])[0].fps == 5
 
