@@ -137,7 +137,7 @@ def _parameter(parameter: Any, choices: list[str]) -> str:
         default = ""
     else:
         default = f"`{getattr(default, 'value', default)}`"
-    return f"| {name} | {default} | {_cell(parameter.help or '')} |\n"
+    return f"| {_cell(name)} | {default} | {_cell(parameter.help or '')} |\n"
 
 
 def _cell(text: str) -> str:

@@ -9,11 +9,9 @@ memory is the system's count (with Python, NumPy and OpenCV loaded). Rows with m
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -96,13 +94,15 @@ def step(what: str, folder: Path, rows: int) -> str:
         masks = way.endswith("masks")
         made = generated(rows, masks) if masks else FinishedRun.read(folder / "run").annotations
         begun = time.process_time()
-        FORMATS[name].write([replace(made.compact)], folder / f"{name}{FORMATS[name].suffix}")
+        FORMATS[name].write([made.compact], folder / f"{name}{FORMATS[name].suffix}")
         done = len(made)
     else:
         begun = time.process_time()
         done = sum(len(said.annotations()) for said in FORMATS[name].read(folder / f"{name}{FORMATS[name].suffix}"))
     seconds = time.process_time() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # not `ru_maxrss`, which a process begins with its parent's
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
     return f"| {name} {way} | {done} | {seconds:.1f} | {peak:.0f} |"
 
 

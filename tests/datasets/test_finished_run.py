@@ -73,6 +73,22 @@ def test_every_frame_has_a_time_also_where_nothing_was_tracked(tmp_path):
     np.testing.assert_allclose(run.annotations.times_s, [0, 0.1, 0.3, 0.5, 0.6, 0.7])
 
 
+def test_every_third_frame_was_tracked(tmp_path):
+    """The rate in the record is that of the frames that were tracked; numbers and times are the source's."""
+    one = tracks((1, 0, True))
+    run = leave(tmp_path, {1: (0.0, one), 4: (0.1, one)}, json=False, vid_stride=3, frames_per_s=10.0)
+    assert run.annotations.step == 3 and run.annotations.frame_count == 6
+    np.testing.assert_allclose(run.annotations.times_s, np.arange(6) / 30)
+    np.testing.assert_allclose(run.annotations.without_step.times_s, [0, 0.1])
+
+
+def test_a_long_table_is_read_in_blocks(tmp_path, monkeypatch):
+    frames = {number: (number / 10, tracks((1, 0, True), (number, 1, False))) for number in range(2, 9)}
+    whole = leave(tmp_path, frames, json=False).annotations
+    monkeypatch.setattr("tracker.datasets.finished_run._BLOCK", 3)
+    assert FinishedRun.read(tmp_path).annotations.equals(whole) and len(whole) == 14
+
+
 def test_a_run_in_which_nothing_was_tracked_is_one(tmp_path):
     (tmp_path / "run").mkdir()
     empty = tracks((1, 0, True)).confirmed

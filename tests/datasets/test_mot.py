@@ -95,6 +95,17 @@ def test_an_empty_file_is_an_empty_table(tmp_path: Path) -> None:
     assert len(results(write(tmp_path / "a.txt", ""))) == 0
 
 
+def test_a_long_file_is_read_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are counted on from block to block, and one is as wide as the first of all."""
+    monkeypatch.setattr("tracker.datasets.mot._BLOCK", 2)
+    lines = [f"{frame},4,0,0,9,9,1\n" for frame in range(1, 6)]
+    path = write(tmp_path / "gt.txt", "".join(lines))
+    assert read_table(path)[:, 0].tolist() == [1, 2, 3, 4, 5]
+    for wrong in ("5,4,0,0,9,9\n", "5,4,0,0,9,x,1\n"):
+        with pytest.raises(DataError, match="line 5 is not 7 numbers like the first"):
+            read_table(write(path, "".join(lines[:4]) + wrong))
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nothing\.txt does not exist"):
         read_table(tmp_path / "nothing.txt")

@@ -13,7 +13,7 @@ from tracker.video.source import Frame
 
 parquet = pytest.importorskip("pyarrow.parquet")
 
-SOURCE = SimpleNamespace(name="clip", size=(64, 48), fps=10.0, vid_stride=3)
+SOURCE = SimpleNamespace(name="clip", size=(64, 48), fps=10.0)
 NAMES = {0: "person", 1: 'NA, "quoted"\nand more'}
 
 

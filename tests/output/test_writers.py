@@ -75,7 +75,8 @@ def test_csv_has_the_documented_columns_and_quotes_names(tmp_path):
     writer.close()
     first, second = rows(tmp_path / "tracks.csv")
     assert tuple(first) == CsvWriter.COLUMNS
-    assert all(f"`{column}`" in (CsvWriter.__doc__ or "") for column in CsvWriter.COLUMNS)
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "tables.md").read_text(encoding="utf-8")
+    assert all(f"| `{column}` |" in page for column in (*CsvWriter.COLUMNS, *CsvWriter.GROUND, *SummaryWriter.COLUMNS))
     assert (first["frame"], first["time_s"], first["id"], first["name"]) == ("7", "0.2500", "4", NAMES[1])
     assert [first[edge] for edge in ("left", "top", "right", "bottom")] == ["1.00", "2.00", "4.00", "8.00"]
     assert (first["status"], second["status"]) == ("predicted", "confirmed")

@@ -27,7 +27,7 @@ def class_names(folder: Path) -> dict[int, str] | None:
             names = yaml.safe_load(file.read_text(encoding="utf-8")).get("names")
             names = [names] if isinstance(names, str) else names
             if names:
-                return {int(k): str(v) for k, v in (names.items() if isinstance(names, dict) else enumerate(names))}
+                return {int(k): _text(v) for k, v in (names.items() if isinstance(names, dict) else enumerate(names))}
     for file in _files(folder, "classes.txt", "*.names"):
         with contextlib.suppress(ValueError):
             lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
@@ -44,6 +44,13 @@ def labelled_images(folder: Path) -> list[tuple[Path, Path]]:
     """
     root = folder / "images" if (folder / "images").is_dir() else folder
     return [(image, _label_file(image, folder)) for image in (find_images(root, below=True) if root.is_dir() else [])]
+
+
+def _text(name: object) -> str:
+    """A name, as YAML has it; what nests is none (and may be a few lines that unfold to gigabytes)."""
+    if isinstance(name, list | dict | set | tuple):
+        raise ValueError(type(name))
+    return str(name)
 
 
 def _files(folder: Path, *patterns: str) -> list[Path]:

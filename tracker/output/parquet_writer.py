@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,21 +32,16 @@ class ParquetWriter:
     """
 
     def __init__(self, path: Path, table: CsvWriter, source: Filmed, ground: bool = False) -> None:
-        self._path, self._table, self._frames = path, table, 0
+        self._path, self._table, self._source = path, table, source
         self._columns = (*TRACKS, *(ON_GROUND if ground else ()))
-        assert source.size is not None  # of an open source
-        self._about = {
-            "name": source.name,
-            "width": f"{source.size[0]}",
-            "height": f"{source.size[1]}",
-            "frames_per_s": f"{source.fps * source.vid_stride!r}",
-            "step": f"{source.vid_stride}",
-        }
-        schema(self._columns, self._about)
+        self._last = self._step = 0
+        schema(self._columns, {})
 
     def write(self, frame: Frame, tracks: Tracks) -> None:  # noqa: ARG002 - the table has them
         """Note the frame; its rows come from the table."""
-        self._frames = frame.number
+        if self._last:
+            self._step = math.gcd(self._step, frame.number - self._last)
+        self._last = frame.number
 
     def close(self) -> None:
         """Write the file.
@@ -53,4 +49,14 @@ class ParquetWriter:
         Raises:
             OutputError: it cannot be written.
         """
-        from_table(self._table.path, self._path, self._columns, self._about | {"frames": f"{self._frames}"})
+        step, size = self._step or 1, self._source.size
+        assert size is not None  # of an open source
+        about = {
+            "name": self._source.name,
+            "width": f"{size[0]}",
+            "height": f"{size[1]}",
+            "frames": f"{self._last}",
+            "frames_per_s": f"{self._source.fps * step!r}",
+            "step": f"{step}",
+        }
+        from_table(self._table.path, self._path, self._columns, about)

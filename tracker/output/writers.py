@@ -43,8 +43,7 @@ class Writer(Protocol):
 
 
 class Filmed(Protocol):
-    """What the files have to know of a source: its name, nominal frames/s, frame size, every which frame is used, and
-    whether it is live."""
+    """What the files have to know of a source: its name, nominal frames/s, frame size, and whether it is live."""
 
     @property
     def name(self) -> str: ...
@@ -52,8 +51,6 @@ class Filmed(Protocol):
     def fps(self) -> float: ...
     @property
     def size(self) -> tuple[int, int] | None: ...
-    @property
-    def vid_stride(self) -> int: ...
     @property
     def live(self) -> bool: ...
 

@@ -128,7 +128,6 @@ class Source:
     Attributes:
         name: short name for folders: `people` of people.mp4, a folder's name, `camera0`, a URL's host.
         fps: nominal frames/s of what is delivered, so after `vid_stride`; the true times are in the frames.
-        vid_stride: every which frame is delivered.
         frame_count: how many frames will be delivered, an estimate from the metadata; None where unknown or live.
         size: (width, height) of the first frame in pixels; later ones may differ.
         live: frames come whether or not they are read.
@@ -138,7 +137,7 @@ class Source:
 
     def __init__(self, reader: Reader, vid_stride: int = 1, fps: float | None = None) -> None:
         self._reader = reader
-        self.vid_stride = vid_stride
+        self._stride = vid_stride
         self._fps = fps
         self.name = reader.name
         self.live = reader.live
@@ -188,7 +187,7 @@ class Source:
 
     def _start(self) -> None:
         # No reference to the source, which can be collected
-        frames = partial(_frames, self._reader, self.vid_stride, self._fps)
+        frames = partial(_frames, self._reader, self._stride, self._fps)
         self._ahead = _ReadAhead(frames, self._reader)
         self._end = weakref.finalize(self, self._ahead.close)
         self._unread = True

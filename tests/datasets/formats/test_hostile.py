@@ -78,6 +78,7 @@ CASES = [
     ("coco-video", '{"a": ' + "[" * 10**5, "nests too deep|no whole JSON"),
     ("coco-video", coco()[:-4], "no whole JSON|was expected"),
     ("coco-video", "{'a': 1}", "JSON"),
+    ("coco-video", '{"a": ' + "9" * 5000, "exceeds the limit"),
     ("labelstudio", studio(frame=0.5), "no number up to"),
     ("labelstudio", studio(width=-1), "has the box"),
     ("labelstudio", studio(x="1"), "is not as Label Studio has it"),
@@ -117,6 +118,9 @@ def test_no_file_and_no_text_are_told(name, content, tmp_path):
         FORMATS[name].read(path)
 
 
+NESTED = "b0: &b0 [a]\n" + "".join(f"b{n}: &b{n} [*b{n - 1}, *b{n - 1}]\n" for n in range(1, 31))
+
+
 class TestYolo:
     @pytest.mark.parametrize(
         ("text", "said"),
@@ -146,7 +150,16 @@ class TestYolo:
         (said,) = FORMATS["yolo"].read(folder)
         assert said.annotations(size=(10, 10)).ids.tolist() == [4]
 
-    @pytest.mark.parametrize("text", ["names: [a]\nkpt_shape: x\n", "a: !!python/object:os.system x\n", "a: [\n"])
+    def test_names_that_unfold_to_gigabytes_are_none(self, tmp_path):
+        (tmp_path / "a_1.txt").write_text("0 .5 .5 .1 .1 4\n")
+        (tmp_path / "data.yaml").write_text(f"{NESTED}names: *b30\nvideos: {{a: {{name: *b30, size: *b30}}}}\n")
+        (said,) = FORMATS["yolo"].read(tmp_path)
+        assert said.annotations(size=(64, 48)).class_names == ["class 0"] and said.name == "a"
+
+    @pytest.mark.parametrize(
+        "text",
+        ["names: [a]\nkpt_shape: x\n", f"{NESTED}kpt_shape: *b30\n", "a: !!python/object:os.system x\n", "a: [\n"],
+    )
     def test_data_yaml_is_refused_in_one_sentence(self, text, tmp_path):
         (tmp_path / "a_1.txt").write_text("0 .5 .5 .1 .1 4\n")
         (tmp_path / "data.yaml").write_text(text)

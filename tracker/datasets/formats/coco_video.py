@@ -120,7 +120,7 @@ class _Video:
             yield {"id": self._track + i, "video_id": self._number, "category_id": self._category[kind]}
 
     def annotations(self) -> Iterator[dict[str, Any]]:
-        for block in blocks(len(self._rows)):
+        for block in blocks(self._rows):
             yield from self._block(block.start, self._rows[block])
 
     def _block(self, begin: int, rows: Annotations) -> Iterator[dict[str, Any]]:

@@ -87,7 +87,7 @@ def _tracks(by_id: Annotations) -> Iterator[str]:
     labels = {number: quoteattr(_legal(name)) for number, name in by_id.names.items()}
     ends, told, step = last_of_spells(by_id), stated(by_id, occluded=True), by_id.step
     current = None
-    for rows in blocks(len(by_id)):
+    for rows in blocks(by_id):
         columns = by_id.ids, by_id.frames, by_id.classes, by_id.xyxy, by_id.occluded.astype(int), told.astype(int), ends
         for i, frame, kind, box, occluded, key, end in zip(*(c[rows].tolist() for c in columns), strict=True):
             if i != current:

@@ -15,7 +15,8 @@ from tracker.datasets.annotations import Annotations
 from tracker.datasets.formats.rows import Said
 from tracker.system.files import replacing
 
-BLOCK = 1 << 16  # rows that are put into words at a time
+_BLOCK = 1 << 16  # rows that are put into words at a time
+_MASKS = 1 << 11  # the same with masks, each of which takes some ten kilobytes meanwhile
 
 PARTS: dict[str, Callable[[Annotations], bool]] = {
     "boxes": lambda a: len(a) > 0,
@@ -50,6 +51,7 @@ class FileFormat:
         lacks: names of `PARTS` that it cannot hold.
         pictures: where images of its frames are, in its folder or beside its file, with `{stem}` of the video's name
             and `{number}`; None: it has none.
+        check: raises DataError of annotations that it can make nothing of.
     """
 
     title: str
@@ -59,6 +61,7 @@ class FileFormat:
     many: bool
     lacks: frozenset[str]
     pictures: str | None = None
+    check: Callable[[Annotations], None] = lambda _: None
 
     def lost(self, annotations: Annotations) -> list[str]:
         """What annotations have that the format cannot hold."""
@@ -78,6 +81,7 @@ def text_file(path: Path) -> Iterator[TextIO]:
         text.detach()
 
 
-def blocks(rows: int) -> Iterator[slice]:
-    """Slices of so many rows, in order."""
-    return (slice(begin, begin + BLOCK) for begin in range(0, rows, BLOCK))
+def blocks(rows: Annotations) -> Iterator[slice]:
+    """Slices of the rows, in order."""
+    size = _BLOCK if rows.columns.masks is None else _MASKS
+    return (slice(begin, begin + size) for begin in range(0, len(rows), size))

@@ -60,9 +60,10 @@ class JsonStream:
         while True:
             try:
                 value, end = self._decode(self._text, self._at)
-            except json.JSONDecodeError as error:
-                if self._ended:
-                    raise DataError(f"{self._where} is no whole JSON file ({error.msg}); export it again") from error
+            except ValueError as error:
+                if self._ended or not isinstance(error, json.JSONDecodeError):  # as a number of thousands of digits
+                    reason = str(error).partition(":")[0].lower()
+                    raise DataError(f"{self._where} is no whole JSON file ({reason}); export it again") from error
             except RecursionError as error:
                 raise DataError(f"{self._where} nests too deep; export it again") from error
             else:

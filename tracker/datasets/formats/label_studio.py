@@ -70,7 +70,7 @@ def _regions(by_id: Annotations) -> Iterator[str]:
         f'"original_width": {by_id.size[0]}, "original_height": {by_id.size[1]}, "value": {{{length}, "labels": '
     )
     current = None
-    for rows in blocks(len(by_id)):
+    for rows in blocks(by_id):
         part, keep = by_id[rows], told[rows]
         shares = np.concatenate([part.xyxy[:, :2], part.xyxy[:, 2:] - part.xyxy[:, :2]], axis=1) / size * 100
         columns = part.ids, part.frames, part.classes, shares, ~away[rows]

@@ -77,7 +77,7 @@ def _write(video: Annotations, folder: Path) -> None:
         file.writelines(f"{' '.join(video.names[number].split())}\n" for number in sorted(video.names))
     rows = video.by_frame
     with text_file(folder / "gt" / "gt.txt") as file:
-        for block in blocks(len(rows)):
+        for block in blocks(rows):
             part = rows[block]
             corner = part.xyxy[:, :2]
             extent = np.round(part.xyxy[:, 2:] - corner, DECIMALS)

@@ -33,17 +33,10 @@ _FORM = "expected frame, id, class, height, width and run-length encoding"
 
 
 def write(videos: Sequence[Annotations], out: Path) -> None:
-    """Write the one video into the file `out`.
-
-    Raises:
-        DataError: it has no masks.
-    """
+    """Write the one video, which has masks, into the file `out`."""
     (video,) = (video.without_step for video in videos)
     masks = video.columns.masks
-    if masks is None:
-        raise DataError(
-            f"{video.name} has no masks, and MOTS has nothing else; track with --json and a segmentation model"
-        )
+    assert masks is not None
     rows = video[masks.known].by_frame
     numbers = _class_numbers(rows)
     height, width = masks.size
@@ -59,6 +52,13 @@ def write(videos: Sequence[Annotations], out: Path) -> None:
                 for number, i, kind, one in plain
                 if one is not None
             )
+
+
+def _check(video: Annotations) -> None:
+    if video.columns.masks is None:
+        raise DataError(
+            f"{video.name} has no masks, and MOTS has nothing else; track with --json and a segmentation model"
+        )
 
 
 def _class_numbers(video: Annotations) -> dict[int, int]:
@@ -157,4 +157,5 @@ MOTS = FileFormat(
             "frames that were left out",
         }
     ),
+    check=_check,
 )

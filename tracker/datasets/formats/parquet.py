@@ -76,7 +76,7 @@ def write(videos: Sequence[Annotations], out: Path) -> None:
     }
     layout = schema([*TRACKS, *more], about)
     with replacing(out) as file, parquet.ParquetWriter(file, layout, compression="zstd") as writer:
-        for block in blocks(len(rows)):
+        for block in blocks(rows):
             part = rows[block]
             values = _values(part)
             writer.write_batch(arrow.record_batch([arrow.array(values[f.name], f.type) for f in layout], schema=layout))

@@ -165,7 +165,7 @@ def _said(
         xyxy=cxcywh_to_xyxy(table[:, 2:6]),
         classes=np.searchsorted(kinds, table[:, 1]),
         names={place: names.get(kind, f"class {kind}") for place, kind in enumerate(kinds)},
-        name=str(about.get("name") or ""),
+        name=about["name"] if isinstance(about.get("name"), str) else "",
         size=size,
         frame_count=count if isinstance(count, int) else 0,
         frames_per_s=float(rate) if isinstance(rate, int | float) and 0 < rate < 1e6 else None,
@@ -199,7 +199,7 @@ def _kpt_shape(about: Mapping[str, Any], path: Path) -> tuple[int, int]:
     shape = about.get("kpt_shape", [0, 3])
     good = isinstance(shape, list) and len(shape) == 2 and all(isinstance(number, int) for number in shape)
     if not good or not 0 <= shape[0] <= 1000 or shape[1] not in (2, 3):
-        raise DataError(f"{path} has kpt_shape {shape!r:.60}; give how many points, and 2 or 3")
+        raise DataError(f"{path}: the YAML file's kpt_shape is not how many points, and 2 or 3; mend it")
     return shape[0], shape[1]
 
 

@@ -77,6 +77,8 @@ def convert(
     if pictures and video is None:
         raise UsageError(f"the video of {given} is not known or not there any more; give it with --video")
     videos = [one.compact for one in videos]
+    for one in videos:
+        form.check(one)
     folder = not form.suffix or (len(videos) > 1 and not form.many)
     beside = form.pictures.format(stem=folder_names(videos)[0], number=1) if pictures and form.pictures else ""
     leaves = [out.name, *([Path(beside).parts[0]] if beside and not folder else [])]

@@ -64,7 +64,6 @@ class _NoPictures:
     name: str
     size: tuple[int, int]
     fps: float
-    vid_stride: int
     live: bool = False
 
 
@@ -144,7 +143,7 @@ def _write_tables(run: FinishedRun, corrected: Annotations, made: Path, output: 
     made.mkdir()
     width, height = corrected.size
     image: Image = np.broadcast_to(np.uint8(0), (height, width, 3))
-    source = _NoPictures(made.name, corrected.size, corrected.frames_per_s, run.step)
+    source = _NoPictures(made.name, corrected.size, corrected.frames_per_s)
     zones, ground = _places(run)
     output = replace(output, video=False)
     with ResultFiles(made, source, output, lambda _: None, zones, None, ground) as files:
