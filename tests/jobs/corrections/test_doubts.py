@@ -1,5 +1,6 @@
 """What is doubted in a made street whose mistakes are known, and that the edits proposed mend them."""
 
+import json
 import time
 
 import cv2
@@ -55,6 +56,10 @@ def test_a_track_that_goes_on_as_another_is_one_with_it():
     (one,) = told(video)
     assert (one.kind, one.ids, one.frame, one.edits) == ("one", (1, 2), 48, (Merge(2, 1),))
     assert "begins 0.32 s after track 1 ended" in one.words
+    said = json.loads(json.dumps(one.to_dict()))
+    assert (
+        said["edits"] == [{"edit": "merge", "id": 2, "into": 1}] and said["ids"] == [1, 2] and 0 <= said["doubt"] <= 1
+    )
     assert told(corrected(video, one.edits)) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,15 @@ class Doubt:
     doubt: float
     words: str
     edits: tuple[Edit, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it; `edits` as in `edits.json`."""
+        said = {name: getattr(self, name) for name in ("kind", "frame", "words")}
+        return said | {
+            "ids": list(self.ids),
+            "doubt": round(self.doubt, 3),
+            "edits": [edit.to_dict() for edit in self.edits],
+        }
 
 
 def doubts(run: FinishedRun, other: FinishedRun | None = None) -> list[Doubt]:
