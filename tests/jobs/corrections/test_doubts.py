@@ -74,6 +74,15 @@ def test_two_that_changed_objects_where_they_met_are_swapped():
     assert [one for one in told(corrected(street(*wrong), [Swap((1, 2), 51)])) if one.kind == "swap"] == []
 
 
+def test_two_who_walk_together_all_the_time_are_swapped_where_they_changed():
+    """They overlap from the first frame to the last: there is no before and after, only a frame in which both jump."""
+    one, two = ways((1, range(1, 101), (200, 250), (4, 0))), ways((2, range(1, 101), (218, 258), (4, 0)))
+    wrong = [(f, 3 - track if f > 50 else track, *rest) for f, track, *rest in [*one, *two]]
+    assert [one for one in told(street(*one, *two)) if one.kind == "swap"] == []
+    (swap,) = [one for one in told(street(*wrong)) if one.kind == "swap"]
+    assert (swap.ids, swap.frame, swap.edits) == ((1, 2), 51, (Swap((1, 2), 51),))
+
+
 def test_a_track_that_goes_over_to_another_object_jumps():
     """It follows one who stops to be seen, and from then on one who goes back."""
     video = street(*ways((1, range(1, 51), (200, 250), (4, 0)), (1, range(51, 101), (398, 256), (-4, 1))))
