@@ -128,7 +128,7 @@ class TestBytes:
 
         settings = Config().override({"detector": {"imgsz": 320}, "device": "cpu"})
         zones = {"zones": {"all": {"points": [[0, 0], [320, 0], [320, 240], [0, 240]], "anchor": "centre"}}}
-        clip = pan(tmp_path / "pan.mp4", 12)
+        clip = pan(tmp_path / "pan.mp4", 12, repeat_every=5)
         (result,) = run([clip], settings, Output(tmp_path, json=True), zones=Zones.parsed(zones, ""))
         done = apply(result.folder)
         assert read(done.folder) == read(result.folder) and set(read(done.folder)) == set(TABLES)
