@@ -106,7 +106,10 @@ class FinishedRun:
     @property
     def step(self) -> int:
         """Every which frame of its source was tracked."""
-        return int(self.record["source"].get("vid_stride") or 1)
+        step = self.record["source"].get("vid_stride", 1)
+        if not isinstance(step, int) or step < 1:
+            raise DataError(f"{self.folder / 'run.yaml'} has vid_stride {step!r}, which is no number from 1; {_AGAIN}")
+        return step
 
     @cached_property
     def tracked(self) -> NDArray[np.int64]:
