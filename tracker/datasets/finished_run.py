@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from tracker.columns.masks import Masks
 from tracker.datasets.annotations import Annotations
 from tracker.errors import DataError, InputError
 
+_GROUND = ("x_m", "y_m", "speed_m_s", "speed_std_m_s")
+_BLOCK = 1 << 16  # rows of text in memory at a time
 _AGAIN = "run `track` again, or give another folder"
 
 
@@ -108,16 +111,11 @@ class FinishedRun:
         Raises:
             DataError: as of `annotations`.
         """
-        columns = self._table("tracks.csv")
-        if "x_m" not in columns:
+        if "camera" not in self.record:
             return None
-        try:
-            names = ("x_m", "y_m", "speed_m_s", "speed_std_m_s")
-            values = np.column_stack([[float(cell or "nan") for cell in columns[name]] for name in names])
-            order = np.lexsort([np.array(columns[name], np.int64) for name in ("id", "frame")])
-        except (KeyError, ValueError) as error:
-            raise DataError(f"{self.folder / 'tracks.csv'} is not as `track` writes it ({error}); {_AGAIN}") from error
-        return values.reshape(-1, 4)[order]
+        columns = self._numbers("tracks.csv", ("frame", "id", *_GROUND))
+        order = np.lexsort((columns["id"], columns["frame"]))
+        return np.column_stack([columns[name] for name in _GROUND])[order]
 
     @cached_property
     def summary(self) -> dict[str, NDArray[np.float64]]:
@@ -128,18 +126,7 @@ class FinishedRun:
         Raises:
             DataError: it is not as `track` writes it.
         """
-        if not (self.folder / "summary.csv").is_file():
-            return {}
-        columns = self._table("summary.csv")
-        try:
-            return {
-                name: np.array([float(cell or "nan") for cell in cells], np.float64)
-                for name, cells in columns.items()
-                if name != "name"
-            }
-        except ValueError as error:
-            path = self.folder / "summary.csv"
-            raise DataError(f"{path} is not as `track` writes it ({error}); {_AGAIN}") from error
+        return self._numbers("summary.csv") if (self.folder / "summary.csv").is_file() else {}
 
     @cached_property
     def events(self) -> list[dict[str, Any]]:
@@ -149,6 +136,23 @@ class FinishedRun:
             DataError: a line that is no JSON object.
         """
         return list(self._objects("events.jsonl")) if (self.folder / "events.jsonl").is_file() else []
+
+    def _numbers(self, name: str, wanted: tuple[str, ...] = ()) -> dict[str, NDArray[np.float64]]:
+        """Columns of a table, by default all but `name`, NaN where a cell is empty; a block of rows at a time."""
+        path = self.folder / name
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                lines = csv.reader(file)
+                header = next(lines, [])
+                place = {column: header.index(column) for column in wanted or header if wanted or column != "name"}
+                parts = [np.zeros((len(place), 0))]
+                while block := list(islice(lines, _BLOCK)):
+                    parts.append(np.array([[float(row[at] or "nan") for row in block] for at in place.values()]))
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise DataError(f"{path} cannot be read as a table ({error}); {_AGAIN}") from error
+        except (ValueError, IndexError) as error:
+            raise DataError(f"{path} is not as `track` writes it ({error}); {_AGAIN}") from error
+        return dict(zip(place, np.concatenate(parts, axis=1), strict=True))
 
     def _table(self, name: str) -> dict[str, tuple[str, ...]]:
         """The columns of a table, as text."""
