@@ -21,6 +21,7 @@ from tracker.datasets.annotations import Annotations
 from tracker.errors import DataError, InputError
 
 _GROUND = ("x_m", "y_m", "speed_m_s", "speed_std_m_s")
+_TEXT = ("name", "object_name")  # columns of `summary.csv` that are no numbers
 _BLOCK = 1 << 16  # rows of text in memory at a time
 _AGAIN = "run `track` again, or give another folder"
 
@@ -129,6 +130,20 @@ class FinishedRun:
         return self._numbers("summary.csv") if (self.folder / "summary.csv").is_file() else {}
 
     @cached_property
+    def object_names(self) -> dict[int, str]:
+        """Id -> what a person calls the object, of those that were given a name; by the `object_name` of `summary.csv`.
+
+        Raises:
+            DataError: as of `summary`.
+        """
+        ids = self.summary.get("id", np.zeros(0)).astype(np.int64).tolist()
+        if not ids:
+            return {}
+        with (self.folder / "summary.csv").open(newline="", encoding="utf-8") as file:
+            called = [row.get("object_name") for row in csv.DictReader(file)]
+        return {i: name for i, name in zip(ids, called, strict=True) if name}
+
+    @cached_property
     def events(self) -> list[dict[str, Any]]:
         """The objects of its `events.jsonl`; none where there is no such file.
 
@@ -138,13 +153,13 @@ class FinishedRun:
         return list(self._objects("events.jsonl")) if (self.folder / "events.jsonl").is_file() else []
 
     def _numbers(self, name: str, wanted: tuple[str, ...] = ()) -> dict[str, NDArray[np.float64]]:
-        """Columns of a table, by default all but `name`, NaN where a cell is empty; a block of rows at a time."""
+        """Columns of a table, by default all but names, NaN where a cell is empty; a block of rows at a time."""
         path = self.folder / name
         try:
             with path.open(newline="", encoding="utf-8") as file:
                 lines = csv.reader(file)
                 header = next(lines, [])
-                place = {column: header.index(column) for column in wanted or header if wanted or column != "name"}
+                place = {column: header.index(column) for column in wanted or header if wanted or column not in _TEXT}
                 parts = [np.zeros((len(place), 0))]
                 while block := list(islice(lines, _BLOCK)):
                     parts.append(np.array([[float(row[at] or "nan") for row in block] for at in place.values()]))
