@@ -1,6 +1,8 @@
 """Where tracks are on the ground and how fast they go: laws that hold for any camera, and what is refused."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -251,3 +253,14 @@ class TestACameraThatHasMoved:
         camera = StandingCamera("yard", (640, 480))
         for frame in range(100):
             camera.follow(np.array([[1, 0, 9.0 * (-1) ** frame], [0, 1, 0]]), frame)
+
+
+def test_the_ground_needs_no_library_that_a_run_has_not_loaded_anyway():
+    code = """
+import sys
+from tracker import GroundPlane
+ground = GroundPlane.from_points([[0, 0], [9, 0], [0, 9], [9, 9]], [[0, 0], [1, 0], [0, 1], [1, 1]])
+print(ground.to_metres([[4.5, 4.5], [90, 90]]).round(6).tolist(), "scipy.spatial" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[[0.5,", "0.5],", "[nan,", "nan]]", "False"], "an import of a quarter of a second"

@@ -151,16 +151,22 @@ def test_metres_and_summary_are_read_in_the_order_of_the_rows(tmp_path):
         *(f"{row},{end}" for row, end in zip(rows, more, strict=True)),
     ]
     (tmp_path / "tracks.csv").write_text("\n".join([lines[0], lines[1], lines[3], lines[2]]) + "\n")  # ids out of order
-    (tmp_path / "summary.csv").write_text("id,class,name,path_px,path_m\n2,0,person,12.5,\n5,0,person,3.0,1.25\n")
+    (tmp_path / "summary.csv").write_text(
+        "id,class,name,path_px,path_m,object_name\n2,0,person,12.5,,\n5,0,person,3.0,1.25,Anna\n"
+    )
+    record = yaml.safe_load((tmp_path / "run.yaml").read_text())
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(record | {"camera": {}}))
     read = FinishedRun.read(tmp_path)
     assert read.annotations.ids.tolist() == [5, 2, 5]
     assert np.array_equal(read.on_ground, [[1, 2, np.nan, np.nan], [3, 4, 0.5, 0.1], [np.nan] * 4], equal_nan=True)
+    assert read.object_names == {5: "Anna"} and found.object_names == {}
     assert read.summary["path_px"].tolist() == [12.5, 3.0] and np.isnan(read.summary["path_m"][0])
 
 
 @pytest.mark.parametrize("file", ["tracks.csv", "summary.csv"])
 def test_metres_that_are_no_numbers_are_told(tmp_path, file):
     run = leave(tmp_path, {1: (0.0, tracks((5, 0, True)))})
+    run.record["camera"] = {}
     header = (tmp_path / "tracks.csv").read_text().splitlines()[0] + ",x_m,y_m,speed_m_s,speed_std_m_s"
     (tmp_path / file).write_text(f"{header}\n1,0,5,0,person,1,1,1,2,2,confirmed,here,2,,\n")
     with pytest.raises(DataError, match=f"{file} is not as `track` writes it"):

@@ -10,6 +10,8 @@ import pytest
 from tracker.errors import SourceError
 from tracker.video.stills import stills
 
+QUARTERS = [1 / 8, 3 / 8, 5 / 8, 7 / 8]
+
 
 def shades(path, frames=100, key_every=1000):
     """A clip that turns from dark to bright, two grey levels a frame (and dark again after 128)."""
@@ -26,7 +28,7 @@ def shades(path, frames=100, key_every=1000):
 
 @pytest.mark.parametrize("key_every", [1, 30, 1000])
 def test_of_a_video_they_are_from_its_whole_length_wherever_its_key_frames_are(tmp_path, key_every):
-    found = stills(shades(tmp_path / "a:b.mp4", key_every=key_every), 4)
+    found = stills(shades(tmp_path / "a:b.mp4", key_every=key_every), QUARTERS, 4)
     assert [image.shape for image in found] == [(48, 64, 3)] * 4
     assert np.allclose([image.mean() for image in found], [25, 75, 125, 175], atol=4)
 
@@ -34,14 +36,14 @@ def test_of_a_video_they_are_from_its_whole_length_wherever_its_key_frames_are(t
 def test_of_a_folder_they_are_its_images(tmp_path):
     for number in range(7):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((4, 6, 3), number, np.uint8))
-    assert [image[0, 0, 0] for image in stills(tmp_path, 3)] == [0, 3, 6]
-    assert len(stills(tmp_path, 20)) == 7
+    assert [image[0, 0, 0] for image in stills(tmp_path, QUARTERS, 7)] == [0, 2, 4, 6]
+    assert len(stills(tmp_path, np.linspace(0, 0.99, 20), 7)) == 7
 
 
 def test_of_a_truncated_video_there_are_those_that_can_be_read(tmp_path):
     whole = shades(tmp_path / "whole.mkv", 200, 10).read_bytes()
     (tmp_path / "half.mkv").write_bytes(whole[: len(whole) // 2])
-    assert 1 <= len(stills(tmp_path / "half.mkv", 4)) <= 4
+    assert 1 <= len(stills(tmp_path / "half.mkv", QUARTERS, 8)) <= 4
 
 
 def test_what_is_no_video_is_told(tmp_path):
@@ -49,4 +51,4 @@ def test_what_is_no_video_is_told(tmp_path):
     (tmp_path / "empty").mkdir()
     for name in ("text.mp4", "empty"):
         with pytest.raises(SourceError, match=r"; "):
-            stills(tmp_path / name, 3)
+            stills(tmp_path / name, QUARTERS, 1)

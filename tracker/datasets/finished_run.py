@@ -24,6 +24,7 @@ _EDGES = ("left", "top", "right", "bottom")
 _NUMBERS = ("frame", "id", "class", "time_s", "score", *_EDGES)
 _ROW = np.dtype([(name, "i8" if name in _NUMBERS[:3] else "f8") for name in _NUMBERS] + [("confirmed", "?")])
 _GROUND = ("x_m", "y_m", "speed_m_s", "speed_std_m_s")
+_TEXT = ("name", "object_name")  # columns of `summary.csv` that are no numbers
 _BLOCK = 1 << 16  # rows of text in memory at a time
 _TOLD_S = 1e-4  # the last decimal of times in the tables
 _AGAIN = "run `track` again, or give another folder"
@@ -134,7 +135,7 @@ class FinishedRun:
         Raises:
             DataError: as of `annotations`.
         """
-        if "x_m" not in next(self._blocks("tracks.csv")):
+        if "camera" not in self.record:
             return None
         frame, number, *values = self._numbers("tracks.csv", ("frame", "id", *_GROUND)).T
         return np.column_stack(values)[np.lexsort((number, frame))]
@@ -150,8 +151,20 @@ class FinishedRun:
         """
         if not (self.folder / "summary.csv").is_file():
             return {}
-        names = [name for name in next(self._blocks("summary.csv")) if name != "name"]
+        names = [name for name in next(self._blocks("summary.csv")) if name not in _TEXT]
         return dict(zip(names, self._numbers("summary.csv", names).T, strict=True))
+
+    @cached_property
+    def object_names(self) -> dict[int, str]:
+        """Id -> what a person calls the object, of those that were given a name: the `object_name` of `summary.csv`.
+
+        Raises:
+            DataError: as of `annotations`.
+        """
+        if not (self.folder / "summary.csv").is_file():
+            return {}
+        called = [name for block in self._blocks("summary.csv") for name in block.get("object_name", ())]
+        return {int(i): name for i, name in zip(self.summary["id"].tolist(), called, strict=False) if name}
 
     @cached_property
     def events(self) -> list[dict[str, Any]]:

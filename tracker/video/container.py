@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import math
 import time
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from fractions import Fraction
 from functools import partial
 from http.client import HTTPException
@@ -36,7 +36,6 @@ _TEXT_ART = {"tty", "bin", "xbin", "adf", "idf"}  # libav would draw any text fi
 _TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}  # quarters, left about
 _WEB = ("http", "https")
 _RECORDED = 1.5  # times as fast as it plays
-_KEY_FRAMES_APART = 300  # frames after a place that was sought that are decoded at most
 _OVER_TCP = {"rtsp_transport": "tcp"}  # over UDP, lost packets smear the picture until the next key frame
 
 
@@ -98,28 +97,23 @@ class FileReader:
             raise
 
 
-def stills(path: Path, count: int) -> list[Image]:
-    """Up to `count` pictures spread evenly over a video file, found by seeking; fewer where it cannot be read on.
+def pictures_from(path: Path, time_s: float) -> Generator[Picture, None, None]:
+    """The pictures of a file from the last key frame not after `time_s` on, with times since its first picture.
 
     Raises:
-        SourceError: it cannot be opened or holds no video.
+        SourceError: no video. av.error.FFmpegError: it cannot be read any further.
     """
-    found: list[Image] = []
-    with closing(_open(f"file:{path}", str(path))) as container:
-        stream = _video_stream(container, str(path))
-        stream.thread_type = "AUTO"
-        begin_s, end_s = (container.start_time or 0) / av.time_base, _end(container)
-        with suppress(av.error.FFmpegError):
-            for number in range(1 if end_s is None else count):
-                moment = begin_s if end_s is None else begin_s + (end_s - begin_s) * (number + 0.5) / count
-                container.seek(int(moment * av.time_base))
-                frame = None
-                for frame in islice(container.decode(stream), _KEY_FRAMES_APART):
-                    if (frame.time or 0.0) >= moment:
-                        break
-                if frame is not None:
-                    found.append(_bgr(frame, _pixel_shape(stream)))
-    return found
+    with closing(_pictures(_open(f"file:{path}", str(path)), str(path))) as pictures:
+        origin_s = next((stamp for stamp, _ in pictures), None)
+    container = _open(f"file:{path}", str(path))
+    stream = _video_stream(container, str(path))
+    if origin_s is None or stream.time_base is None:
+        container.close()
+        return
+    container.seek(math.floor((origin_s + time_s) / stream.time_base), stream=stream)
+    with closing(_pictures(container, str(path))) as pictures:
+        for stamp, image in pictures:
+            yield None if stamp is None else stamp - origin_s, image
 
 
 class HttpReader:
@@ -270,7 +264,7 @@ def _end(container: InputContainer) -> float | None:
 
 def _pictures(
     container: InputContainer, shown: str, frame_threads: bool = False, silence_s: float = math.inf
-) -> Iterator[Picture]:
+) -> Generator[Picture, None, None]:
     """Every frame that can be decoded; packets that cannot are passed over, as every player does.
 
     Args:

@@ -256,12 +256,21 @@ class TestTheCommand:
         code, _ = ended(["report", str(folder), "--out", str(tmp_path / "made" / "here.html")], capsys)
         assert code == 0 and (tmp_path / "made" / "here.html").is_file() and not (folder / "report.html").exists()
 
-    def test_reads_what_was_corrected(self, folder, capsys):
+    def test_reads_what_was_corrected_and_the_names_that_objects_were_given(self, folder, capsys):
         corrected = shutil.copytree(folder, folder / "corrected")
+        header, *rows = (corrected / "summary.csv").read_text().splitlines()
+        lines = [f"{header},object_name", f'{rows[0]},"Anna, <b>"', *(f"{row}," for row in rows[1:])]
+        (corrected / "summary.csv").write_text("\n".join(lines) + "\n")
         gone = [line for line in (corrected / "tracks.csv").read_text().splitlines() if ",predicted," not in line]
         (corrected / "tracks.csv").write_text("\n".join(gone) + "\n")
         assert ended(["report", str(corrected)], capsys)[0] == 0
-        assert (corrected / "report.html").is_file()
+        page = (corrected / "report.html").read_text(encoding="utf-8")
+        assert list(data_of(page)["called"].values()) == ["Anna, <b>"]
+        with browser() as chromium:
+            shown, _, _ = opened(chromium, page, corrected)
+            shown.locator("#search").fill("anna")
+            assert shown.locator("#table tbody tr").count() == 1
+            assert "Anna, <b>" in shown.locator("#table tbody").inner_text()
 
     @pytest.mark.parametrize(
         ("name", "words"),

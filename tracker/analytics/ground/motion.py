@@ -138,6 +138,8 @@ class GroundMotion:
         old = np.isin(tracks.ids, filters.ids)
         for seen_now in (False, True):
             of = np.flatnonzero(old & known & (seen == seen_now))
+            if not len(of):
+                continue
             forecast = _forecast(filters[np.searchsorted(filters.ids, tracks.ids[of])], covariance[of], now)
             rows.put(of, _corrected(forecast, place[of], covariance[of]) if seen_now else forecast)
         self._filters, self._time_s = filters.replaced(rows[seen]), now

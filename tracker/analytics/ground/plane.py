@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -229,11 +230,15 @@ class GroundPlane:
     @cached_property
     def _sides(self) -> tuple[Array, Array]:
         """The middle of the points in metres, and of the sides of their grown hull (E, 3) directions and distances."""
-        from scipy.spatial import ConvexHull
-
-        corners = self.metres[ConvexHull(self.metres).vertices]
+        offset = self.metres - self.metres.mean(axis=0)  # so that single precision, which OpenCV takes, will do
+        around = cv2.convexHull(offset.astype(np.float32), returnPoints=False, clockwise=False)[:, 0]
+        corners = self.metres[around]
         middle = corners.mean(axis=0)
-        return middle, ConvexHull((corners - middle) * (1 + _GROWN)).equations
+        begin = (corners - middle) * (1 + _GROWN)
+        along = np.roll(begin, -1, axis=0) - begin
+        outwards = np.stack([along[:, 1], -along[:, 0]], axis=1) / np.linalg.norm(along, axis=1, keepdims=True)
+        outwards *= np.sign((outwards * begin).sum(axis=1, keepdims=True))  # whichever way around OpenCV went
+        return middle, np.column_stack([outwards, -(outwards * begin).sum(axis=1)])
 
     def _inside(self, place: Array, depth: Array) -> Mask:
         """(N,) of points on the plane: on the calibrated ground, before the horizon?"""

@@ -12,7 +12,7 @@ from tracker.errors import SourceError
 from tracker.structures import Image
 from tracker.video.stills import stills
 
-_STILLS = 9
+_STILLS = [(number + 0.5) / 9 for number in range(9)]  # shares of the video
 _WIDTH = 1280  # pixels of the picture at most, and of its height
 _MOVED = 30  # of 255 by which a pixel that moves differs from the median
 _MUCH = 0.3  # share of such pixels from which on the median is mush
@@ -43,12 +43,14 @@ def backdrop(run: FinishedRun) -> Backdrop:
     width, height = run.size
     scale = min(1.0, _WIDTH / max(width, height, 1))
     size = max(1, round(width * scale)), max(1, round(height * scale))
+    times_s = run.annotations.times_s
+    seconds = float(times_s[-1] - times_s[0]) if len(times_s) else 0.0
     candidates = [] if run.record.get("blur") else [(run.source, False)]
     for path, annotated in [*candidates, (run.folder / "video.mp4", True)]:
         if path is None or not path.exists():
             continue
         try:
-            found = [image for image in stills(path, _STILLS) if image.shape[1::-1] == (width, height)]
+            found = [image for image in stills(path, _STILLS, seconds) if image.shape[1::-1] == (width, height)]
         except SourceError:
             continue
         if found:

@@ -64,7 +64,7 @@ def document(run: FinishedRun, title: str = "") -> str:
         speeds=_speeds(objects),
         maps=map_figures(rows, on_ground, objects, time, ground, place),
         places=places_shown(zones, lines, areas, run.size),
-        table_data=_table(objects, pictures),
+        table_data=_table(objects, pictures, run.object_names),
         notes=facts.notes(run, rows, objects, lines, areas, place, len(pictures)),
         style=_BASE.read_text(encoding="utf-8") + (_PAGE / "report.css").read_text(encoding="utf-8"),
         script=script,
@@ -197,7 +197,7 @@ def _speeds(objects: Objects) -> dict[str, Any] | None:
     return {"rows": rows, "chart": drawn, "half": rounded(half)}
 
 
-def _table(objects: Objects, pictures: dict[int, str]) -> dict[str, Any]:
+def _table(objects: Objects, pictures: dict[int, str], called: dict[int, str]) -> dict[str, Any]:
     """The objects for the page's script: rows of numbers, null where not known."""
     order = {number: row for row, number in enumerate(objects.class_order)}
     low, high = (np.maximum(0, objects.speed_m_s + sign * INTERVAL * objects.speed_std_m_s) * KM_H for sign in (-1, 1))
@@ -218,6 +218,7 @@ def _table(objects: Objects, pictures: dict[int, str]) -> dict[str, Any]:
     return {
         "classes": [objects.name(number) for number in objects.class_order],
         "metric": metric,
+        "called": {str(i): called[i] for i in sorted(called)},
         "rows": [[None if value != value else value for value in row] for row in rows],
         "pictures": {str(i): pictures[i] for i in sorted(pictures)},
     }

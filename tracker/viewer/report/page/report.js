@@ -15,7 +15,7 @@
     return (whole < 3600 ? Math.floor(s / 60) : Math.floor(s / 3600) + ":" + two(Math.floor(s / 60) % 60)) + ":" + two(s % 60);
   };
   const columns = [
-    { name: "object", by: ID, text: (row) => String(row[ID]), key: true },
+    { name: "object", by: ID, text: (row) => row[ID] + (data.called[row[ID]] ? " " + data.called[row[ID]] : ""), key: true },
     { name: "class", by: KIND, text: (row) => data.classes[row[KIND]], key: true },
     { name: "first seen", by: FIRST, text: (row) => clock(row[FIRST]) },
     { name: "last seen", by: LAST, text: (row) => clock(row[LAST]) },
@@ -38,7 +38,7 @@
   };
   const chosen = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const fits = (row) => words.every((word) => String(row[ID]) === word || data.classes[row[KIND]].toLowerCase().includes(word));
+    const fits = (row) => words.every((word) => String(row[ID]) === word || (data.classes[row[KIND]] + " " + (data.called[row[ID]] || "")).toLowerCase().includes(word));
     const sign = order.down ? -1 : 1;
     return data.rows.filter(fits).sort((a, b) => {
       const one = a[order.by], two = b[order.by];
