@@ -202,4 +202,5 @@ def _track(
 def _lost(at: Progress, source: str, error: BaseException, stopped: bool) -> VideoRow:
     """The row of a video that came so far, and then its process ended or raised."""
     state = VideoState.INTERRUPTED if stopped else VideoState.FAILED
-    return VideoRow(source, state, at.frames, 0, at.seconds, one_line(error))
+    why = "" if isinstance(error, KeyboardInterrupt) else one_line(error)
+    return VideoRow(source, state, at.frames, 0, at.seconds, why)
