@@ -159,7 +159,7 @@ def test_metres_and_summary_are_read_in_the_order_of_the_rows(tmp_path):
     read = FinishedRun.read(tmp_path)
     assert read.annotations.ids.tolist() == [5, 2, 5]
     assert np.array_equal(read.on_ground, [[1, 2, np.nan, np.nan], [3, 4, 0.5, 0.1], [np.nan] * 4], equal_nan=True)
-    assert read.object_names == {5: "Anna"} and found.object_names == {}
+    assert read.object_names == {5: "Anna"}
     assert read.summary["path_px"].tolist() == [12.5, 3.0] and np.isnan(read.summary["path_m"][0])
 
 

@@ -163,8 +163,12 @@ class FinishedRun:
         """
         if not (self.folder / "summary.csv").is_file():
             return {}
-        called = [name for block in self._blocks("summary.csv") for name in block.get("object_name", ())]
-        return {int(i): name for i, name in zip(self.summary["id"].tolist(), called, strict=False) if name}
+        return {
+            int(i): name
+            for block in self._blocks("summary.csv")
+            for i, name in zip(block.get("id", ()), block.get("object_name", ()), strict=False)
+            if name
+        }
 
     @cached_property
     def events(self) -> list[dict[str, Any]]:

@@ -51,7 +51,7 @@ _LISTS = frozenset({"videos", "images", "categories", "annotations"})
 def write(videos: Sequence[Annotations], out: Path) -> None:
     """Write one or more videos into the file `out`."""
     names = list(dict.fromkeys(name for video in videos for _, name in sorted(video.names.items())))
-    parts = [_Video(number, video, names) for number, video in enumerate(videos, 1)]
+    parts = [_CocoVideo(number, video, names) for number, video in enumerate(videos, 1)]
     for before, after in pairwise(parts):
         after.follow(before)
     lists: dict[str, Iterable[dict[str, Any]]] = {
@@ -78,7 +78,7 @@ def _categories(videos: Sequence[Annotations], names: Sequence[str]) -> list[dic
     return [{"id": number, "name": name, **skeleton} for number, name in enumerate(names, 1)]
 
 
-class _Video:
+class _CocoVideo:
     """One video and where its numbers begin: ids of images, annotations and tracks are of the whole file."""
 
     def __init__(self, number: int, video: Annotations, names: Sequence[str]) -> None:
@@ -87,7 +87,7 @@ class _Video:
         self._image = self._annotation = 1
         self._track = 0
 
-    def follow(self, before: _Video) -> None:
+    def follow(self, before: _CocoVideo) -> None:
         """Begin where another ends."""
         self._image = before._image + before._rows.frame_count
         self._annotation = before._annotation + len(before._rows)
