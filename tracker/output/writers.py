@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from tracker.structures import Status, Tracks
 from tracker.system.files import Lines
+from tracker.system.snapshots.resumable import Resumable
 
 if TYPE_CHECKING:
     from tracker.video.source import Frame
@@ -60,22 +61,24 @@ Ground = Callable[[Tracks], OnGround]
 """The tracks of the next frame -> what is known of them on the ground."""
 
 
-class MotWriter:
+class MotWriter(Resumable):
     """`tracks.txt` in MOTChallenge's format: frame,id,left,top,width,height,score,-1,-1,-1; boxes in pixels."""
 
-    def __init__(self, path: Path) -> None:
-        self._lines = Lines(path)
+    saved = ("lines",)
+
+    def __init__(self, path: Path, resumed: bool = False) -> None:
+        self.lines = Lines(path, resumed=resumed)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Add the frame's lines; none where nothing is tracked."""
-        self._lines.append(tracks.to_mot(frame.number))
+        self.lines.append(tracks.to_mot(frame.number))
 
     def close(self) -> None:
         """Close the file."""
-        self._lines.close()
+        self.lines.close()
 
 
-class CsvWriter:
+class CsvWriter(Resumable):
     """`tracks.csv`: a row per frame and track.
 
     | column | unit | meaning |
@@ -100,14 +103,17 @@ class CsvWriter:
     COLUMNS = ("frame", "time_s", "id", "class", "name", "score", "left", "top", "right", "bottom", "status")
     GROUND = ("x_m", "y_m", "speed_m_s", "speed_std_m_s")
 
+    saved = ("lines",)
+    rebuilt = ("_ground",)
+
     def __init__(self, path: Path, resumed: bool = False, ground: Ground | None = None) -> None:
         self._ground = ground
-        self._lines = Lines(path, ",".join(self.COLUMNS + (self.GROUND if ground else ())) + "\n", resumed)
+        self.lines = Lines(path, ",".join(self.COLUMNS + (self.GROUND if ground else ())) + "\n", resumed)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Add a row for each track."""
         place = frame.number, f"{frame.time_s:.4f}"
-        self._lines.append(
+        self.lines.append(
             csv_text(
                 (*place, i, number, name, f"{score:.4f}", *(f"{edge:.2f}" for edge in box), status, *more)
                 for (i, number, name, score, box, status), more in zip(
@@ -126,10 +132,10 @@ class CsvWriter:
 
     def close(self) -> None:
         """Close the file."""
-        self._lines.close()
+        self.lines.close()
 
 
-class JsonLinesWriter:
+class JsonLinesWriter(Resumable):
     """`tracks.jsonl`: a JSON object per frame, also where nothing is tracked.
 
     `{"frame": 1, "time_s": 0.0, "tracks": [{"id": 1, "class": 0, "name": "person", "score": 0.9,
@@ -145,8 +151,10 @@ class JsonLinesWriter:
     | `data` | what else the detections came with, by name; null in the place of a number that is none |
     """
 
-    def __init__(self, path: Path) -> None:
-        self._lines = Lines(path)
+    saved = ("lines", "_carried")
+
+    def __init__(self, path: Path, resumed: bool = False) -> None:
+        self.lines = Lines(path, resumed=resumed)
         self._carried: set[str] = set()  # keys of what was carried so far
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
@@ -165,11 +173,11 @@ class JsonLinesWriter:
             for (i, number, name, score, box, status), more in zip(_records(tracks), carried, strict=True)
         ]
         record = {"frame": frame.number, "time_s": round(frame.time_s, 4), "tracks": objects}
-        self._lines.append(json.dumps(record, ensure_ascii=False, default=str) + "\n")
+        self.lines.append(json.dumps(record, ensure_ascii=False, default=str) + "\n")
 
     def close(self) -> None:
         """Close the file."""
-        self._lines.close()
+        self.lines.close()
 
 
 def _records(tracks: Tracks) -> Iterator[tuple[int, int, str, float, list[float], str]]:
