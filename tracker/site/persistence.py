@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from tracker.site.presence import Presence
 from tracker.site.records import written_since
 from tracker.structures import TENTATIVE
 from tracker.system import state
-from tracker.system.files import replace_text, writing
+from tracker.system.files import locked, replace_text, writing
 from tracker.tracker import Tracker
 
 EVERY_S = 5.0  # between two states of a camera: 0.3 MB, more where many are there
@@ -54,22 +53,10 @@ def claimed(project: Path) -> IO[str] | None:
     Raises:
         OutputError: another process has it, or it cannot be written.
     """
-    if sys.platform == "win32":
-        return None
-    import fcntl
-
-    path = project / "state" / "lock"
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return locked(project / "state" / "lock")
     except BlockingIOError:
-        file.close()
         raise OutputError(f"another track serve writes to {project}; end it, or name another --project") from None
-    except OSError:  # a file system that knows no locks
-        pass
-    return file
 
 
 class StateFolder:
