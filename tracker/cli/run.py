@@ -83,6 +83,9 @@ def command(
     project: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs/track"),
     name: Annotated[str | None, typer.Option(help="Folder of this run; by default the source's name.")] = None,
     exist_ok: Annotated[bool, typer.Option("--exist-ok", help="Replace what an earlier run left there.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run of this file that was interrupted, in its folder.")
+    ] = False,
     no_video: Annotated[bool, typer.Option("--no-video", help="Leave no annotated video: faster.")] = False,
     save_crops: Annotated[
         bool, typer.Option("--save-crops", help="Leave crops/ID.jpg, the best picture of every track.")
@@ -162,6 +165,7 @@ def command(
         offline=offline,
         crops=save_crops,
         blur=_blurred(blur),
+        resume=resume,
     )
     places = Zones() if zones is None else Zones.load(zones)
     ground = None if camera is None else GroundPlane.load(camera)
@@ -295,6 +299,9 @@ def _counted(count: int, noun: str) -> str:
 
 def _print_summary(result: SourceResult) -> None:
     if result.folder is None:
+        return
+    if result.finished_before:
+        print(f"{result.source}: finished already, nothing was changed\n  results in {result.folder}")
         return
     summary = result.to_dict()
     stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in summary["ms_per_frame"].items())

@@ -41,6 +41,7 @@ class SourceResult:
         error: what ended it early, if something did; results until then are in `folder`.
         interrupted: ended by the user or the system.
         signal: the number of the signal that interrupted it.
+        finished_before: nothing was done, since an earlier run had ended (`--resume`), whose result this is.
     """
 
     source: str
@@ -55,6 +56,7 @@ class SourceResult:
     error: SourceError | OutputError | None = None
     interrupted: bool = False
     signal: int = signal.SIGINT
+    finished_before: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Counts, frames/s and milliseconds a frame, ready for YAML or JSON."""
