@@ -9,7 +9,6 @@ anything differs.
 
 import argparse
 import csv
-import os
 import random
 import shutil
 import subprocess
@@ -20,13 +19,14 @@ from pathlib import Path
 import av
 
 from tracker.errors import ResumeError
+from tracker.jobs.result_folder import UNFINISHED
 from tracker.jobs.resume.unfinished import saved
 
 
 def track(words: list[str], until_s: float | None = None) -> float:
     """Seconds of a run, killed after so many."""
     begun = time.monotonic()
-    process = subprocess.Popen([sys.executable, "-m", "tracker", *words], env=os.environ | {"OMP_NUM_THREADS": "1"})
+    process = subprocess.Popen([sys.executable, "-m", "tracker", *words], stdout=subprocess.DEVNULL)
     try:
         process.wait(until_s)
     except subprocess.TimeoutExpired:
@@ -57,7 +57,9 @@ def reached(folder: Path) -> str:
         state = saved(folder)
     except ResumeError as error:
         return str(error)
-    return "beginning" if state is None else f"frame {state['run']['result']['frames']}"
+    if state is None:
+        return "beginning" if (folder / UNFINISHED).is_dir() else "end"
+    return f"frame {state['run']['result']['frames']}"
 
 
 def main() -> None:

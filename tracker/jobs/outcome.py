@@ -74,6 +74,7 @@ class SourceResult:
             "ms_per_frame": {stage: round(1000 * s / frames, 2) for stage, s in self.stage_seconds.items()},
             "error": None if self.error is None else str(self.error),
             "interrupted": self.interrupted,
+            **({"finished_before": True} if self.finished_before else {}),
         }
 
 

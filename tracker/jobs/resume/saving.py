@@ -11,6 +11,7 @@ from typing import Any
 
 from tracker.errors import OutputError
 from tracker.jobs.result_files import ResultFiles
+from tracker.jobs.result_folder import UNFINISHED
 from tracker.jobs.resume.unfinished import Unfinished
 from tracker.system.snapshots.packing import packed
 from tracker.system.state import State
@@ -61,19 +62,25 @@ class Saving:
 
     def save(self, run: Mapping[str, Any], files: ResultFiles) -> None:
         """Save a run, all but its files at once, and these when they are as far."""
-        files.then(partial(self._write, packed(run)))
+        files.then(partial(self._write, packed(run), _sizes(run)))
 
     def end(self, run: Mapping[str, Any]) -> None:
         """Save a run whose frames are all tracked, and whose files do not matter any more; errors as of
         `Unfinished.save`.
         """
-        self.unfinished.save({"run": packed(run)}, {}, {})
+        self.unfinished.save({"run": packed(run)}, {}, _sizes(run))
 
-    def _write(self, run: State, files: ResultFiles) -> None:
+    def _write(self, run: State, sizes: Mapping[str, int], files: ResultFiles) -> None:
         begun_s = time.monotonic()
-        with suppress(OutputError):  # where it is the disk that is full, the tables say so; the last state stays
+        with suppress(OutputError, OSError):  # where the disk is full, the tables say so; the last state stays
             files.to_disk()
-            self.unfinished.save({"run": run, "files": packed(files.snapshot())}, files.lines, files.sizes)
+            sizes = {**sizes, **files.sizes}
+            self.unfinished.save({"run": run, "files": packed(files.snapshot())}, files.lines, sizes)
             files.committed()
         now_s = time.monotonic()
         self._due_s = now_s + max(EVERY_S, (now_s - begun_s) / _SHARE)
+
+
+def _sizes(run: Mapping[str, Any]) -> dict[str, int]:
+    """Name of each file of the first pass -> the bytes that count."""
+    return {f"{UNFINISHED}/{name}": part["size"] for name, part in (run["first"] or {}).items()}

@@ -86,11 +86,9 @@ class Unfinished:
         Raises:
             OutputError: it cannot be written; what was there stays.
         """
-        kept = [path for path in (self.folder / name for name in KEPT) if path.is_file()]
-        for path in kept:
-            to_disk(path)
-        sizes = {**sizes, **{f"{UNFINISHED}/{path.name}": path.stat().st_size for path in kept}}
-        about = {"layout": VERSION, "parts": list(parts), "lines": dict(lines), "sizes": sizes}
+        for name in KEPT:
+            to_disk(self.folder / name)
+        about = {"layout": VERSION, "parts": list(parts), "lines": dict(lines), "sizes": dict(sizes)}
         arrays = {f"{part}.{name}": array for part, packed in parts.items() for name, array in packed.items()}
         state.write(self.folder / STATE, "run", about, arrays, durable=True)
 
