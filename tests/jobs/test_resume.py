@@ -14,9 +14,10 @@ import pytest
 import yaml
 
 from helpers.clips import crossing, pan
-from tracker import GroundPlane, Zones
+from tracker import Detections, GroundPlane, Zones
 from tracker.config import Config
 from tracker.errors import OutputError, ResumeError
+from tracker.jobs import result_files
 from tracker.jobs.result_folder import UNFINISHED
 from tracker.jobs.resume import saving
 from tracker.jobs.resume.unfinished import Unfinished
@@ -168,6 +169,41 @@ def test_frames_that_show_a_picture_once_more(tracker, tmp_path, monkeypatch, dr
     assert {len(pictures) for pictures in drawn.values()} == {1}
 
 
+class Segmenting:
+    """The embedded detector, each box filled by a mask."""
+
+    def __init__(self, detector):
+        self._detector, self.names = detector, detector.names
+
+    def __call__(self, frames):
+        return [self._filled(found, frame) for found, frame in zip(self._detector(frames), frames, strict=True)]
+
+    def _filled(self, found, frame):
+        masks = np.zeros((len(found), *frame.shape[:2]), bool)
+        for mask, (left, top, right, bottom) in zip(masks, found.xyxy.astype(int), strict=True):
+            mask[top : bottom - 9, left:right] = True
+        return Detections(found.xyxy, found.scores, found.classes, masks=masks, names=self.names)
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_masks_that_are_hidden_and_pictures_that_wait_compressed(
+    tracker, people, tmp_path, monkeypatch, drawn, offline
+):
+    monkeypatch.setattr(result_files, "_HELD_BYTES", 3 * 320 * 240 * 3)
+    segmenting = Tracker(FAST)
+    vars(segmenting.networks)["detector"] = Segmenting(tracker.detector)
+    output = Output(tmp_path / "whole", json=True, blur=("person",), crops=True, offline=offline)
+    moments = {n: tmp_path / f"{n}" / "people" for n in (23, 41)}
+    with monkeypatch.context() as patch:
+        killed(patch, moments)
+        (whole,) = run([people], segmenting, output)
+    for folder in moments.values():
+        assert (folder / UNFINISHED / "state").exists()
+        run([people], segmenting, replace(output, project=folder.parent, resume=True))
+        assert_same(folder, whole.folder)
+    assert {len(pictures) for pictures in drawn.values()} == {1}
+
+
 @pytest.mark.parametrize("offline", [False, True])
 def test_ended_by_the_user_again_and_again(tracker, people, tmp_path, offline):
     """Each time it goes on where it ended, and what it had written early, since it ended, is forgotten."""
@@ -307,6 +343,12 @@ class TestWhatIsThere:
         run([short], tracker, Output(left.parent, video=False))
         (result,) = run([short], tracker, Output(left.parent, video=False, resume=True))
         assert result.finished_before and result.folder.name == "pan-2"
+
+    def test_who_replaces_it_leaves_nothing_of_it_and_all_that_is_not_its_own(self, left, short, tracker):
+        (left / UNFINISHED / "mine.txt").write_text("mine")
+        (result,) = run([short], tracker, Output(left.parent, video=False, exist_ok=True))
+        assert result.folder == left and result.frames == 14
+        assert [path.name for path in (left / UNFINISHED).iterdir()] == ["mine.txt"]
 
     def test_with_nothing_there_it_is_an_ordinary_run(self, short, tracker, tmp_path):
         (result,) = run([short], tracker, Output(tmp_path, "named", video=False, resume=True))

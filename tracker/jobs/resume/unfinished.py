@@ -19,7 +19,7 @@ from tracker.columns.carried import Columns
 from tracker.columns.masks import Masks
 from tracker.errors import DataError, ResumeError
 from tracker.jobs.result_files import Waiting
-from tracker.jobs.result_folder import LOCK, OFFLINE, STATE, UNFINISHED, clear
+from tracker.jobs.result_folder import LOCK, OFFLINE, RECORD, STATE, UNFINISHED, clear
 from tracker.motion.adaptation.online_calibration import ForecastCalibration
 from tracker.motion.kalman import KalmanParameters
 from tracker.motion.kalman_predictor import BoxForecast, FilterForecast
@@ -86,8 +86,9 @@ class Unfinished:
         Raises:
             OutputError: it cannot be written; what was there stays.
         """
-        for name in KEPT:
-            to_disk(self.folder / name)
+        run = self.folder.parent
+        for path in (run / RECORD, run, *(self.folder / name for name in KEPT)):
+            to_disk(path)
         about = {"layout": VERSION, "parts": list(parts), "lines": dict(lines), "sizes": dict(sizes)}
         arrays = {f"{part}.{name}": array for part, packed in parts.items() for name, array in packed.items()}
         state.write(self.folder / STATE, "run", about, arrays, durable=True)
