@@ -290,6 +290,14 @@ class TestWhatIsThere:
         (left / "run.yaml").write_text(yaml.safe_dump(record))
         self.refused(left, [short], tracker, "the weights of motion are others")
 
+    def test_one_of_an_earlier_version(self, left, short, tracker):
+        """Which knew no folder for what is not finished, and no fingerprint."""
+        record = yaml.safe_load((left / "run.yaml").read_text())
+        del record["source"]["fingerprint"], record["leaves"], record["result"]["frames_repeated"]
+        record["files"].remove(UNFINISHED)
+        (left / "run.yaml").write_text(yaml.safe_dump(record))
+        self.refused(left, [short], tracker, "an earlier version of the tracker")
+
     @pytest.mark.parametrize("damage", ["torn", "edited", "version", "layout", "table", "shorter"])
     def test_damaged_by_whatever(self, left, short, tracker, damage):
         path = left / UNFINISHED / "state"

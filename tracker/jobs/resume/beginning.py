@@ -79,7 +79,7 @@ def _gone_on(folders: ResultFolders, run: EarlierRun, conditions: dict[str, Any]
     except BaseException:
         unfinished.release()
         raise
-    since = {name: run.record[name] for name in ("command", "started")}
+    since = {name: run.record.get(name, conditions[name]) for name in ("command", "started")}
     resumed = [*run.record.get("resumed", []), datetime.now(UTC).isoformat(timespec="seconds")]
     record.conditions = {**conditions, **since, "resumed": resumed}
     return Beginning(run.folder, record, unfinished, state)

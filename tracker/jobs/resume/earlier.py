@@ -35,7 +35,7 @@ class EarlierRun:
         """The run in a folder; None where there is no readable record."""
         try:
             record = yaml.safe_load((folder / RECORD).read_text(encoding="utf-8"))
-            record["source"]["given"], record["folder"], record["files"]
+            _paths(record["source"]["given"], Path(record["folder"])), set(record["files"])
         except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
             return None
         return cls(folder, record)
@@ -44,11 +44,11 @@ class EarlierRun:
     def finished(self) -> SourceResult | None:
         """What became of it where it has ended; None where it was interrupted."""
         result = self.record.get("result")
-        if not result or UNFINISHED in self.record["files"]:
+        if not isinstance(result, dict) or UNFINISHED in self.record["files"]:
             return None
-        counts = {name: result[name] for name in ("frames", "frames_looked_at", "frames_repeated", "tracks")}
-        seconds = {"seconds": result["seconds"], "first_frame_s": result["first_frame_s"]}
-        return SourceResult(result["source"], self.folder, **counts, **seconds, finished_before=True)
+        counted = ("frames", "frames_looked_at", "frames_repeated", "tracks", "seconds", "first_frame_s")
+        counts = {name: result.get(name, 0) for name in counted}
+        return SourceResult(result.get("source", self.folder.name), self.folder, **counts, finished_before=True)
 
     def is_of(self, given: Any, mark: str) -> bool:
         """Whether it is one of this source: of the same path, or of a file that was moved since."""
@@ -87,6 +87,8 @@ def _paths(given: str | Sequence[str], folder: Path) -> list[Path]:
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any], anywhere: bool) -> str:
     """What is not the same, in words; empty where all is."""
+    if "fingerprint" not in before["source"]:
+        return "it was left by an earlier version of the tracker"
     source = {"fingerprint": "the source has been changed since", "vid_stride": "--vid-stride is another"}
     source["fps"] = "--fps is another"
     for name, what in source.items():
