@@ -24,6 +24,10 @@ class SourceError(TrackerError):
     """A video, image folder, camera or URL that cannot be opened or read."""
 
 
+class ResumeError(SourceError):
+    """A run of a source that cannot be gone on with: of another file, with other settings, or in use."""
+
+
 class WeightsError(TrackerError):
     """Weights that are missing, damaged, unsafe or of another network."""
 

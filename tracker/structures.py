@@ -247,11 +247,11 @@ Forecaster = Callable[[Floats], tuple[Floats, Floats]]
 
 def of_rows(forecaster: Forecaster | None, rows: Ints) -> Forecaster | None:
     """A forecaster of some of the tracks, (M,) rows; of a row -1 nothing is known: NaN."""
-    return None if forecaster is None else _OfRows(forecaster, rows)
+    return None if forecaster is None else ForecastOfRows(forecaster, rows)
 
 
 @dataclass(frozen=True, eq=False)
-class _OfRows:
+class ForecastOfRows:
     forecaster: Forecaster
     rows: Ints
 

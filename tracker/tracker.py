@@ -5,7 +5,7 @@ This is the only file that knows all parts; every part knows only its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -73,6 +73,7 @@ class Tracker(Stateful):
         camera_motion (Floats): (2, 3) affine from the pixels of the frame before to those of the last frame.
         gallery (Gallery): every identity seen, with its appearance embeddings.
         networks (Networks): detector, CNN and motion model, which trackers of equal settings may share.
+        looks (Looks): which frames are looked at.
         features (Floats | None): (N, D) embeddings of the last detections; NaN: none taken; None: none at all.
         keep_decision (bool): set it for a frame to see why its detections were matched; that changes no track.
         decision (Decision | None): of the last frame, where kept: the terms of every pair, and what was matched.
@@ -85,7 +86,7 @@ class Tracker(Stateful):
     """
 
     saved: ClassVar[Names] = ("gallery", "_camera_number", "_bank", "_camera", "_similarity_scale", "_scale", "_times")
-    saved += ("_looks", "camera_motion")
+    saved += ("looks", "camera_motion")
     rebuilt: ClassVar[Names] = ("config", "stage_seconds", "features", "keep_decision", "decision", "returns")
     rebuilt += ("networks", "_shared", "_names", "_history")
 
@@ -110,7 +111,7 @@ class Tracker(Stateful):
         self._similarity_scale: SimilarityScale | None = None
         self._scale = ScoreScale()
         self._times = FrameTimes(1 / self.config.frame_rate)
-        self._looks = Looks(self.config.detector.every, self.config.detector.look_within_s)
+        self.looks = Looks(self.config.detector.every, self.config.detector.look_within_s)
         self.camera_motion = identity()
         self.features: Floats | None = None
         self.decision: Decision | None = None
@@ -121,10 +122,8 @@ class Tracker(Stateful):
     def save(self, path: str | Path) -> None:
         """Write everything it knows by now to a file that `load` reads, in place of what is there.
 
-        A gallery that it shares with other trackers is not part of it: `Gallery.save` writes that.
-
-        Raises:
-            OutputError, WeightsError: it cannot be written, or its weights are gone; what was there stays.
+        A gallery that it shares with other trackers is not part of it: `Gallery.save` writes that. Errors as of
+        `checkpoint.save`; what was there stays.
         """
         saved = self.state_dict([] if self._shared is None else ["gallery"])
         checkpoint.save(path, self.config, saved, self.networks.detects, self._shared is not None)
@@ -134,22 +133,23 @@ class Tracker(Stateful):
         """A tracker that goes on where the saved one was: on the same machine and device bit for bit.
 
         Args:
-            path: of `save`. device: overrides the saved configuration's.
+            path: of `save`; errors as of `checkpoint.opened`. device: overrides the saved configuration's.
             gallery: of a tracker that shares one: that, saved at the same moment or later.
-
-        Raises:
-            DataError, ConfigError, UsageError: as of `checkpoint.opened`.
         """
         config, saved = checkpoint.opened(path, gallery)
         tracker = cls(config, device=device)
         if gallery is not None:
             tracker.gallery = tracker._shared = gallery
             tracker._bank = tracker._new_bank()
-        if any(name.startswith("similarity_scale.") for name in saved):
-            _ = tracker._stream_scale
         with state.loading(path):
             tracker.load_state_dict(saved, [] if gallery is None else ["gallery"])
         return tracker
+
+    def load_state_dict(self, saved: Mapping[str, Any], without: Collection[str] = ()) -> None:
+        """As of `Stateful`; the similarity calibration is there once it has begun."""
+        if any(name.startswith("similarity_scale.") for name in saved):
+            _ = self._stream_scale
+        super().load_state_dict(saved, without)
 
     def _check_state(self) -> None:
         newest = int(self._bank.ids(self._bank.live).max(initial=0))
@@ -206,7 +206,7 @@ class Tracker(Stateful):
         image, detections = as_input(frame, detections, look is None or bool(look))
         affine = None if camera_motion is None else camera.checked(camera_motion)
         time_s = self._times.next(time_s)
-        if not (detections is not None or self._looks.due(time_s) if look is None else look):
+        if not (detections is not None or self.looks.due(time_s) if look is None else look):
             with Timed(self.stage_seconds, "motion+association"):
                 return self._coast(image, affine, time_s)
         with Timed(self.stage_seconds, "detect"):
@@ -231,7 +231,7 @@ class Tracker(Stateful):
 
     def due(self, time_s: float | None = None, passed: int = 0) -> bool:
         """Whether a frame is to be looked at (`detector.every`), after so many more that are not; time as there."""
-        return self._looks.due(self._times.next(time_s), passed)
+        return self.looks.due(self._times.next(time_s), passed)
 
     @renamed_argument("hindsight", "fixed_lag")
     def stream(self, source: Any, vid_stride: int = 1, fixed_lag: bool = False) -> Iterator[tuple[Frame, Tracks]]:
@@ -281,7 +281,7 @@ class Tracker(Stateful):
         self._bank.predict(time_s, self._times.take(time_s))
         self._bank.coast(time_s)
         self.features = self.decision = self.returns = None
-        self._looks.passed()
+        self.looks.passed()
         return self._history.added(self._bank.report(time_s, self._times.interval_s, self._names, None))
 
     def _prepare(self, image: Image | None, found: Detections) -> None:
@@ -306,7 +306,7 @@ class Tracker(Stateful):
         self.camera_motion = identity() if affine is None else affine
         if not is_identity(self.camera_motion):
             self._bank.warp(self.camera_motion)
-            self._looks.warp(self.camera_motion)
+            self.looks.warp(self.camera_motion)
 
     def _embed(
         self,
@@ -396,5 +396,5 @@ class Tracker(Stateful):
         if seen.features is None and found.features is not None:
             self.features = found.features[np.argsort(given)]
         tracks = self._bank.report(time_s, self._times.interval_s, self._names, given)
-        self._looks.learn(tracks, found.xyxy, given)
+        self.looks.learn(tracks, found.xyxy, given)
         return self._history.added(replace(tracks, detected=seen.columns, embedded=TakenEmbeddings.of(self.features)))

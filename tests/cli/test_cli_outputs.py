@@ -127,3 +127,19 @@ def test_a_log_says_that_networks_are_made_where_no_terminal_shows_it(monkeypatc
 def test_the_summary_of_a_run_counts_tracks_by_class(tmp_path, capsys, classes, shown):
     _print_summary(SourceResult("street", tmp_path, 9, 9, tracks=sum(classes.values()), tracks_by_class=classes))
     assert shown in capsys.readouterr().out.splitlines()[0]
+
+
+def test_a_run_of_a_file_that_is_finished_is_said_to_be_so_and_left(place, capsys):
+    words = "pan.mp4 --no-video --no-reid --config small.yaml"
+    assert run(words, capsys)[0] == 0
+    before = content(place / "runs")
+    code, out, err = run(f"{words} --resume", capsys)
+    assert (code, err) == (0, "")
+    assert out == "pan: finished already, nothing was changed\n  results in runs/track/pan\n"
+    code, out, err = run(f"{words} --resume --conf 0.7", capsys)
+    assert code == 1 and out == ""
+    assert err == (
+        "error: the run in runs/track/pan cannot be gone on with: config.detector.conf is another; give what it was "
+        "begun with, or track anew without --resume\n"
+    )
+    assert content(place / "runs") == before

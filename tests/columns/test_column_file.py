@@ -1,6 +1,7 @@
 """What detections carry, put aside on disk: it comes back as it was, and memory does not grow with a video."""
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,20 @@ def test_a_full_disk_is_said_in_a_sentence(tmp_path):
     with ColumnFile(tmp_path) as file, pytest.raises(OutputError, match="no space left"):
         file._file = open("/dev/full", "w+b", buffering=0)  # noqa: PTH123, SIM115
         file.append(carried(0))
+
+
+def test_with_a_name_it_is_gone_on_with_up_to_where_it_was(tmp_path):
+    with ColumnFile(tmp_path, "carried") as file:
+        for number in range(3):
+            file.append(replace(carried(number), data={}))
+            file.append(Columns())
+        file.flush()
+        known = file.snapshot()
+        file.append(replace(carried(9), data={}))
+    with ColumnFile(tmp_path, "carried") as again:
+        again.take_over(known)
+        assert len(again) == 6
+        again.append(replace(carried(4), data={}))
+        assert_same(again[4], replace(carried(2), data={}))
+        assert not again[5]
+        assert_same(again[6], replace(carried(4), data={}))

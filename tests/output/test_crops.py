@@ -96,3 +96,41 @@ def test_a_full_disk_leaves_the_old_picture(writer, tmp_path, monkeypatch):
 def test_an_empty_frame_gives_nothing(writer, tmp_path):
     writer.write(frame(40), tracks())
     assert list((tmp_path / "crops").iterdir()) == []
+
+
+class TestGoingBack:
+    """To the last state that was saved, whatever was written since: a run goes on from there."""
+
+    def pictures(self, tmp_path):
+        return {path.name: path.read_bytes() for path in (tmp_path / "crops").glob("*.jpg")}
+
+    def test_the_pictures_are_those_of_the_state(self, tmp_path):
+        (tmp_path / "unfinished").mkdir()
+        writer = CropWriter(tmp_path / "crops", tmp_path / "unfinished")
+        writer.write(frame(50), tracks(PERSON))
+        writer.committed()
+        writer.write(frame(60), tracks(PERSON, [30, 10, 50, 50], scores=[0.95, 0.5]))
+        known, then = writer.snapshot() | {"best": dict(writer.snapshot()["best"])}, self.pictures(tmp_path)
+        writer.committed()
+        writer.write(frame(70), tracks([10, 10, 40, 59], [30, 10, 50, 50], [60, 10, 80, 50]))
+        writer.write(frame(80), tracks([5, 5, 50, 59], [30, 10, 50, 50], [60, 10, 90, 59]))
+        assert len(self.pictures(tmp_path)) == 3
+        again = CropWriter(tmp_path / "crops", tmp_path / "unfinished")
+        again.take_over(known)
+        assert self.pictures(tmp_path) == then
+        assert not list((tmp_path / "unfinished").iterdir())
+        again.write(frame(90), tracks([10, 10, 40, 59], scores=[0.95]))
+        assert kept(tmp_path) == (90, (49, 30))
+
+    def test_a_picture_that_no_run_has_written_stays(self, tmp_path):
+        writer = CropWriter(tmp_path / "crops", tmp_path)
+        known = {"best": {}, "states": 0}
+        writer.write(frame(50), tracks(PERSON))
+        (tmp_path / "crops" / "7.jpg").write_bytes(b"mine")
+        CropWriter(tmp_path / "crops", tmp_path).take_over(known)
+        assert self.pictures(tmp_path) == {"7.jpg": b"mine"}
+
+    def test_who_does_not_go_back_keeps_nothing_aside(self, writer, tmp_path):
+        writer.write(frame(50), tracks(PERSON))
+        writer.write(frame(60), tracks([10, 10, 60, 59]))
+        assert [path.name for path in tmp_path.iterdir()] == ["crops"]

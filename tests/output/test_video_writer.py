@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from test_writers import frame, frames_of, tracks
 
+from tracker.errors import OutputError
 from tracker.output.video_writer import VideoWriter
+from tracker.system.snapshots.packing import packed, unpacked
 from tracker.video.source import Frame
 
 
@@ -152,3 +154,76 @@ class TestEncoding:
             last = [frame.to_ndarray(format="gray") for frame in video.decode(video=0)][-1]
         wanted = cv2.cvtColor(np.roll(picture, 38, axis=1), cv2.COLOR_BGR2GRAY)
         assert np.abs(last.astype(int) - wanted).mean() < 3
+
+
+UNEVEN = [n / 25 + 0.01 * (n % 3) for n in range(90)]
+
+
+class TestGoingOn:
+    """A writer that takes over what another, killed one has left behind some frames."""
+
+    def write(self, writer, numbers, size=(64, 48)):
+        for number in numbers:
+            writer.write(frame(number, UNEVEN[number], size, value=2 * number), tracks([], []))
+
+    @pytest.mark.parametrize("frames", [0, 1, 24, 25, 26, 60, 89])
+    @pytest.mark.parametrize("then", [0, 7])
+    def test_nothing_of_what_was_encoded_is_lost_or_encoded_anew(self, tmp_path, frames, then):
+        first = VideoWriter(tmp_path / "v.mp4", fps=25, aside=tmp_path)
+        self.write(first, range(frames))
+        known = unpacked(packed(first.snapshot()), ())
+        self.write(first, range(frames, min(frames + then, 90)))  # it is killed later: nothing is closed
+        (tmp_path / "unfinished").mkdir()
+        second = VideoWriter(tmp_path / "v.mp4", fps=25, aside=tmp_path / "unfinished")
+        second.take_over(known)
+        self.write(second, range(frames, 90))
+        second.close()
+        found = frames_of(tmp_path / "v.mp4")
+        assert [time for time, _ in found] == pytest.approx(UNEVEN, abs=1e-4)
+        assert [image.mean() for _, image in found] == pytest.approx([2 * n for n in range(90)], abs=4)
+        with av.open(str(tmp_path / "v.mp4")) as container:
+            assert container.streams.video[0].frames == 90
+        assert not list((tmp_path / "unfinished").iterdir())
+
+    def test_parts_that_are_complete_stay_and_what_was_begun_later_is_written_anew(self, tmp_path):
+        begun: list[str] = []
+        settings = {"fps": 25, "part_frames": 30, "begun": begun.append, "aside": tmp_path / "unfinished"}
+        (tmp_path / "unfinished").mkdir()
+        first = VideoWriter(tmp_path / "v.mp4", **settings)
+        self.write(first, range(45))
+        known = unpacked(packed(first.snapshot()), ())
+        self.write(first, range(45, 70))
+        whole = (tmp_path / "v.mp4").read_bytes()
+        second = VideoWriter(tmp_path / "v.mp4", **settings)
+        second.take_over(known)
+        self.write(second, range(45, 90))
+        second.close()
+        assert begun == ["v-0002.mp4", "v-0003.mp4", "v-0003.mp4"]
+        assert (tmp_path / "v.mp4").read_bytes() == whole
+        for number, name in enumerate(["v.mp4", "v-0002.mp4", "v-0003.mp4"]):
+            grey = [image.mean() for _, image in frames_of(tmp_path / name)]
+            assert grey == pytest.approx([2 * n for n in range(30 * number, 30 * number + 30)], abs=4)
+
+    def test_killed_while_it_copies_it_copies_again(self, tmp_path, monkeypatch):
+        (tmp_path / "unfinished").mkdir()
+        first = VideoWriter(tmp_path / "v.mp4", fps=25, aside=tmp_path)
+        self.write(first, range(60))
+        known = unpacked(packed(first.snapshot()), ())
+        with monkeypatch.context() as patch:
+            patch.setattr(VideoWriter, "_mux_file", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                VideoWriter(tmp_path / "v.mp4", fps=25, aside=tmp_path / "unfinished").take_over(known)
+        second = VideoWriter(tmp_path / "v.mp4", fps=25, aside=tmp_path / "unfinished")
+        second.take_over(known)
+        self.write(second, range(60, 90))
+        second.close()
+        assert len(frames_of(tmp_path / "v.mp4")) == 90
+
+    def test_a_video_that_was_replaced_is_said_to_be(self, tmp_path):
+        (tmp_path / "unfinished").mkdir()
+        first = VideoWriter(tmp_path / "v.mp4", fps=25, aside=tmp_path)
+        self.write(first, range(60))
+        known = unpacked(packed(first.snapshot()), ())
+        written(tmp_path / "v.mp4", [0.0, 0.04])
+        with pytest.raises(OutputError, match="has been changed since"):
+            VideoWriter(tmp_path / "v.mp4", fps=25, aside=tmp_path / "unfinished").take_over(known)

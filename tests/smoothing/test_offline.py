@@ -352,7 +352,7 @@ def test_post_processing_that_is_cut_short_leaves_the_online_result(tmp_path: Pa
         env=os.environ | {"PYTHONPATH": str(root)},
     )
     folder = tmp_path / "runs" / "clip"
-    while not list(folder.glob(".offline-*/tracks.txt")):
+    while not list(folder.glob("unfinished/offline/tracks.txt")):
         assert process.poll() is None, "it ended before the post-processing"
         time.sleep(0.002)
     process.send_signal(blow)
@@ -361,7 +361,8 @@ def test_post_processing_that_is_cut_short_leaves_the_online_result(tmp_path: Pa
     assert max(frames) == 120
     assert (folder / "summary.csv").read_text().count("\n") > 1
     if blow == signal.SIGINT:
-        assert sorted(path.name for path in folder.iterdir()) == ["run.yaml", "summary.csv", "tracks.csv", "tracks.txt"]
+        names = ["run.yaml", "summary.csv", "tracks.csv", "tracks.txt", "unfinished"]
+        assert sorted(path.name for path in folder.iterdir()) == names
 
 
 def test_forecasts_are_not_for_finished_videos(tmp_path: Path) -> None:

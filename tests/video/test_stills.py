@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tracker.errors import SourceError
-from tracker.video.stills import stills
+from tracker.video.recorded.stills import stills
 
 QUARTERS = [1 / 8, 3 / 8, 5 / 8, 7 / 8]
 

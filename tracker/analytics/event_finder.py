@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from tracker.analytics.events import CROSS, DWELL, ENTER, EXIT, Count
 from tracker.analytics.passages import Passages, Ways
 from tracker.analytics.zones_file import NamedShape
 from tracker.structures import Ints, Mask
+from tracker.system.snapshots.resumable import Names, Resumable
 
 LEFT_S = 5.0  # not seen for longer, an object has left; if it comes back it is not known which way
 _RECOGNISED_S = 2.5  # a track that is older is not recognised as another one any more
@@ -37,12 +39,16 @@ class Event:
     seconds: float = np.nan
 
 
-class EventFinder:
+class EventFinder(Resumable):
     """Finds the events at shapes that share an anchor.
 
     Args:
         shapes: with points in pixels.
     """
+
+    saved: ClassVar[Names] = ("_ways", "_due", "_classes", "_confirmed", "_entered", "_entered_as", "_dwelt", "_held")
+    saved += ("_told", "_sums", "_names", "_looked_s")
+    rebuilt = ("shapes", "_zones", "_dwell_s", "_wanted")
 
     def __init__(self, shapes: Sequence[NamedShape]) -> None:
         self.shapes = shapes

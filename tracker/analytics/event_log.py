@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from tracker.analytics.events import Count, Events
 from tracker.analytics.zones import FrameSize, Zones
 from tracker.structures import Tracks
+from tracker.system.snapshots.resumable import Resumable
 
 _CORRECTED_S = 2.5  # events wait for so long: then the ids of their tracks do not change any more
 _FRAMES = 2000  # whose numbers and times are remembered: more than the longest gap over which something is told late
 
 
-class EventLog:
+class EventLog(Resumable):
     """Events with the number and time of their frame, once the ids of their tracks do not change any more.
 
     Each is `{"time_s": 3.2, "frame": 97, "event": "cross", "zone": "gate", "id": 4, "class": "person",
@@ -41,6 +42,8 @@ class EventLog:
     Attributes:
         heard: how many events there were so far, also of those that wait.
     """
+
+    saved = ("heard", "_times", "_waiting", "_zones")
 
     def __init__(self, zones: Zones) -> None:
         self.heard = 0

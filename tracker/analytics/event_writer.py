@@ -17,12 +17,13 @@ from tracker.analytics.events import Count
 from tracker.analytics.zones import FrameSize, Zones
 from tracker.structures import Tracks
 from tracker.system.files import Lines, replace_text
+from tracker.system.snapshots.resumable import Resumable
 
 if TYPE_CHECKING:
     from tracker.video.source import Frame
 
 
-class EventWriter:
+class EventWriter(Resumable):
     """Takes the frames with their tracks, as every writer does.
 
     `events.jsonl` has a JSON object for each event of an `EventLog`; its `time_s` are seconds since the first frame.
@@ -37,13 +38,18 @@ class EventWriter:
     REFRESH_S = 10.0
     COLUMNS = ("zone", "class", "in", "out", "inside", "mean_dwell_s")
 
-    def __init__(self, events: Path, counts: Path, zones: Zones, size: FrameSize) -> None:
-        self._lines = Lines(events)
+    saved = ("lines", "_log", "_size")
+    rebuilt = ("_counts", "_zones", "_due")
+
+    def __init__(self, events: Path, counts: Path, zones: Zones, size: FrameSize, resumed: bool = False) -> None:
+        self.lines = Lines(events, resumed=resumed)
         self._counts = counts
         self._zones = zones
         self._log = EventLog(zones)
         self._size = size
-        self._save_counts()
+        self._due = time.monotonic()
+        if not resumed:
+            self._save_counts()
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Take the frame into account."""
@@ -60,7 +66,7 @@ class EventWriter:
             self._append(self._log.finish())
             self._save_counts()
         finally:
-            self._lines.close()
+            self.lines.close()
 
     def shown(self, size: FrameSize) -> list[tuple[str, NDArray[np.float64], bool]]:
         """What is to be drawn of each place on a frame of (width, height)."""
@@ -69,7 +75,7 @@ class EventWriter:
     def _append(self, events: Iterable[Mapping[str, Any]]) -> None:
         text = as_lines(events)
         if text:
-            self._lines.append(text)
+            self.lines.append(text)
 
     def _save_counts(self) -> None:
         replace_text(self._counts, counts_table(self._zones.counts()))

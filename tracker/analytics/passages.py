@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from tracker.analytics.borders import Borders, Reals, Sides
 from tracker.structures import Ints, Mask
+from tracker.system.snapshots.resumable import Resumable
 
 CLEARLY = 0.1  # of an object's size (the root of its box's area): further from a border it is on a side of it
 SURELY = 0.3  # likewise: further from a line it has gone over
@@ -85,12 +86,15 @@ class Passages:
         return len(self.slots)
 
 
-class Ways:
+class Ways(Resumable):
     """Where K tracks are relative to the borders of S shapes; arrays of slots that double when they are full.
 
     Attributes:
         tracks: (K,) of `_TRACK`. used: (K,) which slots hold a track.
     """
+
+    saved = ("tracks", "_pairs", "used")
+    rebuilt = ("_borders", "_known")
 
     def __init__(self, borders: Borders) -> None:
         self._borders = borders
@@ -217,6 +221,9 @@ class Ways:
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
         return np.flatnonzero(~self.used)[:wanted]
+
+    def _taken_over(self) -> None:
+        self._known_again()
 
     def _known_again(self, slots: Ints | None = None, ids: Ints | None = None) -> None:
         """Look up the ids anew, where some have come into slots."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ from tracker.analytics.zones_file import ANCHORS, EXAMPLE, NamedShape, Points, p
 from tracker.errors import ConfigError, InputError
 from tracker.structures import CONFIRMED, PREDICTED, TENTATIVE, Detections, Mask, Tracks
 from tracker.system.files import read_yaml
+from tracker.system.snapshots.resumable import Names, Resumable, Snapshot
 
 FrameSize = tuple[int, int]  # width, height
 
@@ -29,7 +30,7 @@ _FRAMES_KEPT = 4  # sizes of frames whose mask is held
 
 
 @dataclass
-class _Counting:
+class _Counting(Resumable):
     """What is known of a stream.
 
     Attributes:
@@ -39,6 +40,9 @@ class _Counting:
         names: of classes.
     """
 
+    saved: ClassVar[Names] = ("size", "time_s", "names")
+    rebuilt: ClassVar[Names] = ("finders",)
+
     finders: dict[str, EventFinder]
     size: FrameSize | None
     time_s: float = -np.inf
@@ -46,7 +50,7 @@ class _Counting:
 
 
 @dataclass(frozen=True, eq=False)
-class Zones:
+class Zones(Resumable):
     """Places in the picture of one stream.
 
     Attributes:
@@ -189,6 +193,23 @@ class Zones:
             found += [(finder.shapes[event.shape].name, event) for event in happened]
         counting.time_s, counting.names = tracks.time_s, tracks.names
         return _as_events(found, tracks.names, tracks.renamed)
+
+    def snapshot(self) -> Snapshot:
+        """What is known of the stream."""
+        return {
+            "counting": [
+                counting.snapshot() | {"finders": {anchor: f.snapshot() for anchor, f in counting.finders.items()}}
+                for counting in self._counting
+            ]
+        }
+
+    def take_over(self, snapshot: Mapping[str, Any]) -> None:
+        """Go on with a snapshot of the same places."""
+        for known in snapshot["counting"]:
+            counting = self._started(known["size"])
+            counting.take_over(known)
+            for anchor, finder in counting.finders.items():
+                finder.take_over(known["finders"][anchor])
 
     def finish(self) -> Events:
         """What would have waited for further frames: whoever was not seen in the last one has left."""

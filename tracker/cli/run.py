@@ -44,6 +44,9 @@ def command(
     parquet: Annotated[
         bool, typer.Option("--parquet", help="Leave tracks.parquet too: the table with types and units.")
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run of this file that was interrupted, in its folder.")
+    ] = False,
     show: Annotated[bool, typer.Option("--show", help="Show the frames in a window; Q ends the run.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar and no summary.")] = False,
     as_json: Annotated[
@@ -68,7 +71,9 @@ def command(
     from tracker.video.source import separate
 
     settings = options.settings(quiet)
-    output = replace(options.output(project, as_json), name=name or "", exist_ok=exist_ok, show=show, parquet=parquet)
+    output = replace(
+        options.output(project, as_json), name=name or "", exist_ok=exist_ok, show=show, parquet=parquet, resume=resume
+    )
     zones, ground = options.places()
     prepare(settings, quiet)
     with _progress_bar(quiet) as progress:
@@ -170,6 +175,9 @@ def _counted(count: int, noun: str) -> str:
 
 def _print_summary(result: SourceResult) -> None:
     if result.folder is None:
+        return
+    if result.finished_before:
+        print(f"{result.source}: finished already, nothing was changed\n  results in {result.folder}")
         return
     summary = result.to_dict()
     stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in summary["ms_per_frame"].items())

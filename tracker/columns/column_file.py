@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
@@ -16,25 +17,33 @@ from numpy.typing import NDArray
 from tracker.columns.carried import Columns
 from tracker.columns.masks import Masks
 from tracker.system.files import writing
+from tracker.system.snapshots.resumable import Resumable
 
 _PLAIN = "biufcmMSU"  # kinds of arrays whose bytes say everything; those of objects stay in memory
 
 
-class ColumnFile:
+class ColumnFile(Resumable):
     """Takes the columns of frame after frame, and gives those of any frame as they were.
 
-    They lie in a file without a name, which ends with the process; where there are none, there is no file. Memory is 8
-    bytes a frame.
+    They lie in a file without a name, which ends with the process; where there are none, there is no file. With a name
+    it stays, and can be gone on with. Memory is 8 bytes a frame.
 
     Args:
         folder: of the file, on a disk that has room for it.
+        name: of the file.
     """
 
-    def __init__(self, folder: Path) -> None:
+    saved = ("_size", "_frames")
+    rebuilt = ("_folder", "_path", "_file", "_places", "_objects")
+
+    def __init__(self, folder: Path, name: str = "") -> None:
         self._folder = folder
+        self._path = folder / name if name else None
         self._file: IO[bytes] | None = None
         self._places = array("q")  # where each frame's begin; -1: it has none
         self._objects: dict[int, dict[str, NDArray[Any]]] = {}
+        self._size = 0  # bytes of the file, ...
+        self._frames = 0  # ... and frames that have their columns in it
 
     def __enter__(self) -> Self:
         return self
@@ -54,7 +63,7 @@ class ColumnFile:
         Raises:
             OutputError: the disk is full.
         """
-        if not columns:
+        if not columns and self._path is None:
             self._places.append(-1)
             return
         arrays, masks = dict(columns.data), columns.masks
@@ -70,12 +79,30 @@ class ColumnFile:
         about["parts"] = [(given, name, values.dtype.str, values.shape) for given, name, values in parts]
         with writing(self._folder):
             if self._file is None:
-                self._file = TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed with the others
+                self._file = self._path.open("w+b") if self._path else TemporaryFile(dir=self._folder)  # noqa: SIM115
             place = self._file.seek(0, 2)
             self._file.write(json.dumps(about).encode() + b"\n")
             for _, _, values in parts:
                 self._file.write(values.tobytes())
+            self._size = self._file.tell()
         self._places.append(place)
+        self._frames += 1
+
+    def flush(self) -> None:
+        """Give what was written to the system, which a killed process has to have done; errors as of `append`."""
+        if self._file is not None:
+            with writing(self._folder):
+                self._file.flush()
+
+    def _taken_over(self) -> None:
+        assert self._path is not None
+        with writing(self._folder):
+            self._file = self._path.open("r+b" if self._path.exists() else "w+b")
+            self._file.truncate(self._size)
+            for _ in range(self._frames):
+                self._places.append(self._file.tell())
+                about = json.loads(self._file.readline())
+                self._file.seek(sum(_length(kind, shape) for _, _, kind, shape in about["parts"]), 1)
 
     def __getitem__(self, frame: int) -> Columns:
         """A frame's, by its number from 0."""
@@ -88,10 +115,14 @@ class ColumnFile:
             self._file.seek(self._places[frame])
             about = json.loads(self._file.readline())
             for given, name, kind, shape in about["parts"]:
-                dtype = np.dtype(kind)
-                content = self._file.read(dtype.itemsize * math.prod(shape))
-                (data if given else own)[name] = np.frombuffer(content, dtype).reshape(shape)
+                content = self._file.read(_length(kind, shape))
+                (data if given else own)[name] = np.frombuffer(content, np.dtype(kind)).reshape(shape)
         masks = None
         if about["size"] is not None:
             masks = Masks(own["edges"], own["first"], own["last"], tuple(about["size"]))
         return Columns(masks, own.get("keypoints"), own.get("corners"), {name: data[name] for name in about["data"]})
+
+
+def _length(kind: str, shape: Sequence[int]) -> int:
+    """Bytes of an array."""
+    return np.dtype(kind).itemsize * math.prod(shape)

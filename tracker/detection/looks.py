@@ -47,14 +47,17 @@ class Looks(Stateful):
     Args:
         every: `detector.every` of the configuration.
         within_s: `detector.look_within_s`: a newcomer is looked at twice within this, and so can be confirmed.
+
+    Attributes:
+        adaptive: which they are depends on what is tracked.
     """
 
     saved: ClassVar[Names] = ("_passed", "_looked_s", "_due_s", "_wait", "_sums", "_compared_s", "_ids", "_boxes")
     saved += ("_said_s", "_step_s", "_left_s", "_alike_s")
-    rebuilt = ("_frames", "_seconds", "_adaptive", "_within_s")
+    rebuilt = ("_frames", "_seconds", "adaptive", "_within_s")
 
     def __init__(self, every: str, within_s: float) -> None:
-        self._adaptive, self._within_s = every == "auto", within_s
+        self.adaptive, self._within_s = every == "auto", within_s
         self._frames = int(every) if every.isdecimal() else 0
         self._seconds = float(every[:-1]) if every.endswith("s") else 0.0
         self._passed = 0  # frames since the last look
@@ -77,7 +80,7 @@ class Looks(Stateful):
         frames = self._passed + passed + 1
         if self._frames:
             return frames >= self._frames
-        if self._adaptive and time_s - self._looked_s >= self._within_s:  # also behind a gap
+        if self.adaptive and time_s - self._looked_s >= self._within_s:  # also behind a gap
             return True
         waited = frames >= self._wait or time_s - self._looked_s >= _LONGER * LONGEST_S  # frames may be further apart
         return bool(waited and time_s >= self._due_s - _ROUNDING_S)
@@ -103,7 +106,7 @@ class Looks(Stateful):
         """
         time_s, step_s, before_s = tracks.time_s, tracks.interval_s, self._looked_s
         self.looked(time_s)
-        if not self._adaptive or step_s <= 0:
+        if not self.adaptive or step_s <= 0:
             return
         self._compare(tracks, xyxy[np.argsort(given)])
         confirmed = tracks[tracks.status == CONFIRMED]

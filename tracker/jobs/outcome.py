@@ -43,6 +43,7 @@ class SourceResult:
         error: what ended it early, if something did; results until then are in `folder`.
         interrupted: ended by the user or the system.
         signal: the number of the signal that interrupted it.
+        finished_before: nothing was done, since an earlier run had ended (`--resume`), whose result this is.
     """
 
     source: str
@@ -59,6 +60,7 @@ class SourceResult:
     error: SourceError | OutputError | None = None
     interrupted: bool = False
     signal: int = signal.SIGINT
+    finished_before: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Counts, frames/s and milliseconds a frame, ready for YAML or JSON."""
@@ -78,6 +80,7 @@ class SourceResult:
             "ms_per_frame": {stage: round(1000 * s / frames, 2) for stage, s in self.stage_seconds.items()},
             "error": None if self.error is None else str(self.error),
             "interrupted": self.interrupted,
+            **({"finished_before": True} if self.finished_before else {}),
         }
 
 

@@ -25,6 +25,7 @@ from tracker.jobs.sequences import Given, given
 from tracker.structures import Detections
 from tracker.system.renamed import RenamedKeyWarning
 from tracker.tracker import Tracker
+from tracker.video.repeats import marked
 from tracker.video.source import open_source
 
 
@@ -113,8 +114,8 @@ def _of_source(
             assert opened.size is not None
             here = zones.fitted(opened.size)
             settings = tracker.config.detector
-            looks: dict[str, Any] = {"skip_repeats": settings.skip_repeats, "every": settings.every, "due": tracker.due}
-            with closing(detected(opened, tracker.detector, device, seconds, **looks)) as detected_frames:
+            came, looks = marked(opened, settings.skip_repeats), (tracker.looks, tracker.due)
+            with closing(detected(came, tracker.detector, device, seconds, *looks)) as detected_frames:
                 for frame, found in detected_frames:
                     if frame.repeated:
                         continue

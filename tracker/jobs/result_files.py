@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -30,13 +30,15 @@ from tracker.output.video_writer import VideoWriter
 from tracker.output.window import Window
 from tracker.output.writers import CsvWriter, Filmed, JsonLinesWriter, MotWriter, Writer
 from tracker.structures import Detections, Floats, Image, Tracks
-from tracker.system.files import writing
+from tracker.system.files import to_disk, writing
+from tracker.system.snapshots.resumable import Resumable, Snapshot
 from tracker.video.source import Frame
 
 _WRITE_AHEAD = 8  # frames that may wait to be written
 _LIVE_PART = 100_000  # frames of a live video's part, so that its index stays small: an hour and more
 _FILE_PART = 1_000_000  # of a file's, which is not expected in parts: 11 hours at 25 frames/s
 _NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
+_GROWING = MotWriter | CsvWriter | JsonLinesWriter | EventWriter
 _HELD_BYTES = 768 << 20  # of pictures that wait as they are: half a second of 4K at 60 frames/s
 
 
@@ -54,6 +56,8 @@ class ResultFiles:
         ground: in this source's picture: the tables have metres, too.
         blur: what hides objects in the pictures before any of the files gets them; None: nothing is hidden.
         called: id -> what a person calls the object, in pictures.
+        aside: folder for what going on with them needs beside their states (`take_over`); None: nobody will.
+        resumed: they are those of a run that was interrupted, whose state they are to take over.
 
     Attributes:
         seconds: time spent drawing and writing.
@@ -69,6 +73,8 @@ class ResultFiles:
         zones: Zones | None = None,
         blur: Blur | None = None,
         ground: GroundPlane | None = None,
+        aside: Path | None = None,
+        resumed: bool = False,
         called: Mapping[int, str] | None = None,
     ) -> None:
         self.seconds = 0.0
@@ -86,33 +92,37 @@ class ResultFiles:
                 opened.enter_context(closing(writer))
                 self._writers.append(writer)
 
-            add(MotWriter(folder / "tracks.txt"))
-            on_ground = None if ground is None else GroundMotion(ground).update
-            table = CsvWriter(folder / "tracks.csv", ground=on_ground)
+            add(MotWriter(folder / "tracks.txt", resumed))
+            self._motion = None if ground is None else GroundMotion(ground)
+            on_ground = None if self._motion is None else self._motion.update
+            table = CsvWriter(folder / "tracks.csv", resumed, on_ground)
             if output.parquet:
                 add(ParquetWriter(folder / PARQUET, table, source, ground=ground is not None))
             add(table)  # after the one that is made of it, which is closed after it
-            self._summary = SummaryWriter(folder / "summary.csv", on_ground)
+            self._summary = SummaryWriter(folder / "summary.csv", on_ground, resumed)
             add(self._summary)
             if output.json:
-                add(JsonLinesWriter(folder / JSON))
+                add(JsonLinesWriter(folder / JSON, resumed))
             counted, ignored = None, None
             if zones is not None and zones.ignore:
                 ignored = zones.outlines
             if zones is not None and output.events:
                 assert source.size is not None  # of an open source
-                events = EventWriter(folder / EVENTS, folder / COUNTS, zones, source.size)
+                events = EventWriter(folder / EVENTS, folder / COUNTS, zones, source.size, resumed)
                 add(events)
                 counted, self._zones = events.shown, zones
-            if output.crops:
-                add(CropWriter(folder / CROPS))
+            self._crops = CropWriter(folder / CROPS, aside) if output.crops else None
+            if self._crops is not None:
+                add(self._crops)
             if output.video or output.show:
                 trail_s = TRAIL_S if output.trails else 0.0
                 drawn = output.forecast_s, output.labels, output.line_width, ignored, counted, called
                 add(Annotator(trail_s, *drawn))
+            part = _LIVE_PART if source.live else _FILE_PART
+            self._video: VideoWriter | None = None
             if output.video:
-                part = _LIVE_PART if source.live else _FILE_PART
-                add(VideoWriter(folder / VIDEO, source.fps, part_frames=part, begun=begun))
+                self._video = VideoWriter(folder / VIDEO, source.fps, part_frames=part, begun=begun, aside=aside)
+                add(self._video)
             if output.show:
                 self._window = Window(source.name)
                 add(self._window)
@@ -144,6 +154,58 @@ class ResultFiles:
         while len(self._jobs) >= _WRITE_AHEAD or (self._jobs and self._jobs[0].done()):
             self._jobs.popleft().result()
         self._jobs.append(self._pool.submit(self._write, frame, tracks, found, soon))
+
+    def then(self, call: Callable[[Self], None]) -> None:
+        """Call once all frames taken so far are written, in the writing thread; not after an error."""
+        self._jobs.append(self._pool.submit(lambda: None if self._failed else call(self)))
+
+    def snapshot(self) -> Snapshot:
+        """What going on with the files needs to know."""
+        own: Snapshot = {type(writer).__name__: writer.snapshot() for writer in self._resumable}
+        for part, name in ((self._motion, "ground"), (self._blur, "blur")):
+            own[name] = None if part is None else part.snapshot()
+        return own | {"seconds": self.seconds}
+
+    def take_over(self, snapshot: Mapping[str, Any]) -> None:
+        """Go on with a snapshot, the files cut back to what they were then.
+
+        Raises:
+            OutputError: they cannot be, or are not what they were.
+        """
+        for writer in self._resumable:
+            writer.take_over(snapshot[type(writer).__name__])
+        for part, name in ((self._motion, "ground"), (self._blur, "blur")):
+            if part is not None:
+                part.take_over(snapshot[name])
+        self.seconds = snapshot["seconds"]
+
+    @property
+    def lines(self) -> dict[str, tuple[int, int]]:
+        """Name of each file that grows by lines -> what there is of it (`files.holds`)."""
+        grow = [writer.lines for writer in self._writers if isinstance(writer, _GROWING)]
+        return {lines.path.name: lines.written for lines in grow}
+
+    def to_disk(self) -> None:
+        """Have what was written outlive a power cut."""
+        growing = [writer.lines.path for writer in self._writers if isinstance(writer, _GROWING)]
+        for path in [*growing, *([] if self._video is None else self._video.written)]:
+            to_disk(path)
+        if self._crops is not None:
+            self._crops.to_disk()
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Name of each video file -> its bytes."""
+        return {path.name: path.stat().st_size for path in ([] if self._video is None else self._video.written)}
+
+    def committed(self) -> None:
+        """The last snapshot is on disk."""
+        if self._crops is not None:
+            self._crops.committed()
+
+    @property
+    def _resumable(self) -> list[Resumable]:
+        return [writer for writer in self._writers if isinstance(writer, Resumable)]
 
     def _write(self, frame: Frame, tracks: Tracks, found: Detections | None, soon: Sequence[Floats]) -> None:
         if self._failed:
@@ -192,6 +254,26 @@ class Held:
     soon: Sequence[Floats] = ()
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """What is saved of a frame that waits: all but its picture.
+
+    Attributes:
+        number, repeated, late_s: of the frame. compressed: it waits as a JPEG. found: as of `Held`.
+    """
+
+    number: int
+    repeated: bool
+    late_s: float
+    compressed: bool
+    found: Detections | None
+
+    @classmethod
+    def of(cls, held: Held) -> Waiting:
+        """Of a frame that waits."""
+        return cls(held.frame.number, held.frame.repeated, held.frame.late_s, bool(held.jpeg), held.found)
+
+
 class HeldFrames:
     """Frames that wait for what follows, in a bounded number of bytes.
 
@@ -211,14 +293,19 @@ class HeldFrames:
         self._bytes = 0
         self._shown: Image | None = None  # of the frame released last
 
-    def hold(self, frame: Frame, found: Detections | None = None) -> Held:
-        """The frame, to wait."""
+    def again(self, frame: Frame, waiting: Waiting) -> Held:
+        """A frame, read anew, that has waited before: to wait as it did."""
+        frame = replace(frame, repeated=waiting.repeated, late_s=waiting.late_s)
+        return self.hold(frame, waiting.found, waiting.compressed)
+
+    def hold(self, frame: Frame, found: Detections | None = None, compressed: bool | None = None) -> Held:
+        """The frame, to wait; `compressed`: whether as a JPEG, where that is known."""
         if not self._pictures or frame.repeated:
             return Held(replace(frame, image=_blank(frame.image)))
         known: tuple[Detections | None, Sequence[Floats]] = (None, ())
         if self._ahead is not None:
             known = found, self._ahead.push(found, frame.time_s)
-        if self._bytes + frame.image.nbytes <= _HELD_BYTES:
+        if not (self._bytes + frame.image.nbytes > _HELD_BYTES if compressed is None else compressed):
             self._bytes += frame.image.nbytes
             return Held(frame, b"", *known)
         jpeg = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()

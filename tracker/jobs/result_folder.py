@@ -11,6 +11,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import yaml
 from tracker import provenance
 from tracker.errors import OutputError
 from tracker.output.crops import is_crop
+from tracker.smoothing.first_pass import KEPT
 from tracker.system.files import replace_text, writing
 from tracker.video.url import is_url, redacted
 
@@ -29,10 +31,29 @@ JSON, VIDEO, RECORD, CROPS = "tracks.jsonl", "video.mp4", "run.yaml", "crops"
 EVENTS, COUNTS = "events.jsonl", "counts.csv"
 PARQUET = "tracks.parquet"
 FILES = (*TABLES, PARQUET, JSON, EVENTS, COUNTS, VIDEO, RECORD)
-_OURS = re.compile("|".join([*map(re.escape, FILES), CROPS, r"video-[0-9]{4,}\.mp4"]))
+UNFINISHED = "unfinished"  # folder of what going on with a run needs; gone once it has ended
+_PARTS = r"video-[0-9]{4,}\.mp4"
+_OURS = re.compile("|".join([*map(re.escape, FILES), CROPS, UNFINISHED, _PARTS]))
+LOCK, STATE, OFFLINE = "lock", "state", "offline"  # in there: who uses it, where the run is, files that are not done
+_OURS_UNFINISHED = re.compile(
+    "|".join([LOCK, STATE, rf"\.{STATE}\.part", *KEPT, r"video\.mp4", _PARTS, r"crops-[0-9]+/[0-9]+\.jpg"])
+    + rf"|{OFFLINE}/(crops/)?[^/]+"
+)
 _OTHER_FOLDER = "choose another folder with --name or --project"
 _LONGEST = 100  # letters of a folder's name that is made from a URL
 _TELLING = {"camera", "cam", "ch", "channel", "stream", "subtype", "profile"}  # of a URL's query; others may be secret
+
+
+LEAVES = (
+    "video",
+    "json",
+    "parquet",
+    "crops",
+    "labels",
+    "trails",
+    "forecast_s",
+    "line_width",
+)  # of `Output`, what shows in files
 
 
 @dataclass(frozen=True)
@@ -56,6 +77,7 @@ class Output:
         offline: at the end of a source, replace its tables by what offline post-processing made of them
             (`tracker.smoothing.offline`), and draw the video from that.
         blur: classes whose objects are pixelated in all pictures that are left or shown; "heads": those of people.
+        resume: go on with a run of the same source that was interrupted, where there is one.
     """
 
     project: Path = Path("runs/track")
@@ -73,6 +95,7 @@ class Output:
     crops: bool = False
     blur: tuple[str, ...] = ()
     events: bool = False
+    resume: bool = False
 
     @property
     def files(self) -> list[str]:
@@ -102,9 +125,7 @@ class ResultFolders:
         Raises:
             OutputError: it cannot be made; it holds a source, or files that no run wrote, in the place of a result.
         """
-        path = self.output.project / (self.output.name or name)
-        if self.output.name and len(self.sources) > 1:
-            path /= name
+        path = self._path(name)
         with self._lock, writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             count = 1
@@ -124,10 +145,31 @@ class ResultFolders:
                 self._given.add(numbered)
                 return numbered
 
+    def earlier(self, name: str) -> list[Path]:
+        """The folders that earlier runs of a source called `name` have left, the newest first."""
+        path, found = self._path(name), list[Path]()
+        while (numbered := path if not found else path.with_name(f"{path.name}-{len(found) + 1}")).is_dir():
+            found.append(numbered)
+        return [folder for folder in reversed(found) if (folder / RECORD).is_file() and folder not in self._given]
+
+    def take(self, folder: Path, emptied: bool) -> None:
+        """Use the folder of an earlier run, of which nothing stays where it is to be `emptied`; errors as of `make`."""
+        with self._lock, writing(folder):
+            if emptied:
+                self._empty(folder)
+            self._given.add(folder)
+
+    def _path(self, name: str) -> Path:
+        """The first folder for a source called `name`."""
+        path = self.output.project / (self.output.name or name)
+        return path / name if self.output.name and len(self.sources) > 1 else path
+
     def _empty(self, folder: Path) -> None:
         """Remove what an earlier run wrote, unless something is in the way."""
         for path in self.replaceable(folder):
             path.unlink(missing_ok=True)
+        if folder / UNFINISHED in written_files(folder):
+            clear(folder / UNFINISHED)
 
     def replaceable(self, folder: Path) -> set[Path]:
         """What an earlier run wrote into a folder that is there.
@@ -147,12 +189,12 @@ class ResultFolders:
             if _identity(path) in originals:
                 raise OutputError(f"{path} is a source, and results would be written in its place; {_OTHER_FOLDER}")
         for path in sorted(there):
-            if path not in written and path != folder / CROPS:
+            if path not in written and path not in (folder / CROPS, folder / UNFINISHED):
                 raise OutputError(
                     f"{path} is there, and {folder / RECORD} does not say that a run wrote it; move it, or "
                     + _OTHER_FOLDER
                 )
-        return written - {folder / CROPS}
+        return written - {folder / CROPS, folder / UNFINISHED}
 
 
 def written_files(folder: Path) -> set[Path]:
@@ -166,6 +208,18 @@ def written_files(folder: Path) -> set[Path]:
     if CROPS in names:
         written |= {path for path in (folder / CROPS).glob("*.jpg") if path.stem.isdecimal() and is_crop(path)}
     return written
+
+
+def clear(unfinished: Path) -> None:
+    """Remove the folder of what going on with a run needs, but for what no run has written there."""
+    for path in sorted(unfinished.rglob("*"), reverse=True):  # what is in a folder before the folder
+        if path.is_dir() and not path.is_symlink():
+            with suppress(OSError):
+                path.rmdir()
+        elif _OURS_UNFINISHED.fullmatch(path.relative_to(unfinished).as_posix()):
+            path.unlink()
+    with suppress(OSError):  # there is something of somebody else's in it
+        unfinished.rmdir()
 
 
 def original_files(source: Any) -> Iterator[Path]:
@@ -249,8 +303,9 @@ class Record:
 
     def add(self, file: str) -> None:
         """Note a further file."""
-        self.files.append(file)
-        self.save()
+        if file not in self.files:
+            self.files.append(file)
+            self.save()
 
     def save(self, result: dict[str, Any] | None = None) -> None:
         """Write it, with the run's result where there is one."""

@@ -11,39 +11,37 @@ its own, and all share the networks.
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tracker import provenance
 from tracker.analytics.ground.plane import GroundPlane
-from tracker.analytics.ground.standing import StandingCamera
 from tracker.analytics.zones import Zones
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, UsageError
 from tracker.jobs.interruption import attend
 from tracker.jobs.outcome import STAGES, Progress, SourceResult, given_source, shown_source
-from tracker.jobs.prefetch import detected
-from tracker.jobs.result_files import Held, HeldFrames, ResultFiles, move_files
-from tracker.jobs.result_folder import RECORD, Output, Record, ResultFolders, names_apart
-from tracker.output.blur import Blur, looking_ahead, of_what_is_looked_for, places
+from tracker.jobs.passes.online import Drawn, OnlinePass, restore
+from tracker.jobs.passes.second import second_pass
+from tracker.jobs.result_files import ResultFiles, move_files
+from tracker.jobs.result_folder import LEAVES, UNFINISHED, Output, ResultFolders, names_apart
+from tracker.jobs.resume.beginning import Beginning, begin
+from tracker.jobs.resume.earlier import fingerprint
+from tracker.jobs.resume.saving import Saving
+from tracker.output.blur import of_what_is_looked_for
 from tracker.output.window import require_windows
 from tracker.smoothing.first_pass import FirstPass
-from tracker.smoothing.fixed_lag import FixedLagSmoother
-from tracker.smoothing.offline import post_processed
-from tracker.structures import Tracks
 from tracker.system.extras import extra
-from tracker.system.stopwatch import Timed
+from tracker.system.files import to_disk
 from tracker.video.source import Source, open_source
 from tracker.video.url import is_url, scheme
 
@@ -214,157 +212,138 @@ class _Job:
                 self._reading.discard(opened)
 
     def _track(self, source: Source, given: Any, name: str) -> SourceResult:
-        begun = time.perf_counter()
+        wanted = time.perf_counter()
         from tracker.system.device import resolve_device
 
         output = self.folders.output
         if output.offline and source.live:
             raise UsageError(f"{source.name} is live and has no end to look back from; leave out --offline")
         assert source.size is not None  # of the first frame, which an open source has
-        zones = self.zones.fitted(source.size)  # of frames whose size may change while it runs
         tracker = self.networks.tracker(of_its_own=self.beside_others)
         device = resolve_device(tracker.config.device)
-        names = tracker.detector.names
-        detector = tracker.config.detector
-        blur = of_what_is_looked_for(output.blur, detector.classes, names, detector.model)
-        zones.require(names)
-        ground = self.ground and self.ground.fitted(source.size)
         result = SourceResult(name)
         if self.stopped:
             return replace(result, interrupted=True, signal=self.stopped)
+        drawn = self._drawn(source.size, tracker)
         start = time.perf_counter()
-        result.folder = self.folders.make(name)
-        record = Record(result.folder / RECORD, self._conditions(source, given, tracker, device), output.files)
-        tables = replace(output, video=False, show=False, crops=False)  # of the online pass
+        recorded = not source.live and not (isinstance(given, str) and is_url(given))
+        conditions = self._conditions(source, given, tracker, device, recorded)
+        begun = begin(self.folders, name, given, conditions, recorded)
+        if begun.finished is not None:
+            return begun.finished
+        result.folder, record = begun.folder, begun.record
         try:
-            record.save()
-            left = tables if output.offline else output
-            files = ResultFiles(result.folder, source, left, record.add, zones, blur, ground)
-            with FirstPass(result.folder) as first:
-                try:
-                    with files:
-                        self._follow(source, zones, tracker, device, first, blur, files, result, begun)
-                finally:  # once all is written, also what waited
-                    files.tell(result)
-                result.stage_seconds["write"] = files.seconds
-                if len(first.recorder) and not self.stopped:
-                    self._post_process(first, tracker.config, given, result, record, blur)
+            with ExitStack() as opened:
+                if begun.unfinished is not None:
+                    opened.callback(begun.unfinished.release)
+                record.save()
+                kept = begun.folder if begun.unfinished is None else begun.unfinished.folder
+                first = opened.enter_context(FirstPass(kept, begun.unfinished is not None)) if output.offline else None
+                self._online(source, tracker, device, drawn, begun, first, result, wanted)
+                if first is not None and len(first.recorder) and not self.stopped:
+                    self._second(first, tracker.config, given, begun, drawn, result)
         except OutputError as error:
             result.error = error
         if self.stopped:
             result.interrupted, result.signal = True, self.stopped
-        result.seconds = time.perf_counter() - start
+        result.seconds += time.perf_counter() - start
         result.stage_seconds.update({stage: s for stage, s in tracker.stage_seconds.items() if stage != "detect"})
+        ended = not self.stopped and not isinstance(result.error, OutputError)
+        if ended and begun.unfinished is not None:
+            for name in record.files:  # before it says that all is there
+                to_disk(begun.folder / name)
+            record.files.remove(UNFINISHED)
         with suppress(OutputError) if result.error else nullcontext():
             record.save(result.to_dict())
+        if ended and begun.unfinished is not None:
+            begun.unfinished.remove()
         if isinstance(result.error, OutputError) and not self.beside_others:
             raise result.error
         return result
 
-    def _follow(
+    def _drawn(self, size: tuple[int, int], tracker: Tracker) -> Drawn:
+        """What of the picture matters in frames of (width, height)."""
+        names, detector = tracker.detector.names, tracker.config.detector
+        blur = of_what_is_looked_for(self.folders.output.blur, detector.classes, names, detector.model)
+        self.zones.require(names)
+        return Drawn(self.zones.fitted(size), blur, self.ground and self.ground.fitted(size))
+
+    def _online(
         self,
         source: Source,
-        zones: Zones,
         tracker: Tracker,
         device: str,
-        first: FirstPass,
-        blur: Blur | None,
-        files: ResultFiles,
+        drawn: Drawn,
+        begun: Beginning,
+        first: FirstPass | None,
         result: SourceResult,
-        begun: float,
+        wanted: float,
     ) -> None:
-        """Every frame through detector and tracker, and half a second later into the files."""
-        smoother: FixedLagSmoother[Held] = FixedLagSmoother(tracker.config.bank.report_delay_s, tracker.config.offline)
-        waiting = HeldFrames(files.pictures, blur)
-        detector, start = tracker.detector, time.perf_counter()
-        settings = tracker.config.detector
-        turn = self.networks.turn if self.beside_others else nullcontext()
-        standing = StandingCamera(source.name, source.size) if self.ground and source.size else None
-        tracks: Tracks | None = None
-
-        def write(decided: list[tuple[Held, Tracks]]) -> None:
-            for held, tracks in decided:
-                files.take(waiting.release(held), tracks, held.found, tuple(held.soon))
-
+        """Every frame through detector and tracker, from the first, or from where an interrupted run was."""
+        output, unfinished, before = self.folders.output, begun.unfinished, begun.saved
+        if before is not None and "files" not in before:  # it was interrupted later
+            assert first is not None
+            first.go_on(before["run"]["first"], tracker.detector.names)
+            restore(result, before["run"])
+            return
+        left = replace(output, video=False, show=False, crops=False) if output.offline else output
+        told = begun.record.add, *drawn, None if unfinished is None else unfinished.folder, before is not None
+        files = ResultFiles(begun.folder, source, left, *told)
+        way = OnlinePass(
+            source,
+            tracker,
+            device,
+            drawn,
+            files,
+            first,
+            bool(output.forecast_s),
+            result,
+            self.networks.turn if self.beside_others else nullcontext(),
+            wanted,
+            self.progress,
+            self,
+            None if unfinished is None else Saving(unfinished),
+        )
         try:
-            plan = settings.batch, turn, settings.skip_repeats, settings.every, tracker.due
-            with closing(detected(source, detector, device, result.stage_seconds, *plan)) as frames:
-                for frame, found in frames:
-                    if self.stopped:
-                        break
-                    hide = None if found is None or blur is None else places(found)
-                    if found is not None:
-                        found = zones.keep(found, (frame.image.shape[1], frame.image.shape[0]))
-                    if not frame.repeated:
-                        tracks = tracker.update(frame.image, found, time_s=frame.captured_s, look=found is not None)
-                        tracks = replace(tracks, names=detector.names)
-                        if standing is not None:
-                            standing.follow(tracker.camera_motion, frame.number)
-                    assert tracks is not None  # the first frame repeats none
-                    result.frames += 1
-                    result.frames_repeated += frame.repeated
-                    result.frames_looked_at += found is not None
-                    result.first_frame_s = result.first_frame_s or time.perf_counter() - begun
-                    if self.folders.output.offline:
-                        first.add(tracks, found, hide, tracker.camera_motion, tracker.features, frame.repeated)
-                    held = waiting.hold(frame, hide)
-                    with Timed(result.stage_seconds, "smoothing"):
-                        decided = smoother.push(held, tracks, tracker.camera_motion, frame.repeated)
-                    write(decided)
-                    seconds = time.perf_counter() - start
-                    live = len(tracks.confirmed)
-                    self.progress(Progress(result.source, result.frames, source.frame_count, live, seconds))
-                    if files.window_closed:
-                        self.stop(signal.SIGINT)
-        except SourceError as error:
-            result.error = error
-        except KeyboardInterrupt:  # of `progress`: who is called may end the run, too
-            self.stop(signal.SIGINT)
-        with Timed(result.stage_seconds, "smoothing"):
-            rest = smoother.flush()
-        write(rest)
+            with files:
+                if before is not None:
+                    files.take_over(before["files"])
+                    way.take_over(before["run"])
+                way.run()
+        finally:  # once all is written, also what waited
+            files.tell(result)
+        result.stage_seconds["write"] = files.seconds
+        if not self.stopped:
+            way.end()
 
-    def _post_process(
-        self,
-        first: FirstPass,
-        config: Config,
-        given: Any,
-        result: SourceResult,
-        record: Record,
-        blur: Blur | None,
+    def _second(
+        self, first: FirstPass, config: Config, given: Any, begun: Beginning, drawn: Drawn, result: SourceResult
     ) -> None:
-        """Decode again the frames that were tracked, and write them with what offline post-processing makes of the
-        tracks.
+        """The frames once more, with what post-processing makes of their tracks."""
 
-        What the online pass left is replaced only by what is complete: after an interruption it stays.
-        """
-        assert result.folder is not None
-        try:
-            with TemporaryDirectory(prefix=".offline-", dir=result.folder) as scratch:
-                table = post_processed(first.recorder.table(), config)
-                with self._opened(given) as source, ExitStack() as opened:
-                    assert source.size is not None
-                    zones, output = self.zones.fitted(source.size), self.folders.output
-                    told = zones, blur, self.ground and self.ground.fitted(source.size)
-                    files = opened.enter_context(ResultFiles(Path(scratch), source, output, record.add, *told))
-                    hidden = repeat((None, ())) if blur is None else looking_ahead(blur, first.found(table))
-                    numbers = range(len(first.recorder.shown))  # the rest was not tracked
-                    for number, frame, hide in zip(numbers, source, hidden):  # noqa: B905
-                        files.take(frame, first.tracks(table, number), *hide)
-                        if files.window_closed:
-                            self.stop(signal.SIGINT)
-                        if self.stopped:
-                            return
-                if self.stopped:
-                    return
+        def written(source: Source, scratch: Path) -> ResultFiles:
+            assert source.size is not None
+            places = self.zones.fitted(source.size)  # where nothing has happened yet
+            return ResultFiles(scratch, source, self.folders.output, begun.record.add, places, drawn.blur, drawn.ground)
+
+        with ExitStack() as opened:
+            if begun.unfinished is not None:
+                scratch = begun.unfinished.scratch()
+            else:
+                scratch = Path(opened.enter_context(TemporaryDirectory(prefix=".offline-", dir=begun.folder)))
+            try:
+                files = second_pass(first, config, drawn.blur, self._opened(given), written, scratch, self)
+            except SourceError as error:
+                result.error = result.error or error
+                return
+            if files is not None:
                 files.tell(result)
                 result.stage_seconds["write"] += files.seconds
-                move_files(Path(scratch), result.folder)
-        except SourceError as error:
-            result.error = result.error or error
+                move_files(scratch, begun.folder)
 
-    def _conditions(self, source: Source, given: Any, tracker: Tracker, device: str) -> dict[str, Any]:
+    def _conditions(self, source: Source, given: Any, tracker: Tracker, device: str, recorded: bool) -> dict[str, Any]:
         """What `run.yaml` says from the start: enough to replay the run."""
+        output = self.folders.output
         return {
             "command": provenance.command_line(self.command),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -375,9 +354,11 @@ class _Job:
                 "frame_count": source.frame_count,
                 "vid_stride": self.vid_stride,
                 "fps": self.fps,
+                **({"fingerprint": fingerprint(given)} if recorded else {}),
             },
-            "offline": self.folders.output.offline,
+            "leaves": {name: getattr(output, name) for name in LEAVES},
+            "offline": output.offline,
             **({"zones": self.zones.to_dict()} if self.zones else {}),
             **({"camera": self.ground.to_dict()} if self.ground else {}),
-            **({"blur": list(self.folders.output.blur)} if self.folders.output.blur else {}),
+            **({"blur": list(output.blur)} if output.blur else {}),
         } | provenance.conditions(tracker.config, device)

@@ -21,6 +21,7 @@ from tracker.columns.masks import Covered, Masks
 from tracker.detection.detector import class_numbers
 from tracker.errors import UsageError
 from tracker.structures import Detections, Floats, Image, Tracks
+from tracker.system.snapshots.resumable import Resumable
 
 HEADS = "heads"
 _PERSON = "person"
@@ -42,7 +43,7 @@ _BY_FACE, _BY_SHOULDERS, _BY_HEIGHT = 2.0, 0.45, 0.1  # reach of a head from the
 _UPPER, _UPPER_BY_WIDTH = 0.3, 0.75  # how far down a person's head may be, in heights and widths of its box
 
 
-class Blur:
+class Blur(Resumable):
     """Pixelates the objects of some classes in one stream's pictures, frame after frame.
 
     An object with a mask is covered by that, made a little larger; without one, and while it is predicted, its box is.
@@ -66,6 +67,9 @@ class Blur:
         >>> len(np.unique(picture[20:60, 20:60].reshape(-1, 3), axis=0))
         16
     """
+
+    saved = ("_time_s", "_size", "_left", "_left_s")
+    rebuilt = ("_whole", "_headed")
 
     def __init__(self, classes: Sequence[str], names: Mapping[int, str], model: str = "") -> None:
         wanted = [str(name).strip() for name in classes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ import numpy as np
 from tracker.appearance.normalisation import crop_quality
 from tracker.boxes import area
 from tracker.structures import Image, Status, Tracks
-from tracker.system.files import replace_file, writing
+from tracker.system.files import replace_file, to_disk, writing
+from tracker.system.snapshots.resumable import Resumable
 
 if TYPE_CHECKING:
     from tracker.video.source import Frame
@@ -21,15 +23,26 @@ _JPEG_QUALITY = 92
 _MARK = b"\xff\xfe\x00\x16written by tracker\x00\x00"  # a JPEG comment; so that a later run knows its own pictures
 
 
-class CropWriter:
+class CropWriter(Resumable):
     """A crop of each confirmed track: the largest, surest, least occluded, least cut off by the frame so far.
 
     Each file is whole at any time; memory is one number a track. Write before anything is drawn on the frames.
+
+    Args:
+        folder: of the pictures, made.
+        aside: where pictures that are replaced stay until the next state of the run is on disk, so that it can go back
+            to the last one (`committed`); None: nowhere.
     """
 
-    def __init__(self, folder: Path) -> None:
+    saved = ("_best", "_states")
+    rebuilt = ("_folder", "_aside", "_written")
+
+    def __init__(self, folder: Path, aside: Path | None = None) -> None:
         self._folder = folder
+        self._aside = aside
         self._best: dict[int, float] = {}
+        self._states = 0  # of the run, on disk
+        self._written: set[int] = set()  # since the last of them
         with writing(folder):
             folder.mkdir(exist_ok=True)
 
@@ -45,8 +58,52 @@ class CropWriter:
         for row in np.flatnonzero(quality > _BETTER * best).tolist():
             left, top, right, bottom = corners[row].tolist()
             track = int(rows.ids[row])
+            self._put_aside(track)
             replace_file(self._folder / f"{track}.jpg", _jpeg(frame.image[top:bottom, left:right]))
             self._best[track] = float(quality[row])
+            self._written.add(track)
+
+    def to_disk(self) -> None:
+        """Have the pictures outlive a power cut."""
+        for track in self._written:
+            to_disk(self._folder / f"{track}.jpg")
+
+    def committed(self) -> None:
+        """A further state of the run is on disk: pictures from before the last one are of no use any more."""
+        before, self._states = self._before, self._states + 1
+        self._written.clear()
+        if before is not None:
+            shutil.rmtree(before, ignore_errors=True)
+
+    @property
+    def _before(self) -> Path | None:
+        """The folder of the pictures that were replaced since the last state."""
+        return None if self._aside is None else self._aside / f"crops-{self._states}"
+
+    def _put_aside(self, track: int) -> None:
+        if self._before is None or track in self._written or track not in self._best:
+            return  # there is nowhere to go back to, or it was not there then
+        with writing(self._before):
+            self._before.mkdir(exist_ok=True)
+            picture, place = self._folder / f"{track}.jpg", self._before / f"{track}.jpg"
+            try:
+                place.hardlink_to(picture)
+            except OSError:  # of a file system that knows none
+                place.write_bytes(picture.read_bytes())
+
+    def _taken_over(self) -> None:
+        """Have the pictures be those of this state again."""
+        self._states += 1  # it was saved before it was on disk
+        assert self._aside is not None
+        assert self._before is not None
+        with writing(self._folder):
+            for picture in self._before.glob("*.jpg"):
+                picture.replace(self._folder / picture.name)
+            for picture in self._folder.glob("*.jpg"):
+                if picture.stem.isdecimal() and int(picture.stem) not in self._best and is_crop(picture):
+                    picture.unlink()
+            for before in self._aside.glob("crops-*"):
+                shutil.rmtree(before)
 
     def close(self) -> None:
         """Nothing is held open."""

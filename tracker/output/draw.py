@@ -21,6 +21,7 @@ from tracker.output.plates import INK, label, paste
 from tracker.output.regions import IgnoredRegions, Outlines
 from tracker.output.shapes import Colour, draw_mask, draw_oriented, draw_skeleton
 from tracker.structures import Floats, Image, Ints, Status, Tracks
+from tracker.system.snapshots.resumable import Resumable
 
 if TYPE_CHECKING:
     from tracker.video.source import Frame
@@ -41,12 +42,13 @@ def colour(track_id: int) -> Colour:
     return PALETTE[(track_id - 1) % len(PALETTE)]
 
 
-class Colours:
+class Colours(Resumable):
     """A colour for each track, that of its id or, where one that is there has it, the next that is free.
 
     A track keeps its colour, also when it comes back, as long as it is among the last `_REMEMBERED`.
     """
 
+    saved = ("_of",)
     _REMEMBERED = 2000
 
     def __init__(self) -> None:
@@ -72,7 +74,7 @@ class Colours:
         return self._of.get(track_id) or colour(track_id)
 
 
-class Annotator:
+class Annotator(Resumable):
     """Draws the tracks of each frame onto its image; as the first of the writers, for those after it to show or save.
 
     A detected box has a full line, a predicted one a dashed line and no score. Masks tint what they cover, COCO's
@@ -89,6 +91,8 @@ class Annotator:
         called: id -> what a person calls the object, written in the place of its class.
     """
 
+    saved = ("_trails", "_places", "_colour")
+    rebuilt = ("_trail_s", "_forecast_s", "_labels", "_line_width", "_counted", "_regions", "_drawn")
     _FORECAST_STEPS = 8
     _SIGMAS_90 = 2.146  # radius that holds 90 % of a two-dimensional Gaussian
     _TRAIL_POINTS = 48

@@ -12,12 +12,15 @@ import numpy as np
 
 from tracker.boxes import intersection
 from tracker.structures import Ints, Mask
+from tracker.system.snapshots.resumable import Resumable
 
 _SPARE = 0.5  # of a label's height, that has to be free around a better place before a label goes back there
 
 
-class LabelPlaces:
+class LabelPlaces(Resumable):
     """Places labels, and chooses how much of each there is room for, frame after frame."""
+
+    saved = ("_last",)
 
     def __init__(self) -> None:
         self._last: dict[int, tuple[int, bool]] = {}  # id -> its label's place in the last frame, and whether in full

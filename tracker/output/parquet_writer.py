@@ -10,12 +10,13 @@ from tracker.columns.documented import ON_GROUND, TRACKS
 from tracker.datasets.formats.parquet import from_table, schema
 from tracker.output.writers import CsvWriter, Filmed
 from tracker.structures import Tracks
+from tracker.system.snapshots.resumable import Resumable
 
 if TYPE_CHECKING:
     from tracker.video.source import Frame
 
 
-class ParquetWriter:
+class ParquetWriter(Resumable):
     """`tracks.parquet`, made of the table when that is whole: at the end, also of a run that was interrupted.
 
     A Parquet file cannot be read before its last byte is written, nor be gone on with. So a killed process leaves none,
@@ -30,6 +31,9 @@ class ParquetWriter:
     Raises:
         MissingExtraError: pyarrow is not installed.
     """
+
+    saved = ("_last", "_step")
+    rebuilt = ("_path", "_table", "_source", "_columns")
 
     def __init__(self, path: Path, table: CsvWriter, source: Filmed, ground: bool = False) -> None:
         self._path, self._table, self._source = path, table, source

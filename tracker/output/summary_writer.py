@@ -13,6 +13,7 @@ from tracker.columns.documented import SUMMARY, SUMMARY_ON_GROUND, names
 from tracker.output.writers import Ground, csv_text, number_text
 from tracker.structures import Status, Tracks
 from tracker.system.files import replace_file
+from tracker.system.snapshots.resumable import Resumable
 
 if TYPE_CHECKING:
     from tracker.video.source import Frame
@@ -52,7 +53,7 @@ def _gone(ways: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return length, np.divide(length, seconds, out=np.zeros_like(length), where=seconds > 0)
 
 
-class SummaryWriter:
+class SummaryWriter(Resumable):
     """`summary.csv`: a row per track, renewed every few seconds and at the end.
 
     Its columns are `SUMMARY`, with `ground` also `SUMMARY_ON_GROUND`, of `tracker.columns.documented`.
@@ -83,7 +84,10 @@ class SummaryWriter:
         ]
     )
 
-    def __init__(self, path: Path, ground: Ground | None = None) -> None:
+    saved = ("_rows", "_place", "_names")
+    rebuilt = ("path", "_ground", "_blocks", "_texts", "_changed", "_due")
+
+    def __init__(self, path: Path, ground: Ground | None = None, resumed: bool = False) -> None:
         self.path = path
         self._ground = ground
         self._rows = np.zeros(64, self._ROW)
@@ -92,7 +96,9 @@ class SummaryWriter:
         self._blocks: dict[int, list[int]] = {}  # id // _BLOCK -> places of its rows
         self._texts: dict[int, bytes] = {}  # id // _BLOCK -> its lines
         self._changed: set[int] = set()
-        self._save()
+        self._due = time.monotonic()
+        if not resumed:
+            self._save()
 
     def __len__(self) -> int:
         """How many tracks there are."""
@@ -135,6 +141,11 @@ class SummaryWriter:
         self._rows[places] = rows
         if time.monotonic() >= self._due:
             self._save()
+
+    def _taken_over(self) -> None:
+        for track, place in self._place.items():
+            self._blocks.setdefault(track // self._BLOCK, []).append(place)
+        self._changed.update(self._blocks)
 
     def close(self) -> None:
         """Write the final rows."""

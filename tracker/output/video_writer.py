@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import cv2
 import numpy as np
 
+from tracker.errors import OutputError
 from tracker.structures import Image, Tracks
-from tracker.system.files import writing
+from tracker.system.files import to_disk, writing
+from tracker.system.snapshots.resumable import Names, Resumable
 
 if TYPE_CHECKING:
     from tracker.video.source import Frame
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 FAST = {"preset": "ultrafast", "crf": "26", "x264-params": "no-deblock=0:subme=1"}
 
 
-class VideoWriter:
+class VideoWriter(Resumable):
     """H.264 in an MP4 that browsers play, frame by frame at the times of the source.
 
     While it grows, the file is a sequence of fragments, playable up to the last of them; `close` turns it into a plain
@@ -36,13 +38,31 @@ class VideoWriter:
     A frame of another size than a part's first is fitted into it with black borders. An odd width or height gains one
     line, which H.264's colour format needs; what is larger than H.264 allows is scaled down.
 
+    Who goes on with what an earlier process left (`take_over`) copies what that has encoded and encodes the rest. What
+    it has written there since its last key frame, and is in no whole fragment yet, is part of what is saved.
+
     Args:
         path: the `.mp4` to write.
         fps: nominal frames/s of the source; the real times of the frames decide when each is shown.
         encoder: x264's options, beside those that let every frame out at once.
         part_frames: frames of a part at most.
         begun: called with the name of each part but the first, before it is written.
+        aside: folder for the earlier process's file while it is copied.
     """
+
+    saved = ("_parts", "_frames", "_size", "_first_s", "_last_s", "_last_pts", "_whole", "_since")
+    rebuilt: ClassVar[Names] = (
+        "path",
+        "_fps",
+        "_encoder",
+        "_part_frames",
+        "_begun",
+        "_aside",
+        "_first_path",
+        "_container",
+        "_stream",
+    )
+    rebuilt += ("_picture", "_image")
 
     _TIME_BASE = Fraction(1, 90_000)
     _FRAGMENT_S = 1.0
@@ -56,6 +76,7 @@ class VideoWriter:
         encoder: Mapping[str, str] = FAST,
         part_frames: int = 1_000_000,
         begun: Callable[[str], None] = lambda _: None,
+        aside: Path | None = None,
     ) -> None:
         self.path = path
         self._part_frames = part_frames
@@ -72,6 +93,9 @@ class VideoWriter:
         self._image: Image | None = None  # ... and what it was made of
         self._first_s = self._last_s = 0.0
         self._last_pts = -1
+        self._aside = aside
+        self._whole = 0  # frames of the part in whole fragments, ...
+        self._since: list[tuple[bytes, int, bool]] = []  # ... and those behind them: packet, time, is it a key frame
 
     def write(self, frame: Frame, tracks: Tracks | None = None) -> None:  # noqa: ARG002 - what is drawn is in the image
         """Encode the frame's image."""
@@ -91,7 +115,76 @@ class VideoWriter:
         picture.pts = self._last_pts = max(pts, self._last_pts + 1)  # times that stand still or go back would be lost
         picture.time_base = self._TIME_BASE
         with writing(self.path):
-            self._container.mux(self._stream.encode(picture))
+            self._mux(self._stream.encode(picture))
+
+    def _mux(self, packets: list[Any]) -> None:
+        """Add packets of the encoder, one a frame; with each key frame the fragment before it is written."""
+        for packet in packets:
+            known = bytes(packet), int(packet.pts), bool(packet.is_keyframe)
+            self._container.mux(packet)
+            if known[2]:
+                self._whole, self._since = self._whole + len(self._since), []
+            self._since.append(known)
+
+    @property
+    def written(self) -> list[Path]:
+        """The files that there are, complete but the last."""
+        return [self._part(number) for number in range(1, self._parts + 1)]
+
+    def _part(self, number: int) -> Path:
+        first = self._first_path
+        return first if number == 1 else first.with_stem(f"{first.stem}-{number:04d}")
+
+    def _taken_over(self) -> None:
+        """Copy what an earlier process has encoded into a file of its own, which goes on behind it."""
+        if not self._parts:
+            return
+        self.path = self._part(self._parts)
+        assert self._aside is not None
+        old = self._aside / self.path.name
+        since, self._since, whole, self._whole = self._since, [], self._whole, 0
+        with writing(self.path):
+            if not old.is_file():  # else an earlier copy was not finished
+                self.path.replace(old)
+            self._begin()
+            self._mux_file(old, whole)
+            self._mux([self._packet(*known) for known in since])
+            to_disk(self.path)
+            old.unlink()
+
+    def _mux_file(self, old: Path, frames: int) -> None:
+        """Add the first frames of a file that an encoder with the same options has made.
+
+        Raises:
+            OutputError: it does not hold them any more.
+        """
+        import av
+        from av.bitstream import BitStreamFilterContext
+
+        copied = 0
+        try:
+            with av.open(f"file:{old}") as container:
+                stream = container.streams.video[0]
+                as_encoded = BitStreamFilterContext("h264_mp4toannexb", stream)
+                for packet in container.demux(stream) if frames else ():
+                    for encoded in as_encoded.filter(packet):
+                        encoded.stream = self._stream
+                        self._mux([encoded])
+                        copied += 1
+                    if copied == frames:
+                        break
+        except av.error.InvalidDataError:
+            pass
+        if copied < frames:
+            raise OutputError(f"{self.path} has been changed since the run was interrupted; run without --resume")
+
+    def _packet(self, content: bytes, pts: int, is_keyframe: bool) -> Any:
+        import av
+
+        packet = av.Packet(content)
+        packet.stream, packet.time_base, packet.is_keyframe = self._stream, self._TIME_BASE, is_keyframe
+        packet.pts = packet.dts = pts
+        return packet
 
     def close(self) -> None:
         """Flush the encoder and complete the file, or the part; nothing is left where there was no frame."""
@@ -100,7 +193,7 @@ class VideoWriter:
         container, self._container = self._container, None
         with writing(self.path):
             try:
-                container.mux(self._stream.encode(None))
+                container.mux(self._stream.encode(None))  # nothing: every frame is let out at once
                 container.close()
             except OSError:
                 with suppress(OSError):
@@ -109,16 +202,21 @@ class VideoWriter:
                 raise
 
     def _open(self, frame: Frame) -> None:
-        import av
-
         self._parts += 1
         if self._parts > 1:
-            self.path = self._first_path.with_stem(f"{self._first_path.stem}-{self._parts:04d}")
+            self.path = self._part(self._parts)
             self._begun(self.path.name)
         height, width = frame.image.shape[:2]
         scale = min(1.0, self._LARGEST / max(width, height))
         self._size = _even(width * scale), _even(height * scale)
         self._first_s, self._last_pts, self._frames, self._picture = frame.time_s, -1, 0, None
+        self._whole, self._since = 0, []
+        self._begin()
+
+    def _begin(self) -> None:
+        """Open the part's file and encoder."""
+        import av
+
         movflags = "hybrid_fragmented+frag_keyframe+empty_moov+default_base_moof"
         with writing(self.path):
             self._container = av.open(

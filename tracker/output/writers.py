@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from tracker.columns.documented import ON_GROUND, TRACKS, names
 from tracker.structures import Status, Tracks
 from tracker.system.files import Lines
+from tracker.system.snapshots.resumable import Resumable
 
 if TYPE_CHECKING:
     from tracker.video.source import Frame
@@ -74,37 +75,42 @@ Ground = Callable[[Tracks], OnGround]
 """The tracks of the next frame -> what is known of them on the ground."""
 
 
-class MotWriter:
+class MotWriter(Resumable):
     """`tracks.txt` in MOTChallenge's format: frame,id,left,top,width,height,score,-1,-1,-1; boxes in pixels."""
 
-    def __init__(self, path: Path) -> None:
-        self._lines = Lines(path)
+    saved = ("lines",)
+
+    def __init__(self, path: Path, resumed: bool = False) -> None:
+        self.lines = Lines(path, resumed=resumed)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Add the frame's lines; none where nothing is tracked."""
-        self._lines.append(tracks.to_mot(frame.number))
+        self.lines.append(tracks.to_mot(frame.number))
 
     def close(self) -> None:
         """Close the file."""
-        self._lines.close()
+        self.lines.close()
 
 
-class CsvWriter:
+class CsvWriter(Resumable):
     """`tracks.csv`: a row per frame and track, with the columns `TRACKS`, with `ground` also `ON_GROUND`, of
     `tracker.columns.documented`."""
 
     COLUMNS = names(TRACKS)
     GROUND = names(ON_GROUND)
 
+    saved = ("lines",)
+    rebuilt = ("_ground",)
+
     def __init__(self, path: Path, resumed: bool = False, ground: Ground | None = None) -> None:
         self.path = path
         self._ground = ground
-        self._lines = Lines(path, ",".join(self.COLUMNS + (self.GROUND if ground else ())) + "\n", resumed)
+        self.lines = Lines(path, ",".join(self.COLUMNS + (self.GROUND if ground else ())) + "\n", resumed)
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
         """Add a row for each track."""
         place = frame.number, f"{frame.time_s:.4f}"
-        self._lines.append(
+        self.lines.append(
             csv_text(
                 (*place, i, number, name, f"{score:.4f}", *(f"{edge:.2f}" for edge in box), status, *more)
                 for (i, number, name, score, box, status), more in zip(
@@ -123,10 +129,10 @@ class CsvWriter:
 
     def close(self) -> None:
         """Close the file."""
-        self._lines.close()
+        self.lines.close()
 
 
-class JsonLinesWriter:
+class JsonLinesWriter(Resumable):
     """`tracks.jsonl`: a JSON object per frame, also where nothing is tracked.
 
     `{"frame": 1, "time_s": 0.0, "tracks": [{"id": 1, "class": 0, "name": "person", "score": 0.9,
@@ -142,8 +148,10 @@ class JsonLinesWriter:
     | `data` | what else the detections came with, by name; null in the place of a number that is none |
     """
 
-    def __init__(self, path: Path) -> None:
-        self._lines = Lines(path)
+    saved = ("lines", "_carried")
+
+    def __init__(self, path: Path, resumed: bool = False) -> None:
+        self.lines = Lines(path, resumed=resumed)
         self._carried: set[str] = set()  # keys of what was carried so far
 
     def write(self, frame: Frame, tracks: Tracks) -> None:
@@ -162,11 +170,11 @@ class JsonLinesWriter:
             for (i, number, name, score, box, status), more in zip(_records(tracks), carried, strict=True)
         ]
         record = {"frame": frame.number, "time_s": round(frame.time_s, 4), "tracks": objects}
-        self._lines.append(json.dumps(record, ensure_ascii=False, default=str) + "\n")
+        self.lines.append(json.dumps(record, ensure_ascii=False, default=str) + "\n")
 
     def close(self) -> None:
         """Close the file."""
-        self._lines.close()
+        self.lines.close()
 
 
 def _records(tracks: Tracks) -> Iterator[tuple[int, int, str, float, list[float], str]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tracker.affine import Array
 from tracker.columns.carried import Columns
@@ -15,27 +15,34 @@ from tracker.columns.column_file import ColumnFile
 from tracker.smoothing.offline import Recorder
 from tracker.smoothing.track_table import TrackTable
 from tracker.structures import Detections, Floats, Tracks
+from tracker.system.snapshots.resumable import Resumable, Snapshot
+
+KEPT = ("carried", "found", "rows")  # names of its files, where they stay
 
 
-class FirstPass:
+class FirstPass(Resumable):
     """Rows of tracks in memory, and on disk what the detections carried and where things to be hidden were.
 
     Args:
         folder: for files that are there until the context ends.
+        kept: they stay, and the rows in another one, so that a later process can go on with them.
 
     Attributes:
         recorder: of the rows.
     """
 
-    def __init__(self, folder: Path) -> None:
+    saved = ("_carried", "_found", "_rows")
+    rebuilt = ("recorder", "_kept", "_open")
+
+    def __init__(self, folder: Path, kept: bool = False) -> None:
         self.recorder = Recorder()
-        self._carried = ColumnFile(folder)
-        self._found = ColumnFile(folder)
+        self._kept = kept
+        self._carried, self._found, self._rows = (ColumnFile(folder, name if kept else "") for name in KEPT)
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        self._open.enter_context(self._carried)
-        self._open.enter_context(self._found)
+        for file in self._files:
+            self._open.enter_context(file)
         return self
 
     def __exit__(
@@ -58,16 +65,36 @@ class FirstPass:
             seen: what the tracker got; None: nothing was looked for. found: all that may have to be hidden.
             tracks, camera_motion, features: as for `Recorder.add`.
         """
+        if not repeated:
+            seen = seen or Detections.empty()
+        noted = self.recorder.add(tracks, None if repeated else seen, camera_motion, features)
+        if self._kept:
+            self._rows.append(Columns(data=noted))
         if repeated:
-            self.recorder.add(tracks, None, camera_motion, features)
             return
-        seen = seen or Detections.empty()
-        self.recorder.add(tracks, seen, camera_motion, features)
+        assert seen is not None
         self._carried.append(seen.columns)
         hide = Columns()
         if found is not None:
             hide = replace(found.columns, data={"xyxy": found.xyxy, "classes": found.classes})
         self._found.append(hide)
+
+    @property
+    def _files(self) -> tuple[ColumnFile, ...]:
+        return self._carried, self._found, self._rows
+
+    def snapshot(self) -> Snapshot:
+        """What is in the files by now."""
+        for file in self._files:
+            file.flush()
+        return super().snapshot()
+
+    def go_on(self, snapshot: Mapping[str, Any], names: Mapping[int, str]) -> None:
+        """Take over what was in the files then; `names` of classes."""
+        self.take_over(snapshot)
+        self.recorder.names = names
+        for frame in range(len(self._rows)):
+            self.recorder.again(self._rows[frame].data)
 
     def tracks(self, table: TrackTable, frame: int) -> Tracks:
         """The tracks of a frame of the source, by its number from 0, as the table has them, with what they carry."""

@@ -21,6 +21,7 @@ from tracker.affine import Array, composed, inverse, moved_corners
 from tracker.config import OfflineConfig
 from tracker.smoothing.track_table import SMOOTH_REACH, TrackTable, columns, filled, renamed, smoothed
 from tracker.structures import Ints, Status, Tracks, of_rows
+from tracker.system.snapshots.resumable import Resumable
 
 _BETWEEN_LOOKS = 0.9  # standard deviation of the smoothing, in times from one look to the next
 _WAITING, _WAITING_S = 1000, 10.0  # frames and seconds, beyond both of which no look is waited for: the settings' most
@@ -28,7 +29,7 @@ _WAITING, _WAITING_S = 1000, 10.0  # frames and seconds, beyond both of which no
 F = TypeVar("F")  # whatever the caller calls a frame
 
 
-class FixedLagSmoother(Generic[F]):
+class FixedLagSmoother(Generic[F], Resumable):
     """Holds frames back, in order.
 
     Args:
@@ -39,6 +40,9 @@ class FixedLagSmoother(Generic[F]):
     last row of each track not seen since; where nobody looks any more, a thousand frames or ten seconds of them.
     """
 
+    saved = ("_held", "_motion", "_seen", "_looked_s")
+    rebuilt = ("_delay_s", "_fill_s", "_smooth_s")
+
     def __init__(self, delay_s: float, settings: OfflineConfig) -> None:
         self._delay_s = delay_s
         self._fill_s = settings.fill_s
@@ -47,6 +51,11 @@ class FixedLagSmoother(Generic[F]):
         self._motion = np.zeros((0, 2, 3))  # of the camera, from each frame that waits to the newest
         self._seen = TrackTable.empty()  # detected rows, where the newest frame would show them
         self._looked_s = -math.inf  # time of the newest frame that was looked at
+
+    @property
+    def first(self) -> F | None:
+        """The frame that has waited longest; None where none waits."""
+        return self._held[0][0][0] if self._held else None
 
     def push(self, frame: F, tracks: Tracks, camera_motion: Array, repeated: bool = False) -> list[tuple[F, Tracks]]:
         """Take the next frame, and how the camera moved into it, (2, 3); return the frames that have waited.

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker.affine import Array
 from tracker.config import Config
@@ -23,6 +25,7 @@ from tracker.smoothing.linking import appearance_odds, link_odds, linked, pairs
 from tracker.smoothing.track_table import TrackTable, filled, smoothed
 from tracker.structures import Detections, Floats, Ints, Mask, Status, Tracks
 
+_ROWS = ("ids", "xyxy", "scores", "classes", "raw_classes", "index")  # of what is noted of a frame
 _NONE = np.zeros(0, np.int64)
 _NOTHING = (_NONE, np.zeros((0, 4), np.float32), np.zeros(0, np.float32), _NONE, _NONE, _NONE)
 
@@ -31,7 +34,7 @@ class Recorder:
     """Remembers what a tracker reports, frame after frame, for post-processing: rows of tracks, never an image."""
 
     def __init__(self) -> None:
-        self._rows: list[tuple[Ints, Floats, Floats, Ints, Ints, Ints]] = []
+        self._rows: list[tuple[NDArray[Any], ...]] = []
         self._times_s: list[float] = []
         self._camera: list[Array] = []
         self._confirmed: set[int] = set()
@@ -45,8 +48,10 @@ class Recorder:
     def __len__(self) -> int:
         return len(self._times_s)
 
-    def add(self, tracks: Tracks, found: Detections | None, camera_motion: Array, features: Floats | None) -> None:
-        """Take the next frame.
+    def add(
+        self, tracks: Tracks, found: Detections | None, camera_motion: Array, features: Floats | None
+    ) -> dict[str, NDArray[Any]]:
+        """Take the next frame; returns what is remembered of it (`again`).
 
         Args:
             tracks: what `Tracker.update` returned.
@@ -56,30 +61,56 @@ class Recorder:
                 none.
         """
         if found is None:
+            self.again({})
+            return {}
+        seen = tracks.detection_index >= 0
+        index = tracks.detection_index[seen]
+        rows = tracks[seen]
+        known = np.zeros(0, np.int64)  # few: only unclear crops are embedded
+        if features is not None:
+            known = np.flatnonzero(~np.isnan(features[index, 0]))
+            features = features[index[known]]
+        self.names = tracks.names or self.names
+        noted = {
+            "ids": rows.ids,
+            "xyxy": found.xyxy[index],
+            "scores": rows.scores,
+            "classes": rows.classes,
+            "raw_classes": rows.raw_classes,
+            "index": index,
+            "renamed": np.array(list(tracks.renamed.items()), np.int64).reshape(-1, 2),
+            "confirmed": tracks.ids[tracks.status == Status.CONFIRMED],
+            "pending": tracks.pending,
+            "time_s": np.array([tracks.time_s]),
+            "looked": np.array([tracks.looked]),
+            "camera": np.asarray(camera_motion, np.float64),
+            "embedded": rows.ids[known],
+            "embeddings": np.zeros((0, 0), np.float32) if features is None else features,
+        }
+        self.again(noted)
+        return noted
+
+    def again(self, noted: Mapping[str, NDArray[Any]]) -> None:
+        """Take a frame as `add` has noted it."""
+        if not noted:
             self.shown.append(len(self) - 1)
             return
-        for provisional, known in tracks.renamed.items():
+        for provisional, known in noted["renamed"].tolist():
             self._renamed.append((len(self), provisional, known))
             if provisional in self._confirmed:
                 self._confirmed.remove(provisional)
                 self._confirmed.add(known)
             if provisional in self._embedding_sums:
                 self._embedding_sums[known] = self._embedding_sums.get(known, 0) + self._embedding_sums.pop(provisional)
-        seen = tracks.detection_index >= 0
-        index = tracks.detection_index[seen]
-        rows = tracks[seen]
-        self._rows.append((rows.ids, found.xyxy[index], rows.scores, rows.classes, rows.raw_classes, index))
+        self._rows.append(tuple(noted[name] for name in _ROWS))
         self.shown.append(len(self))
-        self._looked.append(tracks.looked)
-        self._times_s.append(tracks.time_s)
-        self._camera.append(np.asarray(camera_motion, np.float64))
-        self._confirmed.update(tracks.ids[tracks.status == Status.CONFIRMED].tolist())
-        self._pending = set(tracks.pending.tolist())
-        self.names = tracks.names or self.names
-        if features is not None:
-            for row in np.flatnonzero(~np.isnan(features[index, 0])):  # few: only unclear crops are embedded
-                key = int(rows.ids[row])
-                self._embedding_sums[key] = self._embedding_sums.get(key, 0) + features[index[row]]
+        self._looked.append(bool(noted["looked"][0]))
+        self._times_s.append(float(noted["time_s"][0]))
+        self._camera.append(noted["camera"])
+        self._confirmed.update(noted["confirmed"].tolist())
+        self._pending = set(noted["pending"].tolist())
+        for key, embedding in zip(noted["embedded"].tolist(), noted["embeddings"], strict=True):
+            self._embedding_sums[key] = self._embedding_sums.get(key, 0) + embedding
 
     def table(self) -> TrackTable:
         """The seen rows of all tracks that were confirmed in the end, or only waited for that, by id and frame."""

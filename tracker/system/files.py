@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import errno
 import io
+import os
+import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from tracker.errors import ConfigError, OutputError
+from tracker.system.snapshots.resumable import Resumable
 
 
 @contextmanager
@@ -36,19 +40,25 @@ def replace_text(path: Path, text: str) -> None:
     replace_file(path, text.encode())
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, durable: bool = False) -> None:
     """Write `content` to `path` at once: a reader, or a kill in the middle, finds either the old file or the new.
+
+    Args:
+        durable: so does whoever comes after a power cut, and once this has returned, the new one.
 
     Raises:
         OutputError: it cannot be written; what was there stays.
     """
-    with replacing(path) as file:
+    with replacing(path, durable) as file:
         file.write(content)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, durable: bool = False) -> Iterator[IO[bytes]]:
     """A file to write to that becomes `path` at the end, at once; where that fails, what was there stays.
+
+    Args:
+        durable: as of `replace_file`.
 
     Raises:
         OutputError: it cannot be written.
@@ -58,11 +68,54 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         try:
             with draft.open("wb") as file:
                 yield file
+            if durable:
+                to_disk(draft)
             draft.replace(path)
+            if durable:
+                to_disk(path.parent)
         except BaseException:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
             raise
+
+
+def to_disk(path: Path) -> None:
+    """Have what was written to a file, or which files a folder has, outlive a power cut.
+
+    Where the system cannot do that for a folder, or the file system for anything, nothing happens.
+    """
+    with suppress(OSError):
+        number = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def locked(path: Path) -> IO[str] | None:
+    """Keep a lock file, made with its folder, until it is closed or the process ends, however it does.
+
+    Returns:
+        The open file; None where the system knows no locks.
+
+    Raises:
+        BlockingIOError: another process keeps it. OutputError: it cannot be made.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise
+    except OSError:  # a file system that knows no locks
+        pass
+    return file
 
 
 def first_line(path: Path) -> str | None:
@@ -92,7 +145,7 @@ def read_yaml(path: Path, advice: str = "see configs/default.yaml") -> Any:
         raise ConfigError(f"{path}{line} is not plain YAML ({problem}); {advice}") from error
 
 
-class Lines:
+class Lines(Resumable):
     """A text file that grows by whole lines, without a buffer.
 
     Args:
@@ -104,12 +157,16 @@ class Lines:
         OutputError: it cannot be written.
     """
 
+    saved = ("_size", "_sum")
+    rebuilt = ("path", "_file")
+
     def __init__(self, path: Path, header: str = "", resumed: bool = False) -> None:
         self.path = path
         with writing(path):
             self._file = path.open("ab" if resumed else "wb", buffering=0)
             self._size = _whole_lines(path) if resumed else 0
             self._file.truncate(self._size)
+        self._sum = 0  # of all that was written here
         if not self._size:
             self.append(header)
 
@@ -129,10 +186,32 @@ class Lines:
                 self._file.truncate(self._size)
                 raise
         self._size += len(data)
+        self._sum = zlib.crc32(data, self._sum)
+
+    @property
+    def written(self) -> tuple[int, int]:
+        """Bytes of the file, and a sum that tells them from others (`holds`)."""
+        return self._size, self._sum
+
+    def _taken_over(self) -> None:
+        with writing(self.path):
+            self._file.truncate(self._size)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def holds(path: Path, size: int, total: int) -> bool:
+    """Whether a file begins with what `Lines.written` said of it."""
+    found = 0
+    try:
+        with path.open("rb") as file:
+            while size and (part := file.read(min(size, 1 << 20))):
+                found, size = zlib.crc32(part, found), size - len(part)
+    except OSError:
+        return False
+    return not size and found == total
 
 
 def _whole_lines(path: Path) -> int:

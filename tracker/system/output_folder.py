@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
 from tracker.errors import OutputError
-from tracker.system.files import replace_file, writing
+from tracker.system.files import locked, replace_file, writing
 
 
 def claim(out: Path, command: str, leaves: Sequence[str], inputs: Iterable[Path] = (), option: str = "--out") -> None:
@@ -72,21 +71,10 @@ def alone(lock: Path, command: str, project: Path) -> IO[str] | None:
     Raises:
         OutputError: another process has it, or the file cannot be written.
     """
-    if sys.platform == "win32":
-        return None
-    import fcntl
-
-    with writing(lock):
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("a")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return locked(lock)
     except BlockingIOError:
-        file.close()
         raise OutputError(f"another track {command} writes to {project}; end it, or name another --project") from None
-    except OSError:  # a file system that knows no locks
-        pass
-    return file
 
 
 def _mark(command: str) -> str:

@@ -121,11 +121,11 @@ def loading(path: str | Path) -> Iterator[None]:
         raise DataError(f"{path} cannot be gone on with ({error}); give a file that save() left") from error
 
 
-def write(path: str | Path, kind: str, about: Mapping[str, Any], state: State) -> None:
+def write(path: str | Path, kind: str, about: Mapping[str, Any], state: State, durable: bool = False) -> None:
     """Replace `path` by a state, at once: a reader, or a kill in the middle, finds either the old file or the new.
 
     Args:
-        kind: what it is a state of. about: what has to be known to make that, for JSON.
+        kind: what it is a state of. about: what has to be known to make that, for JSON. durable: as of `replace_file`.
 
     Raises:
         OutputError: it cannot be written; what was there stays.
@@ -134,7 +134,8 @@ def write(path: str | Path, kind: str, about: Mapping[str, Any], state: State) -
 
     head = {"format": _FORMAT, "version": VERSION, "kind": kind, "about": about}
     note = json.dumps(head | {"sha256": _digest(head, state)}, sort_keys=True)
-    replace_file(Path(path), save({name: np.array(array, order="C") for name, array in state.items()}, {_FORMAT: note}))
+    tensors = {name: np.array(array, order="C") for name, array in state.items()}
+    replace_file(Path(path), save(tensors, {_FORMAT: note}), durable)
 
 
 def read(path: str | Path, kind: str) -> tuple[dict[str, Any], State]:

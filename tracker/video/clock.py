@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 
+from tracker.system.snapshots.resumable import Resumable
+
 SETTLED_S = 1.0  # stamps that left their line and went on for this long do not return to it
 LONGEST_GAP_S = 30 * 86400.0  # a recording may pause for days; what is longer is a damaged stamp
 
 _RUBBISH_S = 1e11  # 3000 years; beyond it a float cannot tell frames apart
 
 
-class Clock:
+class Clock(Resumable):
     """Seconds since the first frame, always advancing, from stamps that may be missing, repeat, jump or start over.
 
     The stamps lie on a line: time = stamp - origin. What does not:
@@ -26,6 +28,8 @@ class Clock:
     Args:
         interval_s: nominal seconds from frame to frame.
     """
+
+    saved = ("_interval_s", "_origin_s", "_left_s", "_since_s", "_stamp_s", "_last_s", "_creeping")
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s

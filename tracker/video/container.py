@@ -10,7 +10,7 @@ from contextlib import closing
 from fractions import Fraction
 from functools import partial
 from http.client import HTTPException
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from threading import Event
 from typing import IO, Any, cast
@@ -29,6 +29,7 @@ from tracker.errors import SourceError
 from tracker.structures import Image
 from tracker.video.live import LiveReader
 from tracker.video.reader import DEFAULT_RATE, Picture, Reader
+from tracker.video.recorded.bookmark import Bookmark, digest
 from tracker.video.truncated import is_truncated
 from tracker.video.url import SILENCE_S, fetch, host, redacted, scheme
 
@@ -36,6 +37,10 @@ _TEXT_ART = {"tty", "bin", "xbin", "adf", "idf"}  # libav would draw any text fi
 _TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}  # quarters, left about
 _WEB = ("http", "https")
 _RECORDED = 1.5  # times as fast as it plays
+_INDEXED = ("mov", "matroska")  # formats whose index finds a key frame by its time
+_FAR = 500  # pictures: nearer to the beginning all are decoded, which takes seconds
+_BEFORE_S = 1.0  # a key frame is sought so long before a picture, ...
+_SETTLED = 24  # ... and so many lie between at least: more than any codec orders anew
 _OVER_TCP = {"rtsp_transport": "tcp"}  # over UDP, lost packets smear the picture until the next key frame
 
 
@@ -65,9 +70,19 @@ class FileReader:
 
     def pictures(self, _: Event) -> Iterator[Picture]:
         container, self._fresh = self._fresh or self._open(), None
-        seen, damaged = 0, False
+        return self._all_of(_pictures(container, self.shown, frame_threads=True), 0)
+
+    def pictures_from(self, bookmark: Bookmark, stop: Event) -> Iterator[Picture]:
+        found = None if self._truncated else sought(self._open(), self.shown, bookmark)
+        return (
+            islice(self.pictures(stop), bookmark.index, None) if found is None else self._all_of(found, bookmark.index)
+        )
+
+    def _all_of(self, pictures: Iterator[Picture], seen: int) -> Iterator[Picture]:
+        """The pictures, `seen` of the file's came before; where it is damaged, what can be read behind that."""
+        damaged = False
         try:
-            for picture in _pictures(container, self.shown, frame_threads=True):
+            for picture in pictures:
                 seen += 1
                 yield picture
         except (_DamagedPacket, av.error.FFmpegError):
@@ -311,6 +326,42 @@ def _pictures(
             if frames or not pictured:
                 heard = time.monotonic()
         raise failure
+
+
+def sought(container: InputContainer, shown: str, bookmark: Bookmark) -> Iterator[Picture] | None:
+    """The pictures of a file from a bookmark on, decoded from a key frame well before it; None where that is not sure.
+
+    It is where the format has an index that finds key frames, all stamps until there are in order, so that none stands
+    for two pictures, and the picture that is found is bit for bit the one that was there. Those right behind a key
+    frame may refer to some before it, so a few have to lie between.
+    """
+    settled = 0
+    last_s = -math.inf
+    indexed = container.format.name.startswith(_INDEXED)
+    if (
+        bookmark.stamp_s is not None
+        and bookmark.digest is not None
+        and bookmark.in_order
+        and bookmark.index >= _FAR
+        and indexed
+    ):
+        stream = _video_stream(container, shown)
+        assert stream.time_base is not None
+        try:
+            container.seek(math.floor((bookmark.stamp_s - _BEFORE_S) / stream.time_base), stream=stream)
+            pictures = _pictures(container, shown, frame_threads=True)
+            for stamp, image in pictures:
+                if stamp is None or not last_s < stamp <= bookmark.stamp_s:
+                    break
+                if stamp == bookmark.stamp_s:
+                    if settled >= _SETTLED and digest(image()) == bookmark.digest:
+                        return chain([(stamp, image)], pictures)
+                    break
+                settled, last_s = settled + 1, stamp
+        except (_DamagedPacket, av.error.FFmpegError):
+            pass
+    container.close()
+    return None
 
 
 def _flush(stream: VideoStream) -> Packet[Any]:

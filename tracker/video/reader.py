@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from threading import Event
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tracker.structures import Image
+from tracker.video.recorded.bookmark import Bookmark
 
 Picture = tuple[float | None, Callable[[], Image]]
 """A frame's time stamp (seconds, any origin; None: unknown) and the call that turns it into (H, W, 3) uint8 BGR.
@@ -41,3 +43,19 @@ class Reader(Protocol):
             SourceError: after the last picture that could be read.
         """
         ...
+
+
+@runtime_checkable
+class SeekingReader(Protocol):
+    """A reader of a file that has an index."""
+
+    def pictures_from(self, bookmark: Bookmark, stop: Event, /) -> Iterator[Picture]:
+        """The pictures from a bookmark on, as if all before had been read; errors as of `Reader.pictures`."""
+        ...
+
+
+def read_on(reader: Reader, bookmark: Bookmark, stop: Event) -> Iterator[Picture]:
+    """The pictures from a bookmark on: sought where the reader can, else those before are read and passed over."""
+    if bookmark.index and isinstance(reader, SeekingReader):
+        return reader.pictures_from(bookmark, stop)
+    return islice(reader.pictures(stop), bookmark.index, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.structures import Image
+from tracker.system.snapshots.resumable import Resumable
 
 if TYPE_CHECKING:
     from tracker.video.source import Frame
@@ -33,21 +35,42 @@ _LONGEST_S = 0.15  # a picture that stands is looked at again after so long
 _REGULAR = 0.02  # spans between repeats that differ by a smaller share are one rhythm
 
 
+class Repeats(Resumable):
+    """Marks the frames of a stream: those that are repeats say so, and the others how much earlier they were captured.
+
+    Args:
+        wanted: whether any is to be marked.
+    """
+
+    saved = ("_found", "_rhythm")
+    rebuilt = ("_wanted",)
+
+    def __init__(self, wanted: bool = True) -> None:
+        self._wanted = wanted
+        self._found, self._rhythm = _Repeats(), _Rhythm()
+
+    def __copy__(self) -> Repeats:
+        """As it is now, whatever comes."""
+        same = Repeats(self._wanted)
+        same._found, same._rhythm = copy(self._found), copy(self._rhythm)
+        return same
+
+    def mark(self, frame: Frame) -> Frame:
+        """Take the next frame."""
+        if not self._wanted:
+            return frame
+        if self._found(frame.image, frame.time_s):
+            self._rhythm.repeat()
+            return replace(frame, repeated=True)
+        return replace(frame, late_s=self._rhythm.late_s(frame.time_s))
+
+
 def marked(frames: Iterable[Frame], wanted: bool = True) -> Iterator[Frame]:
-    """The frames; where `wanted` those that are repeats say so, and the others how much earlier they were captured."""
-    if not wanted:
-        yield from frames
-        return
-    repeats, rhythm = _Repeats(), _Rhythm()
-    for frame in frames:
-        if repeats(frame.image, frame.time_s):
-            rhythm.repeat()
-            yield replace(frame, repeated=True)
-        else:
-            yield replace(frame, late_s=rhythm.late_s(frame.time_s))
+    """The frames; where `wanted` they are marked."""
+    return map(Repeats(wanted).mark, frames)
 
 
-class _Repeats:
+class _Repeats(Resumable):
     """Tells repeats from standing scenes.
 
     A repeat differs much less from the last frame that was looked at than those before it differed from theirs: where
@@ -55,10 +78,17 @@ class _Repeats:
     none is taken for a repeat. What creeps differs more with every frame.
     """
 
+    saved = ("_points", "_time_s", "_differences")
+
     def __init__(self) -> None:
         self._points = np.zeros((0, 0), np.uint8)  # of the last frame that was looked at
         self._time_s = 0.0
         self._differences: deque[Difference] = deque(maxlen=_KEPT)
+
+    def __copy__(self) -> _Repeats:
+        same = _Repeats()
+        same._points, same._time_s, same._differences = self._points, self._time_s, self._differences.copy()
+        return same
 
     def __call__(self, image: Image, time_s: float) -> bool:
         """Is the next frame a repeat?"""
@@ -98,13 +128,15 @@ def _points(image: Image) -> Image:
     return np.ascontiguousarray(image[step // 2 :: step, :: max(1, step // 2), 1])
 
 
-class _Rhythm:
+class _Rhythm(Resumable):
     """When frames were captured: evenly, although the frames of the file that show them are not even.
 
     Of frames 1 2 3 4 5 5 6 7 8 9 10 10 ..., each a 30th of a second, every number is a 25th of a second. That is known
     when two spans from one repeat to the next were alike: so the frames of a span are spread over its length, the last
     one at its own time and those before it earlier. What breaks the rhythm has its own time.
     """
+
+    saved = ("_begun_s", "_span_s", "_count", "_reach_s", "_step_s", "_here", "_last_s", "_repeated")
 
     def __init__(self) -> None:
         self._begun_s = -np.inf  # the first frame after the last repeat

@@ -19,7 +19,8 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -33,7 +34,8 @@ from tracker.video.clock import Clock
 from tracker.video.container import FileReader, url_reader
 from tracker.video.image_folder import ImageReader, folder_images
 from tracker.video.live import RECONNECT_S
-from tracker.video.reader import Reader
+from tracker.video.reader import Reader, read_on
+from tracker.video.recorded.bookmark import Bookmark
 from tracker.video.url import SCHEMES, has_one_slash, host, is_url, lacks_scheme, redacted, scheme
 from tracker.video.webcam import CameraReader
 
@@ -52,6 +54,7 @@ class Frame:
         time_s: seconds since the first frame, by the container's time stamps; always advancing.
         repeated: it shows the picture before it once more, and late_s: it is shown so many seconds after it was
             captured; both where that was looked for (`tracker.video.repeats`).
+        bookmark: where it is in the source; None of a live one.
     """
 
     image: Image
@@ -59,6 +62,7 @@ class Frame:
     time_s: float
     repeated: bool = False
     late_s: float = 0.0
+    bookmark: Bookmark | None = field(default=None, repr=False)
 
     @property
     def captured_s(self) -> float:
@@ -161,6 +165,11 @@ class Source:
             raise UsageError(f"{self._reader.shown} is closed; open it again, or read it before it is closed")
         return self._read()
 
+    def go_on(self, bookmark: Bookmark) -> None:
+        """Let the next iteration begin with the frame that had this bookmark, when the same source was read before."""
+        self._end()
+        self._start(bookmark)
+
     def close(self) -> None:
         """Ends the decoding thread and closes file, device or connection."""
         self._closed = True
@@ -185,9 +194,9 @@ class Source:
         finally:
             end()
 
-    def _start(self) -> None:
+    def _start(self, bookmark: Bookmark | None = None) -> None:
         # No reference to the source, which can be collected
-        frames = partial(_frames, self._reader, self._stride, self._fps)
+        frames = partial(_frames, self._reader, self._stride, self._fps, bookmark)
         self._ahead = _ReadAhead(frames, self._reader)
         self._end = weakref.finalize(self, self._ahead.close)
         self._unread = True
@@ -271,12 +280,20 @@ class _ReadAhead:
         return None
 
 
-def _frames(reader: Reader, stride: int, fps: float | None, stop: threading.Event) -> Iterator[Frame]:
-    clock = Clock(1 / (fps or reader.fps))
-    for index, (stamp, image) in enumerate(reader.pictures(stop)):
+def _frames(
+    reader: Reader, stride: int, fps: float | None, begin: Bookmark | None, stop: threading.Event
+) -> Iterator[Frame]:
+    begin = begin or Bookmark(0, None, Clock(1 / (fps or reader.fps)), in_order=True)
+    clock, in_order, last_s = begin.clock, begin.in_order, -math.inf
+    pictures = reader.pictures(stop) if reader.live else read_on(reader, begin, stop)
+    for index, (stamp, image) in enumerate(pictures, begin.index):
+        before = copy(clock)
         time_s = clock(stamp if fps is None else None)
+        in_order = in_order and stamp is not None and stamp > last_s
+        last_s = last_s if stamp is None else stamp
         if index % stride == 0:
-            yield Frame(image(), index + 1, time_s)
+            bookmark = None if reader.live else Bookmark(index, stamp, before, in_order)
+            yield Frame(image(), index + 1, time_s, bookmark=bookmark)
 
 
 def open_reader(source: str | int | Path | Sequence[str | Path], reconnect_s: float) -> Reader:

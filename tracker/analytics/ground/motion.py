@@ -19,6 +19,7 @@ from tracker.analytics.ground.homography import Array
 from tracker.analytics.ground.plane import GroundPlane
 from tracker.errors import InputError
 from tracker.structures import PREDICTED, TENTATIVE, Ints, Mask, Tracks
+from tracker.system.snapshots.resumable import Resumable
 
 LASTS_S = 0.3  # after which a foot point's lasting error has fallen to 1/e
 WHITE = 0.1  # share of its variance that does not last
@@ -53,7 +54,7 @@ class GroundStates:
 
 
 @dataclass(frozen=True, eq=False)
-class _Filters:
+class GroundFilters:
     """M filters, ordered by id: mean (M, 6) and covariance (M, 6, 6) at time_s (M,), and since when (M,)."""
 
     ids: Ints
@@ -63,31 +64,31 @@ class _Filters:
     since_s: Array
 
     @classmethod
-    def none(cls) -> _Filters:
+    def none(cls) -> GroundFilters:
         return cls(np.zeros(0, np.int64), np.zeros((0, 6)), np.zeros((0, 6, 6)), np.zeros(0), np.zeros(0))
 
-    def __getitem__(self, rows: Ints | Mask) -> _Filters:
-        return _Filters(*(values[rows] for values in _columns(self)))
+    def __getitem__(self, rows: Ints | Mask) -> GroundFilters:
+        return GroundFilters(*(values[rows] for values in _columns(self)))
 
-    def put(self, at: Ints, rows: _Filters) -> None:
+    def put(self, at: Ints, rows: GroundFilters) -> None:
         """Write rows (K,) over those at (K,)."""
         for column, values in zip(_columns(self), _columns(rows), strict=True):
             column[at] = values
 
-    def replaced(self, rows: _Filters) -> _Filters:
+    def replaced(self, rows: GroundFilters) -> GroundFilters:
         """With these rows in place of what there was of their ids."""
         kept = self[~np.isin(self.ids, rows.ids)]
-        both = _Filters(*(np.concatenate(pair) for pair in zip(_columns(kept), _columns(rows), strict=True)))
+        both = GroundFilters(*(np.concatenate(pair) for pair in zip(_columns(kept), _columns(rows), strict=True)))
         return both[np.argsort(both.ids)]
 
-    def renamed(self, names: Mapping[int, int]) -> _Filters:
+    def renamed(self, names: Mapping[int, int]) -> GroundFilters:
         """Filters of ids that were corrected go on under the ids they are known by now."""
         corrected = self[np.isin(self.ids, list(names))]
         ids = np.array([names[i] for i in corrected.ids.tolist()], np.int64)
         return self[~np.isin(self.ids, list(names))].replaced(replace(corrected, ids=ids))
 
 
-class GroundMotion:
+class GroundMotion(Resumable):
     """Filters the ground positions of one stream's tracks.
 
     Args:
@@ -104,9 +105,12 @@ class GroundMotion:
         True
     """
 
+    saved = ("_filters", "_time_s")
+    rebuilt = ("_ground", "_said")
+
     def __init__(self, ground: GroundPlane) -> None:
         self._ground = ground
-        self._filters = _Filters.none()
+        self._filters = GroundFilters.none()
         self._time_s = -np.inf
         self._said: GroundStates | None = None
 
@@ -147,11 +151,11 @@ class GroundMotion:
         return self._said
 
 
-def _columns(filters: _Filters) -> tuple[Any, ...]:
+def _columns(filters: GroundFilters) -> tuple[Any, ...]:
     return filters.ids, filters.mean, filters.covariance, filters.time_s, filters.since_s
 
 
-def _begun(ids: Ints, place: Array, covariance: Array, now: float) -> _Filters:
+def _begun(ids: Ints, place: Array, covariance: Array, now: float) -> GroundFilters:
     """New filters of tracks (N,) first seen at places (N, 2): what lies there is place and lasting error together."""
     count = len(ids)
     whole = np.zeros((count, 6, 6))
@@ -161,10 +165,10 @@ def _begun(ids: Ints, place: Array, covariance: Array, now: float) -> _Filters:
     whole[:, _ERROR, _ERROR] = lasting
     whole[:, _PLACE, _ERROR] = whole[:, _ERROR, _PLACE] = -lasting
     mean = np.concatenate([place, np.zeros((count, 4))], axis=1)
-    return _Filters(ids, mean, whole, np.full(count, now), np.full(count, now))
+    return GroundFilters(ids, mean, whole, np.full(count, now), np.full(count, now))
 
 
-def _forecast(filters: _Filters, covariance: Array, now: float) -> _Filters:
+def _forecast(filters: GroundFilters, covariance: Array, now: float) -> GroundFilters:
     """Filters (N,) at another time, where a foot point has this covariance (N, 2, 2)."""
     seconds = (now - filters.time_s)[:, None]
     stays = np.exp(-seconds / LASTS_S)
@@ -185,7 +189,7 @@ def _forecast(filters: _Filters, covariance: Array, now: float) -> _Filters:
     return replace(filters, mean=mean, covariance=whole, time_s=np.full(len(mean), now))
 
 
-def _corrected(filters: _Filters, place: Array, covariance: Array) -> _Filters:
+def _corrected(filters: GroundFilters, place: Array, covariance: Array) -> GroundFilters:
     """Filters (N,) after their tracks were seen at places (N, 2); a place that surprises makes them forget."""
     off = place - filters.mean @ _SEEN_AS.T
     whole = filters.covariance
@@ -200,7 +204,7 @@ def _corrected(filters: _Filters, place: Array, covariance: Array) -> _Filters:
     return replace(filters, mean=mean, covariance=(whole + whole.swapaxes(1, 2)) / 2)
 
 
-def _states(filters: _Filters, known: Mask) -> GroundStates:
+def _states(filters: GroundFilters, known: Mask) -> GroundStates:
     """What filters (N,) say of their tracks, of those that are known.
 
     A velocity's length is too long on average, by what is uncertain of it across its direction. That is taken off, or

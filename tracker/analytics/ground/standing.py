@@ -6,11 +6,12 @@ import numpy as np
 
 from tracker.affine import Affine, composed, identity, is_identity
 from tracker.errors import SourceError
+from tracker.system.snapshots.resumable import Resumable
 
 _MOVED = 0.02  # of the frame's diagonal: by so much any corner of the picture may be away
 
 
-class StandingCamera:
+class StandingCamera(Resumable):
     """One stream's camera, of which positions on the ground are to be told.
 
     Args:
@@ -19,6 +20,9 @@ class StandingCamera:
     Attributes:
         moved: (2, 3) how its picture has moved by now.
     """
+
+    saved = ("moved",)
+    rebuilt = ("_name", "_corners", "_most")
 
     def __init__(self, name: str, frame_size: tuple[int, int], moved: Affine | None = None) -> None:
         self._name = name

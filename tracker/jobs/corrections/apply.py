@@ -231,7 +231,7 @@ def _drawn(
     count, done = len(run.tracked), 0
     output = Output(video=True, events=(made / EVENTS).exists())
     told = by_frame(run, corrected)
-    with ResultFiles(folder, opened, output, lambda _: None, zones, None, ground, called) as files:
+    with ResultFiles(folder, opened, output, lambda _: None, zones, None, ground, called=called) as files:
         for frame, (number, time_s, tracks) in zip(opened, told):  # noqa: B905 - what follows was not tracked
             if frame.number != number:
                 break

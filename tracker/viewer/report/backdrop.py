@@ -10,7 +10,7 @@ import numpy as np
 from tracker.datasets.finished_run import FinishedRun
 from tracker.errors import SourceError
 from tracker.structures import Image
-from tracker.video.stills import stills
+from tracker.video.recorded.stills import stills
 
 _STILLS = [(number + 0.5) / 9 for number in range(9)]  # shares of the video
 _WIDTH = 1280  # pixels of the picture at most, and of its height

@@ -1,0 +1,1 @@
+"""Runs that were interrupted go on: what they were, where they are, and when that is saved."""

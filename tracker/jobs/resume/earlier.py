@@ -1,0 +1,119 @@
+"""Which earlier run a source has, and whether it can be gone on with under the settings of now."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tracker import provenance
+from tracker.errors import ResumeError
+from tracker.jobs.outcome import SourceResult, given_source
+from tracker.jobs.result_folder import RECORD, UNFINISHED, original_files
+
+_PLAIN = ("config", "offline", "zones", "camera", "blur", "leaves")  # what has to be the same, as it stands
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """A run as its `run.yaml` tells of it.
+
+    Attributes:
+        folder: where it is. record: what it says.
+    """
+
+    folder: Path
+    record: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, folder: Path) -> EarlierRun | None:
+        """The run in a folder; None where there is no readable record."""
+        try:
+            record = yaml.safe_load((folder / RECORD).read_text(encoding="utf-8"))
+            _paths(record["source"]["given"], Path(record["folder"])), set(record["files"])
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+            return None
+        return cls(folder, record)
+
+    @property
+    def finished(self) -> SourceResult | None:
+        """What became of it where it has ended; None where it was interrupted."""
+        result = self.record.get("result")
+        if not isinstance(result, dict) or UNFINISHED in self.record["files"]:
+            return None
+        counted = ("frames", "frames_looked_at", "frames_repeated", "tracks", "seconds", "first_frame_s")
+        counts = {name: result.get(name, 0) for name in counted}
+        return SourceResult(result.get("source", self.folder.name), self.folder, **counts, finished_before=True)
+
+    def is_of(self, given: Any, mark: str) -> bool:
+        """Whether it is one of this source: of the same path, or of a file that was moved since."""
+        source = self.record["source"]
+        before = _paths(source["given"], Path(self.record["folder"]))
+        return before == _paths(given_source(given), Path.cwd()) or source.get("fingerprint") == mark
+
+    def require_same(self, conditions: Mapping[str, Any], anywhere: bool = False) -> None:
+        """
+        Args:
+            anywhere: on another device and with other versions of packages, too: they round otherwise.
+
+        Raises:
+            ResumeError: under these conditions it would not have become what it is, or would be.
+        """
+        what = _difference(self.record, yaml.safe_load(provenance.yaml_text(dict(conditions))), anywhere)
+        if what:
+            raise ResumeError(
+                f"the run in {self.folder} cannot be gone on with: {what}; give what it was begun with, or track anew "
+                "without --resume"
+            )
+
+
+def fingerprint(source: Any) -> str:
+    """What tells a recorded source from another, or from itself before it was changed: of its files' names, sizes and
+    times.
+    """
+    files = [(path.name, path.stat()) for path in sorted(original_files(source)) if path.is_file()]
+    known = json.dumps([(name, now.st_size, now.st_mtime_ns) for name, now in files])
+    return hashlib.sha256(known.encode()).hexdigest()
+
+
+def _paths(given: str | Sequence[str], folder: Path) -> list[Path]:
+    return [(folder / path).resolve() for path in ([given] if isinstance(given, str) else given)]
+
+
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any], anywhere: bool) -> str:
+    """What is not the same, in words; empty where all is."""
+    if "fingerprint" not in before["source"]:
+        return "it was left by an earlier version of the tracker"
+    source = {"fingerprint": "the source has been changed since", "vid_stride": "--vid-stride is another"}
+    source["fps"] = "--fps is another"
+    for name, what in source.items():
+        if before["source"].get(name) != now["source"].get(name):
+            return what
+    for name in _PLAIN:
+        if before.get(name) != now.get(name):
+            return f"{_first_key(name, before.get(name), now.get(name))} is another"
+    for network in now["weights"]:
+        if before.get("weights", {}).get(network, {}).get("sha256") != now["weights"][network]["sha256"]:
+            return f"the weights of {network} are others"
+    if anywhere:
+        return ""
+    if before.get("device") != now["device"]:
+        return "the device is another"
+    for package in sorted({*before.get("versions", {}), *now["versions"]}):
+        if before.get("versions", {}).get(package) != now["versions"].get(package):
+            return f"{package} has another version"
+    return ""
+
+
+def _first_key(name: str, before: Any, now: Any) -> str:
+    """The way down to the first setting that differs."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in [*before, *now]:
+            if before.get(key) != now.get(key):
+                return _first_key(f"{name}.{key}", before.get(key), now.get(key))
+    return name

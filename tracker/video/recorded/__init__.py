@@ -1,0 +1,1 @@
+"""Frames of a recorded source from anywhere in it."""
