@@ -35,6 +35,16 @@ def test_a_crop_is_the_smallest_that_holds_the_mask(dense):
 
 
 @given(pictures, st.data())
+def test_boxes_and_areas_are_those_of_the_crops(dense, data):
+    index = np.array(data.draw(st.lists(st.integers(-1, len(dense) - 1), max_size=6)), np.int64)
+    masks = Masks.of(dense).take(index)
+    crops = [masks.crop(row) for row in range(len(masks))]
+    expected = [(left, top, left + part.shape[1], top + part.shape[0]) for part, left, top in crops]
+    assert masks.boxes.tolist() == [list(box) for box in expected]
+    assert masks.areas.tolist() == [int(part.sum()) for part, _, _ in crops]
+
+
+@given(pictures, st.data())
 def test_rows_are_picked_in_any_order_and_where_there_is_none_there_is_no_mask(dense, data):
     masks = Masks.of(dense)
     index = np.array(data.draw(st.lists(st.integers(-1, len(dense) - 1), max_size=6)), np.int64)

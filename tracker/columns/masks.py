@@ -125,6 +125,27 @@ class Masks:
         before = np.append(0, np.cumsum(lengths, dtype=np.int64))
         return np.asarray(before[self.last] - before[self.first])
 
+    @property
+    def boxes(self) -> NDArray[np.int64]:
+        """(N, 4) left, top, right and bottom of what each covers; zeros where that is nothing."""
+        boxes = np.zeros((len(self), 4), np.int64)
+        many = (self.last - self.first) // 2
+        rows = np.flatnonzero(many)
+        many, begin = many[rows], np.cumsum(many[rows]) - many[rows]
+        if not len(rows):
+            return boxes
+        runs = np.arange(many.sum()) + np.repeat(self.first[rows] // 2 - begin, many)
+        height = self.size[0]
+        (left, top), (right, bottom) = (
+            np.divmod(pixels, height) for pixels in (self.edges[0::2][runs], self.edges[1::2][runs] - 1)
+        )
+        across = left != right  # from the foot of a column to the head of the next
+        top, bottom = np.where(across, 0, top), np.where(across, height - 1, bottom)
+        low = (np.minimum.reduceat(values, begin) for values in (left, top))
+        high = (np.maximum.reduceat(values, begin) + 1 for values in (right, bottom))
+        boxes[rows] = np.column_stack([*low, *high])
+        return boxes
+
     def crop(self, row: int) -> tuple[Covered, int, int]:
         """The part (h, w) of the frame that a row's mask is in, and its left and top; of an empty one no pixel."""
         runs = self.edges[self.first[row] : self.last[row]]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import tracemalloc
 import zipfile
 
@@ -181,10 +182,12 @@ def test_a_zip_that_unpacks_to_one_endless_element_is_left(tmp_path):
         archive.open("annotations.xml", "w") as file,
     ):
         file.write(b"<annotations a='")
-        for _ in range(100):
+        for _ in range(40):
             file.write(b" " * (1 << 20))
-    with pytest.raises(DataError, match="an element of more than"):
+    begun = time.process_time()
+    with pytest.raises(DataError, match="an element of more than 4 MiB"):
         FORMATS["cvat"].read(tmp_path / "bomb.zip")
+    assert time.process_time() - begun < 5
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("../annotations.xml", "")
     with pytest.raises(DataError, match="zip without annotations"):

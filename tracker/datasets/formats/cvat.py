@@ -48,7 +48,7 @@ from tracker.errors import DataError
 _SHAPES = frozenset({"box", "polygon", "polyline", "points", "mask", "ellipse"})
 _ELSEWHERE = frozenset({"cuboid", "skeleton"})
 _TEXTS = frozenset({"name", "start_frame", "stop_frame", "size", "frame_filter", "width", "height", "id"})
-_LARGEST = 1 << 26  # bytes of one element
+_LARGEST = 1 << 22  # bytes of one tag; a parser begins it again with each piece, in quadratic time
 _EXPORT = "export it from CVAT as CVAT for video 1.1"
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

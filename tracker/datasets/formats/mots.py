@@ -120,14 +120,12 @@ def read(path: Path) -> list[Said]:
     table = rows.table.astype(np.int64)
     kinds = np.unique(table[:, 2]).tolist()
     known = {_CAR: "car", _PEDESTRIAN: "pedestrian"}
-    crops = [masks.crop(row) for row in range(len(masks))]
-    boxes = [(left, top, left + part.shape[1], top + part.shape[0]) for part, left, top in crops]
     return [
         Said(
             str(path),
             frames=from_one(table[:, 0]),
             ids=table[:, 1],
-            xyxy=np.array(boxes, np.float64).reshape(-1, 4),
+            xyxy=masks.boxes.astype(np.float64),
             classes=np.searchsorted(kinds, table[:, 2]),
             names={place: known.get(kind, f"class {kind}") for place, kind in enumerate(kinds)},
             name=path.name,
