@@ -303,3 +303,12 @@ def test_texts_of_places_on_a_map_do_not_lie_on_each_other():
     time = Timeline.of(Annotations(*[np.zeros(0)] * 7, np.arange(3.0), (320, 240), {}))
     shown = places_shown(zones, [], [zone_numbers(place.name, [], time, 0.0) for place in zones.places], (320, 240))
     assert (np.diff(sorted(place.y for place in shown)) >= 9.9).all() and len({place.course for place in shown}) == 1
+
+
+def test_frames_that_repeat_the_one_before_are_not_told_as_not_looked_at(folder):
+    record = yaml.safe_load((folder / "run.yaml").read_text())
+    frames = record["result"]["frames"]
+    repeats = record["result"] | {"frames_looked_at": frames - 10, "frames_repeated": 10}
+    assert "The detector looked at" not in document(edited(folder, result=repeats))
+    rarely = record["result"] | {"frames_looked_at": frames // 2, "frames_repeated": 0}
+    assert "The detector looked at 50 % of all different frames." in document(edited(folder, result=rarely))
