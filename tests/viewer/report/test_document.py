@@ -15,12 +15,16 @@ from helpers.clips import crossing, pan
 from helpers.commands import ended
 from tracker import Config, GroundPlane, Tracker, Zones
 from tracker.cli import main
+from tracker.datasets.annotations import Annotations
 from tracker.datasets.finished_run import FinishedRun
 from tracker.errors import DataError
 from tracker.jobs.run import Output, run
 from tracker.viewer.report import album as pictures
 from tracker.viewer.report.backdrop import backdrop
 from tracker.viewer.report.document import document
+from tracker.viewer.report.map_figures import places_shown
+from tracker.viewer.report.numbers.places import zone_numbers
+from tracker.viewer.report.numbers.timeline import Timeline
 
 PIXELS = [[0, 0], [320, 0], [0, 240], [320, 240]]
 GROUND = GroundPlane.from_points(PIXELS, [[x / 40, y / 40] for x, y in PIXELS])  # seen from above
@@ -291,3 +295,20 @@ class TestTheCommand:
         broken = edited(folder, **{part: {"nonsense": 1}})
         with pytest.raises(DataError, match=r"run\.yaml"):
             document(broken)
+
+
+def test_texts_of_places_on_a_map_do_not_lie_on_each_other():
+    here = {"points": [[100, 100], [200, 100], [200, 150], [100, 150]]}
+    zones = Zones.parsed({"zones": {f"zone {number}": here for number in range(4)}}, "zones.yaml")
+    time = Timeline.of(Annotations(*[np.zeros(0)] * 7, np.arange(3.0), (320, 240), {}))
+    shown = places_shown(zones, [], [zone_numbers(place.name, [], time, 0.0) for place in zones.places], (320, 240))
+    assert (np.diff(sorted(place.y for place in shown)) >= 9.9).all() and len({place.course for place in shown}) == 1
+
+
+def test_frames_that_repeat_the_one_before_are_not_told_as_not_looked_at(folder):
+    record = yaml.safe_load((folder / "run.yaml").read_text())
+    frames = record["result"]["frames"]
+    repeats = record["result"] | {"frames_looked_at": frames - 10, "frames_repeated": 10}
+    assert "The detector looked at" not in document(edited(folder, result=repeats))
+    rarely = record["result"] | {"frames_looked_at": frames // 2, "frames_repeated": 0}
+    assert "The detector looked at 50 % of all different frames." in document(edited(folder, result=rarely))

@@ -44,7 +44,9 @@ def facts(run: FinishedRun, time: Timeline, title: str) -> list[tuple[str, str]]
     if time.stride > 1:
         said.append(("Frames used", f"one of every {time.stride}"))
     if looked := result.get("frames_looked_at"):
-        said.append(("Looked at by the detector", f"{looked:,} of {count(frames, 'frame')} ({share(looked, frames)})"))
+        again = result.get("frames_repeated")
+        words = f"{looked:,} of {count(frames, 'frame')}"
+        said.append(("Looked at by the detector", words + (f"; {again:,} repeat the one before" if again else "")))
     model = str(detector.get("model") or "")
     said.append(("Detector", PurePath(model).name if model else "the one that comes with tracker"))
     if classes := [str(name) for name in detector.get("classes") or detector.get("prompt") or []]:
@@ -78,9 +80,10 @@ def notes(
     elif result.get("error") or result.get("interrupted"):
         said.append(f"The run ended before its source did: {result.get('error') or 'it was interrupted'}.")
     hidden, looked = int(annotations.occluded.sum()), result.get("frames_looked_at")
-    if looked and looked < _ALL * (result.get("frames") or looked):
+    different = int(result.get("frames") or 0) - int(result.get("frames_repeated") or 0)
+    if looked and looked < _ALL * different:
         said.append(
-            f"The detector looked at {share(looked, result['frames'])} of all frames. "
+            f"The detector looked at {share(looked, different)} of all different frames. "
             f"{share(hidden, len(annotations))} of all positions are the motion model's: in between, and where "
             "something hid the object."
         )

@@ -23,7 +23,7 @@ CLASSES = 5  # that have a colour of their own
 PAINTS = ("#6fd6b0", "#b79cf5", "#ef8fc0", "#d8cf5e", "#63c7e6", "#b9c4be")
 """Of classes and all others on maps: bright on a dark picture. The page has the same as its colours in the dark."""
 _QUALITY = 82
-_ROOM, _LOWEST = 15.0, 90.0  # percent of the picture that half a text needs, and where one may begin at the lowest
+_ROOM, _LINE, _LOWEST = 15.0, 10.0, 90.0  # percent of the picture: half a text, its height, and where one may begin
 _ARROW = 0.045  # of the picture's shorter side
 
 
@@ -44,13 +44,14 @@ class ShownPlace:
     """A line or zone over the picture, all in percent of it.
 
     Attributes:
-        text: its name and what was counted.
+        name: its own. counted: what was.
         course: points x,y as SVG has them. closed: whether it is a zone.
         arrow: likewise, of where "in" is; empty for a zone.
-        x, y: where the text begins, or of a line its middle.
+        x, y: the upper middle of its text.
     """
 
-    text: str
+    name: str
+    counted: str
     course: str
     closed: bool
     arrow: str
@@ -101,10 +102,10 @@ def places_shown(
     """The lines and zones to lie over a picture of (width, height) pixels."""
     counted = {line.name: f"{int(line.ins.sum()):,} in, {int(line.outs.sum()):,} out" for line in lines}
     counted |= {area.name: f"{area.entered:,} entered" for area in areas}
-    found = []
+    found: list[ShownPlace] = []
     for name, points, is_zone in zones.shapes(size):
         share = 100 / np.array(size)
-        where, arrow = points[points.sum(axis=1).argmin()], ""
+        where, arrow = points.mean(axis=0), ""
         if not is_zone:
             edge = (len(points) - 1) // 2
             along = points[edge + 1] - points[edge]
@@ -115,9 +116,10 @@ def places_shown(
             tip = where + length * left
             head = [tip, tip - 0.45 * length * (left + 0.6 * side), tip - 0.45 * length * (left - 0.6 * side)]
             arrow = _course(np.array([where, *head, tip]) * share)
-        x, y = (where * share).round(2).clip(0, _LOWEST).tolist()
-        x = x if is_zone else min(max(x, _ROOM), 100 - _ROOM)
-        found.append(ShownPlace(f"{name}: {counted[name]}", _course(points * share), is_zone, arrow, x, y))
+        x, y = map(float, (where * share).round(2).clip([_ROOM, 0], [100 - _ROOM, _LOWEST]))
+        while y < _LOWEST and any(abs(x - p.x) < 2 * _ROOM and abs(y - p.y) < _LINE for p in found):
+            y += 1.0
+        found.append(ShownPlace(name, counted[name], _course(points * share), is_zone, arrow, x, y))
     return found
 
 
