@@ -12,7 +12,7 @@ import pytest
 
 from tracker.errors import SourceError
 from tracker.video import container
-from tracker.video.recorded.bookmark import digest
+from tracker.video.bookmark import digest
 from tracker.video.source import open_source
 
 FRAMES = 130

@@ -92,7 +92,7 @@ class Annotator(Resumable):
     """
 
     saved = ("_trails", "_places", "_colour")
-    rebuilt = ("_trail_s", "_forecast_s", "_labels", "_line_width", "_counted", "_regions", "_drawn")
+    rebuilt = ("_trail_s", "_forecast_s", "_labels", "_called", "_line_width", "_counted", "_regions", "_drawn")
     _FORECAST_STEPS = 8
     _SIGMAS_90 = 2.146  # radius that holds 90 % of a two-dimensional Gaussian
     _TRAIL_POINTS = 48

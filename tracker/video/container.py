@@ -27,9 +27,9 @@ from av.video.stream import VideoStream
 
 from tracker.errors import SourceError
 from tracker.structures import Image
+from tracker.video.bookmark import Bookmark, digest
 from tracker.video.live import LiveReader
 from tracker.video.reader import DEFAULT_RATE, Picture, Reader
-from tracker.video.recorded.bookmark import Bookmark, digest
 from tracker.video.truncated import is_truncated
 from tracker.video.url import SILENCE_S, fetch, host, redacted, scheme
 

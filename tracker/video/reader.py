@@ -8,7 +8,7 @@ from threading import Event
 from typing import Protocol, runtime_checkable
 
 from tracker.structures import Image
-from tracker.video.recorded.bookmark import Bookmark
+from tracker.video.bookmark import Bookmark
 
 Picture = tuple[float | None, Callable[[], Image]]
 """A frame's time stamp (seconds, any origin; None: unknown) and the call that turns it into (H, W, 3) uint8 BGR.

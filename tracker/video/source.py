@@ -30,12 +30,12 @@ from typing import Self
 from tracker.errors import SourceError, UsageError
 from tracker.structures import Image
 from tracker.system.images import SUFFIXES, is_image, natural_order
+from tracker.video.bookmark import Bookmark
 from tracker.video.clock import Clock
 from tracker.video.container import FileReader, url_reader
 from tracker.video.image_folder import ImageReader, folder_images
 from tracker.video.live import RECONNECT_S
 from tracker.video.reader import Reader, read_on
-from tracker.video.recorded.bookmark import Bookmark
 from tracker.video.url import SCHEMES, has_one_slash, host, is_url, lacks_scheme, redacted, scheme
 from tracker.video.webcam import CameraReader
 

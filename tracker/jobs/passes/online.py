@@ -30,8 +30,8 @@ from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.structures import Detections, Tracks
 from tracker.system.snapshots.resumable import Snapshot
 from tracker.system.stopwatch import Timed
+from tracker.video.bookmark import Bookmark
 from tracker.video.clock import Clock
-from tracker.video.recorded.bookmark import Bookmark
 from tracker.video.repeats import Repeats
 from tracker.video.source import Frame, Source
 

@@ -15,7 +15,7 @@ from tracker.jobs.result_folder import UNFINISHED
 from tracker.jobs.resume.unfinished import Unfinished
 from tracker.system.snapshots.packing import packed
 from tracker.system.state import State
-from tracker.video.recorded.bookmark import Bookmark, digest
+from tracker.video.bookmark import Bookmark, digest
 from tracker.video.source import Frame
 
 EVERY_S = 5.0
