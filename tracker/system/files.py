@@ -45,6 +45,7 @@ def replace_file(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{path.name}.part")
     with writing(path):
         try:
+            draft.unlink(missing_ok=True)  # what an earlier kill left, or a link that somebody put there to be written
             draft.write_bytes(content)
             draft.replace(path)
         except OSError:
