@@ -97,6 +97,25 @@ class FileReader:
             raise
 
 
+def pictures_from(path: Path, time_s: float) -> Iterator[Picture]:
+    """The pictures of a file from the last key frame not after `time_s` on, with times since its first picture.
+
+    Raises:
+        SourceError: no video. av.error.FFmpegError: it cannot be read any further.
+    """
+    with closing(_pictures(_open(f"file:{path}", str(path)), str(path))) as pictures:
+        origin_s = next((stamp for stamp, _ in pictures), None)
+    container = _open(f"file:{path}", str(path))
+    stream = _video_stream(container, str(path))
+    if origin_s is None or stream.time_base is None:
+        container.close()
+        return
+    container.seek(math.floor((origin_s + time_s) / stream.time_base), stream=stream)
+    with closing(_pictures(container, str(path))) as pictures:
+        for stamp, image in pictures:
+            yield None if stamp is None else stamp - origin_s, image
+
+
 class HttpReader:
     """A video file on a web server."""
 
