@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
+from tracker.columns.carried import Columns
 from tracker.datasets.finished_run import FinishedRun
 from tracker.errors import DataError
 from tracker.output.writers import CsvWriter, JsonLinesWriter
@@ -77,6 +78,30 @@ def test_a_run_in_which_nothing_was_tracked_is_one(tmp_path):
     empty = tracks((1, 0, True)).confirmed
     run = leave(tmp_path / "run", {1: (0.0, replace(empty, status=np.full(1, Status.TENTATIVE)))}, json=False)
     assert len(run.annotations) == 0 and run.annotations.frame_count == 1 and run.events == []
+
+
+def test_frames_that_were_left_out_are_none_of_the_run(tmp_path):
+    one = tracks((1, 0, True))
+    none = replace(one, status=np.zeros(1, int))
+    frames = {1: (0.0, none), 3: (0.4, one), 5: (0.8, one)}
+    run = leave(tmp_path, frames, json=False, vid_stride=2, frames_per_s=2.5)
+    assert run.tracked.tolist() == [1, 3, 5]
+    np.testing.assert_allclose(run.annotations.times_s, [0, 0.2, 0.4, 0.6, 0.8, 1.0], atol=1e-6)
+
+
+def test_frames_of_a_live_source_are_those_that_were_not_dropped(tmp_path):
+    one = tracks((1, 0, True))
+    frames = {2: (0.1, one), 40: (2.0, replace(one, status=np.zeros(1, int))), 77: (5.0, one)}
+    assert leave(tmp_path / "told", frames).tracked.tolist() == [2, 40, 77]
+    assert leave(tmp_path / "seen", frames, json=False).tracked.tolist() == [2, 77]
+
+
+def test_what_else_detections_carried_is_what_was_written(tmp_path):
+    rows = tracks((2, 1, True), (5, 0, True))
+    data = {"plate": np.array(["AB 1", "CD 2"], object), "place": np.array([[1.0, 2.0], [3.0, np.nan]])}
+    run = leave(tmp_path, {1: (0.0, replace(rows, detected=Columns(data=data))), 2: (0.1, rows)})
+    assert run.annotations.columns.data["plate"].tolist() == ["AB 1", "CD 2", None, None]
+    assert run.annotations.columns.data["place"].tolist() == [[1.0, 2.0], [3.0, None], None, None]
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ COMMANDS = [
     "serve video.mp4 --http 127.0.0.1:0 --project site",
     "run video.mp4 --offline --no-video --save-crops",
     "explain seen/run --id 1 --frame 5",
+    "apply seen/run",
     "eval MOT17/train --out results",
     "eval MOT17/train --detections yolo --config small.yaml --out results",
     "eval-motion MOT17/train --horizons 1 --out motion",
@@ -144,7 +145,7 @@ def test_a_command_asks_nobody_and_writes_only_where_it_is_told_to(words, watche
     environment = {}
     if "edge" in words:
         environment["XDG_CACHE_HOME"] = str(request.getfixturevalue("int8_cache")[0])
-    if words.startswith("explain"):
+    if words.startswith(("explain", "apply")):
         assert watched.track("video.mp4 --no-video --project seen --name run").returncode == 0
     done = watched.track(words, **environment)
     assert done.returncode == 0, done.stderr

@@ -66,9 +66,13 @@ class FinishedRun:
         width, height = self.record["source"]["size"]
         return int(width), int(height)
 
+    @property
+    def _stride(self) -> int:
+        return int(self.record["source"].get("vid_stride") or 1)
+
     @cached_property
     def annotations(self) -> Annotations:
-        """Its rows, ordered by frame and id, with the masks and keypoints of `tracks.jsonl` where there is one.
+        """Its rows, ordered by frame and id, with what `tracks.jsonl` says that they carry, where there is one.
 
         Times of frames in which nothing was tracked lie evenly between those of the others.
 
@@ -98,6 +102,20 @@ class FinishedRun:
             names=names,
             columns=carried,
         ).by_frame
+
+    @cached_property
+    def tracked(self) -> NDArray[np.int64]:
+        """(K,) numbers of the frames that were tracked, increasing: without those that `vid_stride` left out.
+
+        Of a live source that dropped frames, and left no `tracks.jsonl`, those in which something was tracked.
+        """
+        rows = self.annotations.frames
+        if (self.folder / "tracks.jsonl").is_file():  # of a run that was killed it may lack the last frame
+            return np.union1d(rows, [int(one["frame"]) for one in self._objects("tracks.jsonl")]).astype(np.int64)
+        said, stride = (self.record.get("result") or {}).get("frames"), self._stride
+        if said is not None and rows.max(initial=0) > int(said) * stride:
+            return np.unique(rows)
+        return np.arange(1, self.annotations.frame_count + 1, stride)
 
     @cached_property
     def events(self) -> list[dict[str, Any]]:
@@ -137,7 +155,7 @@ class FinishedRun:
         if not (self.folder / "tracks.jsonl").is_file():
             return Columns(), {}
         place = {pair: row for row, pair in enumerate(zip(frames.tolist(), ids.tolist(), strict=True))}
-        found: dict[str, dict[int, Any]] = {"mask": {}, "keypoints": {}, "corners": {}}
+        found: dict[str, dict[int, Any]] = {"mask": {}, "keypoints": {}, "corners": {}, "data": {}}
         times: dict[int, float] = {}
         try:
             for one in self._objects("tracks.jsonl"):
@@ -152,6 +170,7 @@ class FinishedRun:
                 masks=None if masks is None else Masks.from_coco(masks, (height, width)),
                 keypoints=_array(found["keypoints"], len(ids)),
                 corners=_array(found["corners"], len(ids)),
+                data=_named(found["data"], len(ids)),
             )
         except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
             raise DataError(
@@ -164,9 +183,8 @@ class FinishedRun:
     ) -> NDArray[np.float64]:
         """(F,) time of every frame."""
         result, source = self.record.get("result") or {}, self.record["source"]
-        stride = int(source.get("vid_stride") or 1)
-        count = max([int(result.get("frames") or 0) * stride, *more, int(frames.max(initial=0))])
-        step = 1 / float(source.get("frames_per_s") or 25.0)
+        count = max([int(result.get("frames") or 0) * self._stride, *more, int(frames.max(initial=0))])
+        step = 1 / (float(source.get("frames_per_s") or 25.0) * self._stride)
         known = dict(zip(frames.tolist(), seconds.tolist(), strict=True)) | more
         if not known:
             return np.arange(count, dtype=np.float64) * step
@@ -188,3 +206,12 @@ def _array(found: dict[int, Any], rows: int) -> NDArray[np.float32] | None:
     array = np.full((rows, *values.shape[1:]), np.nan, np.float32)
     array[list(found)] = values
     return array
+
+
+def _named(found: dict[int, dict[str, Any]], rows: int) -> dict[str, NDArray[Any]]:
+    """Name -> (R,) objects as JSON has them, None where they were not found."""
+    named: dict[str, NDArray[Any]] = {}
+    for row, values in found.items():
+        for name, value in values.items():
+            named.setdefault(name, np.full(rows, None, object))[row] = value
+    return named

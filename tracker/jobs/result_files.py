@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import cv2
 import numpy as np
@@ -29,13 +29,26 @@ from tracker.output.window import Window
 from tracker.output.writers import CsvWriter, JsonLinesWriter, MotWriter, Writer
 from tracker.structures import Detections, Floats, Image, Tracks
 from tracker.system.files import writing
-from tracker.video.source import Frame, Source
+from tracker.video.source import Frame
 
 _WRITE_AHEAD = 8  # frames that may wait to be written
 _LIVE_PART = 100_000  # frames of a live video's part, so that its index stays small: an hour and more
 _FILE_PART = 1_000_000  # of a file's, which is not expected in parts: 11 hours at 25 frames/s
 _NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 _HELD_BYTES = 768 << 20  # of pictures that wait as they are: half a second of 4K at 60 frames/s
+
+
+class Filmed(Protocol):
+    """What the files have to know of a source: its name, nominal frames/s, frame size, and whether it is live."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def fps(self) -> float: ...
+    @property
+    def size(self) -> tuple[int, int] | None: ...
+    @property
+    def live(self) -> bool: ...
 
 
 class ResultFiles:
@@ -60,7 +73,7 @@ class ResultFiles:
     def __init__(
         self,
         folder: Path,
-        source: Source,
+        source: Filmed,
         output: Output,
         begun: Callable[[str], None],
         zones: Zones | None = None,

@@ -122,6 +122,15 @@ class ResultFolders:
 
     def _empty(self, folder: Path) -> None:
         """Remove what an earlier run wrote, unless something is in the way."""
+        for path in self.replaceable(folder):
+            path.unlink(missing_ok=True)
+
+    def replaceable(self, folder: Path) -> set[Path]:
+        """What an earlier run wrote into a folder that is there.
+
+        Raises:
+            OutputError: something is in the way of the results: a source, or a file that no run wrote.
+        """
         planned = {folder / name for name in self.output.files}
         written = written_files(folder)
         if self.output.video:
@@ -139,8 +148,7 @@ class ResultFolders:
                     f"{path} is there, and {folder / RECORD} does not say that a run wrote it; move it, or "
                     + _OTHER_FOLDER
                 )
-        for path in written - {folder / CROPS}:
-            path.unlink(missing_ok=True)
+        return written - {folder / CROPS}
 
 
 def written_files(folder: Path) -> set[Path]:
