@@ -47,7 +47,7 @@ def write_run(folder: Path, rows, frames: int, source: str = "gone.mp4", size=SI
     (folder / "run.yaml").write_text(yaml.safe_dump(said))
     with (folder / "tracks.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow("frame time_s id class name score left top right bottom status".split())
+        writer.writerow(["frame", "time_s", "id", "class", "name", "score", "left", "top", "right", "bottom", "status"])
         for frame, track, *box, name, status in sorted(rows, key=lambda row: row[:2]):
             edges = [f"{edge:.2f}" for edge in box]
             writer.writerow(
