@@ -11,6 +11,7 @@ from tracker.analytics.zones import Zones
 from tracker.columns.carried import Columns
 from tracker.datasets.annotations import Annotations
 from tracker.datasets.finished_run import FinishedRun
+from tracker.datasets.mot import MotSequence, write_sequence
 from tracker.jobs.result_files import ResultFiles
 from tracker.jobs.result_folder import Output
 from tracker.structures import Status, Tracks
@@ -21,7 +22,7 @@ SIZE = (320, 240)
 
 def annotated(rows, frames: int = 0, fps: float = 10.0, names=None, size=SIZE) -> Annotations:
     """Rows (frame, id, left, top, right, bottom[, class[, score[, predicted]]]), in any order."""
-    table = [[*row, *(0, 0.5, 0)[len(row) - 6 :]] for row in rows]
+    table = [[*row, *(0, 0.9, 0)[len(row) - 6 :]] for row in rows]
     values = np.array(sorted(table), np.float64).reshape(-1, 9)
     numbers = values[:, [0, 1, 6]].astype(np.int64)
     predicted = values[:, 8].astype(bool)
@@ -129,3 +130,16 @@ def leave_run(
     }
     (folder / "run.yaml").write_text(yaml.safe_dump(record, sort_keys=False))
     return FinishedRun.read(folder)
+
+
+def as_sequence(run: FinishedRun, folder: Path, detections: bool = False) -> Path:
+    """A run's rows as the ground truth of a MOTChallenge sequence, and the detected ones as its detections."""
+    rows = run.annotations.by_frame
+    tlwh = np.column_stack([rows.xyxy[:, :2], rows.xyxy[:, 2:] - rows.xyxy[:, :2]])
+    ones = np.ones(len(rows))
+    folder.mkdir(parents=True)
+    like = MotSequence(folder, rows.frame_count, rows.frames_per_s, rows.size, folder / "img1")
+    truth = np.column_stack([rows.frames, rows.ids, tlwh, ones, ones, ones])
+    found = np.column_stack([rows.frames, rows.ids, tlwh, rows.scores])[~rows.occluded]
+    write_sequence(folder, like, truth, found if detections else None)
+    return folder

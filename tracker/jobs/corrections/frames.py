@@ -111,3 +111,9 @@ def _repeated(annotations: Annotations, frames: NDArray[np.int64]) -> Mask:
         differs = values[row] != values[other]
         same[at[differs.any(axis=1) if differs.ndim > 1 else differs]] = False
     return same
+
+
+def repeated_frames(run: FinishedRun) -> NDArray[np.int64]:
+    """(P,) numbers of the frames that show the picture before them once more, as far as its rows say so."""
+    frames = run.tracked
+    return frames[_repeated(run.annotations, frames)] if _repeats(run) else frames[:0]

@@ -1,0 +1,28 @@
+"""What a run's tracks look like, by the pictures that it left of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tracker.output.crops import is_crop
+from tracker.structures import Floats, Ints
+
+
+def of_crops(folder: Path, ids: Ints) -> dict[int, Floats]:
+    """Id -> (512,) embedding of the track's picture in `crops/`, where the run left one (`--save-crops`)."""
+    files = {track: folder / "crops" / f"{track}.jpg" for track in ids.tolist()}
+    files = {track: path for track, path in files.items() if not path.is_symlink() and is_crop(path)}
+    if not files:
+        return {}
+    from tracker.appearance.embedder import Embedder
+
+    embedder, looks = Embedder(), {}
+    for track, path in files.items():
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if picture is not None:
+            height, width = picture.shape[:2]
+            looks[track] = embedder(np.asarray(picture, np.uint8), np.array([[0, 0, width, height]], np.float32))[0]
+    return looks
