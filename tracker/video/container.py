@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
 from functools import partial
@@ -97,7 +97,7 @@ class FileReader:
             raise
 
 
-def pictures_from(path: Path, time_s: float) -> Iterator[Picture]:
+def pictures_from(path: Path, time_s: float) -> Generator[Picture, None, None]:
     """The pictures of a file from the last key frame not after `time_s` on, with times since its first picture.
 
     Raises:
@@ -264,7 +264,7 @@ def _end(container: InputContainer) -> float | None:
 
 def _pictures(
     container: InputContainer, shown: str, frame_threads: bool = False, silence_s: float = math.inf
-) -> Iterator[Picture]:
+) -> Generator[Picture, None, None]:
     """Every frame that can be decoded; packets that cannot are passed over, as every player does.
 
     Args:

@@ -8,7 +8,7 @@ counted from the first instead: slower, and as exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -71,7 +71,7 @@ class FramesByNumber:
         with closing(self._counted(number)) as counted:
             yield from (one for one in counted if one[0] > last)
 
-    def _sought(self, number: int) -> Iterator[Numbered]:
+    def _sought(self, number: int) -> Generator[Numbered, None, None]:
         """From the key frame before. It ends, and times are not believed any more, where they are not the source's.
 
         Each frame waits for the next one, whose time has to be the next number's: a single time may fit by chance.
@@ -110,7 +110,7 @@ class FramesByNumber:
         step = times[after] - times[after - 1]
         return index + 1 if abs(times[index] - time_s) <= _AGREES * step else None
 
-    def _counted(self, number: int) -> Iterator[Numbered]:
+    def _counted(self, number: int) -> Generator[Numbered, None, None]:
         if isinstance(self._reader, ImageReader) and self._reader.one_each:
             paths = self._reader.paths[number - 1 :]
             yield from ((number + k, partial(_image, path)) for k, path in enumerate(paths))
