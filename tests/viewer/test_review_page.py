@@ -4,10 +4,16 @@ import contextlib
 import json
 import time
 
+import numpy as np
 import pytest
 
 from helpers.browser import browser
+from helpers.clips import pan
 from helpers.crowded_runs import crowd, write_run, write_video
+from helpers.finished_runs import annotated, leave_run
+from tracker.cli import main
+from tracker.columns.carried import Columns
+from tracker.columns.masks import Masks
 from tracker.viewer.review.reviewed_run import ReviewedRun
 from tracker.viewer.review.routes import application
 from tracker.web.listener import HttpListener
@@ -427,6 +433,17 @@ class TestCorrecting:
                 assert "Name 3" in page.locator("#items").inner_text()
                 assert page.locator("#items img").count() == 0
 
+    def test_a_doubt_is_gone_to_and_mended_as_proposed(self, page, folder):
+        """Object 2 goes on where 1 ended."""
+        page.wait_for_function("() => !page.doubting", timeout=60_000)
+        page.keyboard.press("n")
+        page.wait_for_function("() => page.view.chosen !== null && document.getElementById('card-doubt').textContent")
+        assert sorted([chosen(page), page.evaluate("() => page.view.other")]) == [1, 2]
+        page.keyboard.press("y")
+        saved(page, 1)
+        assert edits(folder) == [{"edit": "merge", "id": 2, "into": 1}]
+        page.wait_for_selector("#items .settled")
+
     def test_mistakes_against_a_truth_are_gone_to_and_mended(self, chromium, tmp_path, video):
         box = (100, 100, 140, 180)
         rows = [(frame, 1 if frame < 20 else 2, *box, "person", "confirmed") for frame in range(1, 41)]
@@ -445,6 +462,37 @@ class TestCorrecting:
             assert edits(folder) == [{"edit": "merge", "id": 2, "into": 1}]
 
 
+def test_masks_are_painted_over_their_objects(chromium, tmp_path):
+    covered = np.zeros((1, 240, 320), bool)
+    covered[0, 100:200, 100:180] = True
+    rows = annotated([(1, 1, 100, 100, 180, 200), (2, 1, 101, 100, 181, 200)])
+    folder = leave_run(tmp_path / "run", rows, json=True, columns={1: Columns(masks=Masks.of(covered))}).folder
+    with served(folder) as url, opened(chromium, url) as page:
+        page.wait_for_function("() => page.masks.pictures.has(1)")
+        alpha = """() => [[140, 150], [90, 150], [140, 95]].map(([x, y]) =>
+          page.masks.pictures.get(1).getContext("2d").getImageData(x, y, 1, 1).data[3] > 0)"""
+        assert page.evaluate(alpha) == [True, False, False]
+        page.locator("#layers [value=masks]").uncheck()
+        assert page.evaluate("() => !page.view.layers.has('masks')")
+
+
+@pytest.mark.slow
+def test_a_real_run_is_explained(chromium, tmp_path, monkeypatch, capsys):
+    """Tracked by the command, then asked about: the run is done again up to the frame."""
+    pan(tmp_path / "video.mp4", frames=10)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["video.mp4", "--no-video", "--save-crops", "--imgsz", "320", "--project", "runs", "--quiet"])
+    assert not end.value.code, capsys.readouterr().err
+    with served(tmp_path / "runs" / "video") as url, opened(chromium, url) as page:
+        page.evaluate("() => page.view.set({ chosen: page.rows.objects[0].id, frame: page.rows.objects[0].first + 1 })")
+        page.keyboard.press("e")
+        page.wait_for_function("() => page.why.of && document.querySelector('#why table')", timeout=120_000)
+        assert page.locator("#why p").first.inner_text().startswith("Track ")
+        assert page.evaluate("() => page.view.explained.predicted.length") == 4
+
+
+@pytest.mark.slow
 def test_a_run_of_two_thousand_objects(chromium, tmp_path_factory):
     """100,000 rows: how fast is printed, not asserted tightly, because machines differ."""
     folder = tmp_path_factory.mktemp("large")

@@ -13,6 +13,9 @@ import psutil
 import pytest
 
 from helpers.crowded_runs import crowd, number_in, write_run, write_video
+from helpers.finished_runs import annotated, leave_run
+from tracker.columns.carried import Columns
+from tracker.columns.masks import Masks
 from tracker.errors import DataError
 from tracker.output.crops import CropWriter
 from tracker.structures import Status, Tracks
@@ -80,6 +83,26 @@ class TestRows:
             head, columns = unpacked(client.get("/rows").content)
         assert answer.status_code == 200 and head["tag"] == answer.headers["etag"]
         assert 2 not in columns["id"] and head["names"] == {"1": "Anna"}
+
+
+def test_masks_of_a_frame_are_the_run_s_under_the_ids_of_now(tmp_path):
+    covered = np.zeros((2, 240, 320), bool)
+    covered[0, 10:20, 30:50] = covered[1, 100:110, 200:230] = True
+    rows = annotated([(1, 1, 30, 10, 50, 20), (1, 2, 200, 100, 230, 110), (2, 1, 31, 10, 51, 20)])
+    folder = leave_run(tmp_path / "run", rows, json=True, columns={1: Columns(masks=Masks.of(covered))}).folder
+    with served(folder) as client:
+        put(client, [{"edit": "swap", "ids": [1, 2], "frame": 1}])
+        head, columns = unpacked(client.get("/masks/1").content)
+        assert unpacked(client.get("/masks/2").content)[1]["id"].tolist() == []
+        assert client.get("/run").json()["masks"]
+    assert head["height"] == 240 and columns["id"].tolist() == [1, 2]
+    pixels = np.zeros((2, 320 * 240), bool)
+    begin = 0
+    for mask, count in zip(pixels, columns["runs"].tolist(), strict=True):
+        for first, last in columns["edges"][begin : begin + count].reshape(-1, 2).tolist():
+            mask[first:last] = True
+        begin += count
+    assert np.array_equal(pixels.reshape(2, 320, 240).transpose(0, 2, 1), covered[::-1])
 
 
 class TestFrames:

@@ -27,9 +27,13 @@ export class Panel {
       this.open(shown.at((shown.indexOf(this.tab) + step) % shown.length));
       by(`tab-${this.tab}`).focus();
     });
+    page.view.on(["chosen", "frame"], () => (by("card-doubt").textContent = ""));
     page.view.on(["chosen"], () => this.choose());
-    by("crop").addEventListener("error", () => by("crop").classList.add("none"));
-    by("crop").addEventListener("load", () => by("crop").classList.remove("none"));
+    page.view.on(["other"], () => this.#showCrop("crop-other", page.rows.byId.get(page.view.other)));
+    for (const id of ["crop", "crop-other"]) {
+      by(id).addEventListener("error", () => by(id).classList.add("none"));
+      by(id).addEventListener("load", () => by(id).classList.remove("none"));
+    }
   }
 
   open(tab) {
@@ -58,7 +62,7 @@ export class Panel {
   fill() {
     const ways = {
       objects: { row: 56, make: (one) => this.#object(one), taken: (one) => this.#go(one.id, nearest(one, this.page.view.frame)), key: (one) => one.id },
-      doubts: { row: 66, make: (one) => this.#doubt(one), taken: (one) => this.#go(one.ids[0], one.frame, one.ids[1]), key: (one) => one },
+      doubts: { row: 66, make: (one) => this.#doubt(one), taken: (one) => this.#goToDoubt(one), key: (one) => one },
       mistakes: { row: 50, make: (one) => this.#mistake(one), taken: (one) => this.#go(one.id_after, one.after, one.switch ? one.id_before : null), key: (one) => one },
       edits: { row: 46, make: (one) => this.#edit(one), taken: (one) => this.#goToEdit(one), key: (one) => one },
     };
@@ -93,6 +97,11 @@ export class Panel {
     this.page.view.set({ frame, chosen: there ? id : null, other: this.page.rows.byId.has(other) ? other : null, playing: false });
   }
 
+  #goToDoubt(one) {
+    this.#go(one.ids[0], one.frame, one.ids[1]);
+    by("card-doubt").textContent = `${one.words.charAt(0).toUpperCase()}${one.words.slice(1)}.`;
+  }
+
   #goToEdit(item) {
     const frame = frameOf(item.edit), id = objectOf(item.edit);
     const one = this.page.rows.byId.get(id);
@@ -121,12 +130,18 @@ export class Panel {
     ].filter(Boolean).join(" · ");
     const events = timeline.events.get(one.id) ?? [];
     by("card-events").textContent = events.slice(0, 6).map((event) => `${clock(event.time_s)} ${VERBS[event.event] ?? event.event} ${event.zone}${event.event === "cross" && event.direction ? `, ${event.direction}` : ""}`).join(" · ");
+    this.#showCrop("crop", one);
+    this.#showCrop("crop-other", rows.byId.get(view.other));
+  }
+
+  #showCrop(id, one) {
+    const { rows, about } = this.page;
+    by(id).hidden = !one || !about.crops;
+    if (by(id).hidden) return;
     const source = `/crops/${one.id}.jpg?${encodeURIComponent(rows.tag)}`;
-    by("crop").classList.toggle("none", !this.page.about.crops);
-    if (this.page.about.crops && by("crop").getAttribute("src") !== source) {
-      by("crop").src = source;
-      by("crop").alt = `Best picture of ${rows.title(one)}`;
-    }
+    if (by(id).getAttribute("src") === source) return;
+    by(id).src = source;
+    by(id).alt = by(id).title = `Best picture of ${rows.title(one)}`;
   }
 
   #object(one) {
