@@ -64,10 +64,13 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
         models = {name: _then(folder, record["config"][name]["model"]) for name in ("detector", "appearance", "motion")}
         used = {network: weights["sha256"] for network, weights in record["weights"].items()}
         device, offline = device or record["device"], record["offline"]
+        corrected = record.get("corrected")
     except FileNotFoundError as missing:
         raise DataError(f"{run} has no run.yaml; give a folder that `track` or `track eval` left") from missing
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is not the record of a run of this version; run again and explain that") from error
+    if corrected:
+        raise UsageError(f"{run} was corrected by hand (`track apply`); explain the run that it was made from")
     if offline:
         raise UsageError(f"{run} was made with --offline, which joins tracks afterwards; explain a run without it")
     config = config.override({name: {"model": model} for name, model in models.items()})

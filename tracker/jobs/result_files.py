@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -64,6 +64,7 @@ class ResultFiles:
         zones: of this source alone: what happens there is written and drawn, and what is ignored is drawn.
         ground: in this source's picture: the tables have metres, too.
         blur: what hides objects in the pictures before any of the files gets them; None: nothing is hidden.
+        called: id -> what a person calls the object, in pictures.
 
     Attributes:
         seconds: time spent drawing and writing.
@@ -79,6 +80,7 @@ class ResultFiles:
         zones: Zones | None = None,
         blur: Blur | None = None,
         ground: GroundPlane | None = None,
+        called: Mapping[int, str] | None = None,
     ) -> None:
         self.seconds = 0.0
         self.pictures = output.video or output.show or output.crops
@@ -113,7 +115,8 @@ class ResultFiles:
                 add(CropWriter(folder / CROPS))
             if output.video or output.show:
                 trail_s = TRAIL_S if output.trails else 0.0
-                add(Annotator(trail_s, output.forecast_s, output.labels, output.line_width, ignored, counted))
+                drawn = output.forecast_s, output.labels, output.line_width, ignored, counted, called
+                add(Annotator(trail_s, *drawn))
             if output.video:
                 part = _LIVE_PART if source.live else _FILE_PART
                 add(VideoWriter(folder / VIDEO, source.fps, part_frames=part, begun=begun))

@@ -7,6 +7,7 @@ a few milliseconds. Sizes follow the frame's.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,7 @@ class Annotator:
         line_width: of the boxes in pixels, and by it of trails and forecasts; 0: by the frame's size.
         ignored: the regions in which nothing is tracked; None: there are none.
         counted: lines and zones with what was counted there; None: there are none.
+        called: id -> what a person calls the object, written in the place of its class.
     """
 
     _FORECAST_STEPS = 8
@@ -99,12 +101,14 @@ class Annotator:
         line_width: int = 0,
         ignored: Outlines | None = None,
         counted: Counted | None = None,
+        called: Mapping[int, str] | None = None,
     ) -> None:
         self._trail_s = trail_s
         self._forecast_s = forecast_s
         self._labels = labels
         self._line_width = line_width
         self._counted = counted
+        self._called = called or {}
         self._regions = None if ignored is None else IgnoredRegions(ignored)
         self._trails: dict[int, deque[tuple[float, float, float]]] = {}
         self._places = LabelPlaces()
@@ -158,7 +162,7 @@ class Annotator:
         columns = rows.ids, rows.classes, rows.scores, rows.status
         full, short = [], []
         for track_id, number, score, status in zip(*(column.tolist() for column in columns), strict=True):
-            text = f"{track_id} {rows.names.get(number, number)}"
+            text = f"{track_id} {self._called.get(track_id) or rows.names.get(number, number)}"
             if status != Status.PREDICTED:
                 text += f" {score:.2f}"
             full.append(label(text, self._colour(track_id), height_px))

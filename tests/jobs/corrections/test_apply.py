@@ -18,7 +18,7 @@ from helpers.finished_runs import annotated, leave_run, walking
 from tracker.columns.carried import Columns
 from tracker.columns.masks import Masks
 from tracker.datasets.finished_run import FinishedRun
-from tracker.errors import DataError, OutputError
+from tracker.errors import DataError, OutputError, UsageError
 from tracker.jobs.corrections.apply import apply
 from tracker.jobs.corrections.corrected import corrected
 from tracker.jobs.corrections.edits import (
@@ -33,6 +33,7 @@ from tracker.jobs.corrections.edits import (
     Swap,
     fingerprint,
 )
+from tracker.jobs.replay import repetition
 
 TABLES = ("tracks.txt", "tracks.csv", "summary.csv", "tracks.jsonl", "events.jsonl", "counts.csv")
 ZONES = {
@@ -247,6 +248,15 @@ class TestTheFolder:
         with pytest.raises(DataError, match="is a corrected run itself"):
             apply(done.folder)
 
+    def test_is_not_explained_as_if_the_tracker_had_made_it(self, run):
+        from tracker.config import Config
+
+        record = yaml.safe_load((run.folder / "run.yaml").read_text())
+        more = {"config": Config().to_dict(), "weights": {}, "device": "cpu", "offline": False}
+        (run.folder / "run.yaml").write_text(yaml.safe_dump({**record, **more}))
+        with pytest.raises(UsageError, match="was corrected by hand"):
+            repetition(correct(run).folder)
+
     def test_keeps_what_is_not_ours_and_loses_what_is_not_made_any_more(self, run):
         folder = correct(run).folder
         (folder / "notes.txt").write_text("mine")
@@ -373,6 +383,12 @@ class TestTheVideo:
         assert frames[7][200:230, 198:202].max() > 100 > frames[6][200:230, 198:202].max()
         assert [path.name for path in done.folder.iterdir() if path.is_dir()] == []
 
+    def test_calls_an_object_by_its_name(self, run):
+        plain = self.drawn(correct(run).folder)[0].astype(int)
+        named = self.drawn(correct(run, Rename(2, "Anna")).folder)[0].astype(int)
+        changed = np.argwhere(np.abs(named - plain) > 60)
+        assert len(changed) and (changed.min(axis=0) >= [40, 230]).all() and (changed.max(axis=0) <= [64, 320]).all()
+
     def test_is_the_same_for_the_same_edits(self, run):
         one = (correct(run, Delete(2)).folder / "video.mp4").read_bytes()
         assert (correct(run, Delete(2)).folder / "video.mp4").read_bytes() == one
@@ -381,6 +397,19 @@ class TestTheVideo:
         (pictures / "3.png").write_bytes(b"damaged")
         done = correct(run, video=False)
         assert done.without_video == "" and not (done.folder / "video.mp4").exists()
+
+    def test_stays_as_it_was_where_drawing_is_interrupted(self, run):
+        before = {path.name: path.read_bytes() for path in correct(run, Merge(2, 1)).folder.iterdir()}
+        EditList(fingerprint(run.folder), (Delete(1),)).save(run.folder)
+
+        def interrupt(done, _):
+            if done == 3:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            apply(run.folder, progress=interrupt)
+        assert {path.name: path.read_bytes() for path in (run.folder / "corrected").iterdir()} == before
+        assert [path.name for path in run.folder.iterdir() if path.is_dir()] == ["corrected"]
 
     def test_of_left_out_frames_has_the_others(self, tmp_path, pictures):
         video = annotated(walking(1, [1, 4, 7], (50, 100), (2, 0)), 8)

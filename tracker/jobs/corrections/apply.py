@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -101,7 +101,7 @@ def apply(
         changed = touched(run.annotations, corrected)
         tracks = _write_tables(run, corrected, made, folders.output)
         _keep(run, corrected, made, changed, correction.object_names)
-        without = _draw(run, corrected, made, progress) if video else ""
+        without = _draw(run, corrected, made, correction.object_names, progress) if video else ""
         files = [name for name in folders.output.files if (made / name).exists()]
         files += sorted(path.name for path in made.glob("video-[0-9]*.mp4"))
         record = _record(run, edits, out, tracks)
@@ -162,7 +162,7 @@ def _places(run: FinishedRun) -> tuple[Zones, GroundPlane | None]:
         raise DataError(f"{run.folder / RECORD} is not as `track` writes it ({error}); run `track` again") from error
 
 
-def _keep(run: FinishedRun, corrected: Annotations, made: Path, changed: set[int], names: Any) -> None:
+def _keep(run: FinishedRun, corrected: Annotations, made: Path, changed: set[int], names: Mapping[int, str]) -> None:
     """Put the run's own lines of objects that were not corrected into the tables.
 
     Of a run that was killed, only those of frames are whole; what sums them up is made anew.
@@ -183,7 +183,13 @@ def _keep(run: FinishedRun, corrected: Annotations, made: Path, changed: set[int
         replace_text(made / COUNTS, kept_counts(run.folder / COUNTS, _places(run)[0], run.events, events, end_s))
 
 
-def _draw(run: FinishedRun, corrected: Annotations, made: Path, progress: Callable[[int, int], None]) -> str:
+def _draw(
+    run: FinishedRun,
+    corrected: Annotations,
+    made: Path,
+    called: Mapping[int, str],
+    progress: Callable[[int, int], None],
+) -> str:
     """Draw the video; returns why there is none."""
     given, record = run.record["source"]["given"], run.record["source"]
     if run.record.get("blur"):
@@ -201,13 +207,18 @@ def _draw(run: FinishedRun, corrected: Annotations, made: Path, progress: Callab
                     f"the source has changed: it had {record.get('frame_count')} frames and has "
                     f"{opened.frame_count} now"
                 )
-            return _drawn(run, corrected, made, opened, progress)
+            return _drawn(run, corrected, made, opened, called, progress)
     except SourceError as error:
         return str(error)
 
 
 def _drawn(
-    run: FinishedRun, corrected: Annotations, made: Path, opened: Source, progress: Callable[[int, int], None]
+    run: FinishedRun,
+    corrected: Annotations,
+    made: Path,
+    opened: Source,
+    called: Mapping[int, str],
+    progress: Callable[[int, int], None],
 ) -> str:
     zones, ground = _places(run)
     folder = made.with_name("drawn")
@@ -215,7 +226,7 @@ def _drawn(
     count, done = len(run.tracked), 0
     output = Output(video=True, events=(made / EVENTS).exists())
     told = by_frame(run, corrected)
-    with ResultFiles(folder, opened, output, lambda _: None, zones, None, ground) as files:
+    with ResultFiles(folder, opened, output, lambda _: None, zones, None, ground, called) as files:
         for frame, (number, time_s, tracks) in zip(opened, told):  # noqa: B905 - what follows was not tracked
             if frame.number != number:
                 break
