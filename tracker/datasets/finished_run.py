@@ -20,6 +20,8 @@ from tracker.datasets.annotations import Annotations
 from tracker.errors import DataError, InputError
 
 _AGAIN = "run `track` again, or give another folder"
+_MOST_FRAMES = 50_000_000  # nineteen days at 30 frames/s: what is told of more would fill the memory
+_LARGEST_ID = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +46,11 @@ class FinishedRun:
         path = folder / "run.yaml"
         try:
             record = yaml.safe_load(path.read_text(encoding="utf-8"))
-            record["source"]["given"], record["source"]["size"], record["files"]
+            record["source"]["given"], record["files"]
+            _check(record)
         except FileNotFoundError as missing:
             raise DataError(f"{folder} has no run.yaml; give a folder that `track` left") from missing
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"{path} is not the record of a run of `track`; {_AGAIN}") from error
         return cls(folder, record)
 
@@ -84,6 +87,8 @@ class FinishedRun:
             frames, ids, classes = (np.array(columns[name], np.int64) for name in ("frame", "id", "class"))
             seconds, scores = (np.array(columns[name], np.float64) for name in ("time_s", "score"))
             xyxy = np.array([columns[edge] for edge in ("left", "top", "right", "bottom")], np.float64).T
+            if not (_within(frames, _MOST_FRAMES) and _within(ids, _LARGEST_ID) and np.isfinite(xyxy).all()):
+                raise ValueError("frames, ids or boxes that are none")
             confirmed = np.array([status == "confirmed" for status in columns["status"]], bool)
         except (KeyError, ValueError, OverflowError) as error:
             raise DataError(f"{self.folder / 'tracks.csv'} is not as `track` writes it ({error}); {_AGAIN}") from error
@@ -196,6 +201,23 @@ class FinishedRun:
         times[before] = at[0] - (numbers[0] - every[before]) * step
         times[after] = at[-1] + (every[after] - numbers[-1]) * step
         return np.asarray(times, np.float64)
+
+
+def _check(record: dict[str, Any]) -> None:
+    """Raise ValueError or TypeError where the numbers of a record are none."""
+    source, result = record["source"], record.get("result") or {}
+    width, height = source["size"]
+    counts = width, height, source.get("vid_stride") or 1, (result.get("frames") or 0) + 1
+    rate = source.get("frames_per_s") or 25.0
+    whole = all(isinstance(number, int) and 1 <= number <= _MOST_FRAMES for number in counts)
+    if not (whole and isinstance(rate, int | float) and 0 < rate < float("inf")):
+        raise ValueError("sizes, counts or rates that are none")
+    if counts[2] * counts[3] > 2 * _MOST_FRAMES or not isinstance(record.get("folder", ""), str):
+        raise ValueError("too many frames")
+
+
+def _within(numbers: NDArray[np.int64], most: int) -> bool:
+    return bool((numbers >= 1).all() and (numbers <= most).all())
 
 
 def _array(found: dict[int, Any], rows: int) -> NDArray[np.float32] | None:
