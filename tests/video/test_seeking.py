@@ -55,6 +55,8 @@ def test_images_are_counted_in_natural_order(tmp_path):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((40, 640, 3), number, np.uint8))
     frames = FramesByNumber(tmp_path, np.arange(12) / 30)
     assert not frames.is_video
+    some = FramesByNumber([tmp_path / "3.png", tmp_path / "11.png"], np.arange(2) / 30)
+    assert [int(image()[0, 0, 0]) for _, image in some.read(2)] == [11]
     assert [int(image()[0, 0, 0]) for _, image in frames.read(9)] == [9, 10, 11, 12]
 
 

@@ -140,6 +140,21 @@ class TestFrames:
             assert client.get("/frames/1.jpg").status_code == 404
             assert client.get("/video").status_code == 404
 
+    def test_of_images_that_were_given_one_by_one_are_there(self, tmp_path):
+        names = [f"{number}.png" for number in range(1, 6)]
+        for number, name in enumerate(names, 1):
+            cv2.imwrite(str(tmp_path / name), np.full((360, 640, 3), 40 * number, np.uint8))
+        with served(write_run(tmp_path / "run", crowd(2, 5, 5), 5, names)) as client:
+            jpeg = client.get("/frames/4.jpg").content
+            assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[0, 0, 0] == pytest.approx(160, abs=2)
+            assert client.get("/video").status_code == 404
+
+    @pytest.mark.parametrize("given", [["/etc/passwd"], ["1.png", "/etc/passwd"], [{"a": 1}], [], 0])
+    def test_of_what_is_no_list_of_images_are_not_there(self, tmp_path, given):
+        cv2.imwrite(str(tmp_path / "1.png"), np.zeros((360, 640, 3), np.uint8))
+        with served(write_run(tmp_path / "run", crowd(2, 5, 9), 9, given)) as client:
+            assert not client.get("/run").json()["pictures"]
+
     def test_a_source_that_is_no_video_is_not_given_away(self, tmp_path):
         (tmp_path / "secret.txt").write_text("a password\n" * 99)
         with served(write_run(tmp_path / "run", crowd(2, 5, 9), 9, str(tmp_path / "secret.txt"))) as client:

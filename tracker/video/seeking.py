@@ -8,7 +8,7 @@ counted from the first instead: slower, and as exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -36,18 +36,18 @@ class FramesByNumber:
     """One recorded source. Not for two threads at once.
 
     Args:
-        path: a video file, an image, or a folder of images.
+        path: a video file, an image, a folder of images, or a list of them.
         times_s: (F,) time of each frame, as `Source` gives it.
 
     Raises:
         SourceError: nothing there, or nothing that can be read as pictures.
     """
 
-    def __init__(self, path: Path, times_s: NDArray[np.float64]) -> None:
+    def __init__(self, path: Path | Sequence[Path], times_s: NDArray[np.float64]) -> None:
         self._reader = open_reader(path, RECONNECT_S)
-        self._path = path
         self._times_s = times_s
-        self._by_time = not isinstance(self._reader, ImageReader) and len(times_s) > 1
+        self._file = path if isinstance(path, Path) and self.is_video else None
+        self._by_time = self._file is not None and len(times_s) > 1
 
     @property
     def is_video(self) -> bool:
@@ -79,7 +79,8 @@ class FramesByNumber:
         target_s = float(self._times_s[min(number, len(self._times_s)) - 1])
         held: Numbered | None = None
         try:
-            with closing(pictures_from(self._path, target_s)) as pictures:
+            assert self._file is not None  # times are of files alone
+            with closing(pictures_from(self._file, target_s)) as pictures:
                 for time_s, image in pictures:
                     found = self._numbered(time_s)
                     if (

@@ -45,17 +45,21 @@ class ReviewedRun:
         self._doubting = threading.Lock()
         self.corrections = Corrections(self.run)
         self.problem, self._source, self._pictures = "", None, None
-        given = self.run.record["source"]["given"]
-        path = self.run.source
         try:
-            if path is None:
-                raise SourceError(f"the source {given} is not there; put it back to see pictures")
-            self._source = FramesByNumber(path, self.run.annotations.times_s)
+            self._source = FramesByNumber(self._path(), self.run.annotations.times_s)
             self._pictures = FramePictures(self._source)
         except SourceError as error:
             self.problem = str(error)
         self.crops = ObjectCrops(folder, self._pictures)
         self.explanations = Explanations(folder)
+
+    def _path(self) -> Path | list[Path]:
+        given, path = self.run.record["source"]["given"], self.run.source
+        if isinstance(given, list):  # of images
+            return [Path(self.run.record["folder"], str(image)) for image in given]
+        if path is None:
+            raise SourceError(f"the source {given} is not there; put it back to see pictures")
+        return path
 
     @property
     def video(self) -> Path | None:

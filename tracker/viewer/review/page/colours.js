@@ -1,4 +1,4 @@
-// The colours of objects are those of the drawn video (tracker/output/draw.py); classes have some that are readable on
+// The colours of objects are, unless two of one colour meet, those of the drawn video (tracker/output/draw.py); classes have some that are readable on
 // light and dark ground.
 
 const HEX = `ff4bb4 c3c300 7896e1 00f0c3 d29669 ff1e1e 009687 e1f087 f069ff 3cf0ff 00e169 c36969

@@ -112,7 +112,9 @@ class Page {
     document.title = `${about.name} · tracker`;
     by("run").textContent = about.name;
     const [width, height] = about.size;
-    by("about").textContent = `${about.source.split(/[\\/]/).at(-1)} · ${width} × ${height} · ${about.frames.toLocaleString("en")} frames`;
+    const source = element(about.video ? "a" : "span", "", about.source.split(/[\\/]/).at(-1));
+    if (about.video) Object.assign(source, { href: "/video", target: "_blank" });
+    by("about").replaceChildren(source, ` · ${width} × ${height} · ${about.frames.toLocaleString("en")} frames`);
     by("about").title = about.source;
     by("of").textContent = `of ${about.frames.toLocaleString("en")}`;
     by("frame").max = about.frames;
