@@ -92,12 +92,13 @@ export function drawBox(g, rows, row, line, emphasis) {
   g.setLineDash([]);
 }
 
-export function drawLabel(g, rows, row, line, short) {
+export function drawLabel(g, rows, row, line, short, [width]) {
   const one = rows.byId.get(rows.id[row]);
   const [left, top] = rows.boxOf(row);
   const text = rows.names[one.id] ?? (short ? String(one.id) : rows.title(one));
   g.font = `600 ${12 * line}px system-ui, sans-serif`;
-  plate(g, text, left - line, Math.max(top, 16 * line), objectColour(one.id), line, true);
+  const x = Math.max(0, Math.min(left - line, width - g.measureText(text).width - 8 * line));
+  plate(g, text, x, Math.max(top, 16 * line), objectColour(one.id), line, true);
 }
 
 // Where the tracker expected it: the box, and by how much its middle may be off.

@@ -32,7 +32,7 @@ class Page {
     const [rows] = await Promise.all([loadRows(about.stride), this.edits.load()]);
     this.largest = Math.max(0, ...rows.byId.keys());
     this.stage = new Stage(view, this.frames, this.masks, about, by("picture"));
-    this.timeline = new Timeline(view, { ruler: by("ruler"), bars: by("bars"), height: by("bars-height"), canvas: by("bars-picture"), options: by("bars-options") });
+    this.timeline = new Timeline(view, { ruler: by("ruler"), bars: by("bars"), height: by("bars-height"), canvas: by("bars-picture"), options: by("bars-options"), now: by("now") });
     this.panel = new Panel(this);
     this.tools = new ToolForm(this);
     this.player = new Player(view, this.frames);

@@ -99,7 +99,8 @@ export class Panel {
 
   #goToDoubt(one) {
     this.#go(one.ids[0], one.frame, one.ids[1]);
-    by("card-doubt").textContent = `${one.words.charAt(0).toUpperCase()}${one.words.slice(1)}.`;
+    const proposed = one.settled ? "" : one.edits.map((edit) => told(edit).join(", ")).join("; ");
+    by("card-doubt").textContent = `${one.words.charAt(0).toUpperCase()}${one.words.slice(1)}.${proposed && ` Proposed: ${proposed} (Y).`}`;
   }
 
   #goToEdit(item) {

@@ -94,7 +94,7 @@ export class Stage {
       const emphasis = special.includes(rows.id[row]) ? "chosen" : view.chosen !== null ? "dim" : "";
       if (on.has("boxes")) drawBox(g, rows, row, line, emphasis);
     }
-    if (on.has("labels")) for (const row of order) drawLabel(g, rows, row, line, (order.length > CROWD || this.camera.width < NARROW) && !special.includes(rows.id[row]));
+    if (on.has("labels")) for (const row of order) drawLabel(g, rows, row, line, (order.length > CROWD || this.camera.width < NARROW) && !special.includes(rows.id[row]), about.size);
     if (view.explained?.frame === shown) drawExpected(g, view.explained, line);
     if (view.editing?.box) drawEdited(g, view.editing.box, line);
   }

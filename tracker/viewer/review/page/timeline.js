@@ -9,13 +9,14 @@ const SHAPES = { cross: "×", enter: "▸", exit: "◂", dwell: "◆" };
 
 export class Timeline {
   constructor(view, parts) {
-    Object.assign(this, { view, ...parts }); // ruler, bars, height, canvas, options
+    Object.assign(this, { view, ...parts }); // ruler, bars, height, canvas, options, now
     this.objects = [];
     this.events = new Map(); // id -> events
     this.marks = []; // frames of doubts and mistakes
     this.from = 1; // frames in sight
     this.to = 2;
-    this.view.on(["frame", "chosen", "other"], () => this.draw());
+    this.view.on(["chosen", "other"], () => this.draw());
+    this.view.on(["frame"], () => this.#move());
     this.bars.addEventListener("scroll", () => this.draw());
     new ResizeObserver(() => this.draw()).observe(this.bars);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#themed());
@@ -93,6 +94,7 @@ export class Timeline {
       this.dirty = false;
       this.#drawRuler();
       this.#drawBars();
+      this.#move();
       this.#say();
     });
   }
@@ -115,7 +117,7 @@ export class Timeline {
   }
 
   #drawRuler() {
-    const { rows, colours, view } = this;
+    const { rows, colours } = this;
     const width = this.ruler.parentElement.clientWidth, height = 32;
     const g = this.#canvas(this.ruler, width, height);
     const perFrame = (this.bars.clientWidth - this.label - 10) / (this.to - this.from);
@@ -133,26 +135,26 @@ export class Timeline {
     }
     g.fillStyle = colours.mark;
     for (const frame of this.marks) if (frame >= this.from && frame <= this.to) g.fillRect(this.#x(frame) - 1, height - 6, 2, 6);
-    const x = this.#x(view.frame);
-    if (view.frame < this.from || view.frame > this.to) return;
-    g.fillStyle = colours.accent;
-    g.beginPath();
-    g.roundRect(x - 5, height - 13, 10, 13, 3);
-    g.fill();
+  }
+
+  // The line at the frame that is shown, which moves over all that stays.
+  #move() {
+    const { rows, view } = this;
+    this.now.hidden = view.frame < this.from || view.frame > this.to;
+    this.now.style.transform = `translateX(${this.#x(view.frame)}px)`;
+    this.ruler.setAttribute("aria-valuemax", rows.frames);
+    this.ruler.setAttribute("aria-valuenow", view.frame);
+    this.ruler.setAttribute("aria-valuetext", `frame ${view.frame} of ${rows.frames}, ${clock(rows.seconds(view.frame))}`);
   }
 
   #drawBars() {
-    const { objects, colours, view, bars } = this;
+    const { objects, bars } = this;
     const width = bars.clientWidth, height = bars.clientHeight;
     const g = this.#canvas(this.canvas, width, height);
     this.canvas.style.transform = `translateY(${bars.scrollTop}px)`;
     const begin = Math.floor(bars.scrollTop / ROW), end = Math.min(objects.length, Math.ceil((bars.scrollTop + height) / ROW));
     this.sight = [begin, end];
     for (let k = begin; k < end; k++) this.#drawObject(g, objects[k], k * ROW - bars.scrollTop, width);
-    if (view.frame >= this.from && view.frame <= this.to) {
-      g.fillStyle = colours.accent;
-      g.fillRect(this.#x(view.frame) - 0.75, 0, 1.5, height);
-    }
   }
 
   #drawObject(g, one, top, width) {
@@ -225,9 +227,6 @@ export class Timeline {
   // The same for those who do not see it.
   #say() {
     const { rows, view, objects } = this;
-    this.ruler.setAttribute("aria-valuemax", rows.frames);
-    this.ruler.setAttribute("aria-valuenow", view.frame);
-    this.ruler.setAttribute("aria-valuetext", `frame ${view.frame} of ${rows.frames}, ${clock(rows.seconds(view.frame))}`);
     const wanted = new Set(objects.slice(...this.sight).map((one) => one.id));
     const chosen = this.place.get(view.chosen);
     if (chosen !== undefined) wanted.add(view.chosen);
