@@ -29,8 +29,8 @@ ZONES = {"units": "px", "zones": {"hall": {"points": [[0, 0], [600, 0], [600, 30
 
 
 @contextlib.contextmanager
-def served(folder, truth=None, preproc=True, token=None):
-    run = ReviewedRun(folder, truth, preproc)
+def served(folder, truth=None, preproc=True, token=None, other=None):
+    run = ReviewedRun(folder, truth, preproc, other)
     listener = HttpListener("127.0.0.1:0", token, lambda: application(run, token))
     listener.start()
     try:
@@ -359,6 +359,19 @@ class TestWhatHappened:
         with served(folder) as client:
             (hall,) = client.get("/run").json()["zones"]
         assert hall["name"] == "hall" and hall["area"] and hall["points"][2] == [600, 300]
+
+
+def test_where_another_run_disagrees_is_doubtful(tmp_path):
+    """In the other one, the two change objects in frame 20."""
+    boxes = {1: (100, 60, 130, 120), 2: (220, 60, 250, 120)}
+    rows = [(frame, track, *boxes[track]) for frame in range(1, 41) for track in (1, 2)]
+    swapped = [(frame, 3 - track if frame >= 20 else track, *box) for frame, track, *box in rows]
+    one, two = (leave_run(tmp_path / name, annotated(of)).folder for name, of in (("one", rows), ("two", swapped)))
+    with served(one) as client:
+        assert "pass" not in [doubt["kind"] for doubt in client.get("/doubts").json()]
+    with served(one, other=two) as client:
+        found = [doubt for doubt in client.get("/doubts").json() if doubt["kind"] == "pass"]
+    assert found and all(set(doubt["ids"]) <= {1, 2} for doubt in found)
 
 
 def test_mistakes_against_a_truth_go_when_they_are_mended(tmp_path, video):

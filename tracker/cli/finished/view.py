@@ -22,6 +22,10 @@ def command(
         typer.Option(metavar="FILE", help="A truth (MOTChallenge's gt.txt, or its sequence) to list mistakes against."),
     ] = None,
     preproc: Preproc = True,
+    other: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Another run of the video, as with --offline: where both disagree is listed."),
+    ] = None,
 ) -> None:
     """See a finished run in a browser, and correct it: ids, boxes, names, classes.
 
@@ -36,7 +40,7 @@ def command(
     from tracker.viewer.review.reviewed_run import ReviewedRun
     from tracker.viewer.serving import serve
 
-    reviewed = ReviewedRun(run, gt, preproc)
+    reviewed = ReviewedRun(run, gt, preproc, other)
 
     def application(token: str | None) -> Access:
         from tracker.viewer.review.routes import application

@@ -27,8 +27,10 @@ class ReviewedRun:
     """A finished run that is looked at and corrected.
 
     Args:
-        folder: of the run. truth: MOTChallenge's `gt.txt`, or a sequence that has one; None: there is none. preproc: as
-            in `tracker.evaluation.tracking.score`.
+        folder: of the run.
+        truth: MOTChallenge's `gt.txt`, or a sequence that has one; None: there is none.
+        preproc: as in `tracker.evaluation.tracking.score`.
+        other: folder of another run of the same video: where the two disagree is doubtful.
 
     Attributes:
         run: as it was read. corrections: of it. crops, explanations: of its objects.
@@ -38,8 +40,11 @@ class ReviewedRun:
         DataError: no run, edits that do not fit it, or no truth.
     """
 
-    def __init__(self, folder: Path, truth: Path | None = None, preproc: bool = True) -> None:
+    def __init__(
+        self, folder: Path, truth: Path | None = None, preproc: bool = True, other: Path | None = None
+    ) -> None:
         self.run = FinishedRun.read(folder)
+        self._other = None if other is None else FinishedRun.read(other)
         self._preproc = preproc
         self._truth = None if truth is None else ground_truth(truth / "gt" / "gt.txt" if truth.is_dir() else truth)
         self._doubting = threading.Lock()
@@ -138,7 +143,7 @@ class ReviewedRun:
 
     @cached_property
     def _doubts(self) -> list[Doubt]:
-        return doubts(self.run)
+        return doubts(self.run, self._other)
 
     @cached_property
     def _zones(self) -> list[dict[str, Any]]:
