@@ -71,7 +71,12 @@ class FinishedRun:
 
     @property
     def _stride(self) -> int:
-        return int(self.record["source"].get("vid_stride") or 1)
+        stride = self.record["source"].get("vid_stride", 1)
+        if not isinstance(stride, int) or stride < 1:
+            raise DataError(
+                f"{self.folder / 'run.yaml'} has vid_stride {stride!r}, which is no number from 1; {_AGAIN}"
+            )
+        return stride
 
     @cached_property
     def annotations(self) -> Annotations:

@@ -128,7 +128,7 @@ class TestBytes:
 
         settings = Config().override({"detector": {"imgsz": 320}, "device": "cpu"})
         zones = {"zones": {"all": {"points": [[0, 0], [320, 0], [320, 240], [0, 240]], "anchor": "centre"}}}
-        clip = pan(tmp_path / "pan.mp4", 12)
+        clip = pan(tmp_path / "pan.mp4", 12, repeat_every=5)
         (result,) = run([clip], settings, Output(tmp_path, json=True), zones=Zones.parsed(zones, ""))
         done = apply(result.folder)
         assert read(done.folder) == read(result.folder) and set(read(done.folder)) == set(TABLES)
@@ -335,6 +335,21 @@ class TestRuns:
         assert run.tracked.tolist() == list(range(1, 22, 2))
         assert read(apply(run.folder).folder) == read(run.folder)
 
+    def test_of_which_a_table_is_missing_get_it_anew(self, tmp_path):
+        run = leave_run(tmp_path / "run", somewhere(frames=12))
+        (run.folder / "tracks.txt").unlink()
+        (run.folder / "summary.csv").unlink()
+        done = apply(run.folder)
+        assert (done.folder / "tracks.txt").read_text().count("\n") == len(run.annotations)
+        assert len(table(done.folder / "summary.csv")) == 6
+
+    def test_whose_tables_are_not_of_one_run_are_refused(self, tmp_path):
+        run = leave_run(tmp_path / "run", somewhere(frames=12))
+        (run.folder / "tracks.txt").write_text("1,77,1.00,1.00,9.00,9.00,0.5000,-1,-1,-1\n")
+        with pytest.raises(DataError, match=r"has not the objects of .* run `track` again"):
+            apply(run.folder)
+        assert not (run.folder / "corrected").exists()
+
     def test_in_which_nothing_was_tracked(self, tmp_path):
         run = leave_run(tmp_path / "run", annotated([], 5), zones=ZONES, json=True)
         assert read(apply(run.folder).folder) == read(run.folder)
@@ -444,6 +459,27 @@ class TestTheVideo:
             "counts.csv",
             "run.yaml",
         }
+
+    def test_of_a_list_of_images_is_made_too(self, tmp_path, pictures):
+        images = [f"pictures/{number}.png" for number in (1, 2, 3)]
+        video = annotated(walking(1, [1, 2, 3], (50, 100), (2, 0)))
+        run = leave_run(tmp_path / "run", video, given=images)
+        record = yaml.safe_load((run.folder / "run.yaml").read_text())
+        (run.folder / "run.yaml").write_text(yaml.safe_dump({**record, "folder": str(tmp_path)}))
+        assert len(self.drawn(correct(run).folder)) == 3
+
+    @pytest.mark.parametrize(
+        "lie", [{"given": 7}, {"given": {"a": 1}}, {"vid_stride": 0}, {"vid_stride": "2"}, {"fps": "x"}, {"fps": -1}]
+    )
+    def test_is_not_made_where_the_record_lies_of_the_source(self, run, lie):
+        record = yaml.safe_load((run.folder / "run.yaml").read_text())
+        (run.folder / "run.yaml").write_text(yaml.safe_dump({**record, "source": {**record["source"], **lie}}))
+        done = apply(run.folder) if "vid_stride" not in lie else None
+        if done is not None:
+            assert done.without_video
+        else:
+            with pytest.raises(DataError):
+                apply(run.folder)
 
     def test_is_not_made_where_the_run_hid_objects(self, run):
         record = yaml.safe_load((run.folder / "run.yaml").read_text())

@@ -1,5 +1,6 @@
 """What is doubted in a made street whose mistakes are known, and that the edits proposed mend them."""
 
+import json
 import time
 
 import cv2
@@ -55,6 +56,10 @@ def test_a_track_that_goes_on_as_another_is_one_with_it():
     (one,) = told(video)
     assert (one.kind, one.ids, one.frame, one.edits) == ("one", (1, 2), 48, (Merge(2, 1),))
     assert "begins 0.32 s after track 1 ended" in one.words
+    said = json.loads(json.dumps(one.to_dict()))
+    assert (
+        said["edits"] == [{"edit": "merge", "id": 2, "into": 1}] and said["ids"] == [1, 2] and 0 <= said["doubt"] <= 1
+    )
     assert told(corrected(video, one.edits)) == []
 
 
@@ -67,6 +72,15 @@ def test_two_that_changed_objects_where_they_met_are_swapped():
     (edit,) = swap.edits
     assert isinstance(edit, Swap)
     assert [one for one in told(corrected(street(*wrong), [Swap((1, 2), 51)])) if one.kind == "swap"] == []
+
+
+def test_two_who_walk_together_all_the_time_are_swapped_where_they_changed():
+    """They overlap from the first frame to the last: there is no before and after, only a frame in which both jump."""
+    one, two = ways((1, range(1, 101), (200, 250), (4, 0))), ways((2, range(1, 101), (218, 258), (4, 0)))
+    wrong = [(f, 3 - track if f > 50 else track, *rest) for f, track, *rest in [*one, *two]]
+    assert [one for one in told(street(*one, *two)) if one.kind == "swap"] == []
+    (swap,) = [one for one in told(street(*wrong)) if one.kind == "swap"]
+    assert (swap.ids, swap.frame, swap.edits) == ((1, 2), 51, (Swap((1, 2), 51),))
 
 
 def test_a_track_that_goes_over_to_another_object_jumps():

@@ -86,6 +86,11 @@ class TestTheFile:
         EditList(fingerprint(run), ALL).save(run)
         assert mine.read_text() == "dear" and EditList.read(run).edits == ALL
 
+    def test_that_is_a_pipe_is_not_waited_for(self, run):
+        os.mkfifo(run / "edits.json")
+        with pytest.raises(DataError, match="is no file"):
+            EditList.read(run)
+
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
     def test_stays_as_it_was_where_it_cannot_be_written(self, run):
         EditList(fingerprint(run), ALL[:1]).save(run)

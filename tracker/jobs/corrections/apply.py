@@ -22,7 +22,7 @@ from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
 from tracker.datasets.annotations import Annotations
 from tracker.datasets.finished_run import FinishedRun
-from tracker.errors import ConfigError, DataError, OutputError, SourceError
+from tracker.errors import ConfigError, DataError, OutputError, SourceError, UsageError
 from tracker.jobs.corrections.corrected import Correction
 from tracker.jobs.corrections.edits import EditList
 from tracker.jobs.corrections.frames import by_frame
@@ -170,6 +170,8 @@ def _keep(run: FinishedRun, corrected: Annotations, made: Path, changed: set[int
     killed = not run.record.get("result")
     anew = set(np.unique(corrected.ids).tolist()) if killed else changed
     for table, column in _TABLES.items():
+        if not (run.folder / table).is_file():
+            continue
         draft = made / f"{table}.made"
         (made / table).rename(draft)
         ids, called = (anew if table == "summary.csv" else changed), (None if table == "tracks.txt" else names)
@@ -191,14 +193,17 @@ def _draw(
     progress: Callable[[int, int], None],
 ) -> str:
     """Draw the video; returns why there is none."""
-    given, record = run.record["source"]["given"], run.record["source"]
     if run.record.get("blur"):
         return "objects were hidden in the run's (--blur), of which some were never tracked and would be seen"
+    record = run.record["source"]
+    given, stride, fps = record["given"], record.get("vid_stride", 1), record.get("fps")
+    if not isinstance(given, str | list) or not isinstance(stride, int) or not isinstance(fps, int | float | None):
+        return f"{run.folder / RECORD} does not say of what source"
     if isinstance(given, str) and (is_url(given) or run.source is None):
         return f"the source {given} is not there any more"
-    source: Any = run.source or [Path(run.record["folder"], path) for path in given]
+    source: Any = run.source or [Path(str(run.record.get("folder")), str(path)) for path in given]
     try:
-        with open_source(source, int(record.get("vid_stride") or 1), fps=record.get("fps")) as opened:
+        with open_source(source, stride, fps=fps) as opened:
             if opened.size != run.size:
                 was, now = ("{} x {}".format(*size) for size in (run.size, opened.size or (0, 0)))
                 return f"the source has changed: its frames were {was} pixels and are {now} now"
@@ -208,7 +213,7 @@ def _draw(
                     f"{opened.frame_count} now"
                 )
             return _drawn(run, corrected, made, opened, called, progress)
-    except SourceError as error:
+    except (SourceError, UsageError) as error:
         return str(error)
 
 

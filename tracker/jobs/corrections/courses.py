@@ -87,6 +87,20 @@ class Courses:
         """(M,) the same if each went on as the other."""
         return self._cost(met, 0, 1) + self._cost(met, 1, 0)
 
+    def exchanged(self, one: Ints, two: Ints) -> Reals:
+        """(P,) how much better two tracks go on if each goes on as the other from rows (P,) and (P,) of one frame on.
+
+        -inf where too little is known.
+        """
+        ids, before_one, before_two = self.rows.ids, np.maximum(one - 1, 0), np.maximum(two - 1, 0)
+        cost = np.zeros(len(one))
+        for sign, old, new in ((1, one, one), (1, two, two), (-1, one, two), (-1, two, one)):
+            last = np.maximum(old - 1, 0)
+            cost += sign * _apart(self.before[last], self.after[new], self.times_s[new] - self.times_s[last])
+        begins = (ids[before_one] != ids[one]) | (ids[before_two] != ids[two]) | (one == 0) | (two == 0)
+        away = np.maximum(self.times_s[one] - self.times_s[before_one], self.times_s[two] - self.times_s[before_two])
+        return np.where(begins | (away > APART_S) | ~np.isfinite(cost), -np.inf, cost)
+
     def _cost(self, met: Meetings, one: int, other: int) -> Reals:
         first, last = met.first[:, one], met.last[:, other]
         cost = _apart(self.before[first], self.after[last], self.times_s[last] - self.times_s[first])
@@ -128,7 +142,8 @@ class Meetings:
 
     Attributes:
         one, two: (M,) ids, the smaller first. first, last: (M, 2) rows of both in the first and in the last frame.
-        overlap: (M,) sum of overlaps. count: (M,) frames.
+        overlap: (M,) sum of overlaps.
+        exchange: (M,) the most of `Courses.exchanged` of their frames. turn: (M,) the row of the first track there.
     """
 
     one: Ints
@@ -136,7 +151,8 @@ class Meetings:
     first: Ints
     last: Ints
     overlap: Reals
-    count: Ints
+    exchange: Reals
+    turn: Ints
 
     def doubles(self, rows: Annotations) -> Iterator[tuple[int, int, int, float, float]]:
         """Pairs of which one lies on the other: elder, younger, frame, overlap over the shorter's life, its seconds."""
@@ -174,11 +190,14 @@ def meetings(courses: Courses) -> Meetings:
     changed = (np.diff(rows.ids[one]) != 0) | (np.diff(rows.ids[two]) != 0) | (np.diff(courses.times_s[one]) > APART_S)
     first = np.flatnonzero(np.append(True, changed)) if len(one) else np.zeros(0, np.int64)
     last = np.append(first[1:], len(one)) - 1 if len(one) else first
+    exchange = courses.exchanged(one, two)
+    sharpest = np.lexsort((exchange, np.repeat(np.arange(len(first)), last - first + 1)))[last]
     return Meetings(
         rows.ids[one[first]],
         rows.ids[two[first]],
         np.column_stack([one[first], two[first]]),
         np.column_stack([one[last], two[last]]),
         np.add.reduceat(overlap, first) if len(first) else np.zeros(0),
-        last - first + 1,
+        exchange[sharpest],
+        one[sharpest],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,15 @@ class Doubt:
     doubt: float
     words: str
     edits: tuple[Edit, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it; `edits` as in `edits.json`."""
+        said = {name: getattr(self, name) for name in ("kind", "frame", "words")}
+        return said | {
+            "ids": list(self.ids),
+            "doubt": round(self.doubt, 3),
+            "edits": [edit.to_dict() for edit in self.edits],
+        }
 
 
 def doubts(run: FinishedRun, other: FinishedRun | None = None) -> list[Doubt]:
@@ -188,12 +198,12 @@ def _jumps(courses: Courses) -> Iterable[Doubt]:
 def _together(courses: Courses) -> Iterable[Doubt]:
     """Tracks that met, and those at one place for as long as one of them lasts."""
     met = meetings(courses)
-    keep, swap = courses.kept(met), courses.swapped(met)
-    doubt = _probability(3 * (keep - swap) - 1.0)
-    for n in np.flatnonzero(np.nan_to_num(doubt) > _LEAST).tolist():
-        one, two = int(met.one[n]), int(met.two[n])
-        frame = int(courses.rows.frames[met.last[n, 0]])
-        words = f"tracks {one} and {two} go on more smoothly with each other's boxes after they met"
+    over = np.nan_to_num(courses.kept(met) - courses.swapped(met), nan=-np.inf)  # from before they met to after it
+    row = np.where(over > met.exchange, met.last[:, 0], met.turn)
+    doubt = _probability(3 * np.maximum(over, met.exchange) - 1.0)
+    for n in np.flatnonzero(doubt > _LEAST).tolist():
+        one, two, frame = int(met.one[n]), int(met.two[n]), int(courses.rows.frames[row[n]])
+        words = f"tracks {one} and {two} go on more smoothly with each other's boxes from here on"
         yield Doubt("swap", (one, two), frame, float(doubt[n]), words, (Swap((one, two), frame),))
     for one, two, frame, overlap, seconds in met.doubles(courses.rows):
         if overlap > _DOUBLE:

@@ -167,6 +167,8 @@ class EditList:
             DataError: as `parsed`; the run has no tracks.csv, or another one since.
         """
         run, path = fingerprint(folder), folder / NAME
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise DataError(f"{path} is no file; remove it")
         try:
             with path.open("rb") as file:
                 found = cls.parsed(file.read(MOST_BYTES + 1))
