@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import threading
 import time
 
@@ -275,6 +276,19 @@ class TestEdits:
             (folder / "edits.json").symlink_to(tmp_path / "other.json")
             assert client.put("/edits", json={}, headers={"If-Match": '"none"'}).status_code == 400
         assert (tmp_path / "other.json").read_text() == "{}"
+
+    def test_that_are_a_pipe_are_not_waited_for(self, folder):
+        os.mkfifo(folder / "edits.json")
+        with pytest.raises(DataError, match="no file"):
+            ReviewedRun(folder)
+
+    def test_of_another_table_are_refused(self, folder):
+        with served(folder) as client:
+            put(client, [MERGE])
+        with (folder / "tracks.csv").open("a") as file:
+            file.write("60,2.3600,1,0,car,0.9000,0.00,0.00,9.00,9.00,confirmed\n")
+        with pytest.raises(DataError, match="made for another"):
+            ReviewedRun(folder)
 
     @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
     def test_no_other_site_s_page_changes_them(self, folder, origin):

@@ -13,9 +13,9 @@ import numpy as np
 
 from tracker.datasets.annotations import Annotations
 from tracker.datasets.finished_run import FinishedRun
-from tracker.errors import DataError, OutputError, UsageError
+from tracker.errors import DataError, UsageError
 from tracker.jobs.corrections.corrected import Correction
-from tracker.jobs.corrections.edits import NAME, EditList
+from tracker.jobs.corrections.edits import MOST_BYTES, NAME, EditList, fingerprint
 from tracker.viewer.review.origins import Origins
 from tracker.viewer.review.rows import columns_of, packed
 
@@ -99,24 +99,30 @@ class Corrections:
             if self._read().tag != tag:
                 raise OtherVersionError("these edits were changed elsewhere meanwhile; load the page again")
             made = self._made(EditList.parsed(content), "")
-            if self.path.is_symlink():
-                raise OutputError(f"{self.path} is a link to another place; remove it")
             made.edits.save(self._run.folder)
-            self._known = replace(made, tag=_tag(self.path.read_bytes()))
+            self._known = replace(made, tag=_tag(made.edits.text.encode()))
             return self._known
 
     def _read(self) -> Corrected:
-        if self.path.is_symlink():
-            raise DataError(f"{self.path} is a link to another place; remove it")
+        content = self._content()
+        tag = _NOTHING if content is None else _tag(content)
+        if self._known is None or self._known.tag != tag:
+            edits = EditList.read(self._run.folder) if content is None else EditList.parsed(content)
+            edits.require(fingerprint(self._run.folder))
+            self._known = self._made(edits, tag)
+        return self._known
+
+    def _content(self) -> bytes | None:
+        """What the file holds, at least as much as it may; None where there is none."""
+        if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
+            raise DataError(f"{self.path} is a link to another place, or no file; remove it")
         try:
-            tag = _tag(self.path.read_bytes())
+            with self.path.open("rb") as file:
+                return file.read(MOST_BYTES + 1)
         except FileNotFoundError:
-            tag = _NOTHING
+            return None
         except OSError as error:
             raise DataError(f"{self.path} cannot be read ({error.strerror}); check its permissions") from error
-        if self._known is None or self._known.tag != tag:
-            self._known = self._made(EditList.read(self._run.folder), tag)
-        return self._known
 
     def _made(self, edits: EditList, tag: str) -> Corrected:
         before = self._run.annotations

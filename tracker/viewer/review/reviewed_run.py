@@ -106,16 +106,7 @@ class ReviewedRun:
             found = self._doubts
         now = self.corrections.current().origins.now
         return [
-            {
-                "kind": one.kind,
-                "frame": one.frame,
-                "doubt": one.doubt,
-                "words": one.words,
-                "then": one.ids,
-                "ids": [now(track, one.frame) for track in one.ids],
-                "edits": [edit.to_dict() for edit in one.edits],
-            }
-            for one in found
+            {**one.to_dict(), "then": one.ids, "ids": [now(track, one.frame) for track in one.ids]} for one in found
         ]
 
     def mistakes(self) -> list[dict[str, Any]]:
