@@ -4,7 +4,7 @@ import pytest
 
 from helpers.annotated import annotations
 from tracker.cli import main
-from tracker.cli.results.convert import FormatName
+from tracker.cli.finished.convert import FormatName
 from tracker.datasets.formats.known import FORMATS
 from tracker.datasets.mot import find_sequences
 

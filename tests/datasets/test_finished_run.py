@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
+from helpers.finished_runs import annotated, leave_run
 from tracker.columns.carried import Columns
 from tracker.datasets.finished_run import FinishedRun
 from tracker.errors import DataError
@@ -171,3 +172,31 @@ def test_metres_that_are_no_numbers_are_told(tmp_path, file):
     (tmp_path / file).write_text(f"{header}\n1,0,5,0,person,1,1,1,2,2,confirmed,here,2,,\n")
     with pytest.raises(DataError, match=f"{file} is not as `track` writes it"):
         _ = run.on_ground if file == "tracks.csv" else run.summary
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("size", ["wide", 240]), ("size", [0, 240]), ("size", 5), ("vid_stride", "all"), ("vid_stride", -1),
+        ("frames_per_s", "fast"), ("frames_per_s", float("nan")), ("frames_per_s", -30.0),
+    ],
+)  # fmt: skip
+def test_a_record_that_lies_is_refused_in_a_sentence(tmp_path, key, value):
+    folder = leave_run(tmp_path / "run", annotated([(1, 1, 0, 0, 9, 9)])).folder
+    record = yaml.safe_load((folder / "run.yaml").read_text())
+    record["source"][key] = value
+    (folder / "run.yaml").write_text(yaml.safe_dump(record))
+    with pytest.raises(DataError, match=r"run\.yaml is not the record"):
+        FinishedRun.read(folder)
+
+
+@pytest.mark.parametrize("row", ["4000000000,1,0,0,9,9", "0,1,0,0,9,9", "1,-1,0,0,9,9", "1,99999999999,0,0,9,9",
+                                 "1,1,nan,0,9,9", "1,1,0,0,inf,9"])  # fmt: skip
+def test_a_table_that_lies_is_refused_before_it_fills_the_memory(tmp_path, row):
+    folder = leave_run(tmp_path / "run", annotated([(1, 1, 0, 0, 9, 9)])).folder
+    frame, track, *box = row.split(",")
+    line = ",".join([frame, "0.0", track, "0", "person", "0.9", *box, "confirmed"])
+    header = (folder / "tracks.csv").read_text().splitlines()[0]
+    (folder / "tracks.csv").write_text(f"{header}\n{line}\n")
+    with pytest.raises(DataError, match=r"tracks\.csv is not as"):
+        assert FinishedRun.read(folder).annotations

@@ -63,6 +63,7 @@ COMMANDS = [
     "batch video.mp4 --project archive --jobs 1 --no-video",
     "explain seen/run --id 1 --frame 5",
     "convert MOT17/train --from mot --to coco-video --out tracks.json",
+    "view seen/run",
     "apply seen/run",
     "eval MOT17/train --out results",
     "eval MOT17/train --detections yolo --config small.yaml --out results",
@@ -82,6 +83,7 @@ COMMANDS = [
     pytest.param("bench video.mp4 --against ultralytics --rounds 1 --loops 1 --stream 1000 --out bench", marks=slow),
 ]
 SHORTER = {  # fewer frames and objects than their options allow, and pages for a moment
+    "view": ["-c", "import tracker.viewer.serving as s, tracker.cli as cli; s.wait = lambda: None; cli.main()"],
     "zones": ["-c", "import tracker.viewer.serving as s, tracker.cli as cli; s.wait = lambda: None; cli.main()"],
     "demo": ["-c", "import tracker.jobs.demo as demo, tracker.cli as cli; demo.SECONDS = 0.5; cli.main()"],
     "bench": ["-c", "import tracker.bench.growth as growth, tracker.cli as cli; growth.COUNTS = (10,); cli.main()"],
@@ -148,7 +150,7 @@ def test_a_command_asks_nobody_and_writes_only_where_it_is_told_to(words, watche
     environment = {}
     if "edge" in words:
         environment["XDG_CACHE_HOME"] = str(request.getfixturevalue("int8_cache")[0])
-    if words.startswith(("explain", "apply", "report")):
+    if words.startswith(("explain", "apply", "report", "view")):
         assert watched.track("video.mp4 --no-video --project seen --name run").returncode == 0
     done = watched.track(words, **environment)
     assert done.returncode == 0, done.stderr

@@ -28,6 +28,8 @@ _TEXT = ("name", "object_name")  # columns of `summary.csv` that are no numbers
 _BLOCK = 1 << 16  # rows of text in memory at a time
 _TOLD_S = 1e-4  # the last decimal of times in the tables
 _AGAIN = "run `track` again, or give another folder"
+_MOST_FRAMES = 50_000_000  # nineteen days at 30 frames/s: what is told of more would fill the memory
+_LARGEST_ID = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +54,11 @@ class FinishedRun:
         path = folder / "run.yaml"
         try:
             record = yaml.safe_load(path.read_text(encoding="utf-8"))
-            record["source"]["given"], record["source"]["size"], record["files"]
+            record["source"]["given"], record["files"]
+            _check(record)
         except FileNotFoundError as missing:
             raise DataError(f"{folder} has no run.yaml; give a folder that `track` left") from missing
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"{path} is not the record of a run of `track`; {_AGAIN}") from error
         return cls(folder, record)
 
@@ -107,10 +110,7 @@ class FinishedRun:
     @property
     def step(self) -> int:
         """Every which frame of its source was tracked."""
-        step = self.record["source"].get("vid_stride", 1)
-        if not isinstance(step, int) or step < 1:
-            raise DataError(f"{self.folder / 'run.yaml'} has vid_stride {step!r}, which is no number from 1; {_AGAIN}")
-        return step
+        return int(self.record["source"].get("vid_stride") or 1)
 
     @cached_property
     def tracked(self) -> NDArray[np.int64]:
@@ -188,6 +188,10 @@ class FinishedRun:
                 part = np.zeros(len(columns["name"]), _ROW)
                 for name in _NUMBERS:
                     part[name] = np.array(columns[name], part[name].dtype)
+                boxes = np.column_stack([part[edge] for edge in _EDGES])
+                whole = _within(part["frame"], _MOST_FRAMES) and _within(part["id"], _LARGEST_ID)
+                if not whole or not np.isfinite(boxes).all():
+                    raise ValueError("frames, ids or boxes that are none")
                 part["confirmed"] = [status == "confirmed" for status in columns["status"]]
                 names.update(zip(part["class"].tolist(), columns["name"], strict=True))
                 parts.append(part)
@@ -278,6 +282,23 @@ class FinishedRun:
         times = times_of_all(numbers, known, count, 1 / rate)
         even = times[:1] + np.arange(count) / rate
         return even if np.allclose(times, even, rtol=0, atol=2 * _TOLD_S) else times
+
+
+def _check(record: dict[str, Any]) -> None:
+    """Raise ValueError or TypeError where the numbers of a record are none."""
+    source, result = record["source"], record.get("result") or {}
+    width, height = source["size"]
+    counts = width, height, source.get("vid_stride") or 1, (result.get("frames") or 0) + 1
+    rate = source.get("frames_per_s") or 25.0
+    whole = all(isinstance(number, int) and 1 <= number <= _MOST_FRAMES for number in counts)
+    if not (whole and isinstance(rate, int | float) and 0 < rate < float("inf")):
+        raise ValueError("sizes, counts or rates that are none")
+    if counts[2] * counts[3] > 2 * _MOST_FRAMES or not isinstance(record.get("folder", ""), str):
+        raise ValueError("too many frames")
+
+
+def _within(numbers: NDArray[np.int64], most: int) -> bool:
+    return bool((numbers >= 1).all() and (numbers <= most).all())
 
 
 def _array(found: dict[int, Any], rows: int) -> NDArray[np.float32] | None:

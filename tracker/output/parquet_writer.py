@@ -63,4 +63,4 @@ class ParquetWriter(Resumable):
             "frames_per_s": f"{self._source.fps * step!r}",
             "step": f"{step}",
         }
-        from_table(self._table.path, self._path, self._columns, about)
+        from_table(self._table.lines.path, self._path, self._columns, about)

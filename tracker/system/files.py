@@ -66,6 +66,7 @@ def replacing(path: Path, durable: bool = False) -> Iterator[IO[bytes]]:
     draft = path.with_name(f".{path.name}.part")
     with writing(path):
         try:
+            draft.unlink(missing_ok=True)  # what an earlier kill left, or a link that somebody put there to be written
             with draft.open("wb") as file:
                 yield file
             if durable:

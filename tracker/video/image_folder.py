@@ -18,6 +18,9 @@ class ImageReader:
 
     An image file that holds several pictures (animated WebP or PNG, TIFF of several pages) gives them all, at its own
     times where it has some.
+
+    Attributes:
+        paths: of the files, in order.
     """
 
     live = False
@@ -29,14 +32,19 @@ class ImageReader:
         self.name = sequence.name or "images"
         self.fps = _frame_rate(sequence / "seqinfo.ini")
         self.frame_count: int | None = len(paths)
-        self._paths = paths
+        self.paths = paths
         if len(paths) == 1 and (seconds := durations(paths[0])):
             self.frame_count = len(seconds)
             self.fps = 1 / (seconds[0] or 1 / self.fps)
 
+    @property
+    def one_each(self) -> bool:
+        """Whether every file holds one picture."""
+        return not any(durations(path) for path in self.paths)
+
     def pictures(self, _: Event) -> Iterator[Picture]:
         count, pause_s = 0, 0.0  # pause_s: what animations took longer, or less long, than at the nominal rate
-        for path in self._paths:
+        for path in self.paths:
             seconds = durations(path)
             for image, duration_s in zip(pictures(path, len(seconds)), seconds or [0.0], strict=True):
                 yield count / self.fps + pause_s, image

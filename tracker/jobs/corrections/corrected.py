@@ -73,6 +73,12 @@ class Correction:
         return replace(state.rows, columns=carried).by_frame
 
     @property
+    def origin(self) -> NDArray[np.int64]:
+        """(R,) which row of the annotations as they were each row of `annotations` is; -1 where it is a new one."""
+        rows = self._state.rows
+        return np.asarray(self._state.origin[np.lexsort((rows.ids, rows.frames))])
+
+    @property
     def object_names(self) -> Mapping[int, str]:
         """Id -> what a person called the object, of those that are there."""
         there = set(np.unique(self._state.rows.ids).tolist())

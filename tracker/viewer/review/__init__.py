@@ -1,0 +1,1 @@
+"""A finished run in the browser, and what a person corrects in it."""

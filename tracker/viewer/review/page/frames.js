@@ -1,0 +1,114 @@
+// Pictures of frames: the one that is wanted first, then those that will be, a few questions at a time.
+
+const AT_ONCE = 5; // browsers allow six
+const DECODED = 24; // pictures that are ready to be drawn
+const KEPT_BYTES = 96 << 20; // of those that are not
+
+export class Frames extends EventTarget {
+  constructor(count, available) {
+    super();
+    this.count = count;
+    this.available = available;
+    this.ready = new Map(); // key -> ImageBitmap, the last used last
+    this.blobs = new Map();
+    this.bytes = 0;
+    this.missing = new Set();
+    this.asked = new Map(); // key -> AbortController
+    this.wanted = [];
+  }
+
+  has(frame, whole = false) {
+    return this.ready.has(key(frame, whole));
+  }
+
+  // The picture, or null where there is none (yet).
+  get(frame, whole = false) {
+    const found = this.ready.get(key(frame, whole));
+    if (found) {
+      this.ready.delete(key(frame, whole));
+      this.ready.set(key(frame, whole), found);
+    }
+    return found ?? null;
+  }
+
+  hopeless(frame) {
+    return !this.available || this.missing.has(frame);
+  }
+
+  // What is to be there soon: the frame first, then `ahead` of them in the direction of going.
+  want(frame, { whole = false, ahead = 0, direction = 1 } = {}) {
+    if (!this.available) return;
+    const list = [key(frame, false)];
+    if (whole) list.push(key(frame, true));
+    for (let k = 1; k <= ahead; k++) {
+      const next = frame + k * direction;
+      if (next >= 1 && next <= this.count) list.push(key(next, false));
+    }
+    this.wanted = list;
+    const first = list.find((one) => !this.ready.has(one) && !this.missing.has(parseInt(one)));
+    if (first && !this.asked.has(first) && this.asked.size >= AT_ONCE) this.#giveUp();
+    this.#go();
+  }
+
+  // The oldest question that is not wanted any more; its answer would only have been shown on the way.
+  #giveUp() {
+    const stale = [...this.asked].find(([one]) => !this.wanted.includes(one));
+    stale?.[1].abort();
+    if (stale) this.asked.delete(stale[0]);
+  }
+
+  // Of the pictures that are there, the one that is nearest to a frame, and nearer than what is shown.
+  nearest(frame, shown) {
+    let best = shown;
+    for (const one of this.ready.keys()) {
+      const there = parseInt(one);
+      if (!one.endsWith("w") && (best < 1 || Math.abs(there - frame) < Math.abs(best - frame))) best = there;
+    }
+    return best;
+  }
+
+  #go() {
+    for (const one of this.wanted) {
+      if (this.asked.size >= AT_ONCE) return;
+      if (!this.ready.has(one) && !this.asked.has(one) && !this.missing.has(parseInt(one))) this.#load(one);
+    }
+  }
+
+  async #load(one) {
+    const control = new AbortController();
+    this.asked.set(one, control);
+    try {
+      let blob = this.blobs.get(one);
+      if (!blob) {
+        const answer = await fetch(`/frames/${parseInt(one)}.jpg${one.endsWith("w") ? "?whole=1" : ""}`, { signal: control.signal });
+        if (answer.status === 404) this.missing.add(parseInt(one));
+        if (!answer.ok) throw new Error(answer.status);
+        blob = await answer.blob();
+        this.#keep(one, blob);
+      }
+      this.ready.set(one, await createImageBitmap(blob));
+      while (this.ready.size > DECODED) {
+        const [oldest, picture] = this.ready.entries().next().value;
+        picture.close();
+        this.ready.delete(oldest);
+      }
+    } catch (error) {
+      if (error.name !== "AbortError") await new Promise((done) => setTimeout(done, 300));
+    }
+    if (this.asked.get(one) === control) this.asked.delete(one);
+    this.dispatchEvent(new Event("ready"));
+    this.#go();
+  }
+
+  #keep(one, blob) {
+    this.blobs.set(one, blob);
+    this.bytes += blob.size;
+    while (this.bytes > KEPT_BYTES) {
+      const [oldest, old] = this.blobs.entries().next().value;
+      this.bytes -= old.size;
+      this.blobs.delete(oldest);
+    }
+  }
+}
+
+const key = (frame, whole) => `${frame}${whole ? "w" : ""}`;

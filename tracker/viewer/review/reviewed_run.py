@@ -1,0 +1,148 @@
+"""All that a page asks about a run: its frames, objects, events, mistakes, and what was corrected."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tracker.analytics.zones import Zones
+from tracker.boxes import xyxy_to_tlwh
+from tracker.datasets.finished_run import FinishedRun
+from tracker.datasets.mot import Table, ground_truth
+from tracker.errors import SourceError
+from tracker.evaluation.mistakes import find_mistakes
+from tracker.jobs.corrections.doubts import Doubt, doubts
+from tracker.video.recorded.seeking import FramesByNumber
+from tracker.viewer.review.correcting import Corrections
+from tracker.viewer.review.crops import ObjectCrops
+from tracker.viewer.review.explaining import Explanations
+from tracker.viewer.review.pictures import FramePictures
+
+
+class ReviewedRun:
+    """A finished run that is looked at and corrected.
+
+    Args:
+        folder: of the run.
+        truth: MOTChallenge's `gt.txt`, or a sequence that has one; None: there is none.
+        preproc: as in `tracker.evaluation.tracking.score`.
+        other: folder of another run of the same video: where the two disagree is doubtful.
+
+    Attributes:
+        run: as it was read. corrections: of it. crops, explanations: of its objects.
+        problem: why there are no pictures, in a sentence; empty where there are.
+
+    Raises:
+        DataError: no run, edits that do not fit it, or no truth.
+    """
+
+    def __init__(
+        self, folder: Path, truth: Path | None = None, preproc: bool = True, other: Path | None = None
+    ) -> None:
+        self.run = FinishedRun.read(folder)
+        self._other = None if other is None else FinishedRun.read(other)
+        self._preproc = preproc
+        self._truth = None if truth is None else ground_truth(truth / "gt" / "gt.txt" if truth.is_dir() else truth)
+        self._doubting = threading.Lock()
+        self.corrections = Corrections(self.run)
+        self.problem, self._source, self._pictures = "", None, None
+        try:
+            self._source = FramesByNumber(self._path(), self.run.annotations.times_s)
+            self._pictures = FramePictures(self._source)
+        except SourceError as error:
+            self.problem = str(error)
+        self.crops = ObjectCrops(folder, self._pictures)
+        self.explanations = Explanations(folder)
+
+    def _path(self) -> Path | list[Path]:
+        given, path = self.run.record["source"]["given"], self.run.source
+        if isinstance(given, list):  # of images
+            return [Path(self.run.record["folder"], str(image)) for image in given]
+        if path is None:
+            raise SourceError(f"the source {given} is not there; put it back to see pictures")
+        return path
+
+    @property
+    def video(self) -> Path | None:
+        """The file that was tracked, where it is a video."""
+        return self.run.source if self._source is not None and self._source.is_video else None
+
+    def frame(self, number: int, whole: bool) -> bytes | None:
+        """A frame as JPEG; None where there is no picture of it."""
+        return None if self._pictures is None else self._pictures.jpeg(number, whole)
+
+    def about(self) -> dict[str, Any]:
+        """What does not change."""
+        rows = self.run.annotations
+        return {
+            "name": self.run.folder.resolve().name,
+            "source": str(self.run.record["source"]["given"]),
+            "size": list(rows.size),
+            "frames": rows.frame_count,
+            "stride": int(self.run.record["source"].get("vid_stride") or 1),
+            "frames_per_s": rows.frames_per_s,
+            "pictures": self._pictures is not None,
+            "problem": self.problem,
+            "crops": self._pictures is not None or (self.run.folder / "crops").is_dir(),
+            "video": self.video is not None,
+            "masks": rows.columns.masks is not None,
+            "truth": self._truth is not None,
+            "zones": self._zones,
+        }
+
+    def events(self) -> list[dict[str, Any]]:
+        """What happened, with the ids of now; nothing of objects that are deleted."""
+        origins = self.corrections.current().origins
+        told = [{**event, "id": origins.now(event["id"], event["frame"])} for event in self._events]
+        return [event for event in told if event["id"] is not None]
+
+    def doubts(self) -> list[dict[str, Any]]:
+        """What may be wrong, under the ids then and those of now, which are null where nothing is left."""
+        with self._doubting:
+            found = self._doubts
+        now = self.corrections.current().origins.now
+        return [
+            {**one.to_dict(), "then": one.ids, "ids": [now(track, one.frame) for track in one.ids]} for one in found
+        ]
+
+    def mistakes(self) -> list[dict[str, Any]]:
+        """Where the corrected run takes an object for another, or loses it."""
+        if self._truth is None:
+            return []
+        rows = self.corrections.current().rows.by_frame
+        table: Table = np.column_stack([rows.frames, rows.ids, xyxy_to_tlwh(rows.xyxy), rows.scores])
+        return [{**vars(one), "switch": one.switch} for one in find_mistakes(self._truth, table, self._preproc)]
+
+    def close(self) -> None:
+        """Nothing is asked any more."""
+        self.explanations.close()
+        if self._pictures is not None:
+            self._pictures.close()
+
+    @cached_property
+    def _events(self) -> list[dict[str, Any]]:
+        """Those that are as `track` writes them."""
+        return [
+            event
+            for event in self.run.events
+            if isinstance(event.get("id"), int) and isinstance(event.get("frame"), int)
+        ]
+
+    @cached_property
+    def _doubts(self) -> list[Doubt]:
+        return doubts(self.run, self._other)
+
+    @cached_property
+    def _zones(self) -> list[dict[str, Any]]:
+        zones = Zones.parsed(self.run.record.get("zones") or {}, str(self.run.folder / "run.yaml")).fitted(
+            self.run.size
+        )
+        places = [
+            {"name": p.name, "area": p.is_zone, "points": (p.points * self.run.size).tolist()} for p in zones.places
+        ]
+        ignored = [{"name": "", "area": True, "points": (points * self.run.size).tolist()} for points in zones.ignore]
+        return places + ignored
