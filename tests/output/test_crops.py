@@ -83,11 +83,11 @@ def test_few_pictures_are_written_of_somebody_who_comes_slowly_nearer(writer, tm
 def test_a_full_disk_leaves_the_old_picture(writer, tmp_path, monkeypatch):
     writer.write(frame(40), tracks(PERSON))
 
-    def full(path, content):
+    def full(path, mode):
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OutputError, match="no space left"):
+    with monkeypatch.context() as meanwhile, pytest.raises(OutputError, match="no space left"):
+        meanwhile.setattr(Path, "open", full)
         writer.write(frame(90), tracks([10, 5, 40, 55]))
     assert kept(tmp_path)[0] == 40
     assert [path.name for path in (tmp_path / "crops").iterdir()] == ["1.jpg"]

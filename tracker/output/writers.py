@@ -103,7 +103,6 @@ class CsvWriter(Resumable):
     rebuilt = ("_ground",)
 
     def __init__(self, path: Path, resumed: bool = False, ground: Ground | None = None) -> None:
-        self.path = path
         self._ground = ground
         self.lines = Lines(path, ",".join(self.COLUMNS + (self.GROUND if ground else ())) + "\n", resumed)
 
