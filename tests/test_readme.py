@@ -6,6 +6,7 @@ that `.ci/run` reads from the README and runs in a fresh environment.
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import cv2
@@ -38,7 +39,7 @@ SHORTER = {
     "track export": "--frames 6",
     "track bench": "--rounds 1 --loops 1 --stream 1000 --detect-every 1 --quiet",
 }
-EXPLAINED = "runs/track/video"  # left by the first of the commands, where it is not left out
+EXPLAINED = "runs/track/video"  # and looked at, corrected, ...: left by the first of the commands, where it is not left out
 REFUSED = {  # what cannot work on the machine of a test says so in one sentence
     "track rtsp://user:password@camera/stream --no-video": "camera",
     "track video.mp4 --model yolo11x.pt --device cuda:0 --half": "yolo11x.pt"
@@ -56,6 +57,9 @@ def folder(tmp_path_factory):
     GroundPlane.from_points(*np.split(np.loadtxt(folder / "points.csv", delimiter=",", skiprows=1), 2, axis=1)).save(
         folder / "camera.yaml"
     )
+    (folder / "archive").mkdir()
+    for name in ("night.mp4", "archive/one.mp4"):
+        shutil.copy(folder / "video.mp4", folder / name)
     return folder
 
 
@@ -75,7 +79,7 @@ def test_a_command_of_the_readme_runs(command, folder, request, monkeypatch, cap
         monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.setattr("tracker.bench.growth.COUNTS", (10, 100))
     monkeypatch.setattr("tracker.viewer.serving.wait", lambda: None)  # pages: until they are ended
-    if command.startswith("track explain") and not (folder / EXPLAINED).is_dir():
+    if EXPLAINED in command and not (folder / EXPLAINED).is_dir():
         run("track video.mp4", capsys)
     code, _, errors = run(command, capsys)
     if command in REFUSED:
