@@ -89,10 +89,12 @@ class TestCalibrate:
         assert ended.value.code and error.startswith("error:") and error.count("\n") == 1
         assert says in error and not (tmp_path / "camera.yaml").exists()
 
-    def test_asks_for_the_points(self, clip, capsys):
-        with pytest.raises(SystemExit):
-            main(["calibrate", str(clip)])
-        assert "--points FILE" in capsys.readouterr().err
+    def test_serves_a_page_for_the_points_where_there_is_no_table(self, clip, capsys, tmp_path, monkeypatch):
+        monkeypatch.setattr("tracker.viewer.serving.wait", lambda: None)
+        with pytest.raises(SystemExit) as ended:
+            main(["calibrate", str(clip), "--out", str(tmp_path / "camera.yaml")])
+        assert not ended.value.code and "calibration at http://127.0.0.1:" in capsys.readouterr().err
+        assert not (tmp_path / "camera.yaml").exists()
 
     def test_leaves_alone_a_file_that_it_did_not_make(self, clip, capsys, tmp_path):
         (tmp_path / "camera.yaml").write_text("mine")
