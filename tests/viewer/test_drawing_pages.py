@@ -106,9 +106,20 @@ class TestZones:
         (tmp_path / "real.yaml").write_text(HAND_MADE)
         link = tmp_path / "zones.yaml"
         link.symlink_to("real.yaml")
+        with pytest.raises(OutputError, match="is a link"):
+            zones_page(link)
+        link.unlink()
         page = zones_page(link)
+        link.symlink_to("real.yaml")
         with pytest.raises(OutputError, match="is a link"):
             page.save({"shapes": []}, page.state()["version"])
+        assert (tmp_path / "real.yaml").read_text() == HAND_MADE
+
+    @pytest.mark.parametrize(("place", "said"), [("file/zones.yaml", "a file stands"), ("/proc/zones.yaml", "cannot")])
+    def test_where_nothing_can_be_saved_nothing_is_drawn(self, tmp_path, place, said):
+        (tmp_path / "file").touch()
+        with pytest.raises(OutputError, match=said):
+            zones_page(tmp_path / place)
 
 
 coordinates = st.tuples(st.integers(0, 640), st.integers(0, 480)).map(list)
