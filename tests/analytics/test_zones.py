@@ -151,7 +151,7 @@ class TestTheFile:
             ),
             ("units: metres", "units is 'metres'; give px or share"),
             ("- 5", "the file is [5]; give keys and values, of: units, lines, zones, ignore"),
-            ("", "says nothing; write ignore: [{points:"),
+            ("", "says nothing; write lines: {NAME: {points: [[X, Y], [X, Y]]}}, or draw them with: track zones"),
             ("ignore: [", "line 1 is not plain YAML"),
         ],
     )

@@ -26,6 +26,7 @@ from helpers.clips import pan
 from helpers.motion_data import write_sequence
 from tracker.cli import _other_trackers as conventions
 from tracker.cli import commands, main, module
+from tracker.system.version import __version__
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(tracker.__file__).parents[1])}  # also where it is not installed
 FAST = ["--imgsz", "320", "--device", "cpu"]
@@ -240,6 +241,14 @@ class TestBadInput:
         (here / "video.mp4").touch()
         code, sentence = refused(capsys, "vidoe.mp4")
         assert (code, sentence) == (1, "no file vidoe.mp4; did you mean video.mp4?")
+
+    def test_a_mistyped_command(self, here, capsys):
+        said = "{} is neither a file nor a command; did you mean `track {}`?"
+        assert refused(capsys, "zone", "video.mp4") == (2, said.format("zone", "zones"))
+        assert refused(capsys, "calibrat", "video.mp4") == (2, said.format("calibrat", "calibrate"))
+        assert refused(capsys, "--zones", "zones.yaml", "video.mp4")[1].startswith("zones.yaml cannot be read")
+        (here / "zone").write_text("a file of that name is the source")
+        assert refused(capsys, "zone")[0] == 1
 
     def test_a_folder_without_images(self, here, capsys):
         (here / "empty").mkdir()
@@ -489,6 +498,12 @@ class TestTheCommandItself:
             main([])
         assert ended.value.code == 0
         assert "SOURCE" in capsys.readouterr().out
+
+    def test_it_says_which_version_it_is(self, capsys):
+        with pytest.raises(SystemExit) as ended:
+            main(["--version"])
+        assert ended.value.code == 0
+        assert capsys.readouterr().out == f"lstm-tracker {__version__}\n"
 
     def test_a_sub_command_wins_over_a_file_of_its_name(self, here, capsys):
         Path("info").write_text("not a video")

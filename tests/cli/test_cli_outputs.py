@@ -129,6 +129,15 @@ def test_the_summary_of_a_run_counts_tracks_by_class(tmp_path, capsys, classes, 
     assert shown in capsys.readouterr().out.splitlines()[0]
 
 
+def test_a_run_that_was_interrupted_says_what_goes_on_with_it(tmp_path, capsys):
+    """A live source has nothing to go on from."""
+    _print_summary(SourceResult("street", tmp_path, 9, interrupted=True))
+    (tmp_path / "unfinished").mkdir()
+    _print_summary(SourceResult("street", tmp_path, 9, interrupted=True))
+    live, file = (line for line in capsys.readouterr().out.splitlines() if line.startswith("street"))
+    assert "9 frames (interrupted), " in live and "9 frames (interrupted; --resume goes on), " in file
+
+
 def test_a_run_of_a_file_that_is_finished_is_said_to_be_so_and_left(place, capsys):
     words = "pan.mp4 --no-video --no-reid --config small.yaml"
     assert run(words, capsys)[0] == 0

@@ -1,5 +1,6 @@
 """A finished run says again what was written."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -140,6 +141,21 @@ def test_what_is_no_run_is_told_in_a_sentence(tmp_path, file, content, said):
     )
     with pytest.raises(DataError, match=said):
         _ = FinishedRun.read(tmp_path).annotations
+
+
+def test_a_path_without_a_run_is_told_for_what_it_is(tmp_path):
+    (tmp_path / "runs").mkdir()
+    leave(tmp_path / "runs" / "video", {1: (0.0, tracks((1, 0, True)))})
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "video.mp4").touch()
+    for name, said in (
+        ("runs", f"a folder of runs (1 of them); give one of these, such as {tmp_path / 'runs' / 'video'}"),
+        ("empty", "has no run.yaml"),
+        ("video.mp4", "video.mp4 is no folder; give the one that `track` left of it"),
+        ("nowhere", "there is no folder"),
+    ):
+        with pytest.raises(DataError, match=re.escape(said)):
+            FinishedRun.read(tmp_path / name)
 
 
 def test_metres_and_summary_are_read_in_the_order_of_the_rows(tmp_path):

@@ -2,12 +2,14 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.commands import ended
 from tracker import GroundPlane, Zones
 from tracker.analytics.zones_file import parsed, written
 from tracker.errors import ConfigError, InputError, OutputError, SourceError
@@ -106,9 +108,20 @@ class TestZones:
         (tmp_path / "real.yaml").write_text(HAND_MADE)
         link = tmp_path / "zones.yaml"
         link.symlink_to("real.yaml")
+        with pytest.raises(OutputError, match="is a link"):
+            zones_page(link)
+        link.unlink()
         page = zones_page(link)
+        link.symlink_to("real.yaml")
         with pytest.raises(OutputError, match="is a link"):
             page.save({"shapes": []}, page.state()["version"])
+        assert (tmp_path / "real.yaml").read_text() == HAND_MADE
+
+    @pytest.mark.parametrize(("place", "said"), [("file/zones.yaml", "a file stands"), ("/proc/zones.yaml", "cannot")])
+    def test_where_nothing_can_be_saved_nothing_is_drawn(self, tmp_path, place, said):
+        (tmp_path / "file").touch()
+        with pytest.raises(OutputError, match=said):
+            zones_page(tmp_path / place)
 
 
 coordinates = st.tuples(st.integers(0, 640), st.integers(0, 480)).map(list)
@@ -134,6 +147,20 @@ class TestCalibration:
         assert ground.frame_size == PICTURE.size
         np.testing.assert_array_equal(ground.metres, [place for _, place in CORNERS])
         assert page.state()["points"] == POINTS
+
+    def test_points_of_a_table_may_take_the_place_of_what_a_page_saved_but_of_nobodys_file(self, tmp_path, capsys):
+        cv2.imwrite(str(tmp_path / "1.png"), np.zeros((480, 640, 3), np.uint8))
+        table = "".join(f"{x},{y},{x_m},{y_m}\n" for (x, y), (x_m, y_m) in CORNERS)
+        (tmp_path / "points.csv").write_text("x_px,y_px,x_m,y_m\n" + table)
+        words = ["calibrate", str(tmp_path / "1.png"), "--points", str(tmp_path / "points.csv"), "--quiet", "--out"]
+        page = CalibratePage(Document(tmp_path / "page.yaml"), PICTURE)
+        page.save({"points": POINTS}, page.state()["version"])
+        assert ended([*words, str(tmp_path / "page.yaml")], capsys) == (0, "")
+        (tmp_path / "mine.yaml").write_bytes((tmp_path / "page.yaml").read_bytes())
+        page = CalibratePage(Document(tmp_path / "mine.yaml"), PICTURE)
+        page.save({"points": POINTS}, page.state()["version"])
+        code, said = ended([*words, str(tmp_path / "mine.yaml")], capsys)
+        assert code == 1 and "was not made by track calibrate" in said
 
     def test_the_grid_lies_on_the_ground_every_so_many_metres(self, tmp_path):
         page = CalibratePage(Document(tmp_path / "camera.yaml"), PICTURE)

@@ -33,7 +33,7 @@ ANCHORS = {
     "top-right": (1.0, 0.0),
 }
 """Name -> where of a box's width and height the point lies that decides where the object is."""
-EXAMPLE = "write ignore: [{points: [[X, Y], [X, Y], [X, Y]]}]"
+EXAMPLE = "write lines: {NAME: {points: [[X, Y], [X, Y]]}}, or draw them with: track zones"
 _UNITS = ("px", "share")
 _SHAPES = {
     "lines": (2, ("points", "anchor", "classes")),

@@ -13,11 +13,13 @@ raises the errors of `tracker/errors.py` for what is the user's to mend: they ar
 without a traceback and set the exit code. Results go to stdout, progress and remarks to stderr.
 
 `track SOURCE...` without a sub-command is `track run SOURCE...`; a sub-command's name wins over a file of that name.
+`track --version` says which this is.
 """
 
 from __future__ import annotations
 
 import ast
+import difflib
 import errno
 import importlib
 import os
@@ -29,9 +31,10 @@ from pathlib import Path
 from types import ModuleType
 
 from tracker.cli._other_trackers import translated
-from tracker.errors import DataWarning
+from tracker.errors import DataWarning, UsageError
 from tracker.jobs.interruption import raising
 from tracker.system.renamed import RenamedKeyWarning
+from tracker.system.version import __version__
 
 DEFAULT = "run"
 _INTERRUPTED = 128 + signal.SIGINT  # what Typer makes of an interruption, too
@@ -127,6 +130,9 @@ def _run(words: list[str]) -> int:
         name = words.pop(0).replace("_", "-")
     if not words and name == DEFAULT:
         words = ["--help"]
+    if words == ["--version"]:
+        print(f"lstm-tracker {__version__}")
+        return 0
     called = module(name)
     command = called.command
     app = command
@@ -136,6 +142,7 @@ def _run(words: list[str]) -> int:
     program = "track" if name == DEFAULT else f"track {name}"
     try:
         if name == DEFAULT:
+            _check_mistyped(words[0])
             words = translated(words)
         with system_libraries():
             code = int(get_command(app).main(words, prog_name=program, standalone_mode=False) or 0)
@@ -150,6 +157,13 @@ def _run(words: list[str]) -> int:
         if message:  # none where a group without its sub-command has shown its help
             print(f"error: {message}", file=sys.stderr)
         return error.exit_code
+
+
+def _check_mistyped(word: str) -> None:
+    """Raise UsageError where the first word is nearly a sub-command, and no file."""
+    near = difflib.get_close_matches(word.replace("_", "-"), _places(), n=1, cutoff=0.75)
+    if near and not word.startswith("-") and not os.path.lexists(word):
+        raise UsageError(f"{word} is neither a file nor a command; did you mean `track {near[0]}`?")
 
 
 def _print_commands() -> None:

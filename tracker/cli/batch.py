@@ -92,6 +92,8 @@ def command(
     elif not quiet:
         _print_summary(result, project)
     if result.interrupted:
+        if not quiet:
+            print("interrupted: the same command goes on, videos that were not done begin anew", file=sys.stderr)
         pass_on(result.interrupted)
     counts = _counts(result)
     if counts["done"] < len(result.rows):

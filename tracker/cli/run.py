@@ -174,6 +174,8 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _print_summary(result: SourceResult) -> None:
+    from tracker.jobs.result_folder import UNFINISHED
+
     if result.folder is None:
         return
     if result.finished_before:
@@ -181,7 +183,8 @@ def _print_summary(result: SourceResult) -> None:
         return
     summary = result.to_dict()
     stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in summary["ms_per_frame"].items())
-    ended = " (interrupted)" if result.interrupted else ""
+    again = "; --resume goes on" if (result.folder / UNFINISHED).exists() else ""
+    ended = f" (interrupted{again})" if result.interrupted else ""
     every = result.frames_looked_at == result.frames - result.frames_repeated
     looked = "" if every else f", {result.frames_looked_at} looked at"
     counts = "".join(f"  {_place(count)}\n" for count in result.counts)

@@ -18,7 +18,10 @@ from tracker.config import Config
 def command(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE...|SITE.yaml", help="Cameras (URLs, numbers, files), or a site.yaml."),
+        typer.Argument(
+            metavar="SOURCE...|SITE.yaml",
+            help="Cameras (URLs, numbers, files), or a site.yaml, where each may have zones, a calibration, classes.",
+        ),
     ],
     http: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Pages, health and metrics there.", show_default="none")

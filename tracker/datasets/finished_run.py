@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,9 +57,11 @@ class FinishedRun:
             record = yaml.safe_load(path.read_text(encoding="utf-8"))
             record["source"]["given"], record["files"]
             _check(record)
-        except FileNotFoundError as missing:
-            raise DataError(f"{folder} has no run.yaml; give a folder that `track` left") from missing
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (FileNotFoundError, NotADirectoryError) as missing:
+            raise no_run(folder) from missing
+        except OSError as error:
+            raise DataError(f"{path} cannot be read ({error.strerror}); check its permissions and the disk") from error
+        except (UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"{path} is not the record of a run of `track`; {_AGAIN}") from error
         return cls(folder, record)
 
@@ -282,6 +285,17 @@ class FinishedRun:
         times = times_of_all(numbers, known, count, 1 / rate)
         even = times[:1] + np.arange(count) / rate
         return even if np.allclose(times, even, rtol=0, atol=2 * _TOLD_S) else times
+
+
+def no_run(folder: Path, left: str = "`track`") -> DataError:
+    """What there is where `left`, a command, should have left a run and its record is missing."""
+    if not os.path.lexists(folder):
+        return DataError(f"there is no folder {folder}; give one that {left} left")
+    if not folder.is_dir():
+        return DataError(f"{folder} is no folder; give the one that {left} left of it")
+    if runs := sorted(path.parent for path in folder.glob("*/run.yaml")):
+        return DataError(f"{folder} is a folder of runs ({len(runs)} of them); give one of these, such as {runs[0]}")
+    return DataError(f"{folder} has no run.yaml; give a folder that {left} left")
 
 
 def _check(record: dict[str, Any]) -> None:

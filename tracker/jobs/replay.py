@@ -18,6 +18,7 @@ import yaml
 from tracker import provenance
 from tracker.analytics.zones import Zones
 from tracker.config import Config
+from tracker.datasets.finished_run import no_run
 from tracker.datasets.mot import MotSequence
 from tracker.errors import DataError, SourceError, UsageError
 from tracker.jobs.prefetch import detected
@@ -66,8 +67,8 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
         used = {network: weights["sha256"] for network, weights in record["weights"].items()}
         device, offline = device or record["device"], record["offline"]
         corrected = record.get("corrected")
-    except FileNotFoundError as missing:
-        raise DataError(f"{run} has no run.yaml; give a folder that `track` or `track eval` left") from missing
+    except (FileNotFoundError, NotADirectoryError) as missing:
+        raise no_run(run, "`track` or `track eval`") from missing
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is not the record of a run of this version; run again and explain that") from error
     if corrected:

@@ -495,3 +495,10 @@ def test_the_command_says_what_it_did_and_why_there_is_no_video(tmp_path, capsys
     (run.folder / "edits.json").write_text('{"version": 1}')
     code, said = ended(["apply", str(run.folder)], capsys)
     assert code == 1 and said.startswith("error: edits.json has not just") and "Traceback" not in said
+
+
+def test_without_edits_the_command_says_that_nothing_was_corrected(tmp_path, capsys):
+    run = leave_run(tmp_path / "run", somewhere(frames=12))
+    code, said = ended(["apply", str(run.folder), "--no-video"], capsys)
+    make = f"make some with: track view {run.folder}"
+    assert (code, said) == (0, f"warning: {run.folder} has no edits, nothing was corrected; {make}\n")

@@ -38,6 +38,8 @@ def command(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("drawing", total=None)
         done = apply(run, out, not no_video, lambda now, count: bar.update(task, completed=now, total=count))
+    if not done.edits:
+        print(f"warning: {run} has no edits, nothing was corrected; make some with: track view {run}", file=sys.stderr)
     if done.without_video:
         print(f"warning: no video was made: {done.without_video}", file=sys.stderr)
     if not quiet:

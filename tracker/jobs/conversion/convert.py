@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tracker.datasets.annotations import Annotations
-from tracker.datasets.finished_run import FinishedRun
+from tracker.datasets.finished_run import FinishedRun, no_run
 from tracker.datasets.formats.format import FileFormat
 from tracker.datasets.formats.known import FORMATS
 from tracker.datasets.formats.mot_folder import folder_names
@@ -99,7 +99,7 @@ def convert(
 
 def _run(given: Path) -> FinishedRun:
     if not (given / "run.yaml").is_file():
-        raise DataError(f"{given} is no folder that `track` left; give one, or say what it is with --from")
+        raise DataError(f"{no_run(given)}, or say with --from what it is")
     return FinishedRun.read(given)
 
 

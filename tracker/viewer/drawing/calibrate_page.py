@@ -14,7 +14,8 @@ from tracker.analytics.ground.known_lengths import ground_points
 from tracker.analytics.ground.plane import GroundPlane
 from tracker.errors import ConfigError, InputError
 from tracker.structures import Mask
-from tracker.viewer.drawing.document import Document
+from tracker.system.output_folder import claim
+from tracker.viewer.drawing.document import NEW, Document
 from tracker.viewer.drawing.picture import Still
 
 _LINES = 10  # of the grid each way, about
@@ -70,12 +71,15 @@ class CalibratePage:
         return {"points": [{"px": pixel, "m": place} for pixel, place in pairs]}
 
     def save(self, sent: Any, version: str) -> dict[str, Any]:
-        """Write the page's `points`.
+        """Write the page's `points`; a file that is made so is one of `track calibrate`, which --points may replace.
 
         Raises:
             InputError: points that fix no ground. ChangedError, OutputError: as of `Document.save`.
         """
         text = yaml.safe_dump(self._ground(sent).to_dict(), sort_keys=False, default_flow_style=None)
+        path = self._document.path
+        if version == self._document.version == NEW:
+            claim(path.parent, "calibrate", [path.name])
         self._document.save(text, version, self._read)
         return {"version": self._document.version, "file": str(self._document.path)}
 

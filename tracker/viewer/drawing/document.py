@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from tracker.errors import ConfigError, OutputError, TrackerError
 from tracker.system.files import replace_text, writing
@@ -21,10 +22,14 @@ class Document:
 
     Args:
         path: the file.
+
+    Raises:
+        OutputError: it could not be saved there, so that what is drawn would be lost.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._check_place()
 
     @property
     def text(self) -> str | None:
@@ -58,8 +63,14 @@ class Document:
         if version != self.version:
             raise ChangedError(f"{self.path.name} was changed by somebody else; load this page again")
         check(text)
-        if self.path.is_symlink():
-            raise OutputError(f"{self.path} is a link; give another --out")
+        self._check_place()
         with writing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         replace_text(self.path, text)
+
+    def _check_place(self) -> None:
+        with writing(self.path):
+            if self.path.is_symlink():
+                raise OutputError(f"{self.path} is a link; give another --out")
+            with TemporaryFile(dir=next(place for place in self.path.absolute().parents if place.exists())):
+                pass

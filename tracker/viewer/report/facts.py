@@ -96,7 +96,7 @@ def notes(
     if short:
         said.append(
             f"{count(short, 'object')} {'was' if short == 1 else 'were'} there for less than a second: some of "
-            "these may be mistakes of the detector, or cut off by the begin or end of the video."
+            "these may be mistakes of the detector, or cut off by the start or end of the video."
         )
     if lines:
         said.append(
@@ -107,7 +107,10 @@ def notes(
         inside, first = sum(zone.inside for zone in zones), sum(zone.from_start for zone in zones)
         said.append("An object that is not seen for 5 s has left a zone, at the moment when it was last seen.")
         if inside:
-            said.append(f"In the mean but not in the histogram: {count(inside, 'stay')} that were not over at the end.")
+            said.append(
+                f"In the mean but not in the histogram: {count(inside, 'stay')} that "
+                f"{'was' if inside == 1 else 'were'} not over at the end."
+            )
         if first:
             said.append(f"Told shorter than in truth: {count(first, 'stay')} that had begun before the first frame.")
     if "camera" in run.record:
