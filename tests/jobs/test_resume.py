@@ -18,6 +18,7 @@ from tracker import Detections, GroundPlane, Zones
 from tracker.config import Config
 from tracker.errors import OutputError, ResumeError
 from tracker.jobs import result_files
+from tracker.jobs.passes.online import OnlinePass
 from tracker.jobs.result_folder import UNFINISHED
 from tracker.jobs.resume import saving
 from tracker.jobs.resume.earlier import EarlierRun
@@ -227,6 +228,28 @@ def test_ended_by_the_user_again_and_again(tracker, people, tmp_path, offline):
     assert_same(tmp_path / "ended" / "people", whole.folder)
     record = yaml.safe_load((tmp_path / "ended" / "people" / "run.yaml").read_text())
     assert len(record["resumed"]) == 3 and record["result"]["frames"] == 50
+
+
+def test_ended_while_it_reads_up_to_where_it_was_it_goes_on_the_next_time(tracker, people, tmp_path, monkeypatch):
+    def ends(at):
+        if at.frames == 30:
+            raise KeyboardInterrupt
+
+    (whole,) = run([people], tracker, Output(tmp_path / "whole", crops=True))
+    output, read_again = Output(tmp_path / "ended", crops=True, resume=True), OnlinePass._read_again
+
+    def ended(self, waiting):
+        self._ending.stop(signal.SIGTERM)
+        return read_again(self, waiting)
+
+    run([people], tracker, output, progress=ends)
+    with monkeypatch.context() as patch:
+        patch.setattr(OnlinePass, "_read_again", ended)
+        (result,) = run([people], tracker, output)
+    assert result.interrupted and result.error is None and result.frames == 30
+    (result,) = run([people], tracker, output)
+    assert not result.interrupted and result.frames == 50
+    assert_same(result.folder, whole.folder)
 
 
 class TestWhatIsThere:
