@@ -110,7 +110,7 @@ class FinishedRun:
     @property
     def step(self) -> int:
         """Every which frame of its source was tracked."""
-        return int(self.record["source"].get("vid_stride") or 1)
+        return int(self.record["source"].get("vid_stride", 1))
 
     @cached_property
     def tracked(self) -> NDArray[np.int64]:
@@ -288,7 +288,7 @@ def _check(record: dict[str, Any]) -> None:
     """Raise ValueError or TypeError where the numbers of a record are none."""
     source, result = record["source"], record.get("result") or {}
     width, height = source["size"]
-    counts = width, height, source.get("vid_stride") or 1, (result.get("frames") or 0) + 1
+    counts = width, height, source.get("vid_stride", 1), (result.get("frames") or 0) + 1
     rate = source.get("frames_per_s") or 25.0
     whole = all(isinstance(number, int) and 1 <= number <= _MOST_FRAMES for number in counts)
     if not (whole and isinstance(rate, int | float) and 0 < rate < float("inf")):
