@@ -72,6 +72,12 @@ class FinishedRun:
         return path if path.exists() else None
 
     @property
+    def name(self) -> str:
+        """The file name of its source, or of the folder, where that is no file."""
+        given = self.record["source"]["given"]
+        return Path(given).name if isinstance(given, str) and "://" not in given else self.folder.resolve().name
+
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height of the frames in pixels."""
         width, height = self.record["source"]["size"]
@@ -90,7 +96,6 @@ class FinishedRun:
         frames, ids, classes = (np.asarray(rows[name]) for name in ("frame", "id", "class"))
         confirmed = np.asarray(rows["confirmed"])
         carried, more_times = self._carried(frames, ids)
-        given = self.record["source"]["given"]
         return Annotations(
             frames=frames,
             ids=ids,
@@ -103,7 +108,7 @@ class FinishedRun:
             size=self.size,
             names=names,
             columns=carried,
-            name=Path(given).name if isinstance(given, str) and "://" not in given else self.folder.resolve().name,
+            name=self.name,
             step=self.step,
         ).by_frame
 
