@@ -14,7 +14,7 @@ from tracker import provenance
 from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
 from tracker.config import Config
-from tracker.errors import OutputError, SourceError, TrackerError
+from tracker.errors import OutputError, ResumeError, SourceError, TrackerError
 from tracker.jobs.batch.dataset import part_of, write_part
 from tracker.jobs.batch.manifest import VideoRow, VideoState
 from tracker.jobs.batch.storage import Results, copied, is_stored
@@ -68,13 +68,13 @@ class Video:
 
     Attributes:
         source: its name in the manifest. given: what `open_source` takes. folder: the name of that of its results.
-        begun: there may be results of it, of an earlier call, that were not finished.
+        anew: nothing of an earlier call counts; else it goes on where that was interrupted.
     """
 
     source: str
     given: Any
     folder: str
-    begun: bool
+    anew: bool = False
 
 
 class DiskFullError(OutputError):
@@ -108,6 +108,25 @@ def ready(tracking: TrackingPlan) -> Work:
 
     stored = Results(tracking.results) if tracking.results else None
 
+    def tracked(given: Any, output: Output, tell: Tell) -> SourceResult:
+        try:
+            (result,) = run(
+                [given],
+                tracker,
+                output,
+                vid_stride=tracking.vid_stride,
+                fps=tracking.fps,
+                zones=tracking.zones,
+                ground=tracking.ground,
+                progress=tell,
+                command=tracking.command,
+            )
+        except OutputError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
+                raise DiskFullError(str(error)) from error
+            raise
+        return result
+
     def track(video: Video, tell: Tell) -> VideoRow:
         if not is_stored(video.given) and is_live(video.given, tracking.vid_stride, 0.0):
             raise SourceError(f"{video.source} is live and never done; watch it with track serve")
@@ -118,24 +137,10 @@ def ready(tracking: TrackingPlan) -> Work:
                 output = replace(
                     output, project=Path(copies.enter_context(TemporaryDirectory(prefix="tracker-batch-")))
                 )
-            # An interrupted video (`video.begun`) is tracked from its start. Where `track --resume` is to go on with it
-            # instead, this is the place.
-            try:
-                (result,) = run(
-                    [given],
-                    tracker,
-                    output,
-                    vid_stride=tracking.vid_stride,
-                    fps=tracking.fps,
-                    zones=tracking.zones,
-                    ground=tracking.ground,
-                    progress=tell,
-                    command=tracking.command,
-                )
-            except OutputError as error:
-                if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
-                    raise DiskFullError(str(error)) from error
-                raise
+            of_a_copy = stored is not None or given is not video.given
+            result = tracked(given, replace(output, resume=not video.anew and not of_a_copy), tell)
+            if isinstance(result.error, ResumeError) and not video.anew:  # as where a package has another version now
+                result = tracked(given, output, tell)
             if result.folder is not None and given is not video.given:
                 _say_where_it_is_from(result.folder / RECORD, video.given)
             if tracking.output.parquet and result.folder is not None and _state(result) == VideoState.DONE:

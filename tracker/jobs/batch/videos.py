@@ -89,7 +89,8 @@ def batch(
         over = {VideoState.DONE} if retry else {VideoState.DONE, VideoState.FAILED}
         rows = [row for source in sources if (row := manifest.rows[source]).state not in over]
         videos = [
-            Video(row.source, sources[row.source], places[row.source], row.state != VideoState.WAITING) for row in rows
+            Video(row.source, sources[row.source], places[row.source], anew=row.state == VideoState.FAILED)
+            for row in rows
         ]
         interrupted = _track(videos, tracking, pool, manifest, progress)
         done = {row.source: places[row.source] for row in manifest.rows.values() if row.state == VideoState.DONE}
