@@ -21,7 +21,7 @@ import typer
 from typer.main import get_command
 
 from tracker.cli import DEFAULT, commands, module
-from tracker.columns.documented import CARRIED, ON_GROUND, SUMMARY, SUMMARY_ON_GROUND, TRACKS
+from tracker.columns.documented import CARRIED, OBJECT_NAME, ON_GROUND, SOURCE, SUMMARY, SUMMARY_ON_GROUND, TRACKS
 from tracker.config import Config, bounds
 from tracker.train.motion.settings import MotionTraining
 
@@ -153,6 +153,11 @@ def tables_page() -> str:
     for heading, columns in (
         ("`tracks.csv` and `tracks.parquet`", TRACKS),
         ("More of them with `--camera`", ON_GROUND),
+        (
+            "The last one of what `track apply` leaves, where any object has a name",
+            (OBJECT_NAME,),
+        ),
+        ("The last one of the `tracks.parquet` that `track batch` leaves", (SOURCE,)),
         ("More of `track convert --to parquet`, where there are any", CARRIED),
         ("`summary.csv`", SUMMARY),
         ("More of it with `--camera`", SUMMARY_ON_GROUND),

@@ -73,6 +73,7 @@ def leave_run(
     zones=None,
     camera=None,
     json=False,
+    parquet=False,
     columns=None,
     numbers=None,
     result=None,
@@ -88,7 +89,7 @@ def leave_run(
     width, height = rows.size
     places = Zones.parsed(zones or {}, "zones.yaml").fitted(rows.size)
     ground = None if camera is None else GroundPlane.parsed(camera).fitted(rows.size)
-    output = Output(video=False, json=json, events=bool(zones))
+    output = Output(video=False, json=json, parquet=parquet, events=bool(zones))
     image = np.broadcast_to(np.uint8(0), (height, width, 3))
     numbers = list(range(1, rows.frame_count + 1)) if numbers is None else list(numbers)
     with ResultFiles(

@@ -18,8 +18,10 @@ from tracker import Detections, GroundPlane, Zones
 from tracker.config import Config
 from tracker.errors import OutputError, ResumeError
 from tracker.jobs import result_files
+from tracker.jobs.passes.online import OnlinePass
 from tracker.jobs.result_folder import UNFINISHED
 from tracker.jobs.resume import saving
+from tracker.jobs.resume.earlier import EarlierRun
 from tracker.jobs.resume.unfinished import Unfinished
 from tracker.jobs.run import Output, run
 from tracker.output.video_writer import VideoWriter
@@ -148,7 +150,7 @@ def test_killed_at_any_moment_it_goes_on_and_leaves_the_same(way, tracker, peopl
         (again,) = run([people], networks, replace(output, project=folder.parent, resume=True), **same)
         assert again.folder == folder, "not beside it"
         assert_same(folder, whole.folder)
-        counts = ("frames", "frames_looked_at", "frames_repeated", "tracks")
+        counts = ("frames", "frames_looked_at", "frames_repeated", "tracks", "tracks_by_class", "counts")
         assert [getattr(again, name) for name in counts] == [getattr(whole, name) for name in counts], number
         assert not (folder / UNFINISHED).exists()
     assert {len(pictures) for pictures in drawn.values()} <= {1}, "the same is drawn, bit for bit"
@@ -228,6 +230,28 @@ def test_ended_by_the_user_again_and_again(tracker, people, tmp_path, offline):
     assert len(record["resumed"]) == 3 and record["result"]["frames"] == 50
 
 
+def test_ended_while_it_reads_up_to_where_it_was_it_goes_on_the_next_time(tracker, people, tmp_path, monkeypatch):
+    def ends(at):
+        if at.frames == 30:
+            raise KeyboardInterrupt
+
+    (whole,) = run([people], tracker, Output(tmp_path / "whole", crops=True))
+    output, read_again = Output(tmp_path / "ended", crops=True, resume=True), OnlinePass._read_again
+
+    def ended(self, waiting):
+        self._ending.stop(signal.SIGTERM)
+        return read_again(self, waiting)
+
+    run([people], tracker, output, progress=ends)
+    with monkeypatch.context() as patch:
+        patch.setattr(OnlinePass, "_read_again", ended)
+        (result,) = run([people], tracker, output)
+    assert result.interrupted and result.error is None and result.frames == 30
+    (result,) = run([people], tracker, output)
+    assert not result.interrupted and result.frames == 50
+    assert_same(result.folder, whole.folder)
+
+
 class TestWhatIsThere:
     @pytest.fixture
     def left(self, tracker, short, tmp_path):
@@ -260,6 +284,27 @@ class TestWhatIsThere:
         (again,) = run([short], tracker, Output(tmp_path, video=False, resume=True))
         assert again.finished_before and (again.frames, again.tracks) == (first.frames, first.tracks)
         assert self.everything(tmp_path) == before
+
+    def test_what_was_counted_in_a_finished_run_is_told_again(self, tracker, people, tmp_path):
+        output, zones = Output(tmp_path, video=False, resume=True), Zones.parsed(PLACES, "here")
+        (first,), (again,) = (run([people], tracker, output, zones=zones) for _ in range(2))
+        assert again.finished_before and again.tracks_by_class == first.tracks_by_class != {}
+        told = [[count.to_dict() for count in result.counts] for result in (first, again)]
+        assert told[0] == told[1] != []
+
+    def test_a_damaged_source_is_not_sound_for_having_been_tried_before(self, tracker, people, tmp_path):
+        torn = tmp_path / "torn.mkv"
+        with av.open(str(people)) as whole, av.open(str(torn), "w") as copy:
+            stream = copy.add_stream_from_template(whole.streams.video[0])
+            for packet in whole.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    copy.mux(packet)
+        torn.write_bytes(torn.read_bytes()[: torn.stat().st_size // 2])
+        output = Output(tmp_path / "runs", video=False, resume=True)
+        (first,), (again,) = (run([torn], tracker, output) for _ in range(2))
+        assert first.error is not None and first.frames
+        assert again.finished_before and str(again.error) == str(first.error)
 
     def test_another_file_of_the_same_name(self, left, tracker, tmp_path):
         (tmp_path / "other").mkdir()
@@ -327,6 +372,69 @@ class TestWhatIsThere:
         finally:
             other.release()
 
+    def test_one_that_another_process_goes_on_with_is_not_replaced_either(self, left, short, tracker):
+        before = self.everything(left)
+        with Unfinished(left)._lock:
+            (result,) = run([short], tracker, Output(left.parent, video=False, exist_ok=True))
+        assert isinstance(result.error, ResumeError) and "in another process" in str(result.error)
+        assert self.everything(left) == before
+
+    def test_of_two_that_begin_in_one_folder_at_once_one_does(self, tmp_path):
+        first = Unfinished.new(tmp_path)
+        for _ in range(2):  # the one that is refused leaves the lock to the other
+            with pytest.raises(ResumeError, match="in another process"):
+                Unfinished.new(tmp_path)
+        first.remove()
+        Unfinished.new(tmp_path).remove()
+        assert not list(tmp_path.iterdir())
+
+    def test_one_that_ends_meanwhile_is_finished(self, left, short, tracker, monkeypatch):
+        """The other process ends between the look at its record and that at its lock."""
+        require_same = EarlierRun.require_same
+
+        def ends(self, *given, **options):
+            monkeypatch.setattr(EarlierRun, "require_same", require_same)
+            (other,) = run([short], tracker, Output(left.parent, video=False, resume=True))
+            assert other.folder == left and not other.finished_before
+            require_same(self, *given, **options)
+
+        monkeypatch.setattr(EarlierRun, "require_same", ends)
+        (result,) = run([short], tracker, Output(left.parent, video=False, resume=True))
+        assert result.finished_before and result.folder == left and result.frames == 14
+        assert not (left / UNFINISHED).exists()
+
+    def test_a_window_shows_the_rest(self, left, short, tracker, tmp_path, monkeypatch):
+        """Of a run that needed no pictures before."""
+        shown = []
+
+        class Window:
+            closed = False
+
+            def __init__(self, title):
+                shown.append(title)
+
+            def write(self, frame, tracks):
+                shown.append((frame.number, frame.image.any()))
+
+            def close(self):
+                """Nothing is open."""
+
+        monkeypatch.setattr(result_files, "Window", Window)
+        monkeypatch.setattr("tracker.jobs.run.require_windows", lambda: None)
+        (result,) = run([short], tracker, Output(left.parent, video=False, show=True, resume=True))
+        assert result.folder == left and result.frames == 14
+        assert shown[0] == "pan" and shown[-1] == (14, True)
+        (whole,) = run([short], tracker, Output(tmp_path / "whole", video=False))
+        assert_same(left, whole.folder)
+
+    def test_a_folder_to_write_into_is_the_one_that_is_meant(self, left, short, tracker):
+        """And not the newest of those beside it, which may be of a copy of the file."""
+        other = shutil.copytree(left, left.with_name("pan-2"))
+        before = self.everything(other)
+        (result,) = run([short], tracker, Output(left.parent, video=False, resume=True, exist_ok=True))
+        assert result.folder == left and result.frames == 14
+        assert self.everything(other) == before
+
     def test_killed_before_anything_was_saved_it_begins_anew_in_its_folder(self, left, short, tracker, tmp_path):
         (left / UNFINISHED / "state").unlink()
         (left / "mine.txt").write_text("mine")
@@ -361,6 +469,23 @@ class TestWhatIsThere:
     def test_with_nothing_there_it_is_an_ordinary_run(self, short, tracker, tmp_path):
         (result,) = run([short], tracker, Output(tmp_path, "named", video=False, resume=True))
         assert result.folder == tmp_path / "named" and result.frames == 14 and not result.finished_before
+
+
+def test_ended_again_while_it_is_post_processed_it_tells_what_was_tracked(tracker, people, tmp_path, monkeypatch):
+    output = Output(tmp_path, video=False, offline=True, resume=True)
+    zones = Zones.parsed(PLACES, "here")
+
+    def ends(*given):
+        given[-1].stop(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tracker.jobs.run.second_pass", ends)
+        told = [run([people], tracker, output, zones=zones)[0] for _ in range(2)]
+    assert all(result.interrupted for result in told)
+    assert told[1].tracks_by_class == told[0].tracks_by_class and sum(told[1].tracks_by_class.values()) > 1
+    assert told[1].counts == told[0].counts != []
+    (result,) = run([people], tracker, output, zones=zones)
+    assert not result.interrupted and sum(result.tracks_by_class.values()) == result.tracks and result.counts
 
 
 def test_a_full_disk_ends_it_and_with_room_it_goes_on(tracker, people, tmp_path, monkeypatch):

@@ -1,9 +1,11 @@
 """Files that are written whole or not at all."""
 
+import fcntl
+
 import pytest
 
 from tracker.errors import OutputError
-from tracker.system.files import replace_file, replacing
+from tracker.system.files import locked, replace_file, replacing
 
 
 def test_what_is_streamed_takes_its_place_at_the_end(tmp_path):
@@ -47,3 +49,23 @@ def test_a_link_that_is_replaced_is_replaced_itself(tmp_path):
     replace_file(tmp_path / "edits.json", b"{}")
     assert not (tmp_path / "edits.json").is_symlink()
     assert (tmp_path / "other").read_text() == "of others"
+
+
+class TestALock:
+    def test_keeps_others_out_until_it_is_closed(self, tmp_path):
+        with locked(tmp_path / "made" / "lock"), pytest.raises(BlockingIOError):
+            locked(tmp_path / "made" / "lock")
+        locked(tmp_path / "made" / "lock").close()
+
+    def test_is_on_the_file_that_is_there(self, tmp_path, monkeypatch):
+        """Whoever kept it removes it in the moment between opening and locking it."""
+        path, flock = tmp_path / "lock", fcntl.flock
+
+        def removed_before(file, how):
+            monkeypatch.setattr(fcntl, "flock", flock)
+            path.unlink()
+            flock(file, how)
+
+        monkeypatch.setattr(fcntl, "flock", removed_before)
+        with locked(path), pytest.raises(BlockingIOError):
+            locked(path)

@@ -83,6 +83,11 @@ class Count:
     inside: int | None
     mean_dwell_s: float | None
 
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Count:
+        """From what `to_dict` made."""
+        return cls(told["zone"], told["class"], told["in"], told["out"], told["inside"], told["mean_dwell_s"])
+
     def to_dict(self) -> dict[str, Any]:
         """By the columns of `counts.csv`."""
         dwell = None if self.mean_dwell_s is None else round(self.mean_dwell_s, 2)

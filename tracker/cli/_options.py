@@ -190,6 +190,9 @@ class TrackingOptions:
     save_crops: Annotated[
         bool, typer.Option("--save-crops", help="Leave crops/ID.jpg, the best picture of every track.")
     ] = False
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="Leave tracks.parquet too: the rows of tracks.csv with types and units.")
+    ] = False
     blur: Hidden = None
     forecast: Annotated[
         float, typer.Option(metavar="SECONDS", help="Draw where each object will be so far ahead.", min=0)
@@ -243,6 +246,7 @@ class TrackingOptions:
             project,
             video=not self.no_video,
             json=as_json,
+            parquet=self.parquet,
             forecast_s=self.forecast,
             labels=not self.no_labels,
             trails=not self.no_trails,

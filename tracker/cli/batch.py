@@ -46,9 +46,6 @@ def command(
         float,
         typer.Option(metavar="SHARE", help="Of a GPU for each video on a cluster that has some.", min=0.01, max=1),
     ] = 0.25,
-    parquet: Annotated[
-        bool, typer.Option("--parquet", help="Leave tracks.parquet, too: the rows of all videos, partitioned by video.")
-    ] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no summary.")] = False,
     as_json: Annotated[
@@ -59,10 +56,12 @@ def command(
 
     Leaves in PROJECT a folder for each video, as `track` does, batch.csv (source,
     state, frames, tracks, seconds, error), which is valid at any time, and, once
-    it ends, summary.csv (a row per object of all videos). Called again, it tracks
-    what is new, waits, or was interrupted, and with --retry what failed. A file
-    that is damaged, or ends its process, fails alone. Each process computes in
-    one thread, so results do not depend on how many there are.
+    it ends, summary.csv (a row per object of all videos); with --parquet also
+    tracks.parquet, the rows of all videos, partitioned by video. Called again, it
+    tracks what is new or waits, goes on where it was interrupted, and with --retry
+    tries again what failed. A file that is damaged, or ends its process, fails
+    alone. Each process computes in one thread, so results do not depend on how
+    many there are.
 
     Example: track batch 'archive/**/*.mp4' --project runs/archive --no-video
     """
@@ -82,7 +81,7 @@ def command(
     words = ["track", *sys.argv[1:]]
     results = project if stored else ""
     plan = TrackingPlan(
-        settings, output, options.device, options.vid_stride, options.fps, zones, ground, words, results, parquet
+        settings, output, options.device, options.vid_stride, options.fps, zones, ground, words, results
     )
     pool = partial(WorkerPool, jobs or _processes(quiet)) if ray is None else partial(RayPool, ray, jobs=jobs, gpu=gpu)
     with _progress_shown(quiet) as progress:

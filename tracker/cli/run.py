@@ -41,9 +41,6 @@ def command(
     project: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs/track"),
     name: Annotated[str | None, typer.Option(help="Folder of this run; by default the source's name.")] = None,
     exist_ok: Annotated[bool, typer.Option("--exist-ok", help="Replace what an earlier run left there.")] = False,
-    parquet: Annotated[
-        bool, typer.Option("--parquet", help="Leave tracks.parquet too: the table with types and units.")
-    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run of this file that was interrupted, in its folder.")
     ] = False,
@@ -71,9 +68,7 @@ def command(
     from tracker.video.source import separate
 
     settings = options.settings(quiet)
-    output = replace(
-        options.output(project, as_json), name=name or "", exist_ok=exist_ok, show=show, parquet=parquet, resume=resume
-    )
+    output = replace(options.output(project, as_json), name=name or "", exist_ok=exist_ok, show=show, resume=resume)
     zones, ground = options.places()
     prepare(settings, quiet)
     with _progress_bar(quiet) as progress:

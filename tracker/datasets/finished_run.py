@@ -75,6 +75,12 @@ class FinishedRun:
         return path if path.exists() else None
 
     @property
+    def name(self) -> str:
+        """The file name of its source, or of the folder, where that is no file."""
+        given = self.record["source"]["given"]
+        return Path(given).name if isinstance(given, str) and "://" not in given else self.folder.resolve().name
+
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height of the frames in pixels."""
         width, height = self.record["source"]["size"]
@@ -93,7 +99,6 @@ class FinishedRun:
         frames, ids, classes = (np.asarray(rows[name]) for name in ("frame", "id", "class"))
         confirmed = np.asarray(rows["confirmed"])
         carried, more_times = self._carried(frames, ids)
-        given = self.record["source"]["given"]
         return Annotations(
             frames=frames,
             ids=ids,
@@ -106,14 +111,14 @@ class FinishedRun:
             size=self.size,
             names=names,
             columns=carried,
-            name=Path(given).name if isinstance(given, str) and "://" not in given else self.folder.resolve().name,
+            name=self.name,
             step=self.step,
         ).by_frame
 
     @property
     def step(self) -> int:
         """Every which frame of its source was tracked."""
-        return int(self.record["source"].get("vid_stride") or 1)
+        return int(self.record["source"].get("vid_stride", 1))
 
     @cached_property
     def tracked(self) -> NDArray[np.int64]:
@@ -302,7 +307,7 @@ def _check(record: dict[str, Any]) -> None:
     """Raise ValueError or TypeError where the numbers of a record are none."""
     source, result = record["source"], record.get("result") or {}
     width, height = source["size"]
-    counts = width, height, source.get("vid_stride") or 1, (result.get("frames") or 0) + 1
+    counts = width, height, source.get("vid_stride", 1), (result.get("frames") or 0) + 1
     rate = source.get("frames_per_s") or 25.0
     whole = all(isinstance(number, int) and 1 <= number <= _MOST_FRAMES for number in counts)
     if not (whole and isinstance(rate, int | float) and 0 < rate < float("inf")):

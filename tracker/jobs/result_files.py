@@ -172,10 +172,9 @@ class ResultFiles:
         Raises:
             OutputError: they cannot be, or are not what they were.
         """
-        for writer in self._resumable:
-            writer.take_over(snapshot[type(writer).__name__])
-        for part, name in ((self._motion, "ground"), (self._blur, "blur")):
-            if part is not None:
+        own = [(writer, type(writer).__name__) for writer in self._resumable]
+        for part, name in (*own, (self._motion, "ground"), (self._blur, "blur")):
+            if part is not None and snapshot.get(name) is not None:  # it is not where only a window is asked for since
                 part.take_over(snapshot[name])
         self.seconds = snapshot["seconds"]
 

@@ -11,19 +11,19 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 
 from tracker import provenance
-from tracker.errors import OutputError
+from tracker.errors import OutputError, ResumeError
 from tracker.output.crops import is_crop
 from tracker.smoothing.first_pass import KEPT
-from tracker.system.files import replace_text, writing
+from tracker.system.files import locked, replace_text, writing
 from tracker.video.url import is_url, redacted
 
 TABLES = ("tracks.txt", "tracks.csv", "summary.csv")
@@ -124,6 +124,7 @@ class ResultFolders:
 
         Raises:
             OutputError: it cannot be made; it holds a source, or files that no run wrote, in the place of a result.
+            ResumeError: the earlier run is not over.
         """
         path = self._path(name)
         with self._lock, writing(path):
@@ -146,8 +147,12 @@ class ResultFolders:
                 return numbered
 
     def earlier(self, name: str) -> list[Path]:
-        """The folders that earlier runs of a source called `name` have left, the newest first."""
+        """The folders that earlier runs of a source called `name` have left, the newest first; with `exist_ok` the one
+        that would be written into.
+        """
         path, found = self._path(name), list[Path]()
+        if self.output.exist_ok:
+            return [path] if (path / RECORD).is_file() and path not in self._given else []
         while (numbered := path if not found else path.with_name(f"{path.name}-{len(found) + 1}")).is_dir():
             found.append(numbered)
         return [folder for folder in reversed(found) if (folder / RECORD).is_file() and folder not in self._given]
@@ -165,11 +170,14 @@ class ResultFolders:
         return path / name if self.output.name and len(self.sources) > 1 else path
 
     def _empty(self, folder: Path) -> None:
-        """Remove what an earlier run wrote, unless something is in the way."""
-        for path in self.replaceable(folder):
-            path.unlink(missing_ok=True)
-        if folder / UNFINISHED in written_files(folder):
-            clear(folder / UNFINISHED)
+        """Remove what an earlier run wrote, unless something is in the way, or that run is not over."""
+        paths, unfinished = self.replaceable(folder), folder / UNFINISHED in written_files(folder)
+        lock = kept(folder) if unfinished else None
+        with nullcontext() if lock is None else lock:
+            for path in paths:
+                path.unlink(missing_ok=True)
+            if unfinished:
+                clear(folder / UNFINISHED)
 
     def replaceable(self, folder: Path) -> set[Path]:
         """What an earlier run wrote into a folder that is there.
@@ -210,14 +218,26 @@ def written_files(folder: Path) -> set[Path]:
     return written
 
 
-def clear(unfinished: Path) -> None:
-    """Remove the folder of what going on with a run needs, but for what no run has written there."""
+def kept(folder: Path) -> IO[str] | None:
+    """Keep the run in a folder for this process, until what is returned is closed or the process ends.
+
+    Raises:
+        ResumeError: another process has it. OutputError: as of `locked`.
+    """
+    try:
+        return locked(folder / UNFINISHED / LOCK)
+    except BlockingIOError:
+        raise ResumeError(f"the run in {folder} goes on in another process; wait for it, or end it") from None
+
+
+def clear(unfinished: Path, but: str = "") -> None:
+    """Remove the folder of what going on with a run needs, but for what no run has written there and the file `but`."""
     for path in sorted(unfinished.rglob("*"), reverse=True):  # what is in a folder before the folder
         if path.is_dir() and not path.is_symlink():
             with suppress(OSError):
                 path.rmdir()
-        elif _OURS_UNFINISHED.fullmatch(path.relative_to(unfinished).as_posix()):
-            path.unlink()
+        elif path.name != but and _OURS_UNFINISHED.fullmatch(path.relative_to(unfinished).as_posix()):
+            path.unlink(missing_ok=True)
     with suppress(OSError):  # there is something of somebody else's in it
         unfinished.rmdir()
 

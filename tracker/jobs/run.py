@@ -310,6 +310,9 @@ class _Job:
                     files.take_over(before["files"])
                     way.take_over(before["run"])
                 way.run()
+        except SourceError:
+            if not self.stopped:  # else it was closed before it was read up to where the run goes on
+                raise
         finally:  # once all is written, also what waited
             files.tell(result)
         result.stage_seconds["write"] = files.seconds

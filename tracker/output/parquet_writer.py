@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracker.columns.documented import ON_GROUND, TRACKS
-from tracker.datasets.formats.parquet import from_table, schema
+from tracker.datasets.formats.parquet import from_table, of_video, schema
 from tracker.output.writers import CsvWriter, Filmed
 from tracker.structures import Tracks
 from tracker.system.snapshots.resumable import Resumable
@@ -55,12 +55,5 @@ class ParquetWriter(Resumable):
         """
         step, size = self._step or 1, self._source.size
         assert size is not None  # of an open source
-        about = {
-            "name": self._source.name,
-            "width": f"{size[0]}",
-            "height": f"{size[1]}",
-            "frames": f"{self._last}",
-            "frames_per_s": f"{self._source.fps * step!r}",
-            "step": f"{step}",
-        }
+        about = of_video(self._source.name, size, self._last, self._source.fps * step, step)
         from_table(self._table.lines.path, self._path, self._columns, about)

@@ -18,6 +18,8 @@ from typing import IO, Any
 from tracker.errors import ConfigError, OutputError
 from tracker.system.snapshots.resumable import Resumable
 
+_TRIES = 10  # at a lock that is removed each time; some file systems count no names
+
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
@@ -106,16 +108,20 @@ def locked(path: Path) -> IO[str] | None:
         return None
     import fcntl
 
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise
-    except OSError:  # a file system that knows no locks
-        pass
+    for more in reversed(range(_TRIES)):
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise
+        except OSError:  # a file system that knows no locks
+            return file
+        if os.fstat(file.fileno()).st_nlink or not more:
+            break
+        file.close()  # who kept it has removed it meanwhile, and a lock on what has no name keeps nobody out
     return file
 
 

@@ -67,6 +67,19 @@ class TestASource:
         with pytest.raises(UsageError, match="results of earlier runs"):
             listed(["archive/yard/video.mp4"])
 
+    def test_that_a_run_keeps_until_it_ends_is_none(self, archive):
+        run = archive / "yard" / "run"
+        for name in (
+            "unfinished/video.mp4",
+            "unfinished/offline/video.mp4",
+            "unfinished/offline/crops/1.mp4",
+            "own.mp4",
+        ):
+            (run / name).parent.mkdir(parents=True, exist_ok=True)
+            (run / name).write_bytes(b"x")
+        (run / "run.yaml").write_text("files: [video.mp4, run.yaml, unfinished]\n")
+        assert found("archive/**/*.mp4") == ["door/10.mp4", "yard/2.mp4", "yard/run/own.mp4"]
+
     def test_shows_no_secret(self, archive):
         assert list(listed(["https://me:secret@host/a.mp4?token=1"])) == ["https://me:***@host/a.mp4?..."]
 

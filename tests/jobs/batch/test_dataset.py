@@ -7,17 +7,21 @@ import pytest
 
 from helpers.clips import pan
 from tracker.config import Config
+from tracker.datasets.finished_run import FinishedRun
+from tracker.datasets.formats.known import FORMATS
 from tracker.errors import MissingExtraError
+from tracker.jobs.batch.dataset import part_of
 from tracker.jobs.batch.pool import WorkerPool
 from tracker.jobs.batch.sources import listed
 from tracker.jobs.batch.tracking import TrackingPlan
 from tracker.jobs.batch.videos import batch
 from tracker.jobs.result_folder import Output
+from tracker.output.writers import CsvWriter
 
 
 def plan(project) -> TrackingPlan:
     config = Config().override({"detector": {"imgsz": 160}})
-    return TrackingPlan(config, Output(project, video=False), parquet=True)
+    return TrackingPlan(config, Output(project, video=False, parquet=True))
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,19 @@ def test_polars_reads_all_videos_at_once(archive):
     assert set(rows["video"]) == {"door", "50% of=yard ü"} == set(written(archive))
     assert rows["source"].unique().str.ends_with(".mp4").all()
     assert rows.schema["frame"] == polars.Int64 and rows.schema["time_s"] == polars.Float64
+
+
+def test_a_part_is_what_track_leaves_of_one_video(archive):
+    """With types, units and what is known of the video."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    part = archive / part_of("door")
+    schema = parquet.read_schema(part)
+    assert schema.names == [*CsvWriter.COLUMNS, "source"]
+    assert schema.field("time_s").metadata[b"unit"] == b"seconds"
+    (said,) = FORMATS["parquet"].read(part)
+    assert said.annotations().equals(FinishedRun.read(archive / "door").annotations)
+    assert (said.name, said.frame_count) == ("door.mp4", 8)
+    assert not (archive / "door" / "tracks.parquet").exists(), "the rows are there once"
 
 
 def test_without_pyarrow_it_is_said_before_the_first_video(tmp_path):

@@ -89,6 +89,19 @@ def everything(tmp_path_factory):
     return leave_run(folder / "run", video, zones=ZONES, camera=CAMERA, json=True, columns=columns)
 
 
+def test_the_table_in_parquet_is_corrected_too(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    run = leave_run(tmp_path / "run", somewhere(), camera=CAMERA, parquet=True)
+    done = correct(run, Rename(3, "Anna"), Delete(2))
+    assert "tracks.parquet" in yaml.safe_load((done.folder / "run.yaml").read_text())["files"]
+    found = parquet.read_table(done.folder / "tracks.parquet")
+    rows = table(done.folder / "tracks.csv")
+    assert found.column_names == list(rows[0]) and found.column_names[-1] == "object_name"
+    assert [f"{x:.2f}" for x in found["left"].to_pylist()] == [row["left"] for row in rows]
+    assert found["object_name"].to_pylist() == [row["object_name"] or "" for row in rows]
+    assert found.schema.field("speed_m_s").metadata[b"unit"] == b"metres/s"
+
+
 class TestBytes:
     def test_no_edit_gives_the_runs_own(self, everything):
         done = correct(everything)

@@ -11,8 +11,9 @@ Needs `pip install 'lstm-tracker[formats]'`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,16 @@ def schema(columns: Sequence[TableColumn], about: dict[str, str]) -> Any:
     )
 
 
+def of_video(name: str, size: tuple[int, int], frames: int, frames_per_s: float, step: int) -> dict[str, str]:
+    """What the schema's own metadata says of a video.
+
+    Args:
+        frames: number of its last one. frames_per_s: of those that were looked at. step: every which frame was.
+    """
+    about = {"name": name, "width": size[0], "height": size[1], "frames": frames}
+    return {key: f"{value}" for key, value in about.items()} | {"frames_per_s": f"{frames_per_s!r}", "step": f"{step}"}
+
+
 def write(videos: Sequence[Annotations], out: Path) -> None:
     """Write the one video into the file `out`.
 
@@ -66,14 +77,7 @@ def write(videos: Sequence[Annotations], out: Path) -> None:
     rows, carried = video.by_frame, video.columns
     there = {"mask": carried.masks, "keypoints": carried.keypoints, "corners": carried.corners}
     more = [column for column in CARRIED if there[column.name] is not None]
-    about = {
-        "name": video.name,
-        "width": f"{video.size[0]}",
-        "height": f"{video.size[1]}",
-        "frames": f"{video.frame_count}",
-        "frames_per_s": f"{video.frames_per_s!r}",
-        "step": f"{video.step}",
-    }
+    about = of_video(video.name, video.size, video.frame_count, video.frames_per_s, video.step)
     layout = schema([*TRACKS, *more], about)
     with replacing(out) as file, parquet.ParquetWriter(file, layout, compression="zstd") as writer:
         for block in blocks(rows):
@@ -109,18 +113,27 @@ def _lists(values: NDArray[np.float32] | None) -> list[Any] | None:
     return [row if there else None for row, there in zip(values.tolist(), known.tolist(), strict=True)]
 
 
-def from_table(table: Path, out: Path, columns: Sequence[TableColumn], about: dict[str, str]) -> None:
+def from_table(
+    table: Path,
+    out: Path,
+    columns: Sequence[TableColumn],
+    about: dict[str, str],
+    added: Mapping[TableColumn, str] = MappingProxyType({}),
+) -> None:
     """Write a table in CSV as Parquet; a few megabytes of it are in memory at a time.
+
+    Args:
+        about: as of `of_video`. added: further columns, with what stands in every row.
 
     Raises:
         MissingExtraError: pyarrow is not installed. OutputError: the file cannot be written; none is left.
     """
     parquet, csv, arrow = (extra(module, "formats") for module in ("pyarrow.parquet", "pyarrow.csv", "pyarrow"))
-    layout = schema(columns, about)
+    layout = schema([*columns, *added], about)
     options = {
         "read_options": csv.ReadOptions(block_size=_CSV_BLOCK),
         "parse_options": csv.ParseOptions(newlines_in_values=True),
-        "convert_options": csv.ConvertOptions(column_types=layout),
+        "convert_options": csv.ConvertOptions(column_types=schema(columns, {})),
     }
     with (
         replacing(out) as file,
@@ -128,7 +141,8 @@ def from_table(table: Path, out: Path, columns: Sequence[TableColumn], about: di
         csv.open_csv(table, **options) as batches,
     ):
         for batch in batches:
-            writer.write_batch(arrow.record_batch(batch.columns, schema=layout))
+            same = [arrow.repeat(text, len(batch)) for text in added.values()]
+            writer.write_batch(arrow.record_batch([*batch.columns, *same], schema=layout))
 
 
 def read(path: Path) -> list[Said]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tracker.errors import DataWarning, UsageError
 from tracker.jobs.batch.storage import is_stored, objects
-from tracker.jobs.result_folder import written_files
+from tracker.jobs.result_folder import UNFINISHED, written_files
 from tracker.system.images import is_image, natural_order
 from tracker.video.source import separate
 from tracker.video.url import is_url, redacted, scheme
@@ -27,6 +27,7 @@ VIDEOS = frozenset(
 )
 _LIST = ".txt"
 _LIVE = ("rtsp", "rtsps", "rtmp", "udp", "tcp")
+_DEEPEST = 4  # levels below a run's folder: unfinished/offline/crops/1.jpg
 
 
 def listed(given: Sequence[str]) -> dict[str, Any]:
@@ -141,8 +142,12 @@ def _unreadable(error: OSError) -> None:
 
 
 def _is_result(path: Path) -> bool:
-    """Whether a run of ours left it, as the video with boxes and the pictures of tracks are."""
-    return any(path in written_files(folder) for folder in (path.parent, path.parent.parent))
+    """Whether a run of ours left it, as the video with boxes and pictures of tracks are, or keeps it until it ends."""
+    return any(
+        path in left or folder / UNFINISHED in left.intersection(path.parents)
+        for folder in path.parents[:_DEEPEST]
+        if (left := written_files(folder))
+    )
 
 
 def _name(source: Any) -> str:

@@ -14,13 +14,13 @@ from tracker import provenance
 from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
 from tracker.config import Config
-from tracker.errors import OutputError, SourceError, TrackerError
+from tracker.errors import OutputError, ResumeError, SourceError, TrackerError
 from tracker.jobs.batch.dataset import part_of, write_part
 from tracker.jobs.batch.manifest import VideoRow, VideoState
 from tracker.jobs.batch.storage import Results, copied, is_stored
 from tracker.jobs.batch.worker import Tell, Work
 from tracker.jobs.outcome import SourceResult
-from tracker.jobs.result_folder import RECORD, Output
+from tracker.jobs.result_folder import LEAVES, RECORD, Output
 from tracker.system.extras import extra
 from tracker.system.files import read_yaml, replace_text
 from tracker.video.url import shown
@@ -33,9 +33,9 @@ class TrackingPlan:
     """How each video of a batch is tracked, and what it leaves; as `tracker.jobs.run.run` takes it.
 
     Attributes:
-        output: its `project` is the folder of the batch, `name` and `exist_ok` do not matter.
+        output: its `project` is the folder of the batch, `name` and `exist_ok` do not matter; `parquet` leaves the rows
+            of all videos in one dataset there.
         results: the URL of an object storage where results are to be, in the place of that folder; empty: none.
-        parquet: leave the rows of all videos in `tracks.parquet`, too.
     """
 
     config: Config = field(default_factory=Config)
@@ -47,11 +47,9 @@ class TrackingPlan:
     ground: GroundPlane | None = None
     command: Sequence[str] = ()
     results: str = ""
-    parquet: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """All that results depend on, as `batch.yaml` has it."""
-        left = ("video", "json", "forecast_s", "labels", "trails", "line_width", "offline", "crops")
         return {
             "config": self.config.to_dict(),
             "device": self.device,
@@ -59,8 +57,8 @@ class TrackingPlan:
             "fps": self.fps,
             "zones": self.zones.to_dict() if self.zones else None,
             "camera": self.ground.to_dict() if self.ground else None,
-            "parquet": self.parquet,
-            "output": {name: getattr(self.output, name) for name in left} | {"blur": list(self.output.blur)},
+            "output": {name: getattr(self.output, name) for name in (*LEAVES, "offline")}
+            | {"blur": list(self.output.blur)},
         }
 
 
@@ -70,13 +68,13 @@ class Video:
 
     Attributes:
         source: its name in the manifest. given: what `open_source` takes. folder: the name of that of its results.
-        begun: there may be results of it, of an earlier call, that were not finished.
+        anew: nothing of an earlier call counts; else it goes on where that was interrupted.
     """
 
     source: str
     given: Any
     folder: str
-    begun: bool
+    anew: bool = False
 
 
 class DiskFullError(OutputError):
@@ -99,7 +97,7 @@ def ready(tracking: TrackingPlan) -> Work:
     from tracker.output.blur import of_what_is_looked_for
     from tracker.tracker import Tracker
 
-    if tracking.parquet:
+    if tracking.output.parquet:
         extra("pyarrow", "batch")
     tracker = Tracker(tracking.config, device=tracking.device)
     names, detector = tracker.detector.names, tracker.config.detector
@@ -110,39 +108,44 @@ def ready(tracking: TrackingPlan) -> Work:
 
     stored = Results(tracking.results) if tracking.results else None
 
+    def tracked(given: Any, output: Output, tell: Tell) -> SourceResult:
+        try:
+            (result,) = run(
+                [given],
+                tracker,
+                output,
+                vid_stride=tracking.vid_stride,
+                fps=tracking.fps,
+                zones=tracking.zones,
+                ground=tracking.ground,
+                progress=tell,
+                command=tracking.command,
+            )
+        except OutputError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
+                raise DiskFullError(str(error)) from error
+            raise
+        return result
+
     def track(video: Video, tell: Tell) -> VideoRow:
         if not is_stored(video.given) and is_live(video.given, tracking.vid_stride, 0.0):
             raise SourceError(f"{video.source} is live and never done; watch it with track serve")
-        output = replace(tracking.output, name=video.folder, exist_ok=True)
+        output = replace(tracking.output, name=video.folder, exist_ok=True, parquet=False)
         with ExitStack() as copies:
             given = copies.enter_context(copied(video.given)) if is_stored(video.given) else video.given
             if stored is not None:
                 output = replace(
                     output, project=Path(copies.enter_context(TemporaryDirectory(prefix="tracker-batch-")))
                 )
-            # An interrupted video (`video.begun`) is tracked from its start. Where `track --resume` is to go on with it
-            # instead, this is the place.
-            try:
-                (result,) = run(
-                    [given],
-                    tracker,
-                    output,
-                    vid_stride=tracking.vid_stride,
-                    fps=tracking.fps,
-                    zones=tracking.zones,
-                    ground=tracking.ground,
-                    progress=tell,
-                    command=tracking.command,
-                )
-            except OutputError as error:
-                if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
-                    raise DiskFullError(str(error)) from error
-                raise
+            of_a_copy = stored is not None or given is not video.given
+            result = tracked(given, replace(output, resume=not video.anew and not of_a_copy), tell)
+            if isinstance(result.error, ResumeError) and not video.anew:  # as where a package has another version now
+                result = tracked(given, output, tell)
             if result.folder is not None and given is not video.given:
                 _say_where_it_is_from(result.folder / RECORD, video.given)
-            if tracking.parquet and result.folder is not None and _state(result) == VideoState.DONE:
+            if tracking.output.parquet and result.folder is not None and _state(result) == VideoState.DONE:
                 part = result.folder.parent / part_of(video.folder)
-                write_part(result.folder / "tracks.csv", part, video.source)
+                write_part(result.folder, part, video.source)
                 if stored is not None:
                     stored.put(part, part_of(video.folder))
             if stored is not None and result.folder is not None and not result.interrupted:

@@ -18,7 +18,6 @@ import yaml
 
 from tracker import provenance
 from tracker.errors import OutputError, UsageError
-from tracker.jobs.batch.dataset import DATASET
 from tracker.jobs.batch.manifest import JOURNAL, TABLE, Manifest, VideoRow, VideoState
 from tracker.jobs.batch.pool import TaskBegun, TaskDone, TaskFailed, TaskNews, TaskPool
 from tracker.jobs.batch.sources import folders
@@ -27,6 +26,7 @@ from tracker.jobs.batch.summary import SUMMARY, write_summary
 from tracker.jobs.batch.tracking import DiskFullError, TrackingPlan, Video, one_line, ready
 from tracker.jobs.batch.worker import Work
 from tracker.jobs.outcome import Progress
+from tracker.jobs.result_folder import PARQUET
 from tracker.system.files import read_yaml, replace_text
 from tracker.system.output_folder import alone, claim
 
@@ -89,7 +89,8 @@ def batch(
         over = {VideoState.DONE} if retry else {VideoState.DONE, VideoState.FAILED}
         rows = [row for source in sources if (row := manifest.rows[source]).state not in over]
         videos = [
-            Video(row.source, sources[row.source], places[row.source], row.state != VideoState.WAITING) for row in rows
+            Video(row.source, sources[row.source], places[row.source], anew=row.state == VideoState.FAILED)
+            for row in rows
         ]
         interrupted = _track(videos, tracking, pool, manifest, progress)
         done = {row.source: places[row.source] for row in manifest.rows.values() if row.state == VideoState.DONE}
@@ -154,7 +155,7 @@ def _places(project: Path, tracking: TrackingPlan, manifest: Manifest, sources: 
         OutputError: something is.
     """
     new = [source for source in sources if source not in manifest.rows]
-    places = folders([*manifest.rows, *new], (TABLE, JOURNAL, SUMMARY, SETTINGS, LOCK, DATASET))
+    places = folders([*manifest.rows, *new], (TABLE, JOURNAL, SUMMARY, SETTINGS, LOCK, PARQUET))
     used = Results(tracking.results).names() if tracking.results else {path.name for path in project.iterdir()}
     there = next((places[source] for source in new if places[source] in used), None)
     if there is not None:

@@ -20,15 +20,17 @@ from tracker import provenance
 from tracker.analytics.event_log import as_lines
 from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
+from tracker.columns.documented import OBJECT_NAME, ON_GROUND, TRACKS
 from tracker.datasets.annotations import Annotations
 from tracker.datasets.finished_run import FinishedRun
+from tracker.datasets.formats.parquet import from_table, of_video
 from tracker.errors import ConfigError, DataError, OutputError, SourceError, UsageError
 from tracker.jobs.corrections.corrected import Correction
 from tracker.jobs.corrections.edits import EditList
 from tracker.jobs.corrections.frames import by_frame
 from tracker.jobs.corrections.kept import keep_lines, kept_counts, kept_events, touched
 from tracker.jobs.result_files import ResultFiles
-from tracker.jobs.result_folder import COUNTS, EVENTS, JSON, RECORD, Output, ResultFolders
+from tracker.jobs.result_folder import COUNTS, EVENTS, JSON, PARQUET, RECORD, Output, ResultFolders
 from tracker.structures import Image
 from tracker.system.files import replace_text, writing
 from tracker.video.source import Frame, Source, open_source
@@ -101,6 +103,8 @@ def apply(
         changed = touched(run.annotations, corrected)
         tracks = _write_tables(run, corrected, made, folders.output)
         _keep(run, corrected, made, changed, correction.object_names)
+        if folders.output.parquet:
+            _write_parquet(run, corrected, made, named=bool(correction.object_names))
         without = _draw(run, corrected, made, correction.object_names, progress) if video else ""
         files = [name for name in folders.output.files if (made / name).exists()]
         files += sorted(path.name for path in made.glob("video-[0-9]*.mp4"))
@@ -111,9 +115,10 @@ def apply(
 
 
 def _output(run: FinishedRun, out: Path, video: bool) -> Output:
-    there = {name: (run.folder / name).is_file() for name in (JSON, EVENTS, COUNTS)}
+    there = {name: (run.folder / name).is_file() for name in (JSON, PARQUET, EVENTS, COUNTS)}
     events = there[EVENTS] and there[COUNTS] and bool(run.record.get("zones"))
-    return Output(out.parent, out.name, exist_ok=True, video=video, json=there[JSON], events=events)
+    output = Output(out.parent, out.name, exist_ok=True, video=video, events=events)
+    return replace(output, json=there[JSON], parquet=there[PARQUET])
 
 
 def _require_ours(out: Path, folder: Path, folders: ResultFolders) -> None:
@@ -145,11 +150,18 @@ def _write_tables(run: FinishedRun, corrected: Annotations, made: Path, output: 
     image: Image = np.broadcast_to(np.uint8(0), (height, width, 3))
     source = _NoPictures(made.name, corrected.size, corrected.frames_per_s)
     zones, ground = _places(run)
-    output = replace(output, video=False)
+    output = replace(output, video=False, parquet=False)
     with ResultFiles(made, source, output, lambda _: None, zones, None, ground) as files:
         for number, time_s, tracks in by_frame(run, corrected):
             files.take(Frame(image, number, time_s), tracks)
     return len(np.unique(corrected.ids))
+
+
+def _write_parquet(run: FinishedRun, corrected: Annotations, made: Path, named: bool) -> None:
+    """`tracks.parquet` of the table as it is."""
+    columns = (*TRACKS, *(ON_GROUND if "camera" in run.record else ()), *([OBJECT_NAME] if named else []))
+    about = of_video(run.name, corrected.size, corrected.frame_count, corrected.frames_per_s, corrected.step)
+    from_table(made / "tracks.csv", made / PARQUET, columns, about)
 
 
 def _places(run: FinishedRun) -> tuple[Zones, GroundPlane | None]:

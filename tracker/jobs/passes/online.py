@@ -38,7 +38,8 @@ from tracker.video.source import Frame, Source
 if TYPE_CHECKING:
     from tracker.tracker import Tracker
 
-_COUNTED = ("frames", "frames_looked_at", "frames_repeated", "tracks", "first_frame_s", "stage_seconds")  # of a result
+_COUNTED = ("frames", "frames_looked_at", "frames_repeated", "tracks", "tracks_by_class", "counts")  # of a result, ...
+_TIMED = ("first_frame_s", "stage_seconds")  # ... and how long that took
 
 
 class Drawn(NamedTuple):
@@ -226,7 +227,7 @@ class OnlinePass:
 
     def _counts(self) -> Snapshot:
         error = self._result.error
-        counts = {name: getattr(self._result, name) for name in _COUNTED}
+        counts = {name: getattr(self._result, name) for name in (*_COUNTED, *_TIMED)}
         seconds = time.perf_counter() - self._start
         return {"result": counts | {"seconds": seconds}, "error": None if error is None else str(error)}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tracker.errors import ResumeError
 from tracker.jobs.outcome import SourceResult
-from tracker.jobs.result_folder import RECORD, UNFINISHED, Record, ResultFolders, clear
+from tracker.jobs.result_folder import RECORD, UNFINISHED, Record, ResultFolders
 from tracker.jobs.resume.earlier import EarlierRun
 from tracker.jobs.resume.unfinished import Unfinished, saved
 
@@ -60,15 +60,16 @@ def begin(folders: ResultFolders, name: str, given: Any, conditions: dict[str, A
 
 
 def _gone_on(folders: ResultFolders, run: EarlierRun, conditions: dict[str, Any]) -> Beginning:
-    finished = run.finished
-    run.require_same(conditions, anywhere=finished is not None)
-    record = Record(run.folder / RECORD, conditions, list(run.record["files"]))
-    if finished is not None:
-        clear(run.folder / UNFINISHED)  # of one that was killed in its last moment
-        folders.take(run.folder, emptied=False)
-        return Beginning(run.folder, record, finished=finished)
+    run.require_same(conditions, anywhere=run.finished is not None)
+    if run.finished is not None and not (run.folder / UNFINISHED).exists():
+        return _finished(folders, run, run.finished)
     unfinished = Unfinished(run.folder)
     try:
+        run = EarlierRun.of(run.folder) or run  # what it is now that nobody else goes on with it
+        if run.finished is not None:  # it ended a moment ago, or was killed in its last one
+            unfinished.remove()
+            return _finished(folders, run, run.finished)
+        record = Record(run.folder / RECORD, conditions, list(run.record["files"]))
         state = saved(run.folder)
         if state is None:  # there is nothing to go on from
             unfinished.release()
@@ -83,3 +84,9 @@ def _gone_on(folders: ResultFolders, run: EarlierRun, conditions: dict[str, Any]
     resumed = [*run.record.get("resumed", []), datetime.now(UTC).isoformat(timespec="seconds")]
     record.conditions = {**conditions, **since, "resumed": resumed}
     return Beginning(run.folder, record, unfinished, state)
+
+
+def _finished(folders: ResultFolders, run: EarlierRun, result: SourceResult) -> Beginning:
+    folders.take(run.folder, emptied=False)
+    record = Record(run.folder / RECORD, dict(run.record), list(run.record["files"]))
+    return Beginning(run.folder, record, finished=result)

@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from tracker import provenance
-from tracker.errors import ResumeError
+from tracker.analytics.events import Count
+from tracker.errors import ResumeError, SourceError
 from tracker.jobs.outcome import SourceResult, given_source
 from tracker.jobs.result_folder import RECORD, UNFINISHED, original_files
 
@@ -47,8 +48,16 @@ class EarlierRun:
         if not isinstance(result, dict) or UNFINISHED in self.record["files"]:
             return None
         counted = ("frames", "frames_looked_at", "frames_repeated", "tracks", "seconds", "first_frame_s")
-        counts = {name: result.get(name, 0) for name in counted}
-        return SourceResult(result.get("source", self.folder.name), self.folder, **counts, finished_before=True)
+        error = result.get("error")
+        return SourceResult(
+            result.get("source", self.folder.name),
+            self.folder,
+            **{name: result.get(name, 0) for name in counted},
+            tracks_by_class=result.get("tracks_by_class", {}),
+            counts=[Count.of(told) for told in result.get("counts", [])],
+            error=SourceError(error) if error else None,  # of a source that is damaged, which it still is
+            finished_before=True,
+        )
 
     def is_of(self, given: Any, mark: str) -> bool:
         """Whether it is one of this source: of the same path, or of a file that was moved since."""

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from tracker.analytics.event_finder import Event
+from tracker.analytics.events import Count
 from tracker.analytics.ground.motion import GroundFilters
 from tracker.columns.carried import Columns
 from tracker.columns.masks import Masks
 from tracker.errors import DataError, ResumeError
 from tracker.jobs.result_files import Waiting
-from tracker.jobs.result_folder import LOCK, OFFLINE, RECORD, STATE, UNFINISHED, clear
+from tracker.jobs.result_folder import LOCK, OFFLINE, RECORD, STATE, UNFINISHED, clear, kept
 from tracker.motion.adaptation.online_calibration import ForecastCalibration
 from tracker.motion.kalman import KalmanParameters
 from tracker.motion.kalman_predictor import BoxForecast, FilterForecast
@@ -28,13 +29,13 @@ from tracker.smoothing.first_pass import KEPT
 from tracker.smoothing.track_table import TrackTable
 from tracker.structures import Detections, ForecastOfRows, Tracks
 from tracker.system import state
-from tracker.system.files import holds, locked, to_disk, writing
+from tracker.system.files import holds, to_disk, writing
 from tracker.system.snapshots.packing import unpacked
 
 VERSION = 1
 """Of what is saved around a tracker; raised with every change of a `Resumable`'s `saved` or of its meaning."""
 
-_KINDS: tuple[type, ...] = (Tracks, TrackTable, Detections, Columns, Masks, Waiting, Event, GroundFilters)
+_KINDS: tuple[type, ...] = (Tracks, TrackTable, Detections, Columns, Masks, Waiting, Event, Count, GroundFilters)
 _KINDS += (ForecastOfRows, BoxForecast, FilterForecast, LearnedForecast, ForecastCalibration, KalmanParameters)
 
 
@@ -53,17 +54,16 @@ class Unfinished:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / UNFINISHED
-        try:
-            self._lock: IO[str] | None = locked(self.folder / LOCK)
-        except BlockingIOError:
-            raise ResumeError(f"the run in {folder} goes on in another process; wait for it, or end it") from None
-        self.folder.mkdir(exist_ok=True)
+        self._lock: IO[str] | None = kept(folder)
+        with writing(self.folder):
+            self.folder.mkdir(exist_ok=True)
 
     @classmethod
     def new(cls, folder: Path) -> Self:
         """That of a run that begins; errors as of the class."""
-        clear(folder / UNFINISHED)
-        return cls(folder)
+        unfinished = cls(folder)
+        clear(unfinished.folder, but=LOCK)
+        return unfinished
 
     def scratch(self) -> Path:
         """An empty folder for what replaces the results at the end; errors as of the class."""
@@ -100,8 +100,8 @@ class Unfinished:
 
     def remove(self) -> None:
         """The run is done."""
+        clear(self.folder)  # the lock in it while it is kept: whoever waits for it gets a new one, or none
         self.release()
-        clear(self.folder)
 
 
 def saved(folder: Path) -> dict[str, Any] | None:
