@@ -122,6 +122,15 @@ class TestWhatItSays:
         monkeypatch.setattr(pictures, "_BYTES", 1 + len(next(iter(data["pictures"].values()))))
         assert len(data_of(document(FinishedRun.read(left)))["pictures"]) <= 1
 
+    def test_no_picture_is_of_somebody_else_s(self, folder, tmp_path):
+        """A link in the folder of a stranger's run may lead to any picture of who makes the report."""
+        private = tmp_path / "private.jpg"
+        shutil.copy(next((folder / "crops").glob("*.jpg")), private)
+        for path in (folder / "crops").glob("*.jpg"):
+            path.unlink()
+            path.symlink_to(private)
+        assert data_of(document(FinishedRun.read(folder)))["pictures"] == {}
+
     def test_it_has_the_picture_and_the_ground_with_heat_and_paths(self, left):
         page = document(FinishedRun.read(left))
         assert page.count('<img src="data:image/jpeg;base64,') == 4
