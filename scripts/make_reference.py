@@ -21,7 +21,7 @@ import typer
 from typer.main import get_command
 
 from tracker.cli import DEFAULT, commands, module
-from tracker.columns.documented import CARRIED, ON_GROUND, SUMMARY, SUMMARY_ON_GROUND, TRACKS
+from tracker.columns.documented import CARRIED, OBJECT_NAME, ON_GROUND, SUMMARY, SUMMARY_ON_GROUND, TRACKS
 from tracker.config import Config, bounds
 from tracker.train.motion.settings import MotionTraining
 
@@ -156,6 +156,7 @@ def tables_page() -> str:
         ("More of `track convert --to parquet`, where there are any", CARRIED),
         ("`summary.csv`", SUMMARY),
         ("More of it with `--camera`", SUMMARY_ON_GROUND),
+        ("The last of all of them where `track apply` was told names", (OBJECT_NAME,)),
     ):
         rows = "".join(f"| `{one.name}` | {one.unit} | {one.meaning} |\n" for one in columns)
         parts.append(f"\n## {heading}\n\n| column | unit | meaning |\n| --- | --- | --- |\n{rows}")

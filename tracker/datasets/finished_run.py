@@ -16,6 +16,7 @@ import yaml
 from numpy.typing import NDArray
 
 from tracker.columns.carried import Columns
+from tracker.columns.documented import OBJECT_NAME
 from tracker.columns.masks import Masks
 from tracker.datasets.annotations import Annotations, times_of_all
 from tracker.errors import DataError, InputError
@@ -24,7 +25,7 @@ _EDGES = ("left", "top", "right", "bottom")
 _NUMBERS = ("frame", "id", "class", "time_s", "score", *_EDGES)
 _ROW = np.dtype([(name, "i8" if name in _NUMBERS[:3] else "f8") for name in _NUMBERS] + [("confirmed", "?")])
 _GROUND = ("x_m", "y_m", "speed_m_s", "speed_std_m_s")
-_TEXT = ("name", "object_name")  # columns of `summary.csv` that are no numbers
+_TEXT = ("name", OBJECT_NAME.name)  # columns of `summary.csv` that are no numbers
 _BLOCK = 1 << 16  # rows of text in memory at a time
 _TOLD_S = 1e-4  # the last decimal of times in the tables
 _AGAIN = "run `track` again, or give another folder"
@@ -68,8 +69,14 @@ class FinishedRun:
         given = self.record["source"]["given"]
         if not isinstance(given, str):
             return None
-        path = Path(self.record["folder"], given)
+        path = Path(self.record.get("folder", ""), given)
         return path if path.exists() else None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether `track --resume` can go on with it, which writes its files anew."""
+        files = self.record["files"]
+        return isinstance(files, list) and "unfinished" in files
 
     @property
     def size(self) -> tuple[int, int]:
@@ -110,7 +117,7 @@ class FinishedRun:
     @property
     def step(self) -> int:
         """Every which frame of its source was tracked."""
-        return int(self.record["source"].get("vid_stride") or 1)
+        return int(self.record["source"].get("vid_stride", 1))
 
     @cached_property
     def tracked(self) -> NDArray[np.int64]:
@@ -166,7 +173,7 @@ class FinishedRun:
         return {
             int(i): name
             for block in self._blocks("summary.csv")
-            for i, name in zip(block.get("id", ()), block.get("object_name", ()), strict=False)
+            for i, name in zip(block.get("id", ()), block.get(OBJECT_NAME.name, ()), strict=False)
             if name
         }
 
@@ -288,7 +295,7 @@ def _check(record: dict[str, Any]) -> None:
     """Raise ValueError or TypeError where the numbers of a record are none."""
     source, result = record["source"], record.get("result") or {}
     width, height = source["size"]
-    counts = width, height, source.get("vid_stride") or 1, (result.get("frames") or 0) + 1
+    counts = width, height, source.get("vid_stride", 1), (result.get("frames") or 0) + 1
     rate = source.get("frames_per_s") or 25.0
     whole = all(isinstance(number, int) and 1 <= number <= _MOST_FRAMES for number in counts)
     if not (whole and isinstance(rate, int | float) and 0 < rate < float("inf")):

@@ -66,20 +66,25 @@ def write(videos: Sequence[Annotations], out: Path) -> None:
     rows, carried = video.by_frame, video.columns
     there = {"mask": carried.masks, "keypoints": carried.keypoints, "corners": carried.corners}
     more = [column for column in CARRIED if there[column.name] is not None]
-    about = {
-        "name": video.name,
-        "width": f"{video.size[0]}",
-        "height": f"{video.size[1]}",
-        "frames": f"{video.frame_count}",
-        "frames_per_s": f"{video.frames_per_s!r}",
-        "step": f"{video.step}",
-    }
-    layout = schema([*TRACKS, *more], about)
+    layout = schema([*TRACKS, *more], about(video))
     with replacing(out) as file, parquet.ParquetWriter(file, layout, compression="zstd") as writer:
         for block in blocks(rows):
             part = rows[block]
             values = _values(part)
             writer.write_batch(arrow.record_batch([arrow.array(values[f.name], f.type) for f in layout], schema=layout))
+
+
+def about(video: Annotations) -> dict[str, str]:
+    """What a file says beside its rows."""
+    width, height = video.size
+    return {
+        "name": video.name,
+        "width": f"{width}",
+        "height": f"{height}",
+        "frames": f"{video.frame_count}",
+        "frames_per_s": f"{video.frames_per_s!r}",
+        "step": f"{video.step}",
+    }
 
 
 def _values(part: Annotations) -> dict[str, Any]:

@@ -20,21 +20,24 @@ from tracker import provenance
 from tracker.analytics.event_log import as_lines
 from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
+from tracker.columns.documented import OBJECT_NAME, ON_GROUND, TRACKS
 from tracker.datasets.annotations import Annotations
 from tracker.datasets.finished_run import FinishedRun
+from tracker.datasets.formats.parquet import about, from_table
 from tracker.errors import ConfigError, DataError, OutputError, SourceError, UsageError
-from tracker.jobs.corrections.corrected import Correction
+from tracker.jobs.corrections.corrected import Correction, uncorrectable
 from tracker.jobs.corrections.edits import EditList
 from tracker.jobs.corrections.frames import by_frame
 from tracker.jobs.corrections.kept import keep_lines, kept_counts, kept_events, touched
 from tracker.jobs.result_files import ResultFiles
-from tracker.jobs.result_folder import COUNTS, EVENTS, JSON, RECORD, Output, ResultFolders
+from tracker.jobs.result_folder import COUNTS, EVENTS, JSON, PARQUET, RECORD, Output, ResultFolders
 from tracker.structures import Image
 from tracker.system.files import replace_text, writing
 from tracker.video.source import Frame, Source, open_source
 from tracker.video.url import is_url
 
 FOLDER = "corrected"
+_WIDEST = 100  # line that a record is believed to mean, in pixels
 _TABLES = {"tracks.txt": 1, "tracks.csv": 2, "summary.csv": 0}  # and the column that has the id
 
 
@@ -86,8 +89,8 @@ def apply(
         OutputError: it cannot be written there; something stands there that was not made so.
     """
     run = FinishedRun.read(folder)
-    if "corrected" in run.record:
-        raise DataError(f"{folder} is a corrected run itself; correct the run that it was made from")
+    if refused := uncorrectable(run):
+        raise DataError(f"{folder}: {refused}")
     edits = EditList.read(folder)
     correction = Correction(run.annotations, run.tracked)
     for edit in edits.edits:
@@ -101,6 +104,8 @@ def apply(
         changed = touched(run.annotations, corrected)
         tracks = _write_tables(run, corrected, made, folders.output)
         _keep(run, corrected, made, changed, correction.object_names)
+        if folders.output.parquet:
+            _write_parquet(run, corrected, made, bool(correction.object_names))
         without = _draw(run, corrected, made, correction.object_names, progress) if video else ""
         files = [name for name in folders.output.files if (made / name).exists()]
         files += sorted(path.name for path in made.glob("video-[0-9]*.mp4"))
@@ -111,9 +116,10 @@ def apply(
 
 
 def _output(run: FinishedRun, out: Path, video: bool) -> Output:
-    there = {name: (run.folder / name).is_file() for name in (JSON, EVENTS, COUNTS)}
+    there = {name: (run.folder / name).is_file() for name in (JSON, PARQUET, EVENTS, COUNTS)}
     events = there[EVENTS] and there[COUNTS] and bool(run.record.get("zones"))
-    return Output(out.parent, out.name, exist_ok=True, video=video, json=there[JSON], events=events)
+    named = Output(out.parent, out.name, exist_ok=True, video=video)
+    return replace(named, json=there[JSON], parquet=there[PARQUET], events=events)
 
 
 def _require_ours(out: Path, folder: Path, folders: ResultFolders) -> None:
@@ -145,7 +151,7 @@ def _write_tables(run: FinishedRun, corrected: Annotations, made: Path, output: 
     image: Image = np.broadcast_to(np.uint8(0), (height, width, 3))
     source = _NoPictures(made.name, corrected.size, corrected.frames_per_s)
     zones, ground = _places(run)
-    output = replace(output, video=False)
+    output = replace(output, video=False, parquet=False)  # that is made of the table when names are in it
     with ResultFiles(made, source, output, lambda _: None, zones, None, ground) as files:
         for number, time_s, tracks in by_frame(run, corrected):
             files.take(Frame(image, number, time_s), tracks)
@@ -183,6 +189,12 @@ def _keep(run: FinishedRun, corrected: Annotations, made: Path, changed: set[int
         seen = corrected.frames[~corrected.occluded]
         end_s = float(corrected.times_s[seen.max() - 1]) if len(seen) else 0.0
         replace_text(made / COUNTS, kept_counts(run.folder / COUNTS, _places(run)[0], run.events, events, end_s))
+
+
+def _write_parquet(run: FinishedRun, corrected: Annotations, made: Path, named: bool) -> None:
+    ground = ON_GROUND if "camera" in run.record else ()
+    columns = (*TRACKS, *ground, *((OBJECT_NAME,) if named else ()))
+    from_table(made / "tracks.csv", made / PARQUET, columns, about(corrected))
 
 
 def _draw(
@@ -229,7 +241,7 @@ def _drawn(
     folder = made.with_name("drawn")
     folder.mkdir()
     count, done = len(run.tracked), 0
-    output = Output(video=True, events=(made / EVENTS).exists())
+    output = replace(_looks(run), video=True, events=(made / EVENTS).exists())
     told = by_frame(run, corrected)
     with ResultFiles(folder, opened, output, lambda _: None, zones, None, ground, called=called) as files:
         for frame, (number, time_s, tracks) in zip(opened, told):  # noqa: B905 - what follows was not tracked
@@ -243,6 +255,14 @@ def _drawn(
     for path in folder.glob("video*.mp4"):
         path.replace(made / path.name)
     return ""
+
+
+def _looks(run: FinishedRun) -> Output:
+    """How the run's video was drawn, as far as its record says so."""
+    leaves = run.record.get("leaves")
+    said: dict[str, Any] = leaves if isinstance(leaves, dict) else {}
+    kinds = {"labels": bool, "trails": bool, "line_width": int}
+    return Output(**{n: said[n] for n, kind in kinds.items() if type(said.get(n)) is kind and 0 <= said[n] <= _WIDEST})
 
 
 def _record(run: FinishedRun, edits: EditList, out: Path, tracks: int) -> tuple[dict[str, Any], dict[str, Any]]:

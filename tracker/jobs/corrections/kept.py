@@ -18,6 +18,7 @@ import numpy as np
 from tracker.analytics.event_writer import EventWriter
 from tracker.analytics.events import CROSS, ENTER, EXIT
 from tracker.analytics.zones import Zones
+from tracker.columns.documented import OBJECT_NAME
 from tracker.datasets.annotations import Annotations
 from tracker.errors import DataError
 from tracker.output.writers import csv_text
@@ -27,7 +28,6 @@ Told = Mapping[str, Any]
 Row = Sequence[str]
 
 _LINES = 4096  # of a table that are written together
-OBJECT_NAME = "object_name"
 
 
 def touched(before: Annotations, after: Annotations) -> set[int]:
@@ -65,7 +65,7 @@ def keep_lines(
     ):
         kept = (row for row in _rows(ours, header) if int(row[id_column]) not in corrected)
         rows = csv.reader(others)
-        first = [[*next(rows), *([OBJECT_NAME] if names else [])]] if header else []
+        first = [[*next(rows), *([OBJECT_NAME.name] if names else [])]] if header else []
         lines: list[Row] = []
         for row in chain(first, _merged(kept, rows, id_column, corrected, names or {}, own)):
             lines.append(row)
