@@ -56,6 +56,7 @@ class Explanations:
     def _work(self, question: tuple[int, int]) -> None:
         with self._one:
             try:
+                self._go_on(question, 0)  # while it waited for the one before, a newer one may have come
                 answer = explain(self._run, *question, progress=lambda frame: self._go_on(question, frame)).to_dict()
             except _Superseded:
                 return
