@@ -452,6 +452,12 @@ def test_every_answer_may_run_no_script_but_the_page_s_own(folder):
             assert "default-src 'self'" in policy and "unsafe" not in policy
 
 
+@pytest.mark.parametrize("asked", ["id=1", "id=1&frame=0", "id=1&frame=61", "id=1&frame=999999999", "id=x&frame=1"])
+def test_no_frame_that_is_none_is_explained(folder, asked):
+    with served(folder) as client:
+        assert client.get(f"/explain?{asked}").status_code == 404
+
+
 def test_another_site_s_page_cannot_keep_the_machine_busy(folder):
     with served(folder) as client:
         asked = client.get("/explain?id=1&frame=5", headers={"Sec-Fetch-Site": "cross-site"})
@@ -479,6 +485,28 @@ def test_whoever_steps_through_a_run_waits_for_the_last_question_alone(folder, m
             break
         time.sleep(0.05)
     assert said["problem"] == "(1, 29)" and len(begun) <= 2
+
+
+def test_nobody_works_on_an_answer_any_more_once_it_is_closed(folder, monkeypatch):
+    """The end of the process would meet its thread in a network, and abort."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless(*_, progress):
+        begun.set()
+        try:
+            while True:
+                time.sleep(0.2)
+                progress(1)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(explaining, "explain", endless)
+    before = set(threading.enumerate())
+    run = ReviewedRun(folder)
+    run.explanations.ask(1, 5)
+    assert begun.wait(5) and run.frame(1, whole=False)
+    run.close()
+    assert ended.is_set() and set(threading.enumerate()) <= before
 
 
 def test_what_cannot_be_explained_is_said(folder):

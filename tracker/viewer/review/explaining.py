@@ -15,6 +15,7 @@ from tracker.errors import TrackerError
 from tracker.jobs.explain import explain
 
 _KEPT = 256  # answers
+_PATIENCE_S = 20.0  # to load the networks, which nothing ends, and for a frame
 
 _log = logging.getLogger(__name__)
 
@@ -50,8 +51,12 @@ class Explanations:
             return {"done": False, "frame": self._frame, "of": frame}
 
     def close(self) -> None:
-        """Nobody asks any more."""
+        """Nobody asks any more. It is waited for who works: a thread that the end of the process meets in a network
+        takes the process with it, as if it had crashed.
+        """
         self._asked = None
+        if self._one.acquire(timeout=_PATIENCE_S):
+            self._one.release()
 
     def _work(self, question: tuple[int, int]) -> None:
         with self._one:

@@ -86,6 +86,8 @@ def application(run: ReviewedRun, token: str | None) -> Access:
         if request.headers.get("sec-fetch-site") not in (None, "same-origin", "none"):
             raise HTTPException(403, "another site's page may not ask")  # it would only keep this machine busy
         track, number = (_query(request, name) for name in ("id", "frame"))
+        if not 1 <= number <= run.run.annotations.frame_count:
+            raise HTTPException(404, "there is no such frame")
         then = run.corrections.current().origins.then(track, number)
         if then is None:
             return JSONResponse({"done": True, "id": track, "problem": "this object is none of the run's own"})
