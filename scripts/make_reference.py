@@ -161,6 +161,7 @@ def tables_page() -> str:
         ("More of `track convert --to parquet`, where there are any", CARRIED),
         ("`summary.csv`", SUMMARY),
         ("More of it with `--camera`", SUMMARY_ON_GROUND),
+        ("The last of all of them where `track apply` was told names", (OBJECT_NAME,)),
     ):
         rows = "".join(f"| `{one.name}` | {one.unit} | {one.meaning} |\n" for one in columns)
         parts.append(f"\n## {heading}\n\n| column | unit | meaning |\n| --- | --- | --- |\n{rows}")

@@ -39,7 +39,9 @@ SHORTER = {
     "track export": "--frames 6",
     "track bench": "--rounds 1 --loops 1 --stream 1000 --detect-every 1 --quiet",
 }
-EXPLAINED = "runs/track/video"  # and looked at, corrected, ...: left by the first of the commands, where it is not left out
+EXPLAINED = (
+    "runs/track/video"  # and looked at, corrected, ...: left by the first of the commands, where it is not left out
+)
 REFUSED = {  # what cannot work on the machine of a test says so in one sentence
     "track rtsp://user:password@camera/stream --no-video": "camera",
     "track video.mp4 --model yolo11x.pt --device cuda:0 --half": "yolo11x.pt"

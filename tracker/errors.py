@@ -40,6 +40,10 @@ class OutputError(TrackerError):
     """A result that cannot be written: permission, disk full, folder in the way."""
 
 
+class ChangedError(TrackerError):
+    """What was edited is not what is there any more: somebody else has changed it meanwhile."""
+
+
 class WorkerError(TrackerError):
     """A process that was to do a part of the work and ended before that."""
 

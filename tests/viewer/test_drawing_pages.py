@@ -1,8 +1,11 @@
 """What the pages that draw on a picture read and write."""
 
+import asyncio
 import json
+import os
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 import yaml
@@ -12,9 +15,10 @@ from hypothesis import strategies as st
 from helpers.commands import ended
 from tracker import GroundPlane, Zones
 from tracker.analytics.zones_file import parsed, written
-from tracker.errors import ConfigError, InputError, OutputError, SourceError
+from tracker.errors import ChangedError, ConfigError, InputError, OutputError, SourceError
 from tracker.viewer.drawing.calibrate_page import CalibratePage
-from tracker.viewer.drawing.document import ChangedError, Document
+from tracker.viewer.drawing.document import Document
+from tracker.viewer.drawing.pages import application
 from tracker.viewer.drawing.picture import Still, picture
 from tracker.viewer.drawing.zones_page import ZonesPage
 
@@ -217,3 +221,52 @@ def test_the_picture_is_the_one_of_that_time(tmp_path):
 def test_state_is_plain_json(tmp_path):
     (tmp_path / "zones.yaml").write_text(HAND_MADE)
     json.dumps(zones_page(tmp_path / "zones.yaml").state(), allow_nan=False)
+
+
+HUGE = "9" * 400
+ZONE = {"kind": "zone", "name": "a", "points": [[0, 0], [1, 1], [0, 1]]}
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/zones", b"{"),
+        ("/zones", b"\xff"),
+        ("/zones", b"[" * 100_000),
+        ("/zones", b"7"),
+        ("/zones", b'{"shapes": [{"kind": "line", "name": "a", "points": [[%b, 0], [1, 1]]}]}' % HUGE.encode()),
+        ("/zones", b'{"shapes": [{"kind": "line", "name": "a", "points": [[NaN, 0], [1, 1]]}]}'),
+        ("/zones", b'{"shapes": [{"kind": "line", "name": "\\ud800", "points": [[0, 0], [1, 1]]}]}'),
+        ("/zones", b'{"shapes": [{"kind": "line", "name": "a", "points": [[0, 0], [1, 1]], "classes": ["\\ud800"]}]}'),
+        ("/zones", b'{"shapes": [{"kind": ["line"], "name": "a", "points": [[0, 0], [1, 1]]}]}'),
+        ("/zones", json.dumps({"shapes": [{**ZONE, "dwell_s": int(HUGE)}]}).encode()),
+        ("/ground", json.dumps({"points": [*POINTS[:3], {"px": [1, 1], "m": [0, int(HUGE)]}]}).encode()),
+        ("/ground", json.dumps({"points": [*POINTS[:3], {"px": [1, int(HUGE)], "m": [0, 1]}]}).encode()),
+        ("/fit", json.dumps({"points": [*POINTS[:3], {"px": [1, float("nan")], "m": [0, 1]}]}).encode()),
+        ("/fit", json.dumps({"points": [*POINTS[:3], {"px": ["a", {}], "m": [0, 1]}]}).encode()),
+        ("/fit", json.dumps({"points": [{**one, "m": [1e300 * x for x in one["m"]]} for one in POINTS]}).encode()),
+        ("/lengths", json.dumps({"parallel": [[[0, int(HUGE)]] * 2] * 2, "segments": 0, "lengths_m": [1, 1]}).encode()),
+        ("/lengths", b'{"parallel": [], "segments": [], "lengths_m": [NaN, 1]}'),
+    ],
+)  # fmt: skip
+def test_whatever_is_sent_is_answered_in_a_sentence_and_nothing_is_written(tmp_path, path, sent):
+    zones, ground = zones_page(tmp_path / "zones.yaml"), CalibratePage(Document(tmp_path / "camera.yaml"), PICTURE)
+    asked = {"zones": zones.save, "ground": ground.save, "fit": ground.fit, "lengths": ground.lengths}
+    transport = httpx.ASGITransport(application("zones", PICTURE, zones.state, None, **asked))
+
+    async def put():
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
+            return await http.put(path, content=sent, headers={"If-Match": "new"})
+
+    answer = asyncio.run(put())
+    assert answer.status_code == 422 and ";" in answer.json()["problem"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_is_not_waited_for_and_no_endless_file_is_read(tmp_path):
+    os.mkfifo(tmp_path / "zones.yaml")
+    with pytest.raises(ConfigError, match="is no file"):
+        zones_page(tmp_path / "zones.yaml")
+    (tmp_path / "camera.yaml").write_text("#" * (5 << 20))
+    with pytest.raises(ConfigError, match="too long"):
+        CalibratePage(Document(tmp_path / "camera.yaml"), PICTURE)

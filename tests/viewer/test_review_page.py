@@ -422,7 +422,7 @@ class TestCorrecting:
         assert page.evaluate("() => page.rows.byId.has(3)")
 
     def test_what_cannot_be_is_said_and_not_kept(self, chromium, folder):
-        with served(folder) as url, opened(chromium, url, refused=[400]) as page:
+        with served(folder) as url, opened(chromium, url, refused=[422]) as page:
             page.evaluate("() => page.view.set({ chosen: 3 })")
             page.keyboard.press("m")
             page.keyboard.type("77")

@@ -12,15 +12,21 @@ import httpx
 import numpy as np
 import psutil
 import pytest
+import yaml
 
 from helpers.crowded_runs import crowd, number_in, write_run, write_video
 from helpers.finished_runs import annotated, leave_run
 from tracker.columns.carried import Columns
 from tracker.columns.masks import Masks
 from tracker.errors import DataError
+from tracker.jobs.corrections.apply import apply
+from tracker.jobs.corrections.edits import EditList, Rename, fingerprint
 from tracker.output.crops import CropWriter
+from tracker.output.draw import colour
 from tracker.structures import Status, Tracks
+from tracker.video.recorded.seeking import FramesByNumber
 from tracker.video.source import Frame
+from tracker.viewer.review import explaining
 from tracker.viewer.review.reviewed_run import ReviewedRun
 from tracker.viewer.review.routes import application
 from tracker.web.listener import HttpListener
@@ -134,6 +140,12 @@ class TestFrames:
             assert client.get(f"/frames/{name}.jpg").status_code == 404
             assert client.get("/frames/7.jpg").status_code == 200
 
+    def test_below_the_first_leave_the_way_to_the_others_as_quick_as_it_was(self, video):
+        """Not counted from the first one on."""
+        frames = FramesByNumber(video, np.arange(FRAMES) / 25)
+        assert list(frames.read(0)) == [] and list(frames.read(-3)) == []
+        assert next(frames.read(50))[0] > 1
+
     def test_of_a_source_that_has_gone_are_not_found_and_the_page_says_why(self, tmp_path):
         with served(write_run(tmp_path / "run", crowd(2, 5, 9), 9)) as client:
             about = client.get("/run").json()
@@ -155,6 +167,15 @@ class TestFrames:
         cv2.imwrite(str(tmp_path / "1.png"), np.zeros((360, 640, 3), np.uint8))
         with served(write_run(tmp_path / "run", crowd(2, 5, 9), 9, given)) as client:
             assert not client.get("/run").json()["pictures"]
+
+    def test_that_hide_nobody_are_shown_to_no_other_people_where_the_run_hid_objects(self, folder):
+        record = yaml.safe_load((folder / "run.yaml").read_text())
+        (folder / "run.yaml").write_text(yaml.safe_dump({**record, "blur": ["heads"]}))
+        for shared in (False, True):
+            run = ReviewedRun(folder, shared=shared)
+            assert (run.frame(1, whole=False) is None) == (run.video is None) == shared
+            assert ("--blur" in run.problem) == shared
+            run.close()
 
     def test_a_source_that_is_no_video_is_not_given_away(self, tmp_path):
         (tmp_path / "secret.txt").write_text("a password\n" * 99)
@@ -251,7 +272,7 @@ class TestEdits:
             before = client.get("/edits")
             content = json.dumps({**before.json(), "edits": edits})
             answer = client.put("/edits", content=content, headers={"If-Match": before.headers["etag"]})
-            assert answer.status_code == 400 and said in answer.json()["problem"]
+            assert answer.status_code == 422 and said in answer.json()["problem"]
         assert not (folder / "edits.json").exists()
 
     def test_that_are_too_many_bytes_are_refused(self, folder):
@@ -274,7 +295,7 @@ class TestEdits:
         (folder / "edits.json").unlink()
         with served(folder) as client:
             (folder / "edits.json").symlink_to(tmp_path / "other.json")
-            assert client.put("/edits", json={}, headers={"If-Match": '"none"'}).status_code == 400
+            assert client.put("/edits", json={}, headers={"If-Match": '"none"'}).status_code == 422
         assert (tmp_path / "other.json").read_text() == "{}"
 
     def test_that_are_a_pipe_are_not_waited_for(self, folder):
@@ -300,6 +321,23 @@ class TestEdits:
     def test_no_name_that_leads_here_is_believed(self, folder):
         with served(folder) as client:
             assert client.get("/rows", headers={"Host": "rebound.example"}).status_code == 403
+
+    def test_of_a_corrected_run_are_refused_for_it_is_made_anew_of_another(self, tmp_path):
+        run = leave_run(tmp_path / "run", annotated([(frame, 1, 10, 10, 30, 50) for frame in range(1, 9)]))
+        EditList(fingerprint(run.folder), (Rename(1, "Anna"),)).save(run.folder)
+        folder = apply(run.folder, video=False).folder
+        with served(folder) as client:
+            assert "corrected run itself" in client.get("/run").json()["remark"]
+            assert unpacked(client.get("/rows").content)[0]["names"] == {"1": "Anna"}
+            answer = put(client, [{"edit": "delete", "id": 1}])
+            assert answer.status_code == 422 and "corrected run itself" in answer.json()["problem"]
+        assert not (folder / "edits.json").exists()
+
+    def test_of_an_interrupted_run_are_said_not_to_outlive_going_on_with_it(self, folder):
+        record = yaml.safe_load((folder / "run.yaml").read_text())
+        assert ReviewedRun(folder).about()["remark"] == ""
+        (folder / "run.yaml").write_text(yaml.safe_dump({**record, "files": ["tracks.csv", "unfinished"]}))
+        assert "--resume" in ReviewedRun(folder).about()["remark"]
 
     def test_need_the_token_where_there_is_one(self, folder):
         with served(folder, token="correct horse battery staple") as client:
@@ -369,6 +407,11 @@ class TestWhatHappened:
             put(client, [{"edit": "delete", "id": 1}])
             assert client.get("/events").json() == []
 
+    def test_objects_have_the_colours_of_the_drawn_video(self, folder):
+        with served(folder) as client:
+            told = client.get("/run").json()["colours"]
+        assert [tuple(bytes.fromhex(one[1:]))[::-1] for one in told] == [colour(track) for track in range(1, 25)]
+
     def test_zones_are_in_pixels(self, folder):
         with served(folder) as client:
             (hall,) = client.get("/run").json()["zones"]
@@ -409,10 +452,61 @@ def test_every_answer_may_run_no_script_but_the_page_s_own(folder):
             assert "default-src 'self'" in policy and "unsafe" not in policy
 
 
+@pytest.mark.parametrize("asked", ["id=1", "id=1&frame=0", "id=1&frame=61", "id=1&frame=999999999", "id=x&frame=1"])
+def test_no_frame_that_is_none_is_explained(folder, asked):
+    with served(folder) as client:
+        assert client.get(f"/explain?{asked}").status_code == 404
+
+
 def test_another_site_s_page_cannot_keep_the_machine_busy(folder):
     with served(folder) as client:
         asked = client.get("/explain?id=1&frame=5", headers={"Sec-Fetch-Site": "cross-site"})
         assert asked.status_code == 403
+
+
+def test_whoever_steps_through_a_run_waits_for_the_last_question_alone(folder, monkeypatch):
+    """The run is not begun anew for those that were given up meanwhile."""
+    begun, go_on = [], threading.Event()
+
+    def slow(_, *question, progress):
+        begun.append(question)
+        assert go_on.wait(20)
+        progress(1)
+        raise DataError(f"{question}")
+
+    monkeypatch.setattr(explaining, "explain", slow)
+    answers = explaining.Explanations(folder)
+    for frame in range(1, 30):
+        assert not answers.ask(1, frame)["done"]
+    go_on.set()
+    for _ in range(100):
+        said = answers.ask(1, 29)
+        if said["done"]:
+            break
+        time.sleep(0.05)
+    assert said["problem"] == "(1, 29)" and len(begun) <= 2
+
+
+def test_nobody_works_on_an_answer_any_more_once_it_is_closed(folder, monkeypatch):
+    """The end of the process would meet its thread in a network, and abort."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless(*_, progress):
+        begun.set()
+        try:
+            while True:
+                time.sleep(0.2)
+                progress(1)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(explaining, "explain", endless)
+    before = set(threading.enumerate())
+    run = ReviewedRun(folder)
+    run.explanations.ask(1, 5)
+    assert begun.wait(5) and run.frame(1, whole=False)
+    run.close()
+    assert ended.is_set() and set(threading.enumerate()) <= before
 
 
 def test_what_cannot_be_explained_is_said(folder):

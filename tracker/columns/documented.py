@@ -59,6 +59,9 @@ CARRIED = (
 )
 """More of `track convert --to parquet`, where there are any."""
 
+OBJECT_NAME = TableColumn("object_name", "string", "", "what a person calls the object; empty where it has no name")
+"""The last of `tracks.csv`, `tracks.parquet` and `summary.csv` where `track apply` was told names."""
+
 SUMMARY = (
     TableColumn("id", "int64", "", "the track"),
     TableColumn("class", "int64", "", "number of its class"),

@@ -17,6 +17,7 @@ import yaml
 from numpy.typing import NDArray
 
 from tracker.columns.carried import Columns
+from tracker.columns.documented import OBJECT_NAME
 from tracker.columns.masks import Masks
 from tracker.datasets.annotations import Annotations, times_of_all
 from tracker.errors import DataError, InputError
@@ -25,7 +26,7 @@ _EDGES = ("left", "top", "right", "bottom")
 _NUMBERS = ("frame", "id", "class", "time_s", "score", *_EDGES)
 _ROW = np.dtype([(name, "i8" if name in _NUMBERS[:3] else "f8") for name in _NUMBERS] + [("confirmed", "?")])
 _GROUND = ("x_m", "y_m", "speed_m_s", "speed_std_m_s")
-_TEXT = ("name", "object_name")  # columns of `summary.csv` that are no numbers
+_TEXT = ("name", OBJECT_NAME.name)  # columns of `summary.csv` that are no numbers
 _BLOCK = 1 << 16  # rows of text in memory at a time
 _TOLD_S = 1e-4  # the last decimal of times in the tables
 _AGAIN = "run `track` again, or give another folder"
@@ -71,7 +72,7 @@ class FinishedRun:
         given = self.record["source"]["given"]
         if not isinstance(given, str):
             return None
-        path = Path(self.record["folder"], given)
+        path = Path(self.record.get("folder", ""), given)
         return path if path.exists() else None
 
     @property
@@ -79,6 +80,12 @@ class FinishedRun:
         """The file name of its source, or of the folder, where that is no file."""
         given = self.record["source"]["given"]
         return Path(given).name if isinstance(given, str) and "://" not in given else self.folder.resolve().name
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether `track --resume` can go on with it, which writes its files anew."""
+        files = self.record["files"]
+        return isinstance(files, list) and "unfinished" in files
 
     @property
     def size(self) -> tuple[int, int]:
@@ -174,7 +181,7 @@ class FinishedRun:
         return {
             int(i): name
             for block in self._blocks("summary.csv")
-            for i, name in zip(block.get("id", ()), block.get("object_name", ()), strict=False)
+            for i, name in zip(block.get("id", ()), block.get(OBJECT_NAME.name, ()), strict=False)
             if name
         }
 

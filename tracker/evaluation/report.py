@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tracker.boxes import tlwh_to_xyxy
 from tracker.datasets.mot import FLAG, FRAME, HEIGHT, ID, LEFT, WIDTH, MotSequence, Table, results
+from tracker.datasets.mot_classes import scored_truth
 from tracker.errors import SourceError
 from tracker.evaluation.lateness import told
 from tracker.evaluation.mistakes import Mistake, find_mistakes
@@ -108,7 +109,7 @@ def write_report(
     sections, cases = [], []
     tables = {}
     for sequence in sequences:
-        tables[sequence.name] = sequence.ground_truth(), results(results_dir / f"{sequence.name}.txt")
+        tables[sequence.name] = scored_truth(sequence.ground_truth_file), results(results_dir / f"{sequence.name}.txt")
         cases += [_Case(sequence, m) for m in find_mistakes(*tables[sequence.name], preproc=preproc)]
     by_weight = sorted(cases, key=lambda case: (not case.mistake.switch, -case.gap))
     shown = set(by_weight[:limit])

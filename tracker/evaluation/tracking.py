@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tracker.datasets.mot import FRAME, MotSequence, Table, find_sequences, results
+from tracker.datasets.mot_classes import scored_truth
 from tracker.errors import DataError
 from tracker.evaluation import identity
 from tracker.evaluation.matching import match
@@ -34,7 +35,8 @@ def score(
         sequences: names to score; None: all that have ground truth.
         preproc: MOT16/17/20's rule: only class 1 (pedestrian) counts, and boxes matched to distractors (people on
             vehicles, reflections, ...) are not held against the tracker. False: every flagged row counts, whatever
-            its class; right for UA-DETRAC, KITTI and SportsMOT.
+            its class; right for UA-DETRAC, KITTI and SportsMOT. Where `labels.txt` names other classes than MOT16's,
+            every flagged row counts, too.
 
     Returns:
         {"combined": {metric: value}, "sequences": {name: {metric: value}}} with the `METRICS`: HOTA, DetA, AssA,
@@ -90,7 +92,7 @@ def combined_hota(fields: Mapping[str, Mapping[str, Any]]) -> float:
 
 def _write_pair(sequence: MotSequence, result_file: Path, folder: Path) -> tuple[Table, Table]:
     """Ground truth and results of one sequence, and in `folder` in the one form TrackEval reads without surprises."""
-    truth, result = sequence.ground_truth(), results(result_file)
+    truth, result = scored_truth(sequence.ground_truth_file), results(result_file)
     for path, table in ((sequence.ground_truth_file, truth), (result_file, result)):
         last = table[:, FRAME].max(initial=0)
         if last > sequence.length:

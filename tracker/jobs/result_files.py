@@ -20,9 +20,9 @@ from tracker.analytics.ground.motion import GroundMotion
 from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
 from tracker.jobs.outcome import SourceResult
-from tracker.jobs.result_folder import COUNTS, CROPS, EVENTS, JSON, PARQUET, VIDEO, Output
+from tracker.jobs.result_folder import COUNTS, EVENTS, JSON, PARQUET, VIDEO, Output
 from tracker.output.blur import Blur, Foreseen
-from tracker.output.crops import CropWriter
+from tracker.output.crops import CROPS, CropWriter
 from tracker.output.draw import TRAIL_S, Annotator
 from tracker.output.parquet_writer import ParquetWriter
 from tracker.output.summary_writer import SummaryWriter

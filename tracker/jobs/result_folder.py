@@ -21,13 +21,13 @@ import yaml
 
 from tracker import provenance
 from tracker.errors import OutputError, ResumeError
-from tracker.output.crops import is_crop
+from tracker.output.crops import CROPS, is_crop
 from tracker.smoothing.first_pass import KEPT
 from tracker.system.files import locked, replace_text, writing
 from tracker.video.url import is_url, redacted
 
 TABLES = ("tracks.txt", "tracks.csv", "summary.csv")
-JSON, VIDEO, RECORD, CROPS = "tracks.jsonl", "video.mp4", "run.yaml", "crops"
+JSON, VIDEO, RECORD = "tracks.jsonl", "video.mp4", "run.yaml"
 EVENTS, COUNTS = "events.jsonl", "counts.csv"
 PARQUET = "tracks.parquet"
 FILES = (*TABLES, PARQUET, JSON, EVENTS, COUNTS, VIDEO, RECORD)

@@ -18,6 +18,8 @@ from tracker.system.snapshots.resumable import Resumable
 if TYPE_CHECKING:
     from tracker.video.source import Frame
 
+CROPS = "crops"  # folder of them in a run's
+LARGEST = 4 << 20  # bytes of one that is shown
 _BETTER = 1.1  # times the quality of the picture on disk that a new one must have: few are written, none is much worse
 _JPEG_QUALITY = 92
 _MARK = b"\xff\xfe\x00\x16written by tracker\x00\x00"  # a JPEG comment; so that a later run knows its own pictures
@@ -107,6 +109,15 @@ class CropWriter(Resumable):
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def own_crop(folder: Path, track: int) -> Path | None:
+    """A track's picture in a run's folder; None where the run left none, whatever links, pipes or files are there."""
+    path = folder / CROPS / f"{track}.jpg"
+    links = any(place.is_symlink() for place in (path, path.parent))
+    if links or not path.is_file() or path.stat().st_size > LARGEST or not is_crop(path):
+        return None
+    return path
 
 
 def is_crop(path: Path) -> bool:

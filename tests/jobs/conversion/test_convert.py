@@ -1,6 +1,7 @@
 """From a run to what other tools take, and back to what `track eval` and `train` take."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,12 +12,15 @@ import yaml
 
 from helpers.annotated import annotations
 from helpers.clips import pan
+from helpers.finished_runs import annotated, leave_run
 from tracker.config import Config
 from tracker.datasets.finished_run import FinishedRun
 from tracker.datasets.formats.known import FORMATS
 from tracker.datasets.mot import find_sequences
 from tracker.errors import DataError, MissingExtraError, OutputError, UsageError
 from tracker.jobs.conversion.convert import convert
+from tracker.jobs.corrections.apply import apply
+from tracker.jobs.corrections.edits import EditList, Rename, fingerprint
 from tracker.jobs.result_folder import Output
 from tracker.jobs.run import run
 from tracker.tracker import Tracker
@@ -143,6 +147,26 @@ def test_what_cannot_be_is_told_in_one_sentence_and_leaves_nothing(made, given, 
     with pytest.raises(error, match=said):
         convert(made.parent / given, to, tmp_path / "out", **more)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_frames_of_a_run_that_hid_objects_are_left_where_the_video_is_given_alone(made, tmp_path):
+    hidden = shutil.copytree(made, tmp_path / "hidden")
+    record = yaml.safe_load((hidden / "run.yaml").read_text())
+    (hidden / "run.yaml").write_text(yaml.safe_dump({**record, "blur": ["heads"]}))
+    with pytest.raises(UsageError, match="--blur"):
+        convert(hidden, "mot", tmp_path / "seq", pictures=True)
+    assert not (tmp_path / "seq").exists()
+    convert(hidden, "mot", tmp_path / "seq", video=made.parent / "clip.mp4", pictures=True)
+    assert len(list((tmp_path / "seq" / "img1").iterdir())) == 6
+
+
+def test_names_of_objects_are_said_to_be_lost(tmp_path):
+    run = leave_run(tmp_path / "run", annotated([(frame, 1, 10, 10, 30, 50) for frame in range(1, 9)]))
+    EditList(fingerprint(run.folder), (Rename(1, "Anna"),)).save(run.folder)
+    (done,) = convert(apply(run.folder, video=False).folder, "coco-video", tmp_path / "out.json")
+    assert "names of objects" in done.lost
+    (done,) = convert(run.folder, "coco-video", tmp_path / "out.json")
+    assert "names of objects" not in done.lost
 
 
 def test_without_pyarrow_the_extra_is_named(made, monkeypatch, tmp_path):

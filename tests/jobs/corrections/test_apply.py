@@ -18,6 +18,7 @@ from helpers.finished_runs import annotated, leave_run, walking
 from tracker.columns.carried import Columns
 from tracker.columns.masks import Masks
 from tracker.datasets.finished_run import FinishedRun
+from tracker.datasets.formats.known import FORMATS
 from tracker.errors import DataError, OutputError, UsageError
 from tracker.jobs.corrections.apply import apply
 from tracker.jobs.corrections.corrected import corrected
@@ -176,6 +177,22 @@ class TestRows:
             for row in table(done.folder / name):
                 assert row["object_name"] == {"3": 'Anna "A", B', "1": "Bert"}.get(row["id"], "")
         assert FinishedRun.read(done.folder).annotations.equals(everything.annotations)
+
+    @pytest.mark.parametrize("camera", [CAMERA, None])
+    def test_are_parquet_too_where_the_run_left_that(self, tmp_path, camera):
+        arrow = pytest.importorskip("pyarrow.parquet")
+        run = leave_run(tmp_path / "run", somewhere(frames=12), camera=camera)
+        (run.folder / "tracks.parquet").write_bytes(b"")  # it is made of the table
+        for edits in ([Merge(2, 1)], [Merge(2, 1), Rename(3, "Anna")]):
+            folder = correct(run, *edits).folder
+            found = arrow.read_table(folder / "tracks.parquet")
+            rows = table(folder / "tracks.csv")
+            assert found.column_names == list(rows[0])
+            assert found["id"].to_pylist() == [int(row["id"]) for row in rows]
+            assert found.column_names.count("object_name") == len(edits) - 1
+            (said,) = FORMATS["parquet"].read(folder / "tracks.parquet")
+            assert said.annotations().equals(FinishedRun.read(folder).annotations)
+            assert "tracks.parquet" in yaml.safe_load((folder / "run.yaml").read_text())["files"]
 
     def test_of_a_merged_object_make_one_line_of_the_summary(self, tmp_path):
         video = annotated([*walking(1, range(1, 11), (50, 100), (4, 0)), *walking(2, range(11, 21), (90, 100), (4, 0))])
@@ -410,6 +427,15 @@ class TestTheVideo:
         assert frames[0][60:100, 38:42].max() > 100  # of track 1 where it was tracked
         assert frames[7][200:230, 198:202].max() > 100 > frames[6][200:230, 198:202].max()
         assert [path.name for path in done.folder.iterdir() if path.is_dir()] == []
+
+    def test_is_drawn_as_the_run_s_was(self, run):
+        """Without labels and trails, with lines of another width; what else a record says of them is not believed."""
+        record = yaml.safe_load((run.folder / "run.yaml").read_text())
+        shown = []
+        for leaves in ({}, {"labels": False, "trails": False, "line_width": 7}, {"labels": 0, "line_width": -(10**9)}):
+            (run.folder / "run.yaml").write_text(yaml.safe_dump({**record, "leaves": leaves}))
+            shown.append(self.drawn(correct(FinishedRun.read(run.folder)).folder))
+        assert np.array_equal(shown[0], shown[2]) and not np.array_equal(shown[0], shown[1])
 
     def test_calls_an_object_by_its_name(self, run):
         plain = self.drawn(correct(run).folder)[0].astype(int)

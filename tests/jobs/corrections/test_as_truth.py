@@ -9,6 +9,7 @@ from helpers.finished_runs import annotated, as_sequence, leave_run, walking
 from tracker.cli import main
 from tracker.datasets.finished_run import FinishedRun
 from tracker.evaluation.tracking import score
+from tracker.jobs.conversion.convert import convert
 from tracker.jobs.corrections.apply import apply
 from tracker.jobs.corrections.edits import Delete, EditList, Interpolate, Merge, PlaceBox, Split, Swap, fingerprint
 
@@ -62,6 +63,18 @@ def test_hota_of_a_run_against_its_correction_is_as_computed_by_hand(tmp_path, r
     after = score(tmp_path / "truth", better.folder, preproc=False)["combined"]
     assert before["HOTA"] == pytest.approx(100 * hota, abs=1e-6) and before["IDSW"] == switches
     assert (after["HOTA"], after["IDF1"], after["IDSW"], after["FP"], after["FN"]) == pytest.approx((100, 100, 0, 0, 0))
+
+
+def test_what_was_drawn_between_boxes_is_truth_by_way_of_track_convert_too_in_all_classes(tmp_path):
+    """A person that was interpolated, and a car, which no rule of MOT16's is to take away."""
+    car = [(*row, 2) for row in numbered(SECOND, lambda frame, _: 2 if frame <= 10 else 5)]
+    run, better = corrected(tmp_path, FIRST[:10] + FIRST[15:] + car, Interpolate(1, 10, 16), Merge(5, 2))
+    convert(better.folder, "mot", tmp_path / "truth" / "tracks")
+    assert (tmp_path / "truth" / "tracks" / "gt" / "labels.txt").read_text() == "person\ncar\n"
+    after = score(tmp_path / "truth", better.folder)["combined"]
+    assert (after["HOTA"], after["FP"], after["FN"]) == pytest.approx((100, 0, 0))
+    before = score(tmp_path / "truth", run.folder)["combined"]
+    assert (before["FP"], before["FN"], before["IDSW"]) == (0, 5, 1)
 
 
 class TestADatasetOfACorrectedRun:

@@ -18,6 +18,8 @@ from tracker.cli import main
 from tracker.datasets.annotations import Annotations
 from tracker.datasets.finished_run import FinishedRun
 from tracker.errors import DataError
+from tracker.jobs.corrections.apply import apply
+from tracker.jobs.corrections.edits import EditList, Reclassify, Rename, fingerprint
 from tracker.jobs.run import Output, run
 from tracker.viewer.report import album as pictures
 from tracker.viewer.report.backdrop import backdrop
@@ -122,6 +124,15 @@ class TestWhatItSays:
         monkeypatch.setattr(pictures, "_BYTES", 1 + len(next(iter(data["pictures"].values()))))
         assert len(data_of(document(FinishedRun.read(left)))["pictures"]) <= 1
 
+    def test_no_picture_is_of_somebody_else_s(self, folder, tmp_path):
+        """A link in the folder of a stranger's run may lead to any picture of who makes the report."""
+        private = tmp_path / "private.jpg"
+        shutil.copy(next((folder / "crops").glob("*.jpg")), private)
+        for path in (folder / "crops").glob("*.jpg"):
+            path.unlink()
+            path.symlink_to(private)
+        assert data_of(document(FinishedRun.read(folder)))["pictures"] == {}
+
     def test_it_has_the_picture_and_the_ground_with_heat_and_paths(self, left):
         page = document(FinishedRun.read(left))
         assert page.count('<img src="data:image/jpeg;base64,') == 4
@@ -151,6 +162,15 @@ class TestWhatItSays:
         (folder / "events.jsonl").write_text("")
         page = document(FinishedRun.read(folder))
         assert "nothing was tracked" in page and "<img" not in page and not data_of(page)["rows"]
+
+
+def test_it_says_what_a_person_corrected(folder):
+    assert "Corrected by hand" not in document(FinishedRun.read(folder))
+    EditList(fingerprint(folder), (Rename(1, "Anna"), Reclassify(1, "child"))).save(folder)
+    page = document(FinishedRun.read(apply(folder, video=False).folder))
+    assert "<dt>Corrected by hand</dt><dd>2 edits</dd>" in page and data_of(page)["called"] == {"1": "Anna"}
+    for lie in ({"edits": "<b>"}, {"edits": 0}, [], 7):
+        assert "Corrected by hand" not in document(edited(folder, corrected=lie))
 
 
 class TestThePictureBehindTheMaps:

@@ -21,9 +21,9 @@ def command(
     """Write a run's results as they were corrected in `track view`.
 
     Applies RUN/edits.json and leaves in RUN/corrected what the run left:
-    tracks.txt, tracks.csv, summary.csv, run.yaml, tracks.jsonl, events.jsonl
-    and counts.csv where the run had them, and the video, drawn anew, where its
-    source is still there. What an earlier `track apply` left there is
+    tracks.txt, tracks.csv, summary.csv, run.yaml, tracks.parquet, tracks.jsonl,
+    events.jsonl and counts.csv where the run had them, and the video, drawn
+    anew, where its source is still there. What an earlier `track apply` left there is
     replaced; the run's own files stay as they are. Objects that were not
     corrected keep the lines that the run wrote of them.
 

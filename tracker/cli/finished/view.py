@@ -40,7 +40,7 @@ def command(
     from tracker.viewer.review.reviewed_run import ReviewedRun
     from tracker.viewer.serving import serve
 
-    reviewed = ReviewedRun(run, gt, preproc, other)
+    reviewed = ReviewedRun(run, gt, preproc, other, shared=token_file is not None)
 
     def application(token: str | None) -> Access:
         from tracker.viewer.review.routes import application

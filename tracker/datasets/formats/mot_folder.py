@@ -24,23 +24,8 @@ from tracker.datasets.annotations import Annotations
 from tracker.datasets.formats.format import FileFormat, blocks, text_file
 from tracker.datasets.formats.rows import DECIMALS, Said, stem
 from tracker.datasets.mot import CLASS, FLAG, FRAME, HEIGHT, ID, LEFT, VISIBILITY, MotSequence, find_sequences
-from tracker.errors import DataError
+from tracker.datasets.mot_classes import MOT16, labels_of
 
-_MOT16 = (
-    "pedestrian",
-    "person on vehicle",
-    "car",
-    "bicycle",
-    "motorbike",
-    "non motorized vehicle",
-    "static person",
-    "distractor",
-    "occluder",
-    "occluder on the ground",
-    "occluder full",
-    "reflection",
-    "crowd",
-)
 _ROW = "%d,%d,%.10g,%.10g,%.10g,%.10g,1,%d,%d\n"
 _OCCLUDED = 0.5
 
@@ -97,11 +82,11 @@ def read(path: Path) -> list[Said]:
 def _said(sequence: MotSequence) -> Said:
     table = sequence.ground_truth()
     table = table[table[:, FLAG] != 0]
-    labels = sequence.ground_truth_file.with_name("labels.txt")
-    names = _names(labels) if labels.is_file() else _MOT16
+    labels = labels_of(sequence.ground_truth_file)
+    names = MOT16 if labels is None else labels
     kinds = table[:, CLASS].astype(np.int64) - 1
     known = dict(enumerate(names)) | {k: f"class {k + 1}" for k in np.unique(kinds).tolist() if k >= len(names)}
-    if not labels.is_file():
+    if labels is None:
         known = {kind: known[kind] for kind in np.unique(kinds).tolist()}
     return Said(
         str(sequence.folder),
@@ -116,13 +101,6 @@ def _said(sequence: MotSequence) -> Said:
         frames_per_s=sequence.fps,
         occluded=table[:, VISIBILITY] < _OCCLUDED,
     )
-
-
-def _names(labels: Path) -> list[str]:
-    try:
-        return [line.strip() for line in labels.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{labels} cannot be read ({error}); write a class's name into each line") from error
 
 
 MOT = FileFormat(

@@ -69,6 +69,8 @@ def convert(
     assumed = False
     if run is not None:
         videos = [run.annotations]
+        if pictures and video is None and run.record.get("blur"):
+            raise UsageError(f"objects were hidden in {given} (--blur), and --frames would show them; give --video")
         video = video or run.source
     else:
         videos, assumed = _read(FORMATS[source or ""], given, video, fps)
@@ -89,9 +91,16 @@ def convert(
     places = _write(form, videos, out)
     if pictures and video is not None and form.pictures is not None:
         leave_pictures(video, videos[0], out if folder else out.parent, form.pictures, numbered_anew=to == "mot")
+    unnamed = ["names of objects"] if run is not None and run.object_names else []
     return [
         Converted(
-            one.name, place, len(one), len(set(one.ids.tolist())), one.frame_count, form.lost(one), assumed and not fps
+            one.name,
+            place,
+            len(one),
+            len(set(one.ids.tolist())),
+            one.frame_count,
+            [*form.lost(one), *unnamed],
+            assumed and not fps,
         )
         for one, place in zip(videos, places, strict=True)
     ]

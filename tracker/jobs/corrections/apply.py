@@ -25,7 +25,7 @@ from tracker.datasets.annotations import Annotations
 from tracker.datasets.finished_run import FinishedRun
 from tracker.datasets.formats.parquet import from_table, of_video
 from tracker.errors import ConfigError, DataError, OutputError, SourceError, UsageError
-from tracker.jobs.corrections.corrected import Correction
+from tracker.jobs.corrections.corrected import Correction, uncorrectable
 from tracker.jobs.corrections.edits import EditList
 from tracker.jobs.corrections.frames import by_frame
 from tracker.jobs.corrections.kept import keep_lines, kept_counts, kept_events, touched
@@ -37,6 +37,7 @@ from tracker.video.source import Frame, Source, open_source
 from tracker.video.url import is_url
 
 FOLDER = "corrected"
+_WIDEST = 100  # line that a record is believed to mean, in pixels
 _TABLES = {"tracks.txt": 1, "tracks.csv": 2, "summary.csv": 0}  # and the column that has the id
 
 
@@ -88,8 +89,8 @@ def apply(
         OutputError: it cannot be written there; something stands there that was not made so.
     """
     run = FinishedRun.read(folder)
-    if "corrected" in run.record:
-        raise DataError(f"{folder} is a corrected run itself; correct the run that it was made from")
+    if refused := uncorrectable(run):
+        raise DataError(f"{folder}: {refused}")
     edits = EditList.read(folder)
     correction = Correction(run.annotations, run.tracked)
     for edit in edits.edits:
@@ -150,7 +151,7 @@ def _write_tables(run: FinishedRun, corrected: Annotations, made: Path, output: 
     image: Image = np.broadcast_to(np.uint8(0), (height, width, 3))
     source = _NoPictures(made.name, corrected.size, corrected.frames_per_s)
     zones, ground = _places(run)
-    output = replace(output, video=False, parquet=False)
+    output = replace(output, video=False, parquet=False)  # that is made of the table when names are in it
     with ResultFiles(made, source, output, lambda _: None, zones, None, ground) as files:
         for number, time_s, tracks in by_frame(run, corrected):
             files.take(Frame(image, number, time_s), tracks)
@@ -241,7 +242,7 @@ def _drawn(
     folder = made.with_name("drawn")
     folder.mkdir()
     count, done = len(run.tracked), 0
-    output = Output(video=True, events=(made / EVENTS).exists())
+    output = replace(_looks(run), video=True, events=(made / EVENTS).exists())
     told = by_frame(run, corrected)
     with ResultFiles(folder, opened, output, lambda _: None, zones, None, ground, called=called) as files:
         for frame, (number, time_s, tracks) in zip(opened, told):  # noqa: B905 - what follows was not tracked
@@ -255,6 +256,14 @@ def _drawn(
     for path in folder.glob("video*.mp4"):
         path.replace(made / path.name)
     return ""
+
+
+def _looks(run: FinishedRun) -> Output:
+    """How the run's video was drawn, as far as its record says so."""
+    leaves = run.record.get("leaves")
+    said: dict[str, Any] = leaves if isinstance(leaves, dict) else {}
+    kinds = {"labels": bool, "trails": bool, "line_width": int}
+    return Output(**{n: said[n] for n, kind in kinds.items() if type(said.get(n)) is kind and 0 <= said[n] <= _WIDEST})
 
 
 def _record(run: FinishedRun, edits: EditList, out: Path, tracks: int) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tracker.columns.carried import Columns
 from tracker.datasets.annotations import Annotations
+from tracker.datasets.finished_run import FinishedRun
 from tracker.errors import DataError
 from tracker.jobs.corrections.edits import (
     NAME,
@@ -43,6 +44,13 @@ def corrected(annotations: Annotations, edits: Iterable[Edit], frames: NDArray[n
     for edit in edits:
         correction.apply(edit)
     return correction.annotations
+
+
+def uncorrectable(run: FinishedRun) -> str:
+    """Why a run takes no edits, in a sentence; empty where it does."""
+    if "corrected" in run.record:
+        return "this is a corrected run itself; correct the run that it was made from"
+    return ""
 
 
 class Correction:

@@ -7,14 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tracker.output.crops import is_crop
+from tracker.output.crops import own_crop
 from tracker.structures import Floats, Ints
 
 
 def of_crops(folder: Path, ids: Ints) -> dict[int, Floats]:
     """Id -> (512,) embedding of the track's picture in `crops/`, where the run left one (`--save-crops`)."""
-    files = {track: folder / "crops" / f"{track}.jpg" for track in ids.tolist()}
-    files = {track: path for track, path in files.items() if not path.is_symlink() and is_crop(path)}
+    files = {track: path for track in ids.tolist() if (path := own_crop(folder, track)) is not None}
     if not files:
         return {}
     from tracker.appearance.embedder import Embedder

@@ -17,7 +17,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -26,13 +26,13 @@ from tracker.site.web.health import SiteMetrics, health
 from tracker.site.web.live import EventHub, Pictures
 from tracker.web.access import Access
 from tracker.web.entrance import entrance
+from tracker.web.page_files import page_files
 
 MOST_STREAMS = 128  # endless answers (pictures and events) at once
 _SLOWEST_S = 10.0  # that a viewer may take to take one part of such an answer
 _HEARTBEAT_S = 10.0
 _FIRST_S = 3.0  # that a snapshot is waited for
 _PAGE = Path(__file__).with_name("page")
-_FILES = {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js"}
 
 
 def application(feed: Feed, pictures: Mapping[str, Pictures], events: EventHub, token: str | None) -> Access:
@@ -74,12 +74,9 @@ def application(feed: Feed, pictures: Mapping[str, Pictures], events: EventHub, 
         name = of(request)[0] if "name" in request.path_params else ""
         return Endless(_lines(events, name), "text/event-stream", streams)
 
-    async def page(request: Request) -> Response:
-        return FileResponse(_PAGE / _FILES[request.url.path])
-
     routes = [
         *entrance(token),
-        *(Route(path, page) for path in _FILES),
+        *page_files(_PAGE, "index.html"),
         Route("/health", told_health),
         Route("/metrics", told_metrics),
         Route("/events", happened),

@@ -55,11 +55,14 @@ class FramesByNumber:
         return not isinstance(self._reader, ImageReader)
 
     def read(self, number: int) -> Iterator[Numbered]:
-        """Frames in order, from some place at or before that number to the last, each no more than once.
+        """Frames in order, from some place at or before that number to the last, each no more than once; none where it
+        is below 1.
 
         Raises:
             SourceError: the source can be read no further.
         """
+        if number < 1:
+            return
         last = 0
         if self._by_time:
             with closing(self._sought(number)) as found:

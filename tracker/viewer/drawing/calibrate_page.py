@@ -19,6 +19,7 @@ from tracker.viewer.drawing.document import NEW, Document
 from tracker.viewer.drawing.picture import Still
 
 _LINES = 10  # of the grid each way, about
+_FARTHEST_M = 1e6  # that any picture shows
 _SAMPLES = 60  # points of a line of the grid
 
 
@@ -38,11 +39,12 @@ class CalibratePage:
 
     def state(self) -> dict[str, Any]:
         """What the file says: its points, in pixels of the picture."""
-        ground = self._read(self._document.text)
+        text, version = self._document.read()
+        ground = self._read(text)
         points = [] if ground is None else ground.fitted(self._picture.size).to_dict()["points"]
         return {
             "file": str(self._document.path),
-            "version": self._document.version,
+            "version": version,
             "size": list(self._picture.size),
             "points": points,
         }
@@ -78,10 +80,9 @@ class CalibratePage:
         """
         text = yaml.safe_dump(self._ground(sent).to_dict(), sort_keys=False, default_flow_style=None)
         path = self._document.path
-        if version == self._document.version == NEW:
+        if version == self._document.read()[1] == NEW:
             claim(path.parent, "calibrate", [path.name])
-        self._document.save(text, version, self._read)
-        return {"version": self._document.version, "file": str(self._document.path)}
+        return {"version": self._document.save(text, version, self._read), "file": str(path)}
 
     def _read(self, text: str | None) -> GroundPlane | None:
         """What a file says; None where there is none."""
@@ -101,7 +102,7 @@ class CalibratePage:
             raise InputError("what was sent has no points; load this page again")
         pixels = [point.get("px") for point in points]
         metres = [_numbers(point.get("m")) for point in points]
-        before = self._read(self._document.text)
+        before = self._read(self._document.read()[0])
         lens = None if before is None else before.fitted(self._picture.size).lens
         ground = GroundPlane.from_points(pixels, metres, lens=lens, frame_size=self._picture.size)
         return ground if before is None else replace(ground, foot_std=before.foot_std)
@@ -113,6 +114,8 @@ def _numbers(given: Any) -> list[float]:
         one, two = (float(value) for value in given)
     except (TypeError, ValueError):
         raise InputError("a number of metres is missing; type all of them") from None
+    if not (abs(one) <= _FARTHEST_M and abs(two) <= _FARTHEST_M):
+        raise InputError(f"metres are not between -{_FARTHEST_M:g} and {_FARTHEST_M:g}; type others")
     return [one, two]
 
 

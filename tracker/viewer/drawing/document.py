@@ -7,14 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from tracker.errors import ConfigError, OutputError, TrackerError
+from tracker.errors import ChangedError, ConfigError, OutputError
 from tracker.system.files import replace_text, writing
 
 NEW = "new"  # the version of a file that is not there
-
-
-class ChangedError(TrackerError):
-    """The file is not the one that was edited any more."""
+_LONGEST = 4 << 20  # letters: what a page may send
 
 
 class Document:
@@ -31,28 +28,27 @@ class Document:
         self.path = path
         self._check_place()
 
-    @property
-    def text(self) -> str | None:
-        """What it says; None where it is not there.
+    def read(self) -> tuple[str | None, str]:
+        """What it says, None where it is not there, and what tells that from any other state of it.
 
         Raises:
-            ConfigError: it cannot be read.
+            ConfigError: it cannot be read, or is no file of settings.
         """
         try:
-            return self.path.read_text(encoding="utf-8")
+            if self.path.exists() and not self.path.is_file():  # a pipe would be waited for
+                raise ConfigError(f"{self.path} is no file; give another --out")
+            with self.path.open(encoding="utf-8") as file:
+                text = file.read(_LONGEST + 1)
         except FileNotFoundError:
-            return None
+            return None, NEW
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{self.path} cannot be read as text ({error}); give another --out") from error
+        if len(text) > _LONGEST:
+            raise ConfigError(f"{self.path} is too long for settings; give another --out")
+        return text, _version(text)
 
-    @property
-    def version(self) -> str:
-        """What tells it from any other state of it."""
-        text = self.text
-        return NEW if text is None else hashlib.sha256(text.encode()).hexdigest()
-
-    def save(self, text: str, version: str, check: Callable[[str], object]) -> None:
-        """Replace it.
+    def save(self, text: str, version: str, check: Callable[[str], object]) -> str:
+        """Replace it; returns its version of now.
 
         Args:
             version: of what was edited. check: raises where the text is none.
@@ -60,13 +56,14 @@ class Document:
         Raises:
             ChangedError: it is another one by now. OutputError: it cannot be written.
         """
-        if version != self.version:
+        if version != self.read()[1]:
             raise ChangedError(f"{self.path.name} was changed by somebody else; load this page again")
         check(text)
         self._check_place()
         with writing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         replace_text(self.path, text)
+        return _version(text)
 
     def _check_place(self) -> None:
         with writing(self.path):
@@ -74,3 +71,7 @@ class Document:
                 raise OutputError(f"{self.path} is a link; give another --out")
             with TemporaryFile(dir=next(place for place in self.path.absolute().parents if place.exists())):
                 pass
+
+
+def _version(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

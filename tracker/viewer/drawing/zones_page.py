@@ -34,7 +34,7 @@ class ZonesPage:
 
     def state(self) -> dict[str, Any]:
         """What the file says: a list of shapes with their points in pixels."""
-        text = self._document.text
+        text, version = self._document.read()
         zones = self._read(text) if text else Zones()
         scale = np.array(self._picture.size if zones.units == "share" else (1, 1))
         shapes = [
@@ -45,7 +45,7 @@ class ZonesPage:
         shapes += [{"kind": "ignore", "points": (points * scale).tolist()} for points in zones.ignore]
         return {
             "file": str(self._document.path),
-            "version": self._document.version,
+            "version": version,
             "size": list(self._picture.size),
             "shapes": shapes,
             "anchors": [name for name in ANCHORS if name != "center"],
@@ -59,11 +59,10 @@ class ZonesPage:
             ConfigError: a shape that is none. InputError: not a list of shapes. ChangedError, OutputError: as of
                 `Document.save`.
         """
-        text = self._document.text
+        text, _ = self._document.read()
         units = self._read(text).units if text else "px"
-        content = self._content(sent, units)
-        self._document.save(written(content), version, self._read)
-        return {"version": self._document.version, "file": str(self._document.path)}
+        saved = self._document.save(written(self._content(sent, units)), version, self._read)
+        return {"version": saved, "file": str(self._document.path)}
 
     def _read(self, text: str) -> Zones:
         try:
@@ -80,7 +79,7 @@ class ZonesPage:
             raise InputError("what was sent has no shapes; load this page again")
         content: dict[str, Any] = {"units": units, "lines": {}, "zones": {}, "ignore": []}
         for shape in shapes:
-            kind, name = shape.get("kind"), str(shape.get("name", "")).strip()
+            kind, name = str(shape.get("kind")), str(shape.get("name", "")).strip()
             said = {key: shape[key] for key in ("anchor", "classes", "dwell_s") if shape.get(key) not in (None, "", [])}
             said = {"points": self._points(shape.get("points"), units), **said}
             if kind == "ignore":

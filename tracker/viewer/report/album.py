@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from tracker.errors import SourceError
+from tracker.output.crops import own_crop
 from tracker.structures import Image
 from tracker.system.images import read_image
 from tracker.viewer.report.numbers.objects import Objects
@@ -18,13 +19,13 @@ _BYTES = 4 << 20  # of all of them
 _QUALITY = 78
 
 
-def album(folder: Path, objects: Objects) -> dict[int, str]:
-    """Id -> data URI of the pictures in a folder `ID.jpg`; of too many objects, of those that were seen longest."""
+def album(run: Path, objects: Objects) -> dict[int, str]:
+    """Id -> data URI of the pictures that a run left; of too many objects, of those that were seen longest."""
     found: dict[int, str] = {}
     room = _BYTES
     for row in np.lexsort((objects.ids, -objects.frames)).tolist():
-        path = folder / f"{objects.ids[row]}.jpg"
-        if not path.is_file():
+        path = own_crop(run, int(objects.ids[row]))
+        if path is None:
             continue
         try:
             image = read_image(path)

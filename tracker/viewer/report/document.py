@@ -41,7 +41,7 @@ def document(run: FinishedRun, title: str = "") -> str:
         DataError: files of the run that are not as `track` writes them.
     """
     rows, on_ground = run.annotations, run.on_ground
-    time = Timeline.of(rows, int(run.record["source"].get("vid_stride") or 1))
+    time = Timeline.of(rows, run.step)
     objects = Objects.of(rows, on_ground, run.summary)
     presence = PresenceNumbers.of(rows, objects, time)
     zones, ground = _places(run)
@@ -50,7 +50,7 @@ def document(run: FinishedRun, title: str = "") -> str:
     lines = [line_numbers(place.name, run.events, time) for place in zones.places if not place.is_zone]
     areas = [zone_numbers(place.name, run.events, time, seen_s) for place in zones.places if place.is_zone]
     place = backdrop(run)
-    pictures = album(run.folder / "crops", objects)
+    pictures = album(run.folder, objects)
     title = title or facts.source_name(run)
     script = (_PAGE / "report.js").read_text(encoding="utf-8")
     return _template().render(

@@ -53,6 +53,9 @@ def facts(run: FinishedRun, time: Timeline, title: str) -> list[tuple[str, str]]
         said.append(("Looked for", ", ".join(classes)))
     if run.record.get("offline"):
         said.append(("Post-processed", "at the end: gaps closed, tracks linked and smoothed"))
+    edits = _mapping(run.record.get("corrected")).get("edits")
+    if isinstance(edits, int) and edits:
+        said.append(("Corrected by hand", count(edits, "edit")))
     if blurred := [str(name) for name in run.record.get("blur") or []]:
         said.append(("Made unreadable", ", ".join(blurred)))
     if version := _mapping(run.record.get("versions")).get("tracker"):

@@ -13,17 +13,13 @@ import numpy as np
 
 from tracker.datasets.annotations import Annotations
 from tracker.datasets.finished_run import FinishedRun
-from tracker.errors import DataError, UsageError
-from tracker.jobs.corrections.corrected import Correction
+from tracker.errors import ChangedError, DataError
+from tracker.jobs.corrections.corrected import Correction, uncorrectable
 from tracker.jobs.corrections.edits import MOST_BYTES, NAME, EditList, fingerprint
 from tracker.viewer.review.origins import Origins
 from tracker.viewer.review.rows import columns_of, packed
 
 _NOTHING = '"none"'  # the tag where there is no file
-
-
-class OtherVersionError(UsageError):
-    """Somebody else has saved edits since they were read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +68,11 @@ class Corrections:
         self.current()
 
     @property
+    def refused(self) -> str:
+        """Why nothing can be corrected, in a sentence; empty where it can."""
+        return uncorrectable(self._run)
+
+    @property
     def path(self) -> Path:
         """The one file that is ever written."""
         return self._run.folder / NAME
@@ -92,12 +93,14 @@ class Corrections:
             content: JSON as of the file. tag: of the edits that they replace.
 
         Raises:
-            OtherVersionError: those have been replaced by others meanwhile. DataError: no edits, or some that do not
-                fit. OutputError: the file cannot be written.
+            ChangedError: those have been replaced by others meanwhile. DataError: no edits, or some that do not
+                fit, or a run that cannot be corrected. OutputError: the file cannot be written.
         """
+        if self.refused:
+            raise DataError(self.refused)
         with self._lock:
             if self._read().tag != tag:
-                raise OtherVersionError("these edits were changed elsewhere meanwhile; load the page again")
+                raise ChangedError("these edits were changed elsewhere meanwhile; load the page again")
             made = self._made(EditList.parsed(content), "")
             made.edits.save(self._run.folder)
             self._known = replace(made, tag=_tag(made.edits.text.encode()))
@@ -132,7 +135,8 @@ class Corrections:
         rows = correction.annotations
         by_id = np.lexsort((rows.frames, rows.ids))
         rows, origin = rows[by_id], correction.origin[by_id]
-        return Corrected(tag, edits, rows, dict(correction.object_names), Origins(before, rows, origin))
+        names = {**self._run.object_names, **correction.object_names}
+        return Corrected(tag, edits, rows, names, Origins(before, rows, origin))
 
 
 def _tag(content: bytes) -> str:

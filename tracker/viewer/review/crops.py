@@ -8,11 +8,10 @@ import cv2
 import numpy as np
 
 from tracker.boxes import area
-from tracker.output.crops import is_crop
+from tracker.output.crops import own_crop
 from tracker.viewer.review.correcting import Corrected
 from tracker.viewer.review.pictures import FramePictures, encoded
 
-LARGEST = 4 << 20  # bytes of a picture that the run kept
 _TALLEST = 320  # pixels
 _QUALITY = 88
 
@@ -25,21 +24,14 @@ class ObjectCrops:
     """
 
     def __init__(self, run: Path, pictures: FramePictures | None) -> None:
-        self._folder = run / "crops"
+        self._run = run
         self._pictures = pictures
 
     def jpeg(self, of: Corrected, track: int) -> bytes | None:
         """What an object of the corrected run looks like; None where that is not known."""
         as_before = of.origins.whole(track)
-        kept = None if as_before is None else self._kept(as_before)
-        return kept or self._cut(of, track)
-
-    def _kept(self, track: int) -> bytes | None:
-        """The run's own crop; of the run's own folder, whatever links are in it."""
-        path = self._folder / f"{track}.jpg"
-        if self._folder.is_symlink() or path.is_symlink() or not path.is_file() or not is_crop(path):
-            return None
-        return path.read_bytes() if path.stat().st_size <= LARGEST else None
+        kept = None if as_before is None else own_crop(self._run, as_before)
+        return self._cut(of, track) if kept is None else kept.read_bytes()
 
     def _cut(self, of: Corrected, track: int) -> bytes | None:
         rows = of.rows[of.rows.ids == track]

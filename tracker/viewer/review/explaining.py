@@ -15,6 +15,7 @@ from tracker.errors import TrackerError
 from tracker.jobs.explain import explain
 
 _KEPT = 256  # answers
+_PATIENCE_S = 20.0  # to load the networks, which nothing ends, and for a frame
 
 _log = logging.getLogger(__name__)
 
@@ -50,12 +51,17 @@ class Explanations:
             return {"done": False, "frame": self._frame, "of": frame}
 
     def close(self) -> None:
-        """Nobody asks any more."""
+        """Nobody asks any more. It is waited for who works: a thread that the end of the process meets in a network
+        takes the process with it, as if it had crashed.
+        """
         self._asked = None
+        if self._one.acquire(timeout=_PATIENCE_S):
+            self._one.release()
 
     def _work(self, question: tuple[int, int]) -> None:
         with self._one:
             try:
+                self._go_on(question, 0)  # while it waited for the one before, a newer one may have come
                 answer = explain(self._run, *question, progress=lambda frame: self._go_on(question, frame)).to_dict()
             except _Superseded:
                 return

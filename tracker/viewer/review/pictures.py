@@ -23,6 +23,7 @@ _SKIPPED = 24  # frames decoded on rather than looked for anew
 _KEPT_BYTES = 192 << 20
 _QUALITY = {False: 82, True: 92}  # small, whole
 _PATIENCE_S = 60.0
+_CLOSES_WITHIN_S = 2.0
 _NOWHERE = -1  # no frame
 
 Key = tuple[int, bool]  # frame, whole
@@ -75,6 +76,7 @@ class FramePictures:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        self._thread.join(_CLOSES_WITHIN_S)
 
     def _run(self) -> None:
         reading: Iterator[Numbered] = iter(())

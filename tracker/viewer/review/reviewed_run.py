@@ -12,10 +12,12 @@ import numpy as np
 from tracker.analytics.zones import Zones
 from tracker.boxes import xyxy_to_tlwh
 from tracker.datasets.finished_run import FinishedRun
-from tracker.datasets.mot import Table, ground_truth
+from tracker.datasets.mot import Table
+from tracker.datasets.mot_classes import scored_truth
 from tracker.errors import SourceError
 from tracker.evaluation.mistakes import find_mistakes
 from tracker.jobs.corrections.doubts import Doubt, doubts
+from tracker.output.draw import PALETTE
 from tracker.video.recorded.seeking import FramesByNumber
 from tracker.viewer.review.correcting import Corrections
 from tracker.viewer.review.crops import ObjectCrops
@@ -31,6 +33,7 @@ class ReviewedRun:
         truth: MOTChallenge's `gt.txt`, or a sequence that has one; None: there is none.
         preproc: as in `tracker.evaluation.tracking.score`.
         other: folder of another run of the same video: where the two disagree is doubtful.
+        shared: other people look at it, too.
 
     Attributes:
         run: as it was read. corrections: of it. crops, explanations: of its objects.
@@ -41,16 +44,23 @@ class ReviewedRun:
     """
 
     def __init__(
-        self, folder: Path, truth: Path | None = None, preproc: bool = True, other: Path | None = None
+        self,
+        folder: Path,
+        truth: Path | None = None,
+        preproc: bool = True,
+        other: Path | None = None,
+        shared: bool = False,
     ) -> None:
         self.run = FinishedRun.read(folder)
         self._other = None if other is None else FinishedRun.read(other)
         self._preproc = preproc
-        self._truth = None if truth is None else ground_truth(truth / "gt" / "gt.txt" if truth.is_dir() else truth)
+        self._truth = None if truth is None else scored_truth(truth / "gt" / "gt.txt" if truth.is_dir() else truth)
         self._doubting = threading.Lock()
         self.corrections = Corrections(self.run)
         self.problem, self._source, self._pictures = "", None, None
         try:
+            if shared and self.run.record.get("blur"):
+                raise SourceError("objects were hidden in this run (--blur), and the source shows them to all who ask")
             self._source = FramesByNumber(self._path(), self.run.annotations.times_s)
             self._pictures = FramePictures(self._source)
         except SourceError as error:
@@ -61,7 +71,7 @@ class ReviewedRun:
     def _path(self) -> Path | list[Path]:
         given, path = self.run.record["source"]["given"], self.run.source
         if isinstance(given, list):  # of images
-            return [Path(self.run.record["folder"], str(image)) for image in given]
+            return [Path(self.run.record.get("folder", ""), str(image)) for image in given]
         if path is None:
             raise SourceError(f"the source {given} is not there; put it back to see pictures")
         return path
@@ -83,15 +93,17 @@ class ReviewedRun:
             "source": str(self.run.record["source"]["given"]),
             "size": list(rows.size),
             "frames": rows.frame_count,
-            "stride": int(self.run.record["source"].get("vid_stride") or 1),
+            "stride": self.run.step,
             "frames_per_s": rows.frames_per_s,
             "pictures": self._pictures is not None,
             "problem": self.problem,
+            "remark": self._remark,
             "crops": self._pictures is not None or (self.run.folder / "crops").is_dir(),
             "video": self.video is not None,
             "masks": rows.columns.masks is not None,
             "truth": self._truth is not None,
             "zones": self._zones,
+            "colours": [f"#{red:02x}{green:02x}{blue:02x}" for blue, green, red in PALETTE],
         }
 
     def events(self) -> list[dict[str, Any]]:
@@ -122,6 +134,15 @@ class ReviewedRun:
         self.explanations.close()
         if self._pictures is not None:
             self._pictures.close()
+
+    @property
+    def _remark(self) -> str:
+        """What to know before correcting anything, in a sentence; empty where there is nothing."""
+        if self.corrections.refused:
+            return self.corrections.refused
+        if self.run.interrupted:
+            return "this run has not ended; go on with it first (--resume), for corrections fit the tables of now alone"
+        return ""
 
     @cached_property
     def _events(self) -> list[dict[str, Any]]:

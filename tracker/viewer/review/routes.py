@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -29,15 +28,16 @@ from starlette.routing import Route
 
 from tracker.errors import TrackerError
 from tracker.jobs.corrections.edits import MOST_BYTES
-from tracker.viewer.review.correcting import Corrected, OtherVersionError
+from tracker.viewer.review.correcting import Corrected
 from tracker.viewer.review.reviewed_run import ReviewedRun
 from tracker.viewer.review.rows import packed_masks
 from tracker.web.access import Access
 from tracker.web.body import body
 from tracker.web.entrance import entrance
+from tracker.web.page_files import page_files
+from tracker.web.refusals import refused
 
 _PAGE = Path(__file__).with_name("page")
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 _DIGITS = 9  # of a number in an address
 
 
@@ -86,6 +86,8 @@ def application(run: ReviewedRun, token: str | None) -> Access:
         if request.headers.get("sec-fetch-site") not in (None, "same-origin", "none"):
             raise HTTPException(403, "another site's page may not ask")  # it would only keep this machine busy
         track, number = (_query(request, name) for name in ("id", "frame"))
+        if not 1 <= number <= run.run.annotations.frame_count:
+            raise HTTPException(404, "there is no such frame")
         then = run.corrections.current().origins.then(track, number)
         if then is None:
             return JSONResponse({"done": True, "id": track, "problem": "this object is none of the run's own"})
@@ -96,14 +98,9 @@ def application(run: ReviewedRun, token: str | None) -> Access:
             raise HTTPException(404, "there is no video")
         return FileResponse(run.video, media_type=mimetypes.guess_type(run.video)[0] or "application/octet-stream")
 
-    def page(name: str) -> Callable[[Request], Response]:
-        return lambda _: FileResponse(_PAGE / name, media_type=_TYPES[Path(name).suffix])
-
-    files = sorted(path.name for path in _PAGE.iterdir() if path.suffix in _TYPES)
     routes = [
         *entrance(token),
-        Route("/", page("index.html")),
-        *(Route(f"/{name}", page(name)) for name in files),
+        *page_files(_PAGE, "index.html"),
         Route("/run", lambda _: JSONResponse(run.about())),
         Route("/rows", rows),
         Route("/edits", edits, methods=["GET"]),
@@ -117,11 +114,7 @@ def application(run: ReviewedRun, token: str | None) -> Access:
         Route("/explain", explained),
         Route("/video", video),
     ]
-    return Access(Starlette(routes=routes, exception_handlers={TrackerError: _refused}), token)
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    return JSONResponse({"problem": str(error)}, 412 if isinstance(error, OtherVersionError) else 400)
+    return Access(Starlette(routes=routes, exception_handlers={TrackerError: refused}), token)
 
 
 def _edits(now: Corrected) -> Response:

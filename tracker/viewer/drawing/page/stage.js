@@ -218,8 +218,8 @@ export class History {
 // Sends JSON; what comes back, or an Error with the server's sentence.
 export async function put(path, content, version = "") {
   const answer = await fetch(path, { method: "PUT", body: JSON.stringify(content), headers: { "Content-Type": "application/json", "If-Match": version } });
-  const said = await answer.json().catch(() => ({ error: `the server answered ${answer.status}; is the command still running?` }));
-  if (!answer.ok) throw new Error(said.error);
+  const said = await answer.json().catch(() => ({ problem: `the server answered ${answer.status}; is the command still running?` }));
+  if (!answer.ok) throw new Error(said.problem);
   return said;
 }
 

@@ -63,7 +63,7 @@ export class Edits extends EventTarget {
       this.list = (await answer.json()).edits;
       this.undone = undone;
     } catch (error) {
-      this.#tell(error instanceof Problem && error.status === 400 ? "" : "not saved");
+      this.#tell(error instanceof Problem && error.status === 422 ? "" : "not saved");
       if (error.status === 412) this.dispatchEvent(new Event("conflict"));
       throw error;
     }

@@ -1,7 +1,7 @@
 // The page: loads the run, and lets its parts hear of each other.
 
 import { json } from "./ask.js";
-import { classColour } from "./colours.js";
+import { classColour, paint } from "./colours.js";
 import { Edits } from "./edits.js";
 import { Frames } from "./frames.js";
 import { listen } from "./keys.js";
@@ -24,13 +24,14 @@ class Page {
 
   async start() {
     const about = (this.about = await json("/run"));
+    paint(about.colours);
     const view = (this.view = new View());
     this.frames = new Frames(about.frames, about.pictures);
     this.frames.want(1);
     this.edits = new Edits();
     this.masks = new Masks(about.size);
     const [rows] = await Promise.all([loadRows(about.stride), this.edits.load()]);
-    this.largest = Math.max(0, ...rows.byId.keys());
+    this.largest = rows.objects.reduce((most, one) => Math.max(most, one.id), 0);
     this.stage = new Stage(view, this.frames, this.masks, about, by("picture"));
     this.timeline = new Timeline(view, { ruler: by("ruler"), bars: by("bars"), height: by("bars-height"), canvas: by("bars-picture"), options: by("bars-options"), now: by("now") });
     this.panel = new Panel(this);
@@ -120,7 +121,8 @@ class Page {
     by("frame").max = about.frames;
     by("with-masks").hidden = !about.masks;
     by("with-zones").hidden = !about.zones.length;
-    if (about.problem) this.notice(`Without pictures: ${about.problem}.`);
+    const told = [about.problem && `Without pictures: ${about.problem}.`, about.remark && sentence(about.remark)].filter(Boolean);
+    if (told.length) this.notice(told.join(" "));
   }
 
   #firstFrame() {
@@ -280,7 +282,7 @@ class Page {
     try {
       await doing;
     } catch (error) {
-      if (error.status !== 412) this.notice(`${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}.`);
+      if (error.status !== 412) this.notice(sentence(error.message));
     }
   }
 
@@ -298,6 +300,7 @@ class Page {
   }
 }
 
+const sentence = (words) => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 const page = new Page();
 globalThis.page = page; // for whoever looks into it
 page.start().catch((error) => {

@@ -1,0 +1,24 @@
+"""What a page is made of, as it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}  # whatever this machine takes them for
+
+
+def page_files(folder: Path, index: str) -> list[Route]:
+    """Routes to the page `index` at `/`, and to all scripts and styles of its folder by their names."""
+    parts = sorted(path for path in folder.iterdir() if path.suffix in (".css", ".js"))
+    return [_route("/", folder / index), *(_route(f"/{path.name}", path) for path in parts)]
+
+
+def _route(address: str, file: Path) -> Route:
+    async def answer(_: Request) -> Response:
+        return FileResponse(file, media_type=_TYPES[file.suffix])
+
+    return Route(address, answer)
