@@ -82,7 +82,6 @@ class Page {
     const doubts = await json("/doubts"); // takes its time, the first time
     this.doubting = false;
     for (const doubt of doubts) {
-      doubt.settled = doubt.ids.includes(null) || new Set(doubt.ids).size < doubt.then.length;
       doubt.now = new Map(doubt.then.map((id, k) => [id, doubt.ids[k]]));
       doubt.ids = doubt.ids.filter((id) => id !== null);
     }
