@@ -69,9 +69,9 @@ class Look:
         return " + ".join(f"{self.ids[n]} ({overlap[n]:.2f})" for n in order) or "none"
 
 
-def outlines() -> list[Outline]:
-    """What the table has."""
-    with TABLE.open(newline="", encoding="utf-8") as file:
+def outlines(table: Path = TABLE) -> list[Outline]:
+    """What a table has."""
+    with table.open(newline="", encoding="utf-8") as file:
         return [
             Outline(row["place"], row["clip"], int(row["frame"]), row["object"],
                     tuple(float(row[side]) for side in ("left", "top", "right", "bottom")))

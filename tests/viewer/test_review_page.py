@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -490,6 +491,98 @@ class TestCorrecting:
             saved(page, 1)
             page.wait_for_function("() => page.panel.lists.mistakes.length === 0")
             assert edits(folder) == [{"edit": "merge", "id": 2, "into": 1}]
+
+
+def broken(places, ends=(0, 30, 60)):
+    """Objects at these places, each tracked in pieces that end there: ids go up by object and piece."""
+    track = 0
+    for place in places:
+        for before, end in pairwise(ends):
+            track += 1
+            for frame in range(before + (4 if before else 1), end + 1):
+                yield frame, track, place + frame, 100, place + 40 + frame, 200, "person", "confirmed"
+
+
+@pytest.fixture
+def three(tmp_path, video):
+    """Three objects: 1 and 2, 3 and 4, 5 and 6."""
+    return write_run(tmp_path / "three", broken((20, 240, 460)), FRAMES, str(video))
+
+
+def doubts_there(page):
+    page.wait_for_function("() => !page.doubting", timeout=60_000)
+
+
+class TestGoingFromOnePlaceToLookAtToTheNext:
+    PAIRS = ({1, 2}, {3, 4}, {5, 6})
+
+    def pair(self, page):
+        return {chosen(page), page.evaluate("() => page.view.other")}
+
+    def test_begins_with_the_most_doubtful_whatever_is_chosen(self, chromium, three):
+        with served(three) as url, opened(chromium, url) as page:
+            doubts_there(page)
+            page.locator("#items .item", has_text="person 5").click()
+            page.keyboard.press("n")
+            first = page.evaluate("() => page.panel.lists.doubts[0].ids")
+            assert self.pair(page) == set(first)
+
+    def test_misses_none_when_one_is_mended_and_passes_what_is_settled(self, chromium, three):
+        with served(three) as url, opened(chromium, url) as page:
+            doubts_there(page)
+            seen = []
+            for count in (1, 2, 3):
+                page.keyboard.press("n")
+                seen.append(self.pair(page))
+                page.keyboard.press("y")
+                saved(page, count)
+                page.wait_for_function(f"() => page.panel.lists.doubts.filter((one) => one.settled).length >= {count}")
+            assert sorted(seen, key=min) == list(self.PAIRS)
+            page.locator("#undo").click()
+            saved(page, 2)
+            page.wait_for_function("() => page.panel.lists.doubts.some((one) => !one.settled)")
+            page.evaluate("() => page.view.set({ frame: 1, chosen: null, other: null })")
+            page.keyboard.press("p")
+            page.keyboard.press("n")
+            assert self.pair(page) == seen[2]
+
+    def test_misses_no_mistake_when_one_is_mended(self, chromium, three, tmp_path):
+        truth = tmp_path / "gt.txt"
+        boxes = [(frame, 1 + k, place + frame) for frame in range(1, 61) for k, place in enumerate((20, 240, 460))]
+        truth.write_text("".join(f"{frame},{track},{left},100,40,100,1,1,1\n" for frame, track, left in boxes))
+        with served(three, truth) as url, opened(chromium, url) as page:
+            seen = []
+            for count in (1, 2, 3):
+                page.wait_for_function(f"() => page.panel.lists.mistakes.length === {4 - count}")
+                page.keyboard.press("n")
+                seen.append(self.pair(page))
+                page.keyboard.press("m")
+                page.keyboard.press("Enter")
+                saved(page, count)
+            assert seen == list(self.PAIRS)
+
+    def test_leaves_the_arrows_to_the_frames_where_the_list_was_opened_by_a_click(self, chromium, three):
+        with served(three) as url, opened(chromium, url) as page:
+            doubts_there(page)
+            page.locator("#tab-doubts").click()
+            page.keyboard.press("n")
+            frame = page.evaluate("() => page.view.frame")
+            page.keyboard.press("ArrowLeft")
+            assert page.evaluate("() => page.view.frame") == frame - 1
+            assert page.locator("#tab-doubts").get_attribute("aria-selected") == "true"
+
+    def test_tells_what_is_proposed_in_the_ids_of_now(self, chromium, tmp_path, video):
+        folder = write_run(tmp_path / "run", broken((20,), (0, 20, 40, 60)), FRAMES, str(video))
+        with served(folder) as url, opened(chromium, url) as page:
+            doubts_there(page)
+            page.evaluate("() => page.view.set({ chosen: 2 })")
+            for key in ("m", "1", "Enter"):
+                page.keyboard.press(key)
+            saved(page, 1)
+            page.locator("#tab-doubts").click()
+            page.wait_for_selector("#items .settled")
+            page.locator("#items .item", has_text="after track 2").click()
+            assert "Proposed: Merge 3 into 1," in page.locator("#card-doubt").inner_text()
 
 
 def test_masks_are_painted_over_their_objects(chromium, tmp_path):

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from helpers.crowded_runs import crowd, number_in, write_run, write_video
-from helpers.finished_runs import annotated, leave_run
+from helpers.finished_runs import annotated, leave_run, walking
 from tracker.columns.carried import Columns
 from tracker.columns.masks import Masks
 from tracker.errors import DataError
@@ -429,6 +429,30 @@ def test_where_another_run_disagrees_is_doubtful(tmp_path):
     with served(one, other=two) as client:
         found = [doubt for doubt in client.get("/doubts").json() if doubt["kind"] == "pass"]
     assert found and all(set(doubt["ids"]) <= {1, 2} for doubt in found)
+
+
+def test_a_doubt_is_settled_by_what_it_proposes_and_open_again_without_it(tmp_path):
+    """Two who swapped ids where they met, one who becomes another, one with a hole, and one who is two tracks."""
+    size = 30, 60
+    rows = [
+        *walking(1, range(1, 51), (200, 250), (4, 0), size), *walking(2, range(51, 101), (400, 250), (4, 0), size),
+        *walking(2, range(1, 51), (600, 258), (-4, 0), size), *walking(1, range(51, 101), (400, 258), (-4, 0), size),
+        *walking(3, range(1, 51), (200, 450), (4, 0), size), *walking(3, range(51, 101), (398, 456), (-4, 1), size),
+        *walking(4, range(1, 41), (700, 600), (4, 0), size), *walking(4, range(51, 101), (900, 600), (4, 0), size),
+        *walking(5, range(5, 41), (100, 100), (4, 0), size), *walking(6, range(48, 101), (272, 100), (4, 0), size),
+    ]  # fmt: skip
+    folder = leave_run(tmp_path / "run", annotated(rows, fps=25, size=(1280, 720))).folder
+    with served(folder) as client:
+        found = client.get("/doubts").json()
+        assert {"swap", "jump", "gap", "one"} <= {doubt["kind"] for doubt in found}
+        assert not any(doubt["settled"] for doubt in found)
+        for number, doubt in enumerate(found):
+            if doubt["edits"]:
+                assert put(client, doubt["edits"]).status_code == 200
+                now = client.get("/doubts").json()
+                assert now[number]["words"] == doubt["words"] and now[number]["settled"], doubt
+                put(client, [])
+        assert client.get("/doubts").json() == found
 
 
 def test_mistakes_against_a_truth_go_when_they_are_mended(tmp_path, video):

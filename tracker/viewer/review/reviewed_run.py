@@ -17,11 +17,13 @@ from tracker.datasets.mot_classes import scored_truth
 from tracker.errors import SourceError
 from tracker.evaluation.mistakes import find_mistakes
 from tracker.jobs.corrections.doubts import Doubt, doubts
+from tracker.jobs.corrections.edits import Interpolate
 from tracker.output.draw import PALETTE
 from tracker.video.recorded.seeking import FramesByNumber
 from tracker.viewer.review.correcting import Corrections
 from tracker.viewer.review.crops import ObjectCrops
 from tracker.viewer.review.explaining import Explanations
+from tracker.viewer.review.origins import Origins
 from tracker.viewer.review.pictures import FramePictures
 
 
@@ -113,13 +115,17 @@ class ReviewedRun:
         return [event for event in told if event["id"] is not None]
 
     def doubts(self) -> list[dict[str, Any]]:
-        """What may be wrong, under the ids then and those of now, which are null where nothing is left."""
+        """What may be wrong, under the ids then and those of now, which are null where nothing is left; and whether it
+        is settled.
+        """
         with self._doubting:
             found = self._doubts
-        now = self.corrections.current().origins.now
-        return [
-            {**one.to_dict(), "then": one.ids, "ids": [now(track, one.frame) for track in one.ids]} for one in found
-        ]
+        origins = self.corrections.current().origins
+        told = []
+        for one in found:
+            ids = [origins.now(track, one.frame) for track in one.ids]
+            told.append({**one.to_dict(), "then": one.ids, "ids": ids, "settled": _settled(one, ids, origins)})
+        return told
 
     def mistakes(self) -> list[dict[str, Any]]:
         """Where the corrected run takes an object for another, or loses it."""
@@ -167,3 +173,15 @@ class ReviewedRun:
         ]
         ignored = [{"name": "", "area": True, "points": (points * self.run.size).tolist()} for points in zones.ignore]
         return places + ignored
+
+
+def _settled(one: Doubt, ids: list[int | None], origins: Origins) -> bool:
+    """Whether corrections have decided a doubt: a track is gone, two are one, ids change there, or the gap is filled.
+
+    Args:
+        ids: what its tracks are called now.
+    """
+    if None in ids or len(set(ids)) < len(ids) or any(origins.changes(track, one.frame) for track in one.ids):
+        return True
+    gaps = [edit for edit in one.edits if isinstance(edit, Interpolate)]
+    return any(origins.drawn(now, gap.first, gap.last) for gap in gaps for now in ids if now is not None)

@@ -1,11 +1,12 @@
-// A list of which only the items in sight exist. One is active; arrows move, Enter takes.
+// A list of which only the items in sight exist. One is active; arrows move, Enter takes. It shows now these items, now
+// others, each with a way of its own, which remembers where it was: at an item, or between two, where one has gone.
 
 export class List {
   constructor(element) {
     this.element = element;
     this.spacer = element.firstElementChild;
     this.items = [];
-    this.active = -1;
+    this.way = { active: -1 };
     this.nodes = new Map();
     element.addEventListener("scroll", () => this.draw());
     new ResizeObserver(() => this.draw()).observe(element);
@@ -16,42 +17,58 @@ export class List {
     });
   }
 
-  // row: pixels an item; make: item -> node; taken: called with the item; key: item -> what it is known by.
-  show(items, { row, make, taken, key }) {
-    const same = this.make === make;
-    Object.assign(this, { items, row, make, taken, key });
-    this.spacer.style.height = `${items.length * row}px`;
+  // way: row: pixels an item; make: item -> node; taken: called with the item; key: item -> what it is known by, in the
+  // items that are shown later, too.
+  show(items, way) {
+    const other = this.way !== way;
+    const { items: before = [], active = -1 } = way;
+    const known = before[active] && way.key(before[active]);
+    const at = known === undefined ? -1 : items.findIndex((item) => way.key(item) === known);
+    way.active = at >= 0 ? at : known === undefined ? active : active - 0.5;
+    way.items = items;
+    Object.assign(this, { items, way });
+    this.spacer.style.height = `${items.length * way.row}px`;
     for (const node of this.nodes.values()) node.remove();
     this.nodes.clear();
-    if (!same) this.element.scrollTop = 0;
-    this.active = Math.min(this.active, items.length - 1);
+    if (other) this.element.scrollTop = 0;
     this.draw();
   }
 
+  get active() {
+    return this.way.active;
+  }
+
+  // The number of the item so many after the active one, or before it.
+  beside(count) {
+    return (count > 0 ? Math.floor(this.active) : Math.ceil(this.active)) + count;
+  }
+
   activate(known, reveal = true) {
-    const at = this.items.findIndex((item) => this.key(item) === known);
+    const { row, key } = this.way;
+    const at = this.items.findIndex((item) => key(item) === known);
     if (at !== this.active) {
       this.nodes.get(this.active)?.setAttribute("aria-selected", false);
-      this.active = at;
+      this.way.active = at;
       this.nodes.get(at)?.setAttribute("aria-selected", true);
     }
     if (at >= 0 && reveal) {
       const { scrollTop, clientHeight } = this.element;
-      if (at * this.row < scrollTop || (at + 1) * this.row > scrollTop + clientHeight) this.element.scrollTop = at * this.row - clientHeight / 2;
+      if (at * row < scrollTop || (at + 1) * row > scrollTop + clientHeight) this.element.scrollTop = at * row - clientHeight / 2;
     }
     this.draw();
   }
 
   take(at) {
     if (!this.items[at]) return;
-    this.activate(this.key(this.items[at]));
-    this.taken(this.items[at]);
+    this.activate(this.way.key(this.items[at]));
+    this.way.taken(this.items[at]);
   }
 
   draw() {
     const { scrollTop, clientHeight } = this.element;
-    const begin = Math.max(0, Math.floor(scrollTop / this.row) - 2);
-    const end = Math.min(this.items.length, Math.ceil((scrollTop + clientHeight) / this.row) + 2);
+    const { row, make } = this.way;
+    const begin = Math.max(0, Math.floor(scrollTop / row) - 2);
+    const end = Math.min(this.items.length, Math.ceil((scrollTop + clientHeight) / row) + 2);
     for (const [at, node] of this.nodes) {
       if (at < begin || at >= end) {
         node.remove();
@@ -60,12 +77,12 @@ export class List {
     }
     for (let at = begin; at < end; at++) {
       if (this.nodes.has(at)) continue;
-      const node = this.make(this.items[at]);
+      const node = make(this.items[at]);
       node.classList.add("item");
       node.id = `item-${at}`;
       node.dataset.at = at;
-      node.style.top = `${at * this.row}px`;
-      node.style.height = `${this.row}px`;
+      node.style.top = `${at * row}px`;
+      node.style.height = `${row}px`;
       node.setAttribute("role", "option");
       node.setAttribute("aria-selected", at === this.active);
       node.setAttribute("aria-setsize", this.items.length);
@@ -80,7 +97,7 @@ export class List {
   #key(event) {
     if (event.target !== this.element) return;
     const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 }[event.key];
-    if (step) this.take(Math.min(Math.max(this.active + step, 0), this.items.length - 1));
+    if (step) this.take(Math.min(Math.max(this.beside(step), 0), this.items.length - 1));
     else if (event.key === "Enter") this.take(this.active);
     else return;
     event.preventDefault();

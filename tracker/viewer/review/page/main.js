@@ -83,29 +83,30 @@ class Page {
     const doubts = await json("/doubts"); // takes its time, the first time
     this.doubting = false;
     for (const doubt of doubts) {
-      doubt.settled = doubt.ids.includes(null) || new Set(doubt.ids).size < doubt.then.length;
       doubt.now = new Map(doubt.then.map((id, k) => [id, doubt.ids[k]]));
       doubt.ids = doubt.ids.filter((id) => id !== null);
     }
-    doubts.sort((a, b) => a.settled - b.settled || b.doubt - a.doubt);
     this.timeline.marks = [...doubts.filter((one) => !one.settled), ...mistakes].map((one) => one.after ?? one.frame);
     this.timeline.draw();
     this.panel.show({ doubts });
   }
 
   // What a doubt proposes, in the ids of now.
-  mend(doubt) {
+  proposed(doubt) {
     let { fresh } = this.tools.context;
     const now = new Map(doubt.now);
     const there = (id) => now.get(id) ?? id;
-    const edits = doubt.edits.map((edit) => {
+    return doubt.edits.map((edit) => {
       if (edit.new !== undefined && !now.has(edit.new)) now.set(edit.new, fresh++);
       const changed = { ...edit };
       for (const key of ["id", "into", "new"]) if (key in edit) changed[key] = there(edit[key]);
       if (edit.ids) changed.ids = edit.ids.map(there);
       return changed;
     });
-    return this.attempt(this.edits.add(...edits));
+  }
+
+  mend(doubt) {
+    return this.attempt(this.edits.add(...this.proposed(doubt)));
   }
 
   #describe() {

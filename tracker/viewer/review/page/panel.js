@@ -62,9 +62,9 @@ export class Panel {
   fill() {
     const ways = {
       objects: { row: 56, make: (one) => this.#object(one), taken: (one) => this.#go(one.id, nearest(one, this.page.view.frame)), key: (one) => one.id },
-      doubts: { row: 66, make: (one) => this.#doubt(one), taken: (one) => this.#goToDoubt(one), key: (one) => one },
-      mistakes: { row: 50, make: (one) => this.#mistake(one), taken: (one) => this.#go(one.id_after, one.after, one.switch ? one.id_before : null), key: (one) => one },
-      edits: { row: 46, make: (one) => this.#edit(one), taken: (one) => this.#goToEdit(one), key: (one) => one },
+      doubts: { row: 66, make: (one) => this.#doubt(one), taken: (one) => this.#goToDoubt(one), key: (one) => `${one.kind} ${one.then} ${one.frame}` },
+      mistakes: { row: 50, make: (one) => this.#mistake(one), taken: (one) => this.#go(one.id_after, one.after, one.switch ? one.id_before : null), key: (one) => `${one.truth_id} ${one.after}` },
+      edits: { row: 46, make: (one) => this.#edit(one), taken: (one) => this.#goToEdit(one), key: (one) => one.number },
     };
     this.ways ??= ways;
     const items = this.lists[this.tab];
@@ -79,11 +79,13 @@ export class Panel {
     }[this.tab];
   }
 
-  // To the next or the one before of the open list of places to look at.
+  // To the next or the one before of the open list of places to look at, past what is settled.
   next(step) {
     if (this.tab === "objects" || this.tab === "edits") this.open(this.page.about.truth ? "mistakes" : "doubts");
-    const last = this.list.items.length - 1;
-    if (last >= 0) this.list.take(Math.min(Math.max(this.list.active + step, 0), last));
+    if (by("tabs").contains(document.activeElement)) by("items").focus({ preventScroll: true }); // arrows go by frame there
+    let at = this.list.beside(step);
+    while (this.list.items[at]?.settled) at += step;
+    this.list.take(this.list.items[at] ? at : this.list.active);
   }
 
   // Do what the active doubt proposes.
@@ -99,7 +101,7 @@ export class Panel {
 
   #goToDoubt(one) {
     this.#go(one.ids[0], one.frame, one.ids[1]);
-    const proposed = one.settled ? "" : one.edits.map((edit) => told(edit).join(", ")).join("; ");
+    const proposed = one.settled ? "" : this.page.proposed(one).map((edit) => told(edit).join(", ")).join("; ");
     by("card-doubt").textContent = `${one.words.charAt(0).toUpperCase()}${one.words.slice(1)}.${proposed && ` Proposed: ${proposed} (Y).`}`;
   }
 
@@ -164,7 +166,7 @@ export class Panel {
     node.classList.toggle("settled", one.settled);
     if (one.edits.length && !one.settled) {
       const button = element("button", "", "Mend");
-      button.title = `${one.edits.map((edit) => told(edit).join(": ")).join("; ")} (Y)`;
+      button.title = `${this.page.proposed(one).map((edit) => told(edit).join(": ")).join("; ")} (Y)`;
       button.tabIndex = -1; // Y does the same
       button.addEventListener("click", () => this.page.mend(one));
       node.append(button);
