@@ -43,7 +43,8 @@ DOUBT = """() => {
   const { list } = page.panel, one = list.items[list.active];
   return one && { at: list.active, ids: one.ids, edits: one.settled ? [] : page.proposed(one) };
 }"""
-SAVED = "count => page.edits.list.length === count && page.rows.tag === page.edits.tag"
+LISTED = "() => { globalThis.before = page.panel.lists.doubts }"
+SAVED = "count => page.edits.list.length === count && page.panel.lists.doubts !== globalThis.before"
 
 Wrong = Mapping[tuple[int, int], str]  # numbers of two outlines, or twice of one -> what is wrong, in words
 
@@ -159,8 +160,9 @@ class Annotator:
         return int(self.page.evaluate("() => page.view.frame"))
 
     def _saved(self, more: int, *keys: str) -> None:
-        """Press what makes so many edits, until they are on disk and seen."""
+        """Press what makes so many edits, until they are on disk and the list of doubts is that of now."""
         count = len(self.edits) + more
+        self.page.evaluate(LISTED)
         self._press(*keys)
         self.page.wait_for_function(SAVED, arg=count)
 
