@@ -92,7 +92,7 @@ def command(
         _print_summary(result, project)
     if result.interrupted:
         if not quiet:
-            print("interrupted: the same command goes on, videos that were not done begin anew", file=sys.stderr)
+            print("interrupted: the same command goes on where it was", file=sys.stderr)
         pass_on(result.interrupted)
     counts = _counts(result)
     if counts["done"] < len(result.rows):
