@@ -48,7 +48,7 @@ def test_what_gets_lost_is_told_in_a_line_unless_it_is_to_be_quiet(cvat, tmp_pat
     ("words", "code", "told"),
     [
         (["nowhere", "--out", "x"], 2, "give --to, one of cvat, coco-video"),
-        (["nowhere", "--to", "cvat", "--out", "x"], 1, "no folder that `track` left"),
+        (["nowhere", "--to", "cvat", "--out", "x"], 1, "give one that `track` left"),
         (["nowhere", "--to", "coco", "--out", "x"], 2, "coco"),
         (["nowhere", "--from", "cvat", "--fps", "0", "--out", "x"], 2, "fps"),
     ],

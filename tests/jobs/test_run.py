@@ -22,7 +22,7 @@ from tracker.config import Config
 from tracker.errors import OutputError, SourceError, UsageError
 from tracker.jobs import prefetch
 from tracker.jobs.replay import repetition
-from tracker.jobs.result_folder import COUNTS, EVENTS, FILES
+from tracker.jobs.result_folder import COUNTS, EVENTS, FILES, PARQUET
 from tracker.jobs.run import STAGES, Output, run
 from tracker.output.writers import MotWriter
 from tracker.smoothing.fixed_lag import FixedLagSmoother
@@ -135,7 +135,7 @@ class TestSameAsOneAfterTheOther:
 
 class TestWhatIsLeft:
     def test_every_file_and_no_other(self, result):
-        assert sorted(path.name for path in result.folder.iterdir()) == sorted({*FILES} - {COUNTS, EVENTS})
+        assert sorted(path.name for path in result.folder.iterdir()) == sorted({*FILES} - {COUNTS, EVENTS, PARQUET})
         assert result.folder.name == "pan"
 
     def test_the_tables_agree(self, result):
@@ -181,7 +181,7 @@ class TestFolders:
         (second,) = run([brief], tracker, Output(tmp_path, "x", exist_ok=True, video=False))
         assert second.folder == first.folder
         assert sorted(path.name for path in second.folder.iterdir()) == sorted(
-            {*FILES, "mine.txt"} - {"video.mp4", "tracks.jsonl", COUNTS, EVENTS}
+            {*FILES, "mine.txt"} - {"video.mp4", "tracks.jsonl", COUNTS, EVENTS, PARQUET}
         )
 
     def test_exist_ok_leaves_no_picture_of_the_earlier_run(self, tracker, brief, tmp_path):

@@ -121,7 +121,9 @@ def test_it_goes_on_with_the_same_frames(kind, stride, fps, tmp_path, monkeypatc
         with open_source(path, stride, fps=fps) as source:
             source.go_on(frames[place][1])
             rest, ended = read(source)
-        assert [said for said, _ in rest] == [said for said, _ in frames[place:]]
+        # what a decoder puts where a picture is damaged is not the same each time
+        told = slice(2) if kind == "damaged" else slice(None)
+        assert [said[told] for said, _ in rest] == [said[told] for said, _ in frames[place:]]
         assert ended == error
 
 

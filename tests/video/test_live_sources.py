@@ -98,7 +98,7 @@ def test_one_that_cannot_write_does_not_end_the_others(tracker, server, tmp_path
     write = MotWriter.write
 
     def full(writer, frame, tracks):
-        if "door" in str(writer._lines.path) and frame.number > 4:
+        if "door" in str(writer.lines.path) and frame.number > 4:
             raise OutputError("no space left")
         write(writer, frame, tracks)
 

@@ -136,7 +136,7 @@ class TestNothingOfOthersIsTouched:
 @pytest.mark.parametrize(
     ("given", "to", "more", "error", "said"),
     [
-        ("nowhere", "cvat", {}, DataError, "no folder that `track` left.*--from"),
+        ("nowhere", "cvat", {}, DataError, "give one that `track` left.*--from"),
         ("run", "mots", {}, DataError, "has no masks"),
         ("run", "cvat", {"pictures": True}, UsageError, "mot, yolo or coco-video"),
         ("nowhere", "mot", {"source": "cvat"}, DataError, "cannot be read"),

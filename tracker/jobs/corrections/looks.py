@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from tracker.errors import SourceError
 from tracker.output.crops import own_crop
 from tracker.structures import Floats, Ints
+from tracker.system.images import read_image
 
 
 def of_crops(folder: Path, ids: Ints) -> dict[int, Floats]:
@@ -20,8 +22,8 @@ def of_crops(folder: Path, ids: Ints) -> dict[int, Floats]:
 
     embedder, looks = Embedder(), {}
     for track, path in files.items():
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if picture is not None:
+        with suppress(SourceError):  # a picture that is damaged tells nothing
+            picture = read_image(path)
             height, width = picture.shape[:2]
-            looks[track] = embedder(np.asarray(picture, np.uint8), np.array([[0, 0, width, height]], np.float32))[0]
+            looks[track] = embedder(picture, np.array([[0, 0, width, height]], np.float32))[0]
     return looks
