@@ -19,6 +19,8 @@ from tracker.jobs.interruption import pass_on
 if TYPE_CHECKING:
     from tracker.jobs.batch.videos import BatchProgress, BatchResult
 
+_SPEED_S = 600.0  # over which the time left is estimated: videos differ
+
 
 @with_options
 def command(
@@ -173,9 +175,6 @@ def _progress_shown(quiet: bool) -> Iterator[Callable[[BatchProgress], None]]:
             )
 
         yield update
-
-
-_SPEED_S = 600.0  # over which the time left is estimated: videos differ
 
 
 class _LineAVideo:

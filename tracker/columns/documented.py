@@ -46,9 +46,6 @@ ON_GROUND = (
 )
 """More of them, with `--camera`."""
 
-OBJECT_NAME = TableColumn("object_name", "string", "", "what a person calls the object; empty where it has no name")
-"""The last one of what `track apply` leaves, of `summary.csv`, too, where any object has a name."""
-
 SOURCE = TableColumn("source", "string", "", "the video, as `batch.csv` has it")
 """The last one of the `tracks.parquet` that `track batch` leaves."""
 

@@ -17,7 +17,7 @@ import yaml
 from numpy.typing import NDArray
 
 from tracker.columns.carried import Columns
-from tracker.columns.documented import OBJECT_NAME
+from tracker.columns.documented import OBJECT_NAME, ON_GROUND, SUMMARY, names
 from tracker.columns.masks import Masks
 from tracker.datasets.annotations import Annotations, times_of_all
 from tracker.errors import DataError, InputError
@@ -25,8 +25,8 @@ from tracker.errors import DataError, InputError
 _EDGES = ("left", "top", "right", "bottom")
 _NUMBERS = ("frame", "id", "class", "time_s", "score", *_EDGES)
 _ROW = np.dtype([(name, "i8" if name in _NUMBERS[:3] else "f8") for name in _NUMBERS] + [("confirmed", "?")])
-_GROUND = ("x_m", "y_m", "speed_m_s", "speed_std_m_s")
-_TEXT = ("name", OBJECT_NAME.name)  # columns of `summary.csv` that are no numbers
+_GROUND = names(ON_GROUND)
+_TEXT = names(tuple(column for column in (*SUMMARY, OBJECT_NAME) if column.kind == "string"))  # of `summary.csv`
 _BLOCK = 1 << 16  # rows of text in memory at a time
 _TOLD_S = 1e-4  # the last decimal of times in the tables
 _AGAIN = "run `track` again, or give another folder"

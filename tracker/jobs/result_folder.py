@@ -44,16 +44,8 @@ _LONGEST = 100  # letters of a folder's name that is made from a URL
 _TELLING = {"camera", "cam", "ch", "channel", "stream", "subtype", "profile"}  # of a URL's query; others may be secret
 
 
-LEAVES = (
-    "video",
-    "json",
-    "parquet",
-    "crops",
-    "labels",
-    "trails",
-    "forecast_s",
-    "line_width",
-)  # of `Output`, what shows in files
+LEAVES = ("video", "json", "parquet", "crops", "labels", "trails", "forecast_s", "line_width")
+"""What of an `Output` shows in the files of a run."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ VIDEOS = frozenset(
 _LIST = ".txt"
 _LIVE = ("rtsp", "rtsps", "rtmp", "udp", "tcp")
 _DEEPEST = 4  # levels below a run's folder: unfinished/offline/crops/1.jpg
+_LONGEST = 200  # bytes of a folder's name, of 255 that systems allow
 
 
 def listed(given: Sequence[str]) -> dict[str, Any]:
@@ -182,9 +183,6 @@ def folders(names: Sequence[str], taken: Sequence[str] = ()) -> dict[str, str]:
         used.add(name.casefold())
         found[source] = name
     return found
-
-
-_LONGEST = 200  # bytes of a folder's name, of 255 that systems allow
 
 
 def _parts(source: str) -> tuple[str, str]:

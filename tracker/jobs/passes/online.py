@@ -189,9 +189,8 @@ class OnlinePass:
             return
         if frame is not None and frame.bookmark is not None and not self._result.frames:
             saving.begin(frame.bookmark)
-        unknown = waiting is None and (
-            frame is None or frame.repeated
-        )  # whether the picture that was drawn on is needed
+        # whether the picture that was drawn on is needed
+        unknown = waiting is None and (frame is None or frame.repeated)
         if unknown or not self._result.frames or self._result.frames % self._batch:
             return
         number = self._last + 1 if waiting is None else waiting.frame.number
