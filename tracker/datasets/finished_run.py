@@ -69,11 +69,16 @@ class FinishedRun:
     @property
     def source(self) -> Path | None:
         """The video or folder of images that was tracked, where that is one and is still there."""
-        given = self.record["source"]["given"]
-        if not isinstance(given, str):
-            return None
-        path = Path(self.record.get("folder", ""), given)
-        return path if path.exists() else None
+        given = self.given
+        return given if isinstance(given, Path) and given.exists() else None
+
+    @property
+    def given(self) -> Path | list[Path]:
+        """The path of what was tracked, or of its images, whether or not they are still there."""
+        given, folder = self.record["source"]["given"], self.record.get("folder", "")
+        if isinstance(given, str):
+            return Path(folder, given)
+        return [Path(folder, str(image)) for image in given] if isinstance(given, list) else []
 
     @property
     def name(self) -> str:
@@ -102,11 +107,16 @@ class FinishedRun:
         Raises:
             DataError: a table that is not as `track` writes it.
         """
+        return self._read[0]
+
+    @cached_property
+    def _read(self) -> tuple[Annotations, list[int]]:
+        """`annotations`, and the numbers of the frames that `tracks.jsonl` has, where there is one."""
         rows, names = self._rows()
         frames, ids, classes = (np.asarray(rows[name]) for name in ("frame", "id", "class"))
         confirmed = np.asarray(rows["confirmed"])
         carried, more_times = self._carried(frames, ids)
-        return Annotations(
+        annotations = Annotations(
             frames=frames,
             ids=ids,
             xyxy=np.column_stack([rows[edge] for edge in _EDGES]),
@@ -120,7 +130,8 @@ class FinishedRun:
             columns=carried,
             name=self.name,
             step=self.step,
-        ).by_frame
+        )
+        return annotations.by_frame, list(more_times)
 
     @property
     def step(self) -> int:
@@ -135,7 +146,7 @@ class FinishedRun:
         """
         rows = self.annotations.frames
         if (self.folder / "tracks.jsonl").is_file():  # of a run that was killed it may lack the last frame
-            return np.union1d(rows, [int(one["frame"]) for one in self._objects("tracks.jsonl")]).astype(np.int64)
+            return np.union1d(rows, self._read[1]).astype(np.int64)
         said, stride = (self.record.get("result") or {}).get("frames"), self.step
         if said is not None and rows.max(initial=0) > int(said) * stride:
             return np.unique(rows)

@@ -92,9 +92,7 @@ def apply(
     if refused := uncorrectable(run):
         raise DataError(f"{folder}: {refused}")
     edits = EditList.read(folder)
-    correction = Correction(run.annotations, run.tracked)
-    for edit in edits.edits:
-        correction.apply(edit)
+    correction = Correction.of(run.annotations, edits.edits, run.tracked)
     out = out or folder / FOLDER
     folders = ResultFolders(_output(run, out, video), [] if run.source is None else [run.source])
     _require_ours(out, folder, folders)
@@ -214,9 +212,8 @@ def _draw(
         return f"{run.folder / RECORD} does not say of what source"
     if isinstance(given, str) and (is_url(given) or run.source is None):
         return f"the source {given} is not there any more"
-    source: Any = run.source or [Path(str(run.record.get("folder")), str(path)) for path in given]
     try:
-        with open_source(source, stride, fps=fps) as opened:
+        with open_source(run.given, stride, fps=fps) as opened:
             if opened.size != run.size:
                 was, now = ("{} x {}".format(*size) for size in (run.size, opened.size or (0, 0)))
                 return f"the source has changed: its frames were {was} pixels and are {now} now"

@@ -40,10 +40,7 @@ def corrected(annotations: Annotations, edits: Iterable[Edit], frames: NDArray[n
     Raises:
         DataError: an edit of a track or frame that is not there at that point; it is named by its number.
     """
-    correction = Correction(annotations, frames)
-    for edit in edits:
-        correction.apply(edit)
-    return correction.annotations
+    return Correction.of(annotations, edits, frames).annotations
 
 
 def uncorrectable(run: FinishedRun) -> str:
@@ -68,6 +65,14 @@ class Correction:
         self._state = _Interim(replace(annotations, columns=Columns()), np.arange(rows), np.zeros(rows, bool))
         self._names: dict[int, str] = {}  # of objects
         self._count = 0
+
+    @classmethod
+    def of(cls, annotations: Annotations, edits: Iterable[Edit], frames: NDArray[np.int64] | None = None) -> Correction:
+        """With edits applied in order; errors as of `corrected`."""
+        correction = cls(annotations, frames)
+        for edit in edits:
+            correction.apply(edit)
+        return correction
 
     @property
     def annotations(self) -> Annotations:

@@ -129,9 +129,7 @@ class Corrections:
 
     def _made(self, edits: EditList, tag: str) -> Corrected:
         before = self._run.annotations
-        correction = Correction(before, self._run.tracked)
-        for edit in edits.edits:
-            correction.apply(edit)
+        correction = Correction.of(before, edits.edits, self._run.tracked)
         rows = correction.annotations
         by_id = np.lexsort((rows.frames, rows.ids))
         rows, origin = rows[by_id], correction.origin[by_id]

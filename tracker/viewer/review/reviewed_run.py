@@ -71,12 +71,11 @@ class ReviewedRun:
         self.explanations = Explanations(folder)
 
     def _path(self) -> Path | list[Path]:
-        given, path = self.run.record["source"]["given"], self.run.source
-        if isinstance(given, list):  # of images
-            return [Path(self.run.record.get("folder", ""), str(image)) for image in given]
-        if path is None:
-            raise SourceError(f"the source {given} is not there; put it back to see pictures")
-        return path
+        given = self.run.given
+        if isinstance(given, Path) and not given.exists():
+            told = self.run.record["source"]["given"]
+            raise SourceError(f"the source {told} is not there; put it back to see pictures")
+        return given
 
     @property
     def video(self) -> Path | None:
