@@ -23,10 +23,11 @@ from tracker.errors import SourceError
 from tracker.evaluation.lateness import told
 from tracker.evaluation.mistakes import Mistake, find_mistakes
 from tracker.system.files import replace_text
-from tracker.system.images import read_image
+from tracker.system.images import jpeg, read_image
 
 LIMIT = 200  # pictures in a report
 PANEL_PX = (185, 260)  # greatest width and height of a picture
+_QUALITY = 70  # of their JPEGs
 _CONTEXT = 1.0  # what is shown around the object, in its larger side
 
 _STYLE = """
@@ -300,8 +301,7 @@ def _crop(path: Path, window: tuple[float, float, float, float]) -> str:
     scale = min(1.0, 1.5 * max(PANEL_PX) / max(part.shape[:2]))
     if scale < 1:
         part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    _, data = cv2.imencode(".jpg", part, [cv2.IMWRITE_JPEG_QUALITY, 70])
-    code = base64.b64encode(data.tobytes()).decode()
+    code = base64.b64encode(jpeg(part, _QUALITY)).decode()
     return (
         f'<image x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" '
         f'href="data:image/jpeg;base64,{code}"/>'

@@ -31,6 +31,7 @@ from tracker.output.window import Window
 from tracker.output.writers import CsvWriter, Filmed, JsonLinesWriter, MotWriter, Writer
 from tracker.structures import Detections, Floats, Image, Tracks
 from tracker.system.files import to_disk, writing
+from tracker.system.images import jpeg
 from tracker.system.snapshots.resumable import Resumable, Snapshot
 from tracker.video.source import Frame
 
@@ -39,6 +40,7 @@ _LIVE_PART = 100_000  # frames of a live video's part, so that its index stays s
 _FILE_PART = 1_000_000  # of a file's, which is not expected in parts: 11 hours at 25 frames/s
 _NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 _GROWING = MotWriter | CsvWriter | JsonLinesWriter | EventWriter
+_WAITING_QUALITY = 95  # of the JPEG of a picture that waits
 _HELD_BYTES = 768 << 20  # of pictures that wait as they are: half a second of 4K at 60 frames/s
 
 
@@ -307,8 +309,7 @@ class HeldFrames:
         if not (self._bytes + frame.image.nbytes > _HELD_BYTES if compressed is None else compressed):
             self._bytes += frame.image.nbytes
             return Held(frame, b"", *known)
-        jpeg = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-        return Held(replace(frame, image=_NO_PICTURE), jpeg, *known)
+        return Held(replace(frame, image=_NO_PICTURE), jpeg(frame.image, _WAITING_QUALITY), *known)
 
     def release(self, held: Held) -> Frame:
         """The frame that has waited."""

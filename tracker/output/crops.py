@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from tracker.appearance.normalisation import crop_quality
 from tracker.boxes import area
 from tracker.structures import Image, Status, Tracks
 from tracker.system.files import replace_file, to_disk, writing
+from tracker.system.images import jpeg
 from tracker.system.snapshots.resumable import Resumable
 
 if TYPE_CHECKING:
@@ -130,6 +130,6 @@ def is_crop(path: Path) -> bool:
 
 
 def _jpeg(image: Image) -> bytes:
-    data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
+    data = jpeg(image, _JPEG_QUALITY)
     head = 4 + int.from_bytes(data[4:6])  # the start and JFIF's own segment, which has to be the first
     return data[:head] + _MARK + data[head:]

@@ -1,4 +1,4 @@
-"""Image files: which they are, in which order, how large by their headers, and their pixels.
+"""Image files: which they are, in which order, how large by their headers, and their pixels; and pixels as a JPEG.
 
 A file of a few hundred bytes can claim thousands of millions of pixels; a decoder would believe it, and take gigabytes.
 """
@@ -64,6 +64,15 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     if image is None:
         raise unreadable(path)
     return np.asarray(image, np.uint8)
+
+
+def jpeg(image: NDArray[np.uint8], quality: int, widest: int | None = None) -> bytes:
+    """A picture, (H, W, 3) BGR, as a JPEG of some quality (1 to 100), made smaller where it is wider (pixels)."""
+    height, width = image.shape[:2]
+    if widest is not None and width > widest:
+        small = cv2.resize(image, (widest, round(height * widest / width)), interpolation=cv2.INTER_AREA)
+        image = np.asarray(small, np.uint8)
+    return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
 
 
 def check_size(path: Path, size: Size, file_bytes: int) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
-
 from tracker.datasets.annotations import Annotations
 from tracker.datasets.formats.rows import stem
 from tracker.system.files import writing
+from tracker.system.images import jpeg
 from tracker.video.image_folder import folder_images
 from tracker.video.source import open_source
 
@@ -42,6 +41,5 @@ def leave_pictures(video: Path, annotations: Annotations, folder: Path, place: s
         for frame in source:
             if frame.number > last:
                 return
-            encoded = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
             with writing(path(frame.number)):
-                path(frame.number).write_bytes(encoded.tobytes())
+                path(frame.number).write_bytes(jpeg(frame.image, _QUALITY))

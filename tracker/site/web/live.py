@@ -16,13 +16,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import cv2
-import numpy as np
-
 from tracker.output.draw import Annotator
 from tracker.site.feed import CameraView, Moment, Subscription
 from tracker.site.messages.message import news
 from tracker.structures import Image
+from tracker.system import images
 
 WIDEST = 960  # pixels; larger pictures are made smaller
 PER_S = 12.0  # pictures a second at most
@@ -120,11 +118,7 @@ class Pictures:
 def _jpeg(annotator: Annotator, moment: Moment, image: Image) -> bytes:
     drawn = image.copy()
     annotator.draw(drawn, moment.tracks)
-    height, width = drawn.shape[:2]
-    if width > WIDEST:
-        small = cv2.resize(drawn, (WIDEST, round(height * WIDEST / width)), interpolation=cv2.INTER_AREA)
-        drawn = np.asarray(small, np.uint8)
-    return bytes(cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1])
+    return images.jpeg(drawn, _QUALITY, WIDEST)
 
 
 class EventHub:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
-
 from tracker.errors import SourceError
+from tracker.system.images import jpeg
 from tracker.video.source import open_source
 
 _QUALITY = 92  # of the JPEG: edges of marks on the road stay sharp
@@ -30,6 +29,5 @@ def picture(video: str, at_s: float) -> Still:
         for frame in source:
             if frame.time_s >= at_s - 1e-6:
                 height, width = frame.image.shape[:2]
-                jpeg = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-                return Still(jpeg.tobytes(), (width, height))
+                return Still(jpeg(frame.image, _QUALITY), (width, height))
     raise SourceError(f"{video} has no frame at {at_s:g} s; give a smaller --at")

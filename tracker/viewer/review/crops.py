@@ -9,8 +9,9 @@ import numpy as np
 
 from tracker.boxes import area
 from tracker.output.crops import own_crop
+from tracker.system import images
 from tracker.viewer.review.correcting import Corrected
-from tracker.viewer.review.pictures import FramePictures, encoded
+from tracker.viewer.review.pictures import FramePictures
 
 _TALLEST = 320  # pixels
 _QUALITY = 88
@@ -50,4 +51,6 @@ class ObjectCrops:
         left, top = np.floor(scaled[:2]).astype(int)
         right, bottom = np.ceil(scaled[2:]).astype(int)
         crop = picture[top:bottom, left:right]
-        return encoded(crop, max(1, round(_TALLEST * crop.shape[1] / crop.shape[0])), _QUALITY) if crop.size else None
+        if not crop.size:
+            return None
+        return images.jpeg(crop, _QUALITY, max(1, round(_TALLEST * crop.shape[1] / crop.shape[0])))

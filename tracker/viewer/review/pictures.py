@@ -10,11 +10,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 
-import cv2
-import numpy as np
-
 from tracker.errors import SourceError
-from tracker.structures import Image
+from tracker.system.images import jpeg
 from tracker.video.recorded.seeking import FramesByNumber, Numbered
 
 SMALL = 1280  # pixels, the width that is enough as long as nobody looks closer
@@ -116,7 +113,7 @@ class FramePictures:
             if wholes:
                 picture = image()
                 for whole in wholes:
-                    self._keep((number, whole), encoded(picture, None if whole else SMALL, _QUALITY[whole]))
+                    self._keep((number, whole), jpeg(picture, _QUALITY[whole], None if whole else SMALL))
             if number >= target or self._closed:
                 break
         return number
@@ -128,12 +125,3 @@ class FramePictures:
             while self._bytes > _KEPT_BYTES and len(self._kept) > 1:
                 self._bytes -= len(self._kept.popitem(last=False)[1])
             self._changed.notify_all()
-
-
-def encoded(picture: Image, widest: int | None, quality: int) -> bytes:
-    """A picture as JPEG, no wider than `widest` pixels."""
-    height, width = picture.shape[:2]
-    if widest is not None and width > widest:
-        small = cv2.resize(picture, (widest, round(height * widest / width)), interpolation=cv2.INTER_AREA)
-        picture = np.asarray(small, np.uint8)
-    return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
