@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +14,7 @@ from tracker.analytics.event_log import EventLog, as_lines, shown
 from tracker.analytics.events import Count
 from tracker.analytics.zones import FrameSize, Zones
 from tracker.structures import Tracks
-from tracker.system.files import Lines, replace_text
+from tracker.system.files import Lines, csv_text, replace_text
 from tracker.system.snapshots.resumable import Resumable
 
 if TYPE_CHECKING:
@@ -84,10 +82,10 @@ class EventWriter(Resumable):
 
 def counts_table(counts: Iterable[Count]) -> str:
     """What `counts.csv` says of these."""
-    buffer = io.StringIO()
-    rows = csv.writer(buffer, lineterminator="\n")
-    rows.writerow(EventWriter.COLUMNS)
-    for row in counts:
-        dwell = "" if row.mean_dwell_s is None else f"{row.mean_dwell_s:.2f}"
-        rows.writerow([row.zone, row.name, row.ins, row.outs, "" if row.inside is None else row.inside, dwell])
-    return buffer.getvalue()
+    return csv_text([EventWriter.COLUMNS, *map(counts_row, counts)])
+
+
+def counts_row(of: Count) -> list[str]:
+    """The cells of one."""
+    dwell = "" if of.mean_dwell_s is None else f"{of.mean_dwell_s:.2f}"
+    return [of.zone, of.name, str(of.ins), str(of.outs), "" if of.inside is None else str(of.inside), dwell]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,3 +93,26 @@ class Count:
         dwell = None if self.mean_dwell_s is None else round(self.mean_dwell_s, 2)
         ways = {"in": self.ins, "out": self.outs}
         return {"zone": self.zone, "class": self.name, **ways, "inside": self.inside, "mean_dwell_s": dwell}
+
+
+def counted(place: str, is_zone: bool, events: Sequence[Mapping[str, Any]], end_s: float) -> list[Count]:
+    """What a file's events add up to at one place, a row for each class that passed it, by name.
+
+    Args:
+        events: as `to_dicts` has them, also of other places. end_s: until when those were inside that did not leave.
+    """
+    passed = [event for event in events if event["zone"] == place and event["event"] in (CROSS, ENTER, EXIT)]
+    names = sorted({event["class"] for event in passed})
+    return [_added(place, is_zone, name, [e for e in passed if e["class"] == name], end_s) for name in names]
+
+
+def _added(place: str, is_zone: bool, name: str, passed: Sequence[Mapping[str, Any]], end_s: float) -> Count:
+    ins, outs = (sum(event["direction"] == way for event in passed) for way in ("in", "out"))
+    if not is_zone:
+        return Count(place, name, ins, outs, None, None)
+    gone = [event for event in passed if event["event"] == EXIT]
+    begun = sum(event["time_s"] for event in passed if event["event"] == ENTER)
+    begun -= sum(event["time_s"] - event["seconds"] for event in gone)  # what is left is of those that are still inside
+    inside = ins - outs
+    seconds = sum(event["seconds"] for event in gone) + inside * end_s - begun
+    return Count(place, name, ins, outs, inside, seconds / ins if ins else None)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.columns.documented import SUMMARY, SUMMARY_ON_GROUND, names
-from tracker.output.writers import Ground, csv_text, number_text
+from tracker.output.writers import Ground, number_text
 from tracker.structures import Status, Tracks
-from tracker.system.files import replace_file
+from tracker.system.files import csv_text, replace_file
 from tracker.system.snapshots.resumable import Resumable
 
 if TYPE_CHECKING:

@@ -9,11 +9,9 @@ number counts the frames of its source from 1, also where some are skipped.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,7 +20,7 @@ from numpy.typing import NDArray
 
 from tracker.columns.documented import ON_GROUND, TRACKS, names
 from tracker.structures import Status, Tracks
-from tracker.system.files import Lines
+from tracker.system.files import Lines, csv_text
 from tracker.system.snapshots.resumable import Resumable
 
 if TYPE_CHECKING:
@@ -225,10 +223,3 @@ def _plain(value: Any) -> Any:
 def number_text(value: float, decimals: int) -> str:
     """A number of a table; nothing where there is none."""
     return f"{value:.{decimals}f}" if math.isfinite(value) else ""
-
-
-def csv_text(rows: Iterable[Sequence[object]]) -> str:
-    """Rows as lines of a table."""
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue()

@@ -5,15 +5,16 @@ Where the disk is full, what was written before stays.
 
 from __future__ import annotations
 
+import csv
 import errno
 import io
 import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from tracker.errors import ConfigError, OutputError
 from tracker.system.snapshots.resumable import Resumable
@@ -80,6 +81,26 @@ def replacing(path: Path, durable: bool = False) -> Iterator[IO[bytes]]:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def text_file(path: Path, errors: str = "strict") -> Iterator[TextIO]:
+    """`replacing` with text in UTF-8; `errors` as of `open`.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with replacing(path) as file:
+        text = io.TextIOWrapper(file, "utf-8", errors, newline="\n")
+        yield text
+        text.detach()
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Rows as lines of a table."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()
 
 
 def to_disk(path: Path) -> None:

@@ -39,10 +39,11 @@ from numpy.typing import NDArray
 from tracker.columns.carried import Columns
 from tracker.columns.masks import Masks
 from tracker.datasets.annotations import Annotations, times_of_all
-from tracker.datasets.formats.format import FileFormat, blocks, text_file
+from tracker.datasets.formats.format import FileFormat, blocks
 from tracker.datasets.formats.json_stream import json_stream
 from tracker.datasets.formats.rows import DECIMALS, MOST_FRAMES, Gathered, Said, Table, common_step, from_one, stem
 from tracker.errors import DataError, InputError
+from tracker.system.files import text_file
 from tracker.system.images import natural_order
 
 _LISTS = frozenset({"videos", "images", "categories", "annotations"})

@@ -40,10 +40,11 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from tracker.datasets.annotations import Annotations
-from tracker.datasets.formats.format import FileFormat, blocks, text_file
+from tracker.datasets.formats.format import FileFormat, blocks
 from tracker.datasets.formats.keyframes import Keyframes, last_of_spells, stated
 from tracker.datasets.formats.rows import MOST_FRAMES, Gathered, Said, Table
 from tracker.errors import DataError
+from tracker.system.files import text_file
 
 _SHAPES = frozenset({"box", "polygon", "polyline", "points", "mask", "ellipse"})
 _ELSEWHERE = frozenset({"cuboid", "skeleton"})

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 
 from tracker.datasets.annotations import Annotations
 from tracker.datasets.formats.rows import Said
-from tracker.system.files import replacing
 
 _BLOCK = 1 << 16  # rows that are put into words at a time
 _MASKS = 1 << 11  # the same with masks, each of which takes some ten kilobytes meanwhile
@@ -66,19 +62,6 @@ class FileFormat:
     def lost(self, annotations: Annotations) -> list[str]:
         """What annotations have that the format cannot hold."""
         return [part for part, there in PARTS.items() if part in self.lacks and there(annotations)]
-
-
-@contextmanager
-def text_file(path: Path) -> Iterator[TextIO]:
-    """A file of text in UTF-8 that is `path` at the end, whole, or not at all.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    with replacing(path) as file:
-        text = io.TextIOWrapper(file, "utf-8", newline="\n")
-        yield text
-        text.detach()
 
 
 def blocks(rows: Annotations) -> Iterator[slice]:

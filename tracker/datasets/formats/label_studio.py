@@ -34,11 +34,12 @@ from typing import Any
 import numpy as np
 
 from tracker.datasets.annotations import Annotations
-from tracker.datasets.formats.format import FileFormat, blocks, text_file
+from tracker.datasets.formats.format import FileFormat, blocks
 from tracker.datasets.formats.json_stream import JsonStream, json_stream
 from tracker.datasets.formats.keyframes import Keyframes, last_of_spells, stated
 from tracker.datasets.formats.rows import MOST_FRAMES, Gathered, Said, Table
 from tracker.errors import DataError
+from tracker.system.files import text_file
 
 _KIND = "videorectangle"
 

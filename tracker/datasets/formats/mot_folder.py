@@ -21,10 +21,11 @@ import numpy as np
 
 from tracker.boxes import tlwh_to_xyxy
 from tracker.datasets.annotations import Annotations
-from tracker.datasets.formats.format import FileFormat, blocks, text_file
+from tracker.datasets.formats.format import FileFormat, blocks
 from tracker.datasets.formats.rows import DECIMALS, Said, stem
 from tracker.datasets.mot import CLASS, FLAG, FRAME, HEIGHT, ID, LEFT, VISIBILITY, MotSequence, find_sequences
 from tracker.datasets.mot_classes import MOT16, labels_of
+from tracker.system.files import text_file
 
 _ROW = "%d,%d,%.10g,%.10g,%.10g,%.10g,1,%d,%d\n"
 _OCCLUDED = 0.5

@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 from tracker.columns.carried import Columns
 from tracker.columns.masks import Masks
 from tracker.datasets.annotations import Annotations
-from tracker.datasets.formats.format import FileFormat, text_file
+from tracker.datasets.formats.format import FileFormat
 from tracker.datasets.formats.rows import Gathered, Said, from_one
 from tracker.errors import DataError, InputError
+from tracker.system.files import text_file
 
 _CAR, _PEDESTRIAN, _IGNORED = 1, 2, 10
 _NUMBERS = {"car": _CAR, "person": _PEDESTRIAN, "pedestrian": _PEDESTRIAN}

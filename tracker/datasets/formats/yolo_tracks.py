@@ -28,13 +28,13 @@ from numpy.typing import NDArray
 from tracker.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from tracker.columns.carried import Columns
 from tracker.datasets.annotations import Annotations
-from tracker.datasets.formats.format import FileFormat, text_file
+from tracker.datasets.formats.format import FileFormat
 from tracker.datasets.formats.mot_folder import folder_names
 from tracker.datasets.formats.rows import MOST_FRAMES, Gathered, Said, Table, common_step
 from tracker.datasets.mot import find_images
 from tracker.datasets.yolo_folder import class_names
 from tracker.errors import DataError
-from tracker.system.files import replace_text
+from tracker.system.files import replace_text, text_file
 from tracker.system.images import claimed_size
 
 _LISTS = ("train.txt", "val.txt", "test.txt")

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tracker.errors import DataError
-from tracker.output.writers import csv_text
-from tracker.system.files import Lines, replace_file, writing
+from tracker.system.files import Lines, csv_text, replace_file, writing
 
 TABLE, JOURNAL = "batch.csv", ".batch.jsonl"
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tracker.output.summary_writer import SummaryWriter
-from tracker.output.writers import csv_text
-from tracker.system.files import writing
+from tracker.system.files import csv_text, text_file
 
 SUMMARY = "summary.csv"
 
@@ -23,27 +22,19 @@ def write_summary(project: Path, folders: Mapping[str, str]) -> None:
     Raises:
         OutputError: it cannot be written; what was there stays.
     """
-    target = project / SUMMARY
-    draft = target.with_name(f".{SUMMARY}.part")
-    with writing(target):
-        try:
-            with draft.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-                headed = False
-                for source, folder in folders.items():
-                    try:
-                        table = (project / folder / SUMMARY).open(encoding="utf-8", newline="")
-                    except FileNotFoundError:
-                        continue
-                    with table:
-                        lines = csv.reader(table)
-                        head = next(lines, [])
-                        if not headed:
-                            file.write(csv_text([("source", "folder", *head)]))
-                            headed = True
-                        file.write(csv_text((source, folder, *line) for line in lines))
+    with text_file(project / SUMMARY, "surrogateescape") as file:  # sources are names in whatever encoding
+        headed = False
+        for source, folder in folders.items():
+            try:
+                table = (project / folder / SUMMARY).open(encoding="utf-8", newline="")
+            except FileNotFoundError:
+                continue
+            with table:
+                lines = csv.reader(table)
+                head = next(lines, [])
                 if not headed:
-                    file.write(csv_text([("source", "folder", *SummaryWriter.COLUMNS)]))
-            draft.replace(target)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
+                    file.write(csv_text([("source", "folder", *head)]))
+                    headed = True
+                file.write(csv_text((source, folder, *line) for line in lines))
+        if not headed:
+            file.write(csv_text([("source", "folder", *SummaryWriter.COLUMNS)]))

@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from tracker.analytics.event_writer import EventWriter
-from tracker.analytics.events import CROSS, ENTER, EXIT
+from tracker.analytics.event_writer import EventWriter, counts_row
+from tracker.analytics.events import Count, counted
 from tracker.analytics.zones import Zones
 from tracker.columns.documented import OBJECT_NAME
 from tracker.datasets.annotations import Annotations
 from tracker.errors import DataError
-from tracker.output.writers import csv_text
-from tracker.system.files import writing
+from tracker.system.files import csv_text, writing
 
 Told = Mapping[str, Any]
 Row = Sequence[str]
@@ -110,38 +109,12 @@ def _latest(events: Sequence[Told]) -> list[float]:
     return np.maximum.accumulate([event["time_s"] for event in events]).tolist() if events else []
 
 
-def counted(zones: Zones, events: Sequence[Told], end_s: float) -> list[list[str]]:
-    """The rows of `counts.csv` by events alone, which say the same.
+def kept_counts(own: Path, zones: Zones, before: Sequence[Told], after: Sequence[Told], end_s: float) -> str:
+    """`counts.csv` by the events after the correction; a place's and class' row stays where those are as before.
 
     Args:
-        end_s: when an object was seen last, until which those were inside that did not leave.
+        own: the run's. end_s: when an object was seen last, until which those were inside that did not leave.
     """
-    rows: list[list[str]] = []
-    for place in zones.places:
-        here = [event for event in events if event["zone"] == place.name]
-        names = sorted({event["class"] for event in here if event["event"] in (CROSS, ENTER, EXIT)}) or [""]
-        of = {name: [event for event in here if event["class"] == name] for name in names}
-        rows += [[place.name, name, *_sums(place.is_zone, of[name], end_s)] for name in names]
-    return rows
-
-
-def _sums(is_zone: bool, events: Sequence[Told], end_s: float) -> list[str]:
-    ins, outs = (sum(event["direction"] == way for event in events) for way in ("in", "out"))
-    if not is_zone:
-        return [str(ins), str(outs), "", ""]
-    seconds = sum(event["seconds"] for event in events if event["event"] == EXIT)
-    entered: dict[int, float] = {}
-    for event in events:
-        if event["event"] == ENTER:
-            entered[event["id"]] = event["time_s"]
-        elif event["event"] == EXIT:
-            entered.pop(event["id"], None)
-    seconds += sum(end_s - since for since in entered.values())
-    return [str(ins), str(outs), str(ins - outs), f"{seconds / ins:.2f}" if ins else ""]
-
-
-def kept_counts(own: Path, zones: Zones, before: Sequence[Told], after: Sequence[Told], end_s: float) -> str:
-    """`counts.csv` by the events after the correction; a place's and class' row stays where those are as before."""
     with own.open(newline="", encoding="utf-8") as file:
         rows = {(row[0], row[1]): row for row in list(csv.reader(file))[1:]}
 
@@ -149,7 +122,9 @@ def kept_counts(own: Path, zones: Zones, before: Sequence[Told], after: Sequence
         return [event for event in events if (event["zone"], event["class"]) == key]
 
     new = []
-    for row in counted(zones, after, end_s):
-        key = row[0], row[1]
-        new.append(rows[key] if key in rows and of(before, key) == of(after, key) else row)
+    for place in zones.places:
+        nothing = Count(place.name, "", 0, 0, 0 if place.is_zone else None, None)
+        for count in counted(place.name, place.is_zone, after, end_s) or [nothing]:
+            key = count.zone, count.name
+            new.append(rows[key] if key in rows and of(before, key) == of(after, key) else counts_row(count))
     return csv_text([EventWriter.COLUMNS, *new])

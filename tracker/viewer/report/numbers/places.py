@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tracker.analytics.events import CROSS, ENTER, EXIT, Count, counted
 from tracker.viewer.report.numbers.timeline import Ints, Reals, Timeline
 
 
@@ -27,17 +28,6 @@ class LineNumbers:
     by_class: dict[str, tuple[int, int]]
 
 
-@dataclass(frozen=True)
-class Stay:
-    """Of a zone and class, as `counts.csv` has it: how often entered and left, who is inside in the end, and for how
-    long those were inside that entered, up to the end where they still are."""
-
-    ins: int
-    outs: int
-    inside: int
-    mean_dwell_s: float
-
-
 @dataclass(frozen=True, eq=False)
 class ZoneNumbers:
     """Who was in a zone.
@@ -46,7 +36,7 @@ class ZoneNumbers:
         name: of the zone.
         mean, most: (B,) how many were inside at once, in each bin of time.
         dwell_s: (X,) how long each of those that left had been inside, shortest first.
-        by_class: name of a class -> its numbers.
+        by_class: name of a class -> its numbers, as `counts.csv` has them.
         from_start: how many were inside in the first frame: since when is not known.
     """
 
@@ -54,49 +44,37 @@ class ZoneNumbers:
     mean: Reals
     most: Ints
     dwell_s: Reals
-    by_class: dict[str, Stay]
+    by_class: dict[str, Count]
     from_start: int
 
     @property
     def inside(self) -> int:
         """How many still are, in the end."""
-        return sum(stay.inside for stay in self.by_class.values())
+        return sum(count.inside or 0 for count in self.by_class.values())
 
     @property
     def entered(self) -> int:
-        return sum(stay.ins for stay in self.by_class.values())
+        return sum(count.ins for count in self.by_class.values())
 
 
 def line_numbers(name: str, events: Sequence[dict[str, Any]], time: Timeline) -> LineNumbers:
     """Of all events of a run, those at a line."""
-    crossings = [event for event in events if event["event"] == "cross" and event["zone"] == name]
+    crossings = [event for event in events if event["event"] == CROSS and event["zone"] == name]
     bins = time.bin_of(np.array([event["time_s"] for event in crossings], np.float64))
     inward = np.array([event["direction"] == "in" for event in crossings], bool)
-    by_class: dict[str, tuple[int, int]] = {}
-    for event in crossings:
-        ins, outs = by_class.get(event["class"], (0, 0))
-        goes_in = event["direction"] == "in"
-        by_class[event["class"]] = (ins + goes_in, outs + (not goes_in))
+    by_class = {count.name: (count.ins, count.outs) for count in counted(name, False, crossings, 0.0)}
     inwards, outwards = (np.bincount(bins[rows], minlength=time.bins) for rows in (inward, ~inward))
-    return LineNumbers(name, inwards, outwards, dict(sorted(by_class.items())))
+    return LineNumbers(name, inwards, outwards, by_class)
 
 
 def zone_numbers(name: str, events: Sequence[dict[str, Any]], time: Timeline, seen_s: float) -> ZoneNumbers:
     """Of all events of a run, those in a zone; `seen_s` is when anything was detected last."""
-    passed = [event for event in events if event["event"] in ("enter", "exit") and event["zone"] == name]
-    entered = [event for event in passed if event["event"] == "enter"]
-    left = [event for event in passed if event["event"] == "exit"]
-    by_class = {}
-    for kind in sorted({event["class"] for event in passed}):
-        since = [event["time_s"] for event in entered if event["class"] == kind]
-        gone = [event for event in left if event["class"] == kind]
-        stayed = sum(event["seconds"] for event in gone)
-        begun = sum(since) - sum(event["time_s"] - event["seconds"] for event in gone)  # of those that are still inside
-        inside = len(since) - len(gone)
-        mean = (stayed + inside * seen_s - begun) / len(since) if since else 0.0
-        by_class[kind] = Stay(len(since), len(gone), inside, mean)
+    passed = [event for event in events if event["event"] in (ENTER, EXIT) and event["zone"] == name]
+    entered = [event for event in passed if event["event"] == ENTER]
+    left = [event for event in passed if event["event"] == EXIT]
+    by_class = {count.name: count for count in counted(name, True, passed, seen_s)}
     moments = np.array([event["time_s"] for event in passed], np.float64)
-    steps = np.array([1 if event["event"] == "enter" else -1 for event in passed], np.int64)
+    steps = np.array([1 if event["event"] == ENTER else -1 for event in passed], np.int64)
     mean, most = _levels(moments, steps, time)
     dwell_s = np.sort(np.array([event["seconds"] for event in left], np.float64))
     first = time.times_s[0] if len(time.times_s) else 0.0
