@@ -18,13 +18,12 @@ import numpy as np
 
 from tracker import provenance
 from tracker.analytics.event_log import as_lines
-from tracker.analytics.ground.plane import GroundPlane
-from tracker.analytics.zones import Zones
+from tracker.analytics.recorded_places import recorded_places
 from tracker.columns.documented import OBJECT_NAME, ON_GROUND, TRACKS
 from tracker.datasets.annotations import Annotations
 from tracker.datasets.finished_run import FinishedRun
 from tracker.datasets.formats.parquet import from_table, of_video
-from tracker.errors import ConfigError, DataError, OutputError, SourceError, UsageError
+from tracker.errors import DataError, OutputError, SourceError, UsageError
 from tracker.jobs.corrections.corrected import Correction, uncorrectable
 from tracker.jobs.corrections.edits import EditList
 from tracker.jobs.corrections.frames import by_frame
@@ -148,7 +147,7 @@ def _write_tables(run: FinishedRun, corrected: Annotations, made: Path, output: 
     width, height = corrected.size
     image: Image = np.broadcast_to(np.uint8(0), (height, width, 3))
     source = _NoPictures(made.name, corrected.size, corrected.frames_per_s)
-    zones, ground = _places(run)
+    zones, ground = recorded_places(run)
     output = replace(output, video=False, parquet=False)  # that is made of the table when names are in it
     with ResultFiles(made, source, output, lambda _: None, zones, None, ground) as files:
         for number, time_s, tracks in by_frame(run, corrected):
@@ -161,16 +160,6 @@ def _write_parquet(run: FinishedRun, corrected: Annotations, made: Path, named: 
     columns = (*TRACKS, *(ON_GROUND if "camera" in run.record else ()), *([OBJECT_NAME] if named else []))
     about = of_video(run.name, corrected.size, corrected.frame_count, corrected.frames_per_s, corrected.step)
     from_table(made / "tracks.csv", made / PARQUET, columns, about)
-
-
-def _places(run: FinishedRun) -> tuple[Zones, GroundPlane | None]:
-    """The zones and the ground of a run, in its picture."""
-    try:
-        zones = Zones.parsed(run.record.get("zones") or {}, str(run.folder / RECORD)).fitted(run.size)
-        camera = run.record.get("camera")
-        return zones, None if camera is None else GroundPlane.parsed(camera).fitted(run.size)
-    except (ConfigError, ValueError) as error:
-        raise DataError(f"{run.folder / RECORD} is not as `track` writes it ({error}); run `track` again") from error
 
 
 def _keep(run: FinishedRun, corrected: Annotations, made: Path, changed: set[int], names: Mapping[int, str]) -> None:
@@ -193,7 +182,9 @@ def _keep(run: FinishedRun, corrected: Annotations, made: Path, changed: set[int
         replace_text(made / EVENTS, as_lines(events))
         seen = corrected.frames[~corrected.occluded]
         end_s = float(corrected.times_s[seen.max() - 1]) if len(seen) else 0.0
-        replace_text(made / COUNTS, kept_counts(run.folder / COUNTS, _places(run)[0], run.events, events, end_s))
+        replace_text(
+            made / COUNTS, kept_counts(run.folder / COUNTS, recorded_places(run)[0], run.events, events, end_s)
+        )
 
 
 def _draw(
@@ -235,7 +226,7 @@ def _drawn(
     called: Mapping[int, str],
     progress: Callable[[int, int], None],
 ) -> str:
-    zones, ground = _places(run)
+    zones, ground = recorded_places(run)
     folder = made.with_name("drawn")
     folder.mkdir()
     count, done = len(run.tracked), 0

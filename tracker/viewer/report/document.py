@@ -11,10 +11,8 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from tracker.analytics.ground.plane import GroundPlane
-from tracker.analytics.zones import Zones
+from tracker.analytics.recorded_places import recorded_places
 from tracker.datasets.finished_run import FinishedRun
-from tracker.errors import ConfigError, DataError, InputError
 from tracker.viewer.report import charts, facts
 from tracker.viewer.report.album import album
 from tracker.viewer.report.backdrop import backdrop
@@ -44,7 +42,7 @@ def document(run: FinishedRun, title: str = "") -> str:
     time = Timeline.of(rows, run.step)
     objects = Objects.of(rows, on_ground, run.summary)
     presence = PresenceNumbers.of(rows, objects, time)
-    zones, ground = _places(run)
+    zones, ground = recorded_places(run)
     looked = rows.frames[rows.keyframes]
     seen_s = float(rows.times_s[looked.max() - 1]) if len(looked) else 0.0
     lines = [line_numbers(place.name, run.events, time) for place in zones.places if not place.is_zone]
@@ -75,16 +73,6 @@ def document(run: FinishedRun, title: str = "") -> str:
 def _template() -> jinja2.Template:
     rules = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return rules.from_string((_PAGE / "report.html").read_text(encoding="utf-8"))
-
-
-def _places(run: FinishedRun) -> tuple[Zones, GroundPlane | None]:
-    """Lines and zones of a run, and the ground in its picture."""
-    try:
-        zones = Zones.parsed(run.record["zones"], "zones").fitted(run.size) if "zones" in run.record else Zones()
-        ground = GroundPlane.parsed(run.record["camera"]).fitted(run.size) if "camera" in run.record else None
-    except (ConfigError, InputError) as error:
-        raise DataError(f"{run.folder / 'run.yaml'}: {error}") from None
-    return zones, ground
 
 
 def _names(objects: Objects) -> list[str]:
@@ -162,7 +150,7 @@ def _lines(lines: Sequence[LineNumbers], time: Timeline) -> dict[str, Any]:
 
 def _zones(zones: Sequence[ZoneNumbers], time: Timeline) -> dict[str, Any]:
     rows = [
-        (zone.name, kind, f"{stay.ins:,}", f"{stay.outs:,}", f"{stay.inside:,}", span(stay.mean_dwell_s))
+        (zone.name, kind, f"{stay.ins:,}", f"{stay.outs:,}", f"{stay.inside:,}", span(stay.mean_dwell_s or 0.0))
         for zone in zones
         for kind, stay in zone.by_class.items()
     ]

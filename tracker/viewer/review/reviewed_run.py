@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tracker.analytics.zones import Zones
+from tracker.analytics.recorded_places import recorded_places
 from tracker.boxes import xyxy_to_tlwh
 from tracker.datasets.finished_run import FinishedRun
 from tracker.datasets.mot import Table
@@ -164,9 +164,7 @@ class ReviewedRun:
 
     @cached_property
     def _zones(self) -> list[dict[str, Any]]:
-        zones = Zones.parsed(self.run.record.get("zones") or {}, str(self.run.folder / "run.yaml")).fitted(
-            self.run.size
-        )
+        zones, _ = recorded_places(self.run)
         places = [
             {"name": p.name, "area": p.is_zone, "points": (p.points * self.run.size).tolist()} for p in zones.places
         ]
