@@ -10,11 +10,14 @@ import pytest
 import torch
 import ultralytics
 
-from tracker import Tracker
+from tracker import Detections, Tracker
 from tracker.config import Config, DetectorConfig
+from tracker.detection.chosen import load_detector
 from tracker.detection.downloads import published
 from tracker.detection.rf_detr import RfDetr, is_rf_detr
 from tracker.errors import MissingExtraError, UsageError, WeightsError
+from tracker.export.calibration_data import CalibrationSet
+from tracker.export.convert import export
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +84,23 @@ def test_the_tracker_takes_it_by_its_file_and_leaves_no_folder_behind(weights, z
     assert isinstance(tracker.detector, RfDetr)
     assert tracker.update(zidane).names == tracker.detector.names
     assert [path.name for path in weights.parent.iterdir()] == [weights.name]
+
+
+def test_exported_it_finds_the_same_without_its_library(weights, zidane, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime", reason="the extra [onnx] is not installed")
+    frame = cv2.resize(zidane, (384, 384))  # its size: each scales a larger one in its own way
+    config = Config().override({"detector": {"model": str(weights), "conf": 0.03}})
+    box = np.array([[50, 50, 200, 300]], np.float32)
+    seen = Detections(box, features=np.ones((1, 512), np.float32))
+    few = CalibrationSet([frame] * 2, [0.0, 1.0], [seen] * 2, [np.zeros(1, np.int64)] * 2, None)
+    agreement = export(config, tmp_path / "out", few, format="onnx", networks=("detector",))["detector"]
+    assert max(agreement.differences.values()) < 1e-4
+    theirs = load_detector(DetectorConfig(str(weights), conf=0.03, max_detections=50))([frame])[0]
+    monkeypatch.setitem(sys.modules, "rfdetr", None)
+    ours = load_detector(DetectorConfig(str(tmp_path / "out"), conf=0.03, max_detections=50))([frame])[0]
+    assert ours.names == theirs.names and np.array_equal(ours.classes, theirs.classes)
+    np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-5)
+    np.testing.assert_allclose(ours.xyxy, theirs.xyxy, atol=0.05)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from tracker.system import engine
 
 SUFFIXES = (".onnx", ".bin")
 _METADATA = "metadata.yaml"
-_REMEDY = "give a YOLO network as Ultralytics exports it"
+_REMEDY = "give a YOLO network as Ultralytics exports it, or one of any detector as `track export` does"
 _TASKS = ("detect", "segment", "pose", "obb")
 
 

@@ -45,8 +45,8 @@ class RfDetr:
             raise UsageError(
                 f"{self.weights} takes no words; give weights that do (--model yoloe-11s-seg.pt), or leave --prompt out"
             )
-        self._network = _load(self.weights, device)
-        self.names = _names(self._network)
+        self._network = load(self.weights, device)
+        self.names = names_of(self._network)
         self._config = config
         self._keep = class_numbers(config.classes, self.names, config.model)
 
@@ -70,7 +70,8 @@ class RfDetr:
         return Detections(xyxy[order], objects.scores[order], objects.classes[order], names=self.names, masks=masks)
 
 
-def _load(path: Path, device: str) -> Any:
+def load(path: Path, device: str) -> Any:
+    """The network as its library has it; errors as of `RfDetr`."""
     with _quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         library = extra("rfdetr", _EXTRA)
@@ -91,7 +92,7 @@ def _load(path: Path, device: str) -> Any:
     return network
 
 
-def _names(network: Any) -> dict[int, str]:
+def names_of(network: Any) -> dict[int, str]:
     """Class number -> name. Those trained on COCO count as that does: from 1, with gaps."""
     names = list(network.class_names)
     coco = extra("rfdetr.assets.coco_classes", _EXTRA)

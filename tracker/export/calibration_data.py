@@ -20,7 +20,7 @@ from tracker.boxes import iou
 from tracker.config import Config
 from tracker.datasets.yolo_labels import boxes_of, labels_of
 from tracker.detection import yolo
-from tracker.detection.detector import YoloDetector
+from tracker.detection.chosen import load_detector
 from tracker.errors import DataError
 from tracker.structures import FEATURE_SIZE, Detections, Image, Ints
 from tracker.system.images import read_image
@@ -72,7 +72,7 @@ def collect(
         SourceError: the source cannot be read.
         DataError: nothing is detected in it, or its labels are not YOLO's.
     """
-    detector, embedder = YoloDetector(config.detector), Embedder(config.appearance)
+    detector, embedder = load_detector(config.detector), Embedder(config.appearance)
     frames, times, found = [], [], []
     for number, (time_s, image) in enumerate(islice(_frames(source) if source else photographs(), count), 1):
         progress(f"looking at frame {number}")

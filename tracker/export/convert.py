@@ -14,7 +14,6 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +27,12 @@ from tracker.appearance.omniscale import FoldedNet
 from tracker.appearance.similarity import EMBEDDED, WEIGHTS
 from tracker.appearance.weights import load_weights
 from tracker.config import Config
-from tracker.detection import yolo
 from tracker.detection.detector import find_weights
 from tracker.detection.foreign_export import SUFFIXES
-from tracker.detection.letterbox import letterbox
-from tracker.detection.rf_detr import is_rf_detr
 from tracker.errors import UsageError
 from tracker.export.calibration_data import CalibrationSet
+from tracker.export.detectors import exportable
 from tracker.export.parity import ParityCheck, of_appearance, of_detector, of_motion
-from tracker.export.yolo_tables import for_export
 from tracker.motion import weights as motion
 from tracker.motion.networks.lstm import MotionNetwork
 from tracker.provenance import hashed, weights_files
@@ -133,19 +129,12 @@ def ready(config: Config, out: Path, *, format: str, int8: bool, networks: Seque
         if path.name == MANIFEST or path.suffix in SUFFIXES:
             exported = path.parent if path.name == MANIFEST else path
             raise UsageError(f"{exported} is exported already; give the weights it was made from")
-        if is_rf_detr(path):
-            raise UsageError(f"{path} is RF-DETR, which its own library alone runs; give it to --model as it is")
-    if int8 and format == "onnx" and "detector" in networks and _is_rt_detr(config):
+    if int8 and format == "onnx" and "detector" in networks and exportable(config.detector).module.stretched:
         raise UsageError(
-            "NNCF makes no INT8 of RT-DETR as ONNX; give --format openvino, or leave --int8 out for 32-bit floats"
+            "NNCF makes no INT8 of RT-DETR and RF-DETR as ONNX; give --format openvino, or leave --int8 out for "
+            "32-bit floats"
         )
     claim(out, "export", [MANIFEST, *(f"{name}{end}" for name in networks for end in _SUFFIXES[format])])
-
-
-def _is_rt_detr(config: Config) -> bool:
-    """Whether the detector is RT-DETR."""
-    network, _ = yolo.load(find_weights(config.detector.model), config.detector.prompt)
-    return isinstance(yolo.rows_of(network.model[-1], 0.0), yolo.QueryRows)
 
 
 def require(format: str, int8: bool) -> None:
@@ -160,13 +149,10 @@ def require(format: str, int8: bool) -> None:
 
 
 def _detector(config: Config, out: Path, calibration_set: CalibrationSet) -> _Plan:  # noqa: ARG001
-    weights = find_weights(config.detector.model)
-    network, names = yolo.load(weights, config.detector.prompt)
-    stride = max(32, int(network.stride.max()))
-    module = for_export(network)
-    fit = partial(letterbox, imgsz=config.detector.imgsz, stride=stride, stretched=module.stretched)
-    boxed = [fit(frame)[None] for frame in calibration_set.frames[::2]]
-    about = {"names": names, "stride": stride, "end2end": module.end2end}
+    detector = exportable(config.detector)
+    module = detector.module
+    boxed = [detector.fit(frame)[None] for frame in calibration_set.frames[::2]]
+    about: dict[str, Any] = {"names": detector.names, "stride": detector.stride, "end2end": module.end2end}
     about |= {"of_point": module.of_point, "oriented": module.oriented}
     varying: dict[str, tuple[int, ...]] = {"pixels": (0, 1, 2)}
     outputs: dict[str, tuple[int, ...]] = {"table": (0, 1)}
@@ -177,6 +163,7 @@ def _detector(config: Config, out: Path, calibration_set: CalibrationSet) -> _Pl
         varying, outputs, about["stretched_to"] = {"pixels": ()}, {"table": ()}, list(boxed[0].shape[1:3])
         with torch.inference_mode():
             module(example["pixels"])
+    weights = find_weights(config.detector.model)
     return _Plan(weights, module, example, varying, outputs, [(pixels,) for pixels in boxed], about)
 
 

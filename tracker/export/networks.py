@@ -28,13 +28,13 @@ class Networks:
     @cached_property
     def detector(self) -> Detector:
         """What finds objects."""
-        from tracker.detection.detector import YoloDetector, find_weights
-        from tracker.detection.rf_detr import RfDetr, is_rf_detr
+        from tracker.detection.chosen import load_detector
+        from tracker.detection.detector import find_weights
         from tracker.system.device import resolve_device
 
         device = resolve_device(self._config.device)  # whose absence is told before that of weights
-        kind = RfDetr if is_rf_detr(find_weights(self._config.detector.model)) else YoloDetector
-        return kind(self._run.detector, device)
+        find_weights(self._config.detector.model)  # what is not there is told before one is made for another engine
+        return load_detector(self._run.detector, device)
 
     @cached_property
     def embedder(self) -> Embedder:

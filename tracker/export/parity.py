@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,11 @@ from tracker.boxes import iou, paired_iou
 from tracker.columns.foreign import ANGLE
 from tracker.config import Config
 from tracker.detection import yolo
-from tracker.detection.detector import YoloDetector, find_weights
-from tracker.detection.letterbox import letterbox
+from tracker.detection.chosen import load_detector
 from tracker.export.calibration_data import CalibrationSet
-from tracker.export.yolo_tables import FromPixels, for_export
+from tracker.export.detectors import exportable
+from tracker.export.rf_detr_table import FromQueries
+from tracker.export.yolo_tables import FromPixels
 from tracker.motion.kalman import KalmanParameters
 from tracker.motion.learned import LearnedPredictor
 from tracker.motion.load import load_predictor
@@ -69,16 +69,14 @@ class ParityCheck:
 
 
 def of_detector(config: Config, export: Export, calibration_set: CalibrationSet, int8: bool) -> ParityCheck:
-    """Of all cells with a score that counts; boxes in pixels of the letterbox, RT-DETR's in shares of it."""
+    """Of all cells with a score that counts; boxes in pixels of the letterbox, of what is stretched in shares of it."""
     with torch.inference_mode():
-        network, _ = yolo.load(find_weights(config.detector.model), config.detector.prompt)
-        stride = max(32, int(network.stride.max()))
-        reference = for_export(network)
-        fit = partial(letterbox, imgsz=config.detector.imgsz, stride=stride, stretched=reference.stretched)
+        plain = exportable(config.detector)
+        reference = plain.module
         run = export.open("detector", any_shape=False)
         edges = scores = beside = 0.0
         for frame in calibration_set.frames[1::16]:
-            pixels = fit(frame)[None]
+            pixels = plain.fit(frame)[None]
             own, table = run(pixels)[0][0], reference(torch.from_numpy(pixels))[0][0].numpy()
             counts = table[:, 4] >= config.detector.conf
             edges = max(edges, float(np.abs(own - table)[counts, :4].max(initial=0)))
@@ -89,8 +87,8 @@ def of_detector(config: Config, export: Export, calibration_set: CalibrationSet,
         return ParityCheck(differences)
     faint = replace(config.detector, conf=_FAINT)
     frames = calibration_set.frames[1::2]
-    ours = YoloDetector(replace(faint, model=str(export.folder), prompt=()))(frames)
-    theirs = YoloDetector(faint)(frames)
+    ours = load_detector(replace(faint, model=str(export.folder), prompt=()))(frames)
+    theirs = load_detector(faint)(frames)
     sure = [found[found.scores >= _SURE] for found in theirs]
     truth = calibration_set.truth[1::2] if calibration_set.truth else sure
     measure = "mAP50-95 of the labels" if calibration_set.truth else "mAP50-95 of what PyTorch detects"
@@ -98,7 +96,7 @@ def of_detector(config: Config, export: Export, calibration_set: CalibrationSet,
     return ParityCheck(differences, measure, precision, exported, beside=nearness(ours, sure))
 
 
-def _beside(network: FromPixels) -> str:
+def _beside(network: FromPixels | FromQueries) -> str:
     """What a detector says of an object beside its box, and in what."""
     return "keypoint, px" if network.of_point else "angle" if network.oriented else "mask" if network.masks else ""
 
