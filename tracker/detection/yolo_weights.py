@@ -61,12 +61,12 @@ def load(path: Path, prompt: Sequence[str] = ()) -> tuple[Any, dict[int, str]]:
 
 
 def text_encoder(path: Path, prompt: Sequence[str]) -> Path | None:
-    """The file with which the network of `path` encodes `prompt`; None where it needs none, or would not be run."""
+    """The file with which the network of `path` encodes `prompt`; None where it needs none."""
     network = _read(path)
     with _whole(path):
         is_open = type(network.model[-1]).__name__ in vocabulary.HEADS
         encoder = vocabulary.needed(network, prompt) if is_open else None
-    return path.parent / encoder.file if encoder is not None and encoder.vouched_for else None
+    return path.parent / encoder.file if encoder is not None else None
 
 
 @contextmanager

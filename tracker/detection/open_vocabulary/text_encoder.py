@@ -34,12 +34,6 @@ class TextEncoder:
     file: str
     megabytes: int
 
-    @property
-    def vouched_for(self) -> bool:
-        """Whether a hash of the published file is known: another is not run."""
-        source = published(self.file)
-        return source is not None and bool(source.digest)
-
     def encode(self, texts: Sequence[str], weights: Path) -> Tensor:
         """(C, 512) float32 of unit length: what stands for each text in the network of `weights`.
 
@@ -50,11 +44,6 @@ class TextEncoder:
         path = weights.parent / self.file
         source = published(self.file)
         assert source is not None
-        if not source.digest:
-            raise WeightsError(
-                f"{self.file}, with which {weights} encodes words, is a program of which no hash is known, so it is "
-                "not run; set the vocabulary once with Ultralytics: YOLOE(...).set_classes([...]), save(...)"
-            )
         if not path.is_file():
             raise WeightsError(
                 f"words are encoded for {weights} by {self.file} ({self.megabytes} MB), which is not beside it, and "
