@@ -1,6 +1,7 @@
 """A page's own files, and nothing else of their folder or below it."""
 
 import asyncio
+import shutil
 
 import httpx
 import pytest
@@ -27,6 +28,7 @@ def test_scripts_and_styles_come_by_their_names_and_types(tmp_path, address, sta
     for name in ("index.html", "other.html", "main.js", "main.css", "notes.txt", "deeper/more.js", "../secret.js"):
         (folder / name).write_text(name)
     transport = httpx.ASGITransport(Starlette(routes=page_files(folder, "index.html")))
+    shutil.rmtree(folder)  # what is asked for is in memory
 
     async def got():
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:

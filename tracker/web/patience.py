@@ -1,6 +1,8 @@
 """How long a connection may take: who asks nothing, or does not read, is hung up on, so that there is room for others.
 
 Each connection costs a file descriptor, of which a process often has 1,024, and cameras and their files need some, too.
+A connection is for one request at a time: who sent a hundred at once and read nothing would be answered for as long as
+there is room for answers on the way, each of which would be a new beginning.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_SOCKETS = 600  # beyond it a connection is ended at once
@@ -33,8 +36,10 @@ class PatientProtocol(H11Protocol):
         self._waits_since_s = time.monotonic()
 
     def on_response_complete(self) -> None:
-        """The next request is awaited."""
+        """The next request is awaited; who sent it before the answer was there, as no browser does, reads too late."""
         self._waits_since_s = time.monotonic()
+        if self.conn.their_state is h11.DONE and self.conn.trailing_data[0]:
+            self.transport.close()
         super().on_response_complete()
 
     def _watch(self) -> None:
