@@ -4,6 +4,7 @@ import ctypes
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +32,7 @@ from tracker.jobs.run import Output, run
 from tracker.motion.load import load_predictor
 from tracker.motion.predictor import Observations
 from tracker.structures import Detections
-from tracker.system.engine import MANIFEST, find
+from tracker.system.engine import COMPILED, MANIFEST, find
 from tracker.tracker import Tracker
 
 CONFIG = Config().override({"detector": {"imgsz": 320}, "device": "cpu"})
@@ -209,6 +210,33 @@ class TestInt8:
         tracker = Tracker(config)
         assert tracker.config == config, "what is noted and repeated is the engine, not its cache"
         assert sum(len(tracks.confirmed) for _, tracks in tracker.stream(clip)) >= 12
+
+    def test_laid_out_once_for_a_processor(self, int8_cache, monkeypatch):
+        """Else each run would do it anew, which is most of its start; the same numbers come of what is damaged."""
+        cache, first, _ = int8_cache
+        monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+        prepared(CONFIG.override({"engine": "openvino-int8"}))
+        network, kept = find(first.detector.model, "detector"), Path(first.detector.model) / COMPILED
+        pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
+
+        def found():
+            (rows,) = network.open("detector", any_shape=False)(pixels)
+            return rows
+
+        before = {path.name: path.stat().st_mtime_ns for path in kept.iterdir()}
+        anew = found()
+        (blob,) = [path for path in kept.iterdir() if path.name not in before]
+        made = blob.stat().st_mtime_ns
+        assert np.array_equal(found(), anew)
+        assert blob.stat().st_mtime_ns == made, "used, not made again"
+        whole = blob.read_bytes()
+        blob.unlink()
+        blob.write_bytes(whole[: len(whole) // 2])
+        assert np.array_equal(found(), anew)
+        assert blob.stat().st_size > len(whole) // 2, "of a process that was killed while it wrote"
+        shutil.rmtree(kept)
+        assert np.array_equal(found(), anew)
+        assert not kept.exists(), "a folder that is not there is not made by who only looks"
 
     def test_of_other_words_are_others(self):
         """Also where the words are the same ones, cut elsewhere."""

@@ -1,6 +1,7 @@
 """INT8 networks made at first use: of the weights in use, calibrated with photographs, kept in the user's cache folder.
 
-They are keyed by the weights and by the versions of all that makes them, so they are made once and never stale.
+They are keyed by the weights and by the versions of all that makes them, so they are made once and never stale. What
+OpenVINO makes of them on this processor is kept beside them, so that they are ready in a third of the time.
 `XDG_CACHE_HOME` moves the folder. The LSTM stays as it is: up to a hundred tracks NumPy is as quick as an engine.
 """
 
@@ -23,6 +24,7 @@ from tracker.detection.detector import find_weights
 from tracker.detection.foreign_export import SUFFIXES
 from tracker.detection.rf_detr import is_rf_detr
 from tracker.errors import OutputError, WeightsError
+from tracker.system.engine import COMPILED
 from tracker.system.extras import extra
 from tracker.system.version import __version__
 
@@ -54,6 +56,9 @@ def prepared(config: Config, progress: Callable[[str], None] = lambda _: None) -
     missing = {name: folder for name, folder in folders.items() if not folder.is_dir()}
     if missing:
         _make(config, missing, progress)
+    for folder in folders.values():
+        with contextlib.suppress(OSError):  # where it cannot be written they are laid out anew each time
+            (folder / COMPILED).mkdir(exist_ok=True)
     changes: dict[str, Any] = {name: {"model": str(folder)} for name, folder in folders.items()}
     if "detector" in changes:
         changes["detector"]["prompt"] = []  # which is a part of it now

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tracker.system.signal_handling import own_signal_stack
 
 MANIFEST = "export.yaml"
 COMMAND = "track export --out DIR"
+COMPILED = "compiled"  # folder beside a network: where there is one, OpenVINO keeps there what it makes of the network
 STREAMS = 4  # inputs that are looked at side by side, each by its share of the cores, at most
 
 Arrays = tuple[NDArray[Any], ...]
@@ -118,23 +120,27 @@ class OpenVinoNetwork:
         self._core = openvino.Core()
         with own_signal_stack():
             self._core.get_versions("CPU")  # loads the plugin
-        self._file = file
+        self._kept = file.parent / COMPILED
         self._any_shape = any_shape
         self._compiled: dict[tuple[tuple[int, ...], ...], Any] = {}
         self._own = _Own()
-        inputs = self._core.read_model(file).inputs  # what is damaged is found when it is opened
+        self._model = self._core.read_model(file)  # what is damaged is found when it is opened
+        inputs = self._model.inputs
         self.shapes = [[-1 if side.is_dynamic else side.get_length() for side in i.partial_shape] for i in inputs]
         if any_shape:
             self._compiled[()] = self._compile(())
 
     def _compile(self, shapes: tuple[tuple[int, ...], ...]) -> Any:
-        model = self._core.read_model(self._file)
+        model = self._model
         if shapes:
             model.reshape(dict(zip(model.inputs, map(list, shapes), strict=True)))
         streams = min(STREAMS, os.cpu_count() or 1)
         # 32-bit where it is not INT8: the same numbers on processors that would take 16-bit floats otherwise. Threads
         # are not bound to cores, which decoding and encoding want too.
         settings = {"NUM_STREAMS": streams, "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
+        if self._kept.is_dir():
+            with suppress(Exception):  # it may be another user's; what is damaged there OpenVINO makes again
+                return self._core.compile_model(model, "CPU", settings | {"CACHE_DIR": str(self._kept)})
         return self._core.compile_model(model, "CPU", settings)
 
     def __call__(self, *inputs: NDArray[Any]) -> Arrays:
