@@ -86,7 +86,7 @@ class TestSafetensors:
         began = time.monotonic()
         with pytest.raises(WeightsError, match=r"odd\.safetensors") as refused:
             yolo.load(path)
-        assert time.monotonic() - began < 20 and "\n" not in str(refused.value)
+        assert time.monotonic() - began < 60 and "\n" not in str(refused.value)
 
     @pytest.mark.parametrize("notes", [{"yaml": "[" * 10**5}, {"names": "[1]"}, {"names": "{}"}, {"yaml": "{"}])
     def test_notes_that_are_none(self, tmp_path, notes, architecture):

@@ -44,7 +44,7 @@ def _running(name: str, *words: str, port: int) -> Iterator[None]:
         pytest.skip(f"{name} is not installed")
     process = subprocess.Popen([command, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(200):
+        for _ in range(1200):
             with socket.socket() as one:
                 if one.connect_ex(("127.0.0.1", port)) == 0:
                     break

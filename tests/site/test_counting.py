@@ -57,7 +57,7 @@ def watched(frames, tmp_path_factory):
     listening = running.subscribe(limit=1000)
     while running.cameras["door"].status().state != ENDED or not running.cameras["door"].join(0.0):
         time.sleep(0.05)
-    with httpx.Client(base_url=f"http://{running._services[0].shown}", timeout=20) as client:
+    with httpx.Client(base_url=f"http://{running._services[0].shown}", timeout=60) as client:
         answers = client.get("/health").json()["cameras"]["door"], client.get("/metrics").text
     running.stop()
     moments = list(listening)

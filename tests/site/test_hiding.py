@@ -100,13 +100,13 @@ def test_nobody_is_readable_in_the_live_pictures(frames, people, tmp_path, camer
     pictures = []
     try:
         body = b""
-        with httpx.stream("GET", f"{url}/stream.mjpeg", timeout=20) as answer:
+        with httpx.stream("GET", f"{url}/stream.mjpeg", timeout=60) as answer:
             for part in answer.iter_bytes():
                 body += part
                 if body.count(b"--frame") > 8:
                     break
         pictures = [part.partition(b"\r\n\r\n")[2] for part in body.split(b"--frame\r\n")[1:8]]
-        pictures.append(httpx.get(f"{url}/snapshot.jpg", timeout=20).content)
+        pictures.append(httpx.get(f"{url}/snapshot.jpg", timeout=60).content)
     finally:
         ended.set()
         running.stop()

@@ -126,12 +126,12 @@ def test_code_that_fails_costs_its_camera_a_moment_and_the_others_nothing(tmp_pa
 
 
 def test_a_tracker_that_hangs_is_told_and_down_though_pictures_come(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(camera_module, "STUCK_S", 0.3)
+    monkeypatch.setattr(camera_module, "STUCK_S", 1.0)
     look, hangs, goes_on = SharedDetector.__call__, threading.Event(), threading.Event()
 
     def looking(self, image):
         if hangs.is_set() and image[0, 0, 0] == 2:
-            goes_on.wait(20)
+            goes_on.wait(120)
         return look(self, image)
 
     monkeypatch.setattr(SharedDetector, "__call__", looking)
@@ -141,35 +141,33 @@ def test_a_tracker_that_hangs_is_told_and_down_though_pictures_come(tmp_path, mo
             time.sleep(0.02)
             yield picture(person)
 
+    def said():
+        return [record.getMessage() for record in tuple(caplog.records) if record.getMessage().startswith("bad")]
+
     ended, seen = threading.Event(), {}
 
     def watch():
         wait(running, bad=5, good=5)
         hangs.set()
-        end_s = time.monotonic() + 15
-        while health(running)[0] and time.monotonic() < end_s:
-            time.sleep(0.05)
+        until(lambda: health(running)[1]["down"])
         seen["down"] = health(running)
         goes_on.set()
         hangs.clear()
-        while not health(running)[0] and time.monotonic() < end_s:
-            time.sleep(0.05)
-        time.sleep(0.3)  # until it is said
+        until(lambda: health(running)[0] and "bad is tracked again" in said())
         seen["up"] = health(running)
         ended.set()
         running.stop()
 
-    running = site(tmp_path, {"bad": live(2), "good": live(1)}, http=HttpConfig(down_after_s=1.0))
+    running = site(tmp_path, {"bad": live(2), "good": live(1)}, http=HttpConfig(down_after_s=2.0))
     threading.Thread(target=watch).start()
     running.run()
     up, about = seen["down"]
     assert not up and about["down"] == ["bad"]
     assert (about["cameras"]["bad"]["state"], about["cameras"]["good"]["state"]) == (STUCK, LIVE)
-    assert about["cameras"]["bad"]["silent_s"] < 1 < about["cameras"]["bad"]["untracked_s"]
+    assert about["cameras"]["bad"]["silent_s"] < 2 < about["cameras"]["bad"]["untracked_s"]
     assert "its pictures are not tracked for" in about["cameras"]["bad"]["problem"]
     assert seen["up"][0] and seen["up"][1]["cameras"]["bad"]["state"] == LIVE
-    said = [record.getMessage() for record in caplog.records if record.getMessage().startswith("bad")]
-    assert "bad: frames come, and none was tracked for 0.3 s" in said and said.count("bad is tracked again") == 1
+    assert "bad: frames come, and none was tracked for 1 s" in said() and said().count("bad is tracked again") == 1
 
 
 def test_zones_that_do_not_fit_the_picture_are_down_too(tmp_path, monkeypatch):
@@ -177,7 +175,7 @@ def test_zones_that_do_not_fit_the_picture_are_down_too(tmp_path, monkeypatch):
     (tmp_path / "zones.yaml").write_text("ignore: [{points: [[0, 0], [5000, 0], [5000, 5000]]}]")
 
     def live():
-        end_s = time.monotonic() + 15
+        end_s = time.monotonic() + 120
         while not seen and time.monotonic() < end_s:
             time.sleep(0.02)
             yield picture(1)
@@ -217,12 +215,15 @@ def test_the_log_has_a_line_where_a_camera_is_live_lost_and_back_and_few_where_i
     assert len(said) <= said_module.MOST
 
 
-def wait(running, **frames):
-    end_s = time.monotonic() + 30
-    while time.monotonic() < end_s:
+def until(condition):
+    """It comes true some time; where it does not, the test goes on and says what is missing."""
+    end_s = time.monotonic() + 60
+    while not condition() and time.monotonic() < end_s:
         time.sleep(0.02)
-        if running.cameras and all(running.cameras[name].status().frames >= n for name, n in frames.items()):
-            break
+
+
+def wait(running, **frames):
+    until(lambda: running.cameras and all(running.cameras[name].status().frames >= n for name, n in frames.items()))
 
 
 def test_a_disk_that_is_full_for_a_while_costs_rows_and_not_the_tracking(tmp_path, monkeypatch, caplog):
@@ -245,8 +246,8 @@ def test_a_disk_that_is_full_for_a_while_costs_rows_and_not_the_tracking(tmp_pat
 
 def test_a_disk_that_hangs_holds_up_no_end(tmp_path, monkeypatch):
     goes_on = threading.Event()
-    monkeypatch.setattr(Records, "write", lambda *_: goes_on.wait(20))
-    monkeypatch.setattr(supervisor, "prune", lambda *_: goes_on.wait(20))
+    monkeypatch.setattr(Records, "write", lambda *_: goes_on.wait(120))
+    monkeypatch.setattr(supervisor, "prune", lambda *_: goes_on.wait(120))
     running, took_s = site(tmp_path, {"door": frames(1)}, keep_days=1.0), []
 
     def end():
@@ -259,10 +260,10 @@ def test_a_disk_that_hangs_holds_up_no_end(tmp_path, monkeypatch):
     ending.start()
     begun_s = time.monotonic()
     running.run()
-    assert time.monotonic() - begun_s < 15, "neither the rows nor what is removed"
+    assert time.monotonic() - begun_s < 60, "neither the rows nor what is removed"
     ending.join()
     goes_on.set()
-    assert took_s[0] < 4.5
+    assert took_s[0] < 20
 
 
 def test_a_plug_in_that_is_too_fast_is_tracked_newest_first_and_one_with_times_whole(tmp_path, monkeypatch):
@@ -280,4 +281,4 @@ def test_a_plug_in_that_is_too_fast_is_tracked_newest_first_and_one_with_times_w
     assert timed.frames == 20 and timed.dropped == 0
     assert live_status.frames + live_status.dropped == 150
     assert live_status.dropped > 50
-    assert running.cameras["live"].newest.lag_s < 3
+    assert running.cameras["live"].newest.lag_s < 6, "of the 12 s that all would take"

@@ -53,15 +53,16 @@ def running(folder, port=0, token=None, away=False, **http):
 def site(tmp_path_factory):
     """One for all that only ask."""
     folder = tmp_path_factory.mktemp("site")
-    with running(folder, away=True, down_after_s=1.0) as url, httpx.Client(base_url=url, timeout=20) as client:
+    with running(folder, away=True, down_after_s=1.0) as url, httpx.Client(base_url=url, timeout=60) as client:
         while not client.get("/health").json()["cameras"]["door"]["frames"]:
             time.sleep(0.1)
         yield client
 
 
 def test_health_tells_of_each_camera_and_that_one_is_down(site):
-    time.sleep(1.1)
-    answer = site.get("/health")
+    end_s = time.monotonic() + 60
+    while (answer := site.get("/health")).status_code == 200 and time.monotonic() < end_s:
+        time.sleep(0.1)
     about = answer.json()
     assert answer.status_code == 503 and about["status"] == "down" and about["down"] == ["gate"]
     assert about["cameras"]["door"]["state"] == "live" and about["cameras"]["door"]["width"] == 284
@@ -96,11 +97,12 @@ def test_a_snapshot_shows_the_frame_with_its_tracks_and_the_next_another(site):
 
 
 def test_a_live_picture_goes_on_and_all_viewers_share_what_was_encoded(site):
-    seen, shared = [], []
+    seen, shared, all_are_there = [], [], threading.Barrier(20)
 
     def view(count):
-        with httpx.stream("GET", f"{site.base_url}/cameras/door/stream.mjpeg", timeout=20) as answer:
+        with httpx.stream("GET", f"{site.base_url}/cameras/door/stream.mjpeg", timeout=60) as answer:
             assert answer.headers["content-type"] == "multipart/x-mixed-replace; boundary=frame"
+            all_are_there.wait(60)
             body = b""
             for part in answer.iter_bytes():
                 body += part
@@ -121,7 +123,7 @@ def test_a_live_picture_goes_on_and_all_viewers_share_what_was_encoded(site):
 
 
 def test_events_come_as_they_are_published(site):
-    with httpx.stream("GET", f"{site.base_url}/cameras/door/events", timeout=20) as answer:
+    with httpx.stream("GET", f"{site.base_url}/cameras/door/events", timeout=60) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         for line in answer.iter_lines():
             if line.startswith("data: "):
@@ -162,11 +164,12 @@ def test_many_that_read_nothing_do_not_hold_up_the_camera(site):
         raw = socket.create_connection((site.base_url.host, site.base_url.port))
         raw.sendall(b"GET /cameras/door/stream.mjpeg HTTP/1.1\r\nHost: localhost\r\n\r\n")
         held.append(raw)
-    time.sleep(1.0)
-    after = site.get("/health").json()["cameras"]["door"]
+    end_s = time.monotonic() + 60
+    while (after := site.get("/health").json()["cameras"]["door"]["frames"]) <= before and time.monotonic() < end_s:
+        time.sleep(0.1)
     for raw in held:
         raw.close()
-    assert after["frames"] > before
+    assert after > before
 
 
 def test_another_sites_page_cannot_ask(site):
@@ -204,11 +207,11 @@ class TestToken:
             assert TOKEN not in str(client.cookies)
 
 
-def asked(site, request, timeout_s=20.0):
+def asked(site, request):
     """A connection on which this was sent."""
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    raw.settimeout(timeout_s)
+    raw.settimeout(60)
     raw.connect((site.base_url.host, site.base_url.port))
     raw.sendall(request)
     return raw
@@ -237,12 +240,12 @@ class TestWhoTakesTooLong:
         "begun", [b"", b"GET / HTTP/1.1\r\nHost: local", b"GET /page.css HTTP/1.1\r\nHost: localhost\r\n\r\nGET"]
     )
     def test_to_ask(self, site, begun):
-        with asked(site, begun, timeout_s=10) as raw:
+        with asked(site, begun) as raw:
             assert hung_up(raw)
 
     def test_to_say_the_token(self, guarded):
         url = httpx.URL(guarded)
-        with socket.create_connection((url.host, url.port), timeout=10) as raw:
+        with socket.create_connection((url.host, url.port), timeout=60) as raw:
             raw.sendall(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nt")
             assert raw.recv(20).split()[1] == b"408"
 
@@ -257,7 +260,7 @@ class TestWhoTakesTooLong:
 
 
 def test_to_ask_for_the_head_of_what_has_no_end_is_answered_at_once(site):
-    assert site.head("/events", timeout=3).headers["content-type"].startswith("text/event-stream")
+    assert site.head("/events").headers["content-type"].startswith("text/event-stream")
     assert site.head("/login").status_code == 200
 
 
@@ -322,17 +325,20 @@ def test_the_page_listens_again_after_another_answer_and_lists_what_happens_by_t
         status = next(answers, None)
         route.continue_() if status is None else route.fulfill(status=status, body="the site restarts")
 
+    def heard(answer):
+        return answer.url.endswith("/events") and answer.status == 200
+
     with browser() as chromium:
         page = chromium.new_page()
         page.route("**/events", proxy)
-        page.goto(str(site.base_url))
-        page.wait_for_selector("#events time", timeout=60_000)
+        with page.expect_response(heard):
+            page.goto(str(site.base_url))
         about = {"type": "end", "camera": "yard", "track": {"id": 1, "class": "person", "start_s": 0, "last_s": 9}}
         times = [5e8, 3e8, 4e8]
         told = [about | {"message_id": f"n{time_s}", "time_s": time_s} for time_s in times]
         page.evaluate("told => told.forEach(one => happened({ data: JSON.stringify(one) }))", told)
         shown = page.eval_on_selector_all("#events li", "all => all.map(one => Number(one.dataset.time))")
-    assert set(times) < set(shown) and shown == sorted(shown, reverse=True)
+    assert set(times) <= set(shown) and shown == sorted(shown, reverse=True)
 
 
 def test_the_page_shows_moving_pictures_on_a_desktop_and_a_phone_and_comes_back_after_a_restart(tmp_path):
@@ -346,12 +352,11 @@ def test_the_page_shows_moving_pictures_on_a_desktop_and_a_phone_and_comes_back_
         for page in pages:
             page.on("pageerror", lambda error: problems.append(str(error)))
             page.goto(url)
-            page.wait_for_selector(".picture.shown", timeout=20_000)
+            page.wait_for_selector(".picture.shown")
             first = page.get_attribute("article img", "src")
             page.wait_for_function("before => document.querySelector('article img').src != before", arg=first)
             assert page.inner_text("article .state") == "live"
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is cut off"
-            page.wait_for_selector("#events time")
         left = {"event": "exit", "zone": "hall", "id": 3, "class": "person", "direction": "out", "seconds": 4.2}
         crossed = {"event": "cross", "zone": "gate", "id": 3, "class": "person", "direction": "in", "seconds": None}
         about = {"type": "event", "camera": "yard", "time_s": 1.0}
@@ -363,7 +368,7 @@ def test_the_page_shows_moving_pictures_on_a_desktop_and_a_phone_and_comes_back_
         pages[0].wait_for_function("() => document.getElementById('large-picture').naturalWidth == 284")
         pages[0].keyboard.press("Escape")
         stack.pop_all().close()
-        pages[0].wait_for_selector("#summary.lost", timeout=20_000)
+        pages[0].wait_for_selector("#summary.lost")
         with running(tmp_path, port=int(url.rpartition(":")[2])):
             pages[0].wait_for_function("() => document.getElementById('summary').textContent.startsWith('1 of 1')")
         assert problems == []

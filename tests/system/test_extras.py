@@ -42,7 +42,7 @@ def minimal_system(tmp_path_factory):
 )
 def test_a_system_without_what_opencv_needs_is_told_what_to_install(words, minimal_system, tmp_path):
     done = subprocess.run(
-        [sys.executable, *words], env=minimal_system, cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [sys.executable, *words], env=minimal_system, cwd=tmp_path, capture_output=True, text=True, timeout=400
     )
     assert done.returncode == 1
     said = done.stderr.strip().splitlines()
@@ -66,7 +66,7 @@ def without(module, code, folder):
     blocked = f"import sys; sys.modules[{module!r}] = None; "
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", blocked + code], env=environment, cwd=folder, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", blocked + code], env=environment, cwd=folder, capture_output=True, text=True, timeout=400
     )
     return done.returncode, done.stdout, done.stderr.splitlines()
 

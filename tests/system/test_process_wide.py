@@ -36,11 +36,11 @@ def test_the_last_thread_to_leave_puts_back_what_the_first_to_come_found(silent,
     def first():
         with silent():
             inside.set()
-            leave.wait(10)
+            leave.wait(60)
 
     thread = threading.Thread(target=first)
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(60)
     with silent():
         leave.set()
         thread.join()

@@ -190,7 +190,7 @@ def test_a_run_needs_no_place_to_write_but_its_output(home, nowhere_else, inputs
         env=environment | ({"HOME": home} if home else {}),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

@@ -61,7 +61,7 @@ class TestKeys:
     def test_a_command_says_it_in_one_line(self, tmp_path):
         (tmp_path / "mine.yaml").write_text("bank: {recognise_s: 3}\n")
         words = [sys.executable, "-m", "tracker", "run", "none.mp4", "--config", "mine.yaml"]
-        done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+        done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=400)
         said, video = done.stderr.splitlines()
         assert said == "warning: mine.yaml: bank.recognise_s is called reid_s now; rename it"
         assert "none.mp4" in video

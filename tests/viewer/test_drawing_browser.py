@@ -43,7 +43,6 @@ def opened(chromium, app, width=1280):
     wrong = []
     with served(app) as url:
         page = chromium.new_page(viewport={"width": width, "height": 800})
-        page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda said: said.type == "error" and "422" not in said.text and wrong.append(said.text))
         page.goto(url)

@@ -217,7 +217,7 @@ class TestTheVideo:
             last = client.get("/video", headers={"Range": "bytes=10737418230-"})
             assert last.status_code == 206 and last.content == bytes(10)
             assert client.get("/frames/40.jpg").status_code == 200
-            assert time.monotonic() - start < 20
+            assert time.monotonic() - start < 60
             assert psutil.Process().memory_info().rss - before < 300 << 20
 
 
@@ -494,7 +494,7 @@ def test_whoever_steps_through_a_run_waits_for_the_last_question_alone(folder, m
 
     def slow(_, *question, progress):
         begun.append(question)
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         progress(1)
         raise DataError(f"{question}")
 
@@ -503,7 +503,7 @@ def test_whoever_steps_through_a_run_waits_for_the_last_question_alone(folder, m
     for frame in range(1, 30):
         assert not answers.ask(1, frame)["done"]
     go_on.set()
-    for _ in range(100):
+    for _ in range(1200):
         said = answers.ask(1, 29)
         if said["done"]:
             break
@@ -528,7 +528,7 @@ def test_nobody_works_on_an_answer_any_more_once_it_is_closed(folder, monkeypatc
     before = set(threading.enumerate())
     run = ReviewedRun(folder)
     run.explanations.ask(1, 5)
-    assert begun.wait(5) and run.frame(1, whole=False)
+    assert begun.wait(60) and run.frame(1, whole=False)
     run.close()
     assert ended.is_set() and set(threading.enumerate()) <= before
 
@@ -536,7 +536,7 @@ def test_nobody_works_on_an_answer_any_more_once_it_is_closed(folder, monkeypatc
 def test_what_cannot_be_explained_is_said(folder):
     """A run of which only the tables are left."""
     with served(folder) as client:
-        for _ in range(300):
+        for _ in range(1200):
             said = client.get("/explain?id=1&frame=5").json()
             if said["done"]:
                 break

@@ -111,4 +111,4 @@ def test_a_process_never_outlives_who_started_it(tmp_path):
     with parent, closing(parent.stdout):
         child = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-        child.wait(20)
+        child.wait(60)
