@@ -25,7 +25,8 @@ from tracker.structures import CONFIRMED, Floats, Ints, Tracks
 from tracker.system.state import Names, Stateful, fits
 
 LONGEST_S = 0.15  # between two looks where something is tracked, on average, ...
-_LONGER = 1.2  # ... and at most so many times as long, where frames do not divide it
+_LONGER = 1.2  # ... and at most so many times as long, where frames do not divide it, ...
+_LONGER_SURE = 4 / 3  # ... or so many, two frames of ten a second, where forecasts are good for as long
 _ROUNDING_S = 1e-3  # by which the times of frames are off
 _LOSS = 0.07  # overlap that may be lost from one look to the next
 _POOR = 0.5  # where forecasts overlap less on average, 0 where the object was lost, all frames are looked at
@@ -124,7 +125,8 @@ class Looks(Stateful):
         affordable_s = _LOSS / max(-slope, 1e-6)
         if affordable_s < LONGEST_S:
             return max(int(affordable_s / step_s + _ROUNDING_S), 1)
-        affordable_s = min(LONGEST_S + self._left_s, _LONGER * LONGEST_S)
+        most_s = min(max(affordable_s, _LONGER * LONGEST_S), _LONGER_SURE * LONGEST_S)
+        affordable_s = min(LONGEST_S + self._left_s, most_s)
         frames = max(int(affordable_s / step_s + _ROUNDING_S), 1)
         self._left_s = min(max(affordable_s - frames * step_s, 0.0), step_s)
         return frames
