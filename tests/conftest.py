@@ -1,5 +1,8 @@
 """What takes long to make and is tested in several places."""
 
+import fcntl
+import json
+import os
 import signal
 from pathlib import Path
 
@@ -26,16 +29,23 @@ def heard() -> None:
 
 @pytest.fixture(scope="session")
 def int8_cache(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Config, list[str]]:
-    """A cache folder with the INT8 networks of the embedded weights; how they were made: the configuration that uses
-    them, and what was said."""
+    """A cache folder with the INT8 networks of the embedded weights, one for all processes of a test run; how they were
+    made: the configuration that uses them, and what was said."""
     pytest.importorskip("openvino")
     pytest.importorskip("nncf")
     from tracker.export.int8 import prepared
 
-    folder = tmp_path_factory.mktemp("cache")
-    said: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "int8-cache"
+    folder.mkdir(exist_ok=True)
+    heard = folder.with_suffix(".json")
+    with pytest.MonkeyPatch.context() as patch, folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         patch.setenv("XDG_CACHE_HOME", str(folder))
         patch.setattr("tracker.export.calibration_data.FRAMES", 40)
         config = Config().override({"detector": {"imgsz": 320}, "device": "cpu", "engine": "openvino-int8"})
-        return folder, prepared(config, said.append), said
+        said: list[str] = []
+        config = prepared(config, said.append)
+        if not heard.exists():
+            heard.write_text(json.dumps(said))
+        return folder, config, json.loads(heard.read_text())

@@ -5,7 +5,6 @@ import json
 import os
 import pickle
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from typer.main import get_command
 
 import tracker
 from helpers.clips import pan
+from helpers.forked import ForkedTrack
 from helpers.motion_data import write_sequence
 from tracker.cli import _other_trackers as conventions
 from tracker.cli import commands, main, module
@@ -51,24 +51,9 @@ def here(tmp_path, monkeypatch):
 
 
 def track(*words, **options) -> subprocess.CompletedProcess[str]:
-    """The real command in a process of its own."""
+    """The real command in a process of its own, from the start of its interpreter to the end."""
     command = [sys.executable, "-m", "tracker", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=ENVIRONMENT, **options)
-
-
-def start(*words, cwd) -> subprocess.Popen[str]:
-    """The same, not waited for; in a group of its own, as a shell would."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests run as a shell's background job would not hear it
-    command = [sys.executable, "-m", "tracker", *map(str, words)]
-    return subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=ENVIRONMENT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -119,7 +104,9 @@ class TestTheMainJob:
     def runs(cls, clip, tmp_path_factory):
         """The same command line twice, in one folder."""
         folder = tmp_path_factory.mktemp("here")
-        return folder, [track(clip, *FAST, cwd=folder) for _ in range(2)]
+        first, second = track(clip, *FAST, cwd=folder), ForkedTrack(clip, *FAST, cwd=folder)
+        second.wait(300)
+        return folder, (first, second)
 
     def test_it_leaves_what_it_says(self, runs, clip):
         folder, (first, second) = runs
@@ -368,7 +355,7 @@ class TestOutputThatCannotBeWritten:
         assert code == 1
         assert "a file stands where a folder is needed" in sentence
 
-    def test_no_permission(self, here, clip):
+    def test_no_permission(self, here, clip, capsys):
         folder = here / "locked"
         folder.mkdir(mode=0o555)
         if os.access(folder, os.W_OK):  # root may write anywhere but on a read-only file system
@@ -376,25 +363,20 @@ class TestOutputThatCannotBeWritten:
             if mounted.returncode:
                 pytest.skip("this user may write everywhere and mount nothing")
         try:
-            done = track(clip, *FAST, "--project", folder / "runs", cwd=here)
+            code, sentence = refused(capsys, clip, *FAST, "--no-reid", "--project", folder / "runs")
         finally:
             subprocess.run(["umount", str(folder)], check=False, stderr=subprocess.DEVNULL)
-        assert done.returncode == 1
-        assert done.stderr.startswith("error: cannot write ")
-        assert "choose another folder with --project" in done.stderr
-        assert done.stderr.count("\n") == 1
+        assert code == 1
+        assert sentence.startswith("cannot write ")
+        assert "choose another folder with --project" in sentence
 
     def test_no_more_space(self, here, long_clip):
         """A limit on the size of files stands for a full disk: the system answers in the same place."""
-
-        def limit():
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
-
-        done = track(long_clip, *FAST, "--no-reid", cwd=here, preexec_fn=limit)
-        assert done.returncode == 1
-        assert done.stderr.startswith("error: no space left to write ")
-        assert done.stderr.count("\n") == 1
+        process = ForkedTrack(long_clip, *FAST, "--no-reid", cwd=here, largest=110_000)
+        _, err = process.communicate(300)
+        assert process.returncode == 1
+        assert err.startswith("error: no space left to write ")
+        assert err.count("\n") == 1
         left = here / "runs" / "track" / "long"
         assert whole_lines(left / "tracks.txt")
         assert whole_lines(left / "tracks.csv")
@@ -406,7 +388,7 @@ class TestWhenItIsEnded:
     @staticmethod
     def running(long_clip, here):
         """A run that has written some frames."""
-        process = start(long_clip, *FAST, "--no-reid", "--json", cwd=here)
+        process = ForkedTrack(long_clip, *FAST, "--no-reid", "--json", cwd=here)
         left = here / "runs" / "track" / "long"
         deadline = time.monotonic() + 120
         while not (left / "tracks.txt").exists() or len(whole_lines(left / "tracks.txt")) < 40:
@@ -418,7 +400,7 @@ class TestWhenItIsEnded:
     def test_ctrl_c_closes_every_file_and_exits_with_130(self, here, long_clip):
         process, left = self.running(long_clip, here)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
         assert process.returncode == 130
         assert "Traceback" not in err
         (result,) = json.loads(out)
@@ -434,7 +416,7 @@ class TestWhenItIsEnded:
     def test_kill_leaves_whole_lines_and_a_video_that_plays(self, here, long_clip):
         process, left = self.running(long_clip, here)
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
         lines = whole_lines(left / "tracks.txt")
         assert all(line.endswith(",-1,-1,-1") for line in lines)
         assert all(len(row) == 11 and row["status"] for row in rows(left / "tracks.csv"))
@@ -553,7 +535,7 @@ class TestStandardOutput:
     )
     def test_the_run_is_complete_all_the_same(self, here, clip, where, code, said):
         done = self.shell(
-            f"{sys.executable} -m tracker {clip} {' '.join(FAST)} --no-video --no-reid --json {where}", here
+            f"{sys.executable} -m tracker {clip} --imgsz 64 --device cpu --no-video --no-reid --json {where}", here
         )
         assert done.returncode == code
         assert done.stderr.startswith(said) and done.stderr.count("\n") == bool(said)

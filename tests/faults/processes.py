@@ -11,21 +11,27 @@ import av
 import yaml
 
 import tracker
+from helpers.forked import ForkedTrack
 
 FAST = ["--imgsz", "160", "--device", "cpu", "--no-reid", "--quiet"]
 ROOT = Path(tracker.__file__).parents[1]  # also where it is not installed
 
 
-def begin(*words: object, temporary: Path, prefix: Sequence[str] = (), **options: object) -> subprocess.Popen[str]:
+def begin(
+    *words: object, temporary: Path, cwd: Path | None = None, prefix: Sequence[str] = ()
+) -> subprocess.Popen[str] | ForkedTrack:
     """A process whose temporary folder is `temporary`; `prefix`: the words of a command that runs it."""
     temporary.mkdir(exist_ok=True)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
+    if not prefix:
+        return ForkedTrack(*words, cwd=cwd, env=environment)
     return subprocess.Popen(
         [*prefix, sys.executable, "-m", "tracker", *map(str, words)],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
+        cwd=cwd,
+        env=environment,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        **options,
     )
 
 

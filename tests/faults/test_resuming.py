@@ -1,25 +1,20 @@
 """Real processes, ended by SIGKILL, Ctrl-C or a full disk at moments that nobody chose, and gone on with `--resume`."""
 
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import av
 import pytest
-from processes import FAST, ROOT
+from processes import FAST
 
 from helpers.clips import pan
+from helpers.forked import ForkedTrack
 
 FRAMES = 150
-# as the command, but it saves where it is ten times as often: clips are short here
-OFTEN = (
-    "import sys, tracker.jobs.resume.saving as saving; from tracker.cli import main; "
-    "saving.EVERY_S, saving._SHARE = 0.3, 1; main(sys.argv[1:])"
-)
+OFTEN = {"tracker.jobs.resume.saving.EVERY_S": 0.3, "tracker.jobs.resume.saving._SHARE": 1}  # clips are short here
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +30,11 @@ def heard():
     signal.signal(signal.SIGINT, before)
 
 
-def track(*words: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", OFTEN, *map(str, words), *FAST],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+def track(*words: object) -> ForkedTrack:
+    return ForkedTrack(*words, *FAST, settings=OFTEN)
 
 
-def ended(process: subprocess.Popen[str], code: int = 0) -> str:
+def ended(process: ForkedTrack, code: int = 0) -> str:
     _, err = process.communicate(timeout=200)
     assert process.returncode == code, err
     return err

@@ -14,6 +14,7 @@ from processes import FAST, ROOT, begin, check_complete
 
 from helpers.cameras import cameras
 from helpers.clips import pan
+from helpers.forked import ForkedTrack
 
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 SIGNALS = [INT, TERM, HUP]
@@ -21,7 +22,7 @@ SIGNALS = [INT, TERM, HUP]
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory) -> Path:
-    return pan(tmp_path_factory.mktemp("clip") / "clip.mp4", 3000)
+    return pan(tmp_path_factory.mktemp("clip") / "clip.mp4", 1500)
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,7 @@ def heard():
         signal.signal(number, handler)
 
 
-def wait_for(process: subprocess.Popen[str], file: Path, lines: int = 20) -> None:
+def wait_for(process: ForkedTrack, file: Path, lines: int = 20) -> None:
     deadline = time.monotonic() + 120
     while not (file.exists() and file.read_text().count("\n") >= lines):
         assert process.poll() is None, process.communicate()[1]
@@ -41,8 +42,8 @@ def wait_for(process: subprocess.Popen[str], file: Path, lines: int = 20) -> Non
         time.sleep(0.02)
 
 
-def ended(process: subprocess.Popen[str], code: int) -> None:
-    _, err = process.communicate(timeout=60)
+def ended(process: ForkedTrack, code: int) -> None:
+    _, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (code, "")
 
 
@@ -52,7 +53,7 @@ def test_a_signal_ends_a_run_with_the_shells_code(clip, tmp_path, number):
     wait_for(process, tmp_path / "runs/track/clip/tracks.txt")
     process.send_signal(number)
     ended(process, 128 + number)
-    assert 0 < check_complete(tmp_path / "runs/track/clip") < 3000
+    assert 0 < check_complete(tmp_path / "runs/track/clip") < 1500
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
@@ -65,7 +66,7 @@ def test_further_signals_while_it_closes_change_nothing(clip, tmp_path):
         numbers.append(random.choice(SIGNALS))
         time.sleep(0.002)
     # Which is the first is the system's to say: those that wait together are delivered in the order of their numbers.
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode - 128 in numbers and err == ""
     assert len(numbers) > 3
     check_complete(tmp_path / "runs/track/clip")
@@ -135,7 +136,7 @@ def test_at_a_random_moment(clip, tmp_path, seed):
         time.sleep(chance.uniform(0, 0.3))
         sent.add(second := chance.choice(SIGNALS))
         process.send_signal(second)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     folder = tmp_path / "runs/track/clip"
     if not folder.exists():  # Python itself may not have been ready for a signal
         assert process.returncode in {128 + n for n in sent} | {-n for n in sent}, err
