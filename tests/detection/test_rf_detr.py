@@ -25,21 +25,21 @@ def zidane():
     return cv2.imread(str(Path(ultralytics.__file__).parent / "assets" / "zidane.jpg"))
 
 
-@pytest.fixture(scope="module")
-def network():
-    """The smallest one, whose objects are anything."""
+@pytest.fixture(scope="module", params=["RFDETRNano", "RFDETRSegNano"])
+def network(request):
+    """The smallest ones, for boxes and for masks, whose objects are anything."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         rfdetr = pytest.importorskip("rfdetr", reason="the extra [rfdetr] is not installed")
         torch.manual_seed(0)
-        return rfdetr.RFDETRNano(pretrain_weights=None, device="cpu")
+        return getattr(rfdetr, request.param)(pretrain_weights=None, device="cpu")
 
 
 @pytest.fixture(scope="module")
 def weights(network, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "checkpoint.pth"
     state = {name: value.clone() for name, value in network.model.model.state_dict().items()}
-    torch.save({"model": state, "model_name": "RFDETRNano", "args": {"num_classes": 90}}, path)
+    torch.save({"model": state, "model_name": type(network).__name__, "args": {"num_classes": 90}}, path)
     return path
 
 
@@ -86,9 +86,10 @@ def test_the_tracker_takes_it_by_its_file_and_leaves_no_folder_behind(weights, z
     assert [path.name for path in weights.parent.iterdir()] == [weights.name]
 
 
-def test_exported_it_finds_the_same_without_its_library(weights, zidane, tmp_path, monkeypatch):
+def test_exported_it_finds_the_same_without_its_library(network, weights, zidane, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime", reason="the extra [onnx] is not installed")
-    frame = cv2.resize(zidane, (384, 384))  # its size: each scales a larger one in its own way
+    side = network.model.resolution
+    frame = cv2.resize(zidane, (side, side))  # its size: each scales a larger one in its own way
     config = Config().override({"detector": {"model": str(weights), "conf": 0.03}})
     box = np.array([[50, 50, 200, 300]], np.float32)
     seen = Detections(box, features=np.ones((1, 512), np.float32))
@@ -101,6 +102,13 @@ def test_exported_it_finds_the_same_without_its_library(weights, zidane, tmp_pat
     assert ours.names == theirs.names and np.array_equal(ours.classes, theirs.classes)
     np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-5)
     np.testing.assert_allclose(ours.xyxy, theirs.xyxy, atol=0.05)
+    assert (ours.masks is None) == (theirs.masks is None)
+    if ours.masks is not None:
+        inside = [np.zeros_like(mask) for mask in ours.masks.dense()]
+        for mask, (left, top, right, bottom) in zip(inside, ours.xyxy.round().astype(int), strict=True):
+            mask[top + 1 : bottom - 1, left + 1 : right - 1] = True  # its own masks go on beyond the box
+        own, its = ours.masks.dense()[np.array(inside)], theirs.masks.dense()[np.array(inside)]
+        assert own.any() and (own == its).mean() > 0.99
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,8 @@ def _detector(config: Config, out: Path, calibration_set: CalibrationSet) -> _Pl
         outputs["prototypes"] = (0, 2, 3)
     example = {"pixels": torch.from_numpy(boxed[0])}
     if module.stretched:  # its grids are laid out for one size, by the first picture
-        varying, outputs, about["stretched_to"] = {"pixels": ()}, {"table": ()}, list(boxed[0].shape[1:3])
+        varying, outputs = {"pixels": ()}, dict.fromkeys(outputs, ())
+        about["stretched_to"] = list(boxed[0].shape[1:3])
         with torch.inference_mode():
             module(example["pixels"])
     weights = find_weights(config.detector.model)
