@@ -157,7 +157,11 @@ class TestSeeking:
         path, frames = marks
         assert found(path, frames[80]) is not None
         assert found(path, replace(frames[80], digest=1)) is None
-        assert found(path, replace(frames[80], digest=None)) is None
+
+    def test_is_by_time_alone_where_the_picture_is_not_known(self, marks):
+        path, frames = marks
+        _, image = next(container.sought(av.open(str(path)), str(path), replace(frames[80], digest=None)))
+        assert digest(image()) == frames[80].digest
 
     def test_is_not_tried_where_times_have_gone_back_or_are_missing(self, marks):
         path, frames = marks

@@ -48,6 +48,10 @@ def command(
         float,
         typer.Option(metavar="SHARE", help="Of a GPU for each video on a cluster that has some.", min=0.01, max=1),
     ] = 0.25,
+    part: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", help="Cut longer videos into parts, tracked side by side; 0: none.", min=0),
+    ] = 0.0,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no summary.")] = False,
     as_json: Annotated[
@@ -83,7 +87,7 @@ def command(
     words = ["track", *sys.argv[1:]]
     results = project if stored else ""
     plan = TrackingPlan(
-        settings, output, options.device, options.vid_stride, options.fps, zones, ground, words, results
+        settings, output, options.device, options.vid_stride, options.fps, zones, ground, words, results, part
     )
     pool = partial(WorkerPool, jobs or _processes(quiet)) if ray is None else partial(RayPool, ray, jobs=jobs, gpu=gpu)
     with _progress_shown(quiet) as progress:

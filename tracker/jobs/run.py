@@ -17,27 +17,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from tracker import provenance
 from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, UsageError
 from tracker.jobs.interruption import attend
-from tracker.jobs.outcome import STAGES, Progress, SourceResult, given_source, shown_source
+from tracker.jobs.outcome import STAGES, Progress, SourceResult, shown_source
 from tracker.jobs.passes.online import Drawn, OnlinePass, restore
 from tracker.jobs.passes.second import second_pass
 from tracker.jobs.result_files import ResultFiles, move_files
-from tracker.jobs.result_folder import LEAVES, UNFINISHED, Output, ResultFolders, names_apart
+from tracker.jobs.result_folder import UNFINISHED, Output, ResultFolders, names_apart
 from tracker.jobs.resume.beginning import Beginning, begin
-from tracker.jobs.resume.earlier import fingerprint
+from tracker.jobs.resume.conditions import Conditions
 from tracker.jobs.resume.saving import Saving
-from tracker.output.blur import of_what_is_looked_for
 from tracker.output.window import require_windows
 from tracker.smoothing.first_pass import FirstPass
 from tracker.system.extras import extra
@@ -224,10 +221,12 @@ class _Job:
         result = SourceResult(name)
         if self.stopped:
             return replace(result, interrupted=True, signal=self.stopped)
-        drawn = self._drawn(source.size, tracker)
+        drawn = Drawn.of(self.zones, output.blur, self.ground, source.size, tracker)
         start = time.perf_counter()
         recorded = not source.live and not (isinstance(given, str) and is_url(given))
-        conditions = self._conditions(source, given, tracker, device, recorded)
+        conditions = Conditions(
+            self.folders.output, self.vid_stride, self.fps, self.zones, self.ground, self.command
+        ).of(source, given, tracker.config, device, recorded)
         begun = begin(self.folders, name, given, conditions, recorded)
         if begun.finished is not None:
             return begun.finished
@@ -260,13 +259,6 @@ class _Job:
         if isinstance(result.error, OutputError) and not self.beside_others:
             raise result.error
         return result
-
-    def _drawn(self, size: tuple[int, int], tracker: Tracker) -> Drawn:
-        """What of the picture matters in frames of (width, height)."""
-        names, detector = tracker.detector.names, tracker.config.detector
-        blur = of_what_is_looked_for(self.folders.output.blur, detector.classes, names, detector.model)
-        self.zones.require(names)
-        return Drawn(self.zones.fitted(size), blur, self.ground and self.ground.fitted(size))
 
     def _online(
         self,
@@ -302,7 +294,7 @@ class _Job:
             wanted,
             self.progress,
             self,
-            None if unfinished is None else Saving(unfinished),
+            None if unfinished is None else Saving(unfinished, files),
         )
         try:
             with files:
@@ -343,25 +335,3 @@ class _Job:
                 files.tell(result)
                 result.stage_seconds["write"] += files.seconds
                 move_files(scratch, begun.folder)
-
-    def _conditions(self, source: Source, given: Any, tracker: Tracker, device: str, recorded: bool) -> dict[str, Any]:
-        """What `run.yaml` says from the start: enough to replay the run."""
-        output = self.folders.output
-        return {
-            "command": provenance.command_line(self.command),
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "source": {
-                "given": given_source(given),
-                "size": list(source.size or ()),
-                "frames_per_s": round(source.fps, 4),
-                "frame_count": source.frame_count,
-                "vid_stride": self.vid_stride,
-                "fps": self.fps,
-                **({"fingerprint": fingerprint(given)} if recorded else {}),
-            },
-            "leaves": {name: getattr(output, name) for name in LEAVES},
-            "offline": output.offline,
-            **({"zones": self.zones.to_dict()} if self.zones else {}),
-            **({"camera": self.ground.to_dict()} if self.ground else {}),
-            **({"blur": list(output.blur)} if output.blur else {}),
-        } | provenance.conditions(tracker.config, device)

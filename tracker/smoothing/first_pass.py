@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from numpy.typing import NDArray
+
 from tracker.affine import Array
 from tracker.columns.carried import Columns
 from tracker.columns.column_file import ColumnFile
@@ -78,6 +80,22 @@ class FirstPass(Resumable):
         if found is not None:
             hide = replace(found.columns, data={"xyxy": found.xyxy, "classes": found.classes})
         self._found.append(hide)
+
+    def noted(self, frame: int) -> Mapping[str, NDArray[Any]]:
+        """What the rows of a frame of the source are, by its number from 0: `Recorder.add` has returned it."""
+        return self._rows[frame].data
+
+    def carried(self, frame: int) -> Columns:
+        """What the detections of a frame of the source carried, by its number from 0."""
+        return self._carried[self.recorder.shown[frame]]
+
+    def take_from(self, other: FirstPass, frame: int, noted: Mapping[str, NDArray[Any]]) -> None:
+        """Take the next frame from another first pass, by its number there from 0, its rows as `noted` has them now."""
+        self.recorder.again(noted)
+        if noted:
+            position = other.recorder.shown[frame]
+            self._carried.append(other._carried[position])
+            self._found.append(other._found[position])
 
     @property
     def _files(self) -> tuple[ColumnFile, ...]:

@@ -168,10 +168,15 @@ def appearance_odds(table: TrackTable, found: Pairs, config: Config) -> Array:
 
 
 def linked(table: TrackTable, found: Pairs, odds: Array, least_odds: float) -> TrackTable:
-    """The table with joined tracks under the id of their first part; one optimal assignment of ends to beginnings.
+    """The table with joined tracks under the id of their first part; arguments as of `first_parts`."""
+    return replace(table, ids=first_parts(table, found, odds, least_odds)[Ends.of(table).track]).ordered
 
-    Each end and each beginning is used at most once and a beginning lies after its end, so chains form by themselves
-    and no id gets two boxes in a frame.
+
+def first_parts(table: TrackTable, found: Pairs, odds: Array, least_odds: float) -> Ints:
+    """(T,) the id of each track's first part: its own, where nothing joins it to an earlier track.
+
+    It is one optimal assignment of ends to beginnings. Each end and each beginning is used at most once and a beginning
+    lies after its end, so chains form by themselves and no id gets two boxes in a frame.
 
     Args:
         table: seen rows, ordered by id and frame, that `found` was made of.
@@ -188,4 +193,5 @@ def linked(table: TrackTable, found: Pairs, odds: Array, least_odds: float) -> T
     part_of[columns[right]] = rows[left]
     while (part_of != part_of[part_of]).any():
         part_of = part_of[part_of]
-    return replace(table, ids=table.ids[ends.first[part_of]][ends.track]).ordered
+    ids: Ints = table.ids[ends.first[part_of]]
+    return ids

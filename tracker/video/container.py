@@ -37,7 +37,7 @@ _TEXT_ART = {"tty", "bin", "xbin", "adf", "idf"}  # libav would draw any text fi
 _TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}  # quarters, left about
 _WEB = ("http", "https")
 _RECORDED = 1.5  # times as fast as it plays
-_INDEXED = ("mov", "matroska")  # formats whose index finds a key frame by its time
+INDEXED = ("mov", "matroska")  # formats whose index finds a key frame by its time
 _FAR = 500  # pictures: nearer to the beginning all are decoded, which takes seconds
 _BEFORE_S = 1.0  # a key frame is sought so long before a picture, ...
 _SETTLED = 24  # ... and so many lie between at least: more than any codec orders anew
@@ -121,7 +121,7 @@ def pictures_from(path: Path, time_s: float) -> Generator[Picture, None, None]:
     with closing(_pictures(_open(f"file:{path}", str(path)), str(path))) as pictures:
         origin_s = next((stamp for stamp, _ in pictures), None)
     container = _open(f"file:{path}", str(path))
-    stream = _video_stream(container, str(path))
+    stream = video_stream(container, str(path))
     if origin_s is None or stream.time_base is None:
         container.close()
         return
@@ -227,7 +227,7 @@ def _open(
     if container.format.name in _TEXT_ART:
         container.close()
         raise SourceError(f"{shown} is text or data and no video; give a video file (.mp4, .mkv ...)")
-    _video_stream(container, shown)
+    video_stream(container, shown)
     return container
 
 
@@ -246,7 +246,7 @@ def _reason(error: av.error.FFmpegError) -> str:
     return f"{(error.strerror or type(error).__name__).lower()}; check the address and the connection"
 
 
-def _video_stream(container: InputContainer, shown: str) -> VideoStream:
+def video_stream(container: InputContainer, shown: str) -> VideoStream:
     """The video, not the cover picture of a song."""
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
@@ -260,7 +260,7 @@ def _video_stream(container: InputContainer, shown: str) -> VideoStream:
 
 def _rate_and_count(container: InputContainer, shown: str) -> tuple[float, int | None]:
     """Nominal frames/s, and the number of frames by the container's count, else by its duration."""
-    stream = _video_stream(container, shown)
+    stream = video_stream(container, shown)
     rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
     rate = float(next((rate for rate in rates if rate and 0 < rate <= 1000), DEFAULT_RATE))
     if stream.frames:
@@ -294,7 +294,7 @@ def _pictures(
         av.error.FFmpegError: reading (not decoding) failed, after the last frame.
     """
     with closing(container):
-        stream = _video_stream(container, shown)
+        stream = video_stream(container, shown)
         stream.thread_type = "AUTO" if frame_threads else "SLICE"
         shape = _pixel_shape(stream)
         streams = (stream,) if silence_s == math.inf else ()
@@ -332,20 +332,14 @@ def sought(container: InputContainer, shown: str, bookmark: Bookmark) -> Iterato
     """The pictures of a file from a bookmark on, decoded from a key frame well before it; None where that is not sure.
 
     It is where the format has an index that finds key frames, all stamps until there are in order, so that none stands
-    for two pictures, and the picture that is found is bit for bit the one that was there. Those right behind a key
-    frame may refer to some before it, so a few have to lie between.
+    for two pictures, and the picture that is found is bit for bit the one that was there, where its digest is known.
+    Those right behind a key frame may refer to some before it, so a few have to lie between.
     """
     settled = 0
     last_s = -math.inf
-    indexed = container.format.name.startswith(_INDEXED)
-    if (
-        bookmark.stamp_s is not None
-        and bookmark.digest is not None
-        and bookmark.in_order
-        and bookmark.index >= _FAR
-        and indexed
-    ):
-        stream = _video_stream(container, shown)
+    indexed = container.format.name.startswith(INDEXED)
+    if bookmark.stamp_s is not None and bookmark.in_order and bookmark.index >= _FAR and indexed:
+        stream = video_stream(container, shown)
         assert stream.time_base is not None
         try:
             container.seek(math.floor((bookmark.stamp_s - _BEFORE_S) / stream.time_base), stream=stream)
@@ -354,7 +348,7 @@ def sought(container: InputContainer, shown: str, bookmark: Bookmark) -> Iterato
                 if stamp is None or not last_s < stamp <= bookmark.stamp_s:
                     break
                 if stamp == bookmark.stamp_s:
-                    if settled >= _SETTLED and digest(image()) == bookmark.digest:
+                    if settled >= _SETTLED and bookmark.digest in (None, digest(image())):
                         return chain([(stamp, image)], pictures)
                     break
                 settled, last_s = settled + 1, stamp

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -165,10 +165,10 @@ class Source:
             raise UsageError(f"{self._reader.shown} is closed; open it again, or read it before it is closed")
         return self._read()
 
-    def go_on(self, bookmark: Bookmark) -> None:
-        """Let the next iteration begin with the frame that had this bookmark, when the same source was read before."""
+    def go_on(self, bookmark: Bookmark, last: int | None = None) -> None:
+        """Let the next iteration begin at a bookmark of the same source, and end with the frame of number `last`."""
         self._end()
-        self._start(bookmark)
+        self._start(bookmark, last)
 
     def close(self) -> None:
         """Ends the decoding thread and closes file, device or connection."""
@@ -194,9 +194,9 @@ class Source:
         finally:
             end()
 
-    def _start(self, bookmark: Bookmark | None = None) -> None:
+    def _start(self, bookmark: Bookmark | None = None, last: int | None = None) -> None:
         # No reference to the source, which can be collected
-        frames = partial(_frames, self._reader, self._stride, self._fps, bookmark)
+        frames = partial(_frames, self._reader, self._stride, self._fps, bookmark, last)
         self._ahead = _ReadAhead(frames, self._reader)
         self._end = weakref.finalize(self, self._ahead.close)
         self._unread = True
@@ -281,12 +281,12 @@ class _ReadAhead:
 
 
 def _frames(
-    reader: Reader, stride: int, fps: float | None, begin: Bookmark | None, stop: threading.Event
+    reader: Reader, stride: int, fps: float | None, begin: Bookmark | None, last: int | None, stop: threading.Event
 ) -> Iterator[Frame]:
     begin = begin or Bookmark(0, None, Clock(1 / (fps or reader.fps)), in_order=True)
-    clock, in_order, last_s = begin.clock, begin.in_order, -math.inf
+    clock, in_order, last_s = copy(begin.clock), begin.in_order, -math.inf
     pictures = reader.pictures(stop) if reader.live else read_on(reader, begin, stop)
-    for index, (stamp, image) in enumerate(pictures, begin.index):
+    for index, (stamp, image) in enumerate(islice(pictures, last and last - begin.index), begin.index):
         before = copy(clock)
         time_s = clock(stamp if fps is None else None)
         in_order = in_order and stamp is not None and stamp > last_s

@@ -4,15 +4,24 @@ import csv
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from helpers.clips import pan
+from helpers.clips import crossing, pan
 from helpers.commands import ended
 from helpers.ray_nodes import ENVIRONMENT, Cluster
+from tracker.config import Config
+from tracker.jobs.batch.pool import WorkerPool
+from tracker.jobs.batch.sources import listed
+from tracker.jobs.batch.tracking import TrackingPlan
+from tracker.jobs.batch.videos import batch
+from tracker.jobs.result_folder import Output
+from tracker.system.files import read_yaml
 
-FAST = ["--imgsz", "160", "--no-video"]
+PART_S = 12.5
+FAST = ["--imgsz", "160", "--no-video", "--part", str(PART_S)]
 
 
 def tables(project: Path) -> dict[str, bytes]:
@@ -25,10 +34,10 @@ def start(clips: Path, project: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for(reached, process) -> None:
+def wait_for(reached, process=None) -> None:
     end = time.monotonic() + 90
     while not reached():
-        assert process.poll() is None, process.communicate()
+        assert process is None or process.poll() is None, process.communicate()
         assert time.monotonic() < end
         time.sleep(0.02)
 
@@ -47,27 +56,49 @@ def test_an_address_at_which_there_is_no_cluster_is_said_at_once(tmp_path, capsy
 
 
 @pytest.mark.slow
-def test_what_a_dead_process_and_a_dead_machine_did_is_done_by_others(tmp_path):
+def test_what_a_dead_driver_process_and_machine_did_is_done_by_others(tmp_path):
+    """The driver is killed and started again, then a process, then a machine; one of the videos is in parts."""
     pytest.importorskip("ray")
     (tmp_path / "clips").mkdir()
-    for number in range(6):
-        pan(tmp_path / "clips" / f"{number}.mp4", frames=60)
+    for number in range(4):
+        pan(tmp_path / "clips" / f"{number}.mp4", frames=50)
     (tmp_path / "clips" / "broken.mp4").write_bytes(b"no video\n" * 100)
+    long = crossing(tmp_path / "clips" / "long.mp4", fps=2)
+    project = tmp_path / "out"
     cluster = Cluster()
+
+    def done() -> dict[Path, int]:
+        """The results that are complete, and when they were."""
+        return {
+            p: p.stat().st_mtime_ns
+            for p in project.glob("*/run.yaml")
+            if "frames_per_s" in p.read_text().partition("result:")[2]
+        }
+
     try:
-        process = start(tmp_path / "clips", tmp_path / "out", "--ray", cluster.address)
-        wait_for(lambda: len(list((tmp_path / "out").glob("*/tracks.txt"))) >= 2 and cluster.workers(), process)
+        process = start(tmp_path / "clips", project, "--ray", cluster.address)
+        wait_for(lambda: done() and cluster.workers(), process)
+        process.kill()
+        process.communicate()
+        wait_for(lambda: not cluster.workers())  # theirs end with the driver
+        before = done()
+        process = start(tmp_path / "clips", project, "--ray", cluster.address)
+        wait_for(lambda: len(done()) > len(before) and cluster.workers(), process)
         cluster.workers()[0].kill()
-        wait_for(lambda: len(list((tmp_path / "out").glob("*/tracks.txt"))) >= 3 and cluster.workers(), process)
+        wait_for(lambda: len(done()) > len(before) + 1 and cluster.workers(), process)
         cluster.kill_second_node()
         out, err = process.communicate(timeout=240)
     finally:
         cluster.close()
     assert process.returncode == 1, err
-    assert "6 of 7 videos done" in out and err.splitlines()[-1].startswith("error: 1 of 7 videos failed"), err
-    with (tmp_path / "out" / "batch.csv").open(newline="") as file:
+    assert "5 of 6 videos done" in out and err.splitlines()[-1].startswith("error: 1 of 6 videos failed"), err
+    with (project / "batch.csv").open(newline="") as file:
         rows = {Path(row["source"]).name: row for row in csv.DictReader(file)}
-    assert len(rows) == 7 and rows["broken.mp4"]["state"] == "failed"
-    process = start(tmp_path / "clips", tmp_path / "local", "--jobs", "1")
-    process.communicate()
-    assert tables(tmp_path / "out") == tables(tmp_path / "local")
+    assert len(rows) == 6 and rows["broken.mp4"]["state"] == "failed"
+    assert before.items() <= done().items(), "what was done is not done again"
+    plan = TrackingPlan(
+        Config().override({"detector": {"imgsz": 160}}), Output(tmp_path / "local", video=False), part_s=PART_S
+    )
+    batch(listed([str(tmp_path / "clips")]), plan, partial(WorkerPool, 1))
+    assert tables(project) == tables(tmp_path / "local")
+    assert "parts" in read_yaml(project / long.stem / "run.yaml")

@@ -98,13 +98,14 @@ class WorkerPool:
     def heard(self, tasks: Iterable[Any]) -> Generator[Heard, None, None]:
         """Have tasks done, and hear of each as it happens; a signal ends those that run and begins no more.
 
-        Where the caller stops listening, what runs is no longer heard of.
+        Where the caller stops listening, what runs is no longer heard of. A queue is emptied from the left, and who
+        listens may change what waits in it.
 
         Raises:
             BaseException: what `prepare` raised.
             WorkerError: no process lives long enough to get ready.
         """
-        queue = deque(tasks)
+        queue = tasks if isinstance(tasks, deque) else deque(tasks)
         for worker in self._workers:
             worker.heard = False
         with handled(lambda number, _: self._note(number)) as taken:

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
+from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
@@ -88,7 +89,7 @@ class RayPool:
     def heard(self, tasks: Iterable[Any]) -> Generator[Heard, None, None]:
         """As `WorkerPool.heard`."""
         ray = self._ray
-        queue = deque(enumerate(tasks))
+        queue, begun = tasks if isinstance(tasks, deque) else deque(tasks), count()
         running: dict[Any, tuple[int, Any]] = {}  # reference of a task -> its number and itself
         with handled(lambda number, _: self._note(number)) as taken:
             del taken
@@ -99,7 +100,7 @@ class RayPool:
                     for reference in running:
                         ray.cancel(reference, force=False)
                 while queue and not self.stopped and len(running) < self._room():
-                    number, task = queue.popleft()
+                    number, task = next(begun), queue.popleft()
                     reference = self._do.remote(self._key, [self._prepared], number, task, self._board)
                     running[reference] = number, task
                     yield TaskBegun(task)

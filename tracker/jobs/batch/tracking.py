@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,11 +20,14 @@ from tracker.jobs.batch.manifest import VideoRow, VideoState
 from tracker.jobs.batch.storage import Results, copied, is_stored
 from tracker.jobs.batch.worker import Tell, Work
 from tracker.jobs.outcome import SourceResult
+from tracker.jobs.parts.cutting import VideoPart
+from tracker.jobs.parts.long_video import LongVideo
 from tracker.jobs.result_folder import LEAVES, RECORD, Output
 from tracker.system.extras import extra
 from tracker.system.files import read_yaml, replace_text
-from tracker.video.url import shown
+from tracker.video.url import is_url, shown
 
+PARTS = ".parts"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -35,6 +38,7 @@ class TrackingPlan:
     Attributes:
         output: its `project` is the folder of the batch, `name` and `exist_ok` do not matter; `parquet` leaves the rows
             of all videos in one dataset there.
+        part_s: videos that are longer than this are cut into parts; 0: none is.
         results: the URL of an object storage where results are to be, in the place of that folder; empty: none.
     """
 
@@ -47,6 +51,7 @@ class TrackingPlan:
     ground: GroundPlane | None = None
     command: Sequence[str] = ()
     results: str = ""
+    part_s: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """All that results depend on, as `batch.yaml` has it."""
@@ -57,6 +62,7 @@ class TrackingPlan:
             "fps": self.fps,
             "zones": self.zones.to_dict() if self.zones else None,
             "camera": self.ground.to_dict() if self.ground else None,
+            "part_s": self.part_s,
             "output": {name: getattr(self.output, name) for name in (*LEAVES, "offline")}
             | {"blur": list(self.output.blur)},
         }
@@ -69,12 +75,57 @@ class Video:
     Attributes:
         source: its name in the manifest. given: what `open_source` takes. folder: the name of that of its results.
         anew: nothing of an earlier call counts; else it goes on where that was interrupted.
+        whole: it is not cut.
     """
 
     source: str
     given: Any
     folder: str
     anew: bool = False
+    whole: bool = False
+
+    @property
+    def video(self) -> Video:
+        """Itself, as other tasks name theirs."""
+        return self
+
+
+@dataclass(frozen=True)
+class CutVideo:
+    """A video that is to be tracked in parts, which its task found out."""
+
+    video: Video
+    parts: Sequence[VideoPart]
+
+
+@dataclass(frozen=True, eq=False)
+class PartTask:
+    """One part of a video to be tracked."""
+
+    video: Video
+    part: VideoPart
+
+    @property
+    def source(self) -> str:
+        """Of the video."""
+        return self.video.source
+
+
+@dataclass(frozen=True, eq=False)
+class JoinTask:
+    """The results of a video to be written, of parts that are all tracked."""
+
+    video: Video
+    parts: Sequence[VideoPart]
+
+    @property
+    def source(self) -> str:
+        """Of the video."""
+        return self.video.source
+
+
+class NoPartsError(TrackerError):
+    """A video that does not give in parts what it would give as a whole, as one that is damaged."""
 
 
 class DiskFullError(OutputError):
@@ -109,23 +160,51 @@ def ready(tracking: TrackingPlan) -> Work:
     stored = Results(tracking.results) if tracking.results else None
 
     def tracked(given: Any, output: Output, tell: Tell) -> SourceResult:
+        (result,) = run(
+            [given],
+            tracker,
+            output,
+            vid_stride=tracking.vid_stride,
+            fps=tracking.fps,
+            zones=tracking.zones,
+            ground=tracking.ground,
+            progress=tell,
+            command=tracking.command,
+        )
+        return result
+
+    def long_video(video: Video) -> LongVideo:
+        output = replace(tracking.output, name=video.folder, exist_ok=True, parquet=False)
+        asked = tracking.vid_stride, tracking.fps, tracking.zones, tracking.ground, tracking.command
+        return LongVideo(video.given, parts_folder(output.project, video.folder), tracker, output, *asked)
+
+    def cut(video: Video) -> Sequence[VideoPart]:
+        if not tracking.part_s or video.whole or is_url(str(video.given)):
+            return ()
+        with suppress(SourceError):  # it fails in its turn
+            return long_video(video).cut(tracking.part_s)
+        return ()
+
+    def do(task: Video | PartTask | JoinTask, tell: Tell) -> VideoRow | CutVideo:
         try:
-            (result,) = run(
-                [given],
-                tracker,
-                output,
-                vid_stride=tracking.vid_stride,
-                fps=tracking.fps,
-                zones=tracking.zones,
-                ground=tracking.ground,
-                progress=tell,
-                command=tracking.command,
-            )
+            if isinstance(task, Video):
+                parts = cut(task)
+                return CutVideo(task, parts) if parts else track(task, tell)
+            return of_parts(task, tell)
         except OutputError as error:
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
                 raise DiskFullError(str(error)) from error
             raise
-        return result
+
+    def of_parts(task: PartTask | JoinTask, tell: Tell) -> VideoRow:
+        video, long = task.video, long_video(task.video)
+        try:
+            result = long.track(task.part, tell) if isinstance(task, PartTask) else long.join(task.parts, tell)
+        except SourceError as error:
+            raise NoPartsError(one_line(error)) from error
+        if isinstance(task, JoinTask) and tracking.output.parquet and _state(result) == VideoState.DONE:
+            write_part(long.results, tracking.output.project / part_of(video.folder), video.source)
+        return _row(video.source, result)
 
     def track(video: Video, tell: Tell) -> VideoRow:
         if not is_stored(video.given) and is_live(video.given, tracking.vid_stride, 0.0):
@@ -152,7 +231,12 @@ def ready(tracking: TrackingPlan) -> Work:
                 stored.put_folder(result.folder, video.folder)
         return _row(video.source, result)
 
-    return track
+    return do
+
+
+def parts_folder(project: Path, folder: str) -> Path:
+    """Where the parts of a video are until they are joined."""
+    return project / PARTS / folder
 
 
 def _say_where_it_is_from(record: Path, source: str) -> None:

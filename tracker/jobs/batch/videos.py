@@ -6,6 +6,7 @@ ends the others; what would happen to all of them alike (settings, weights, a fu
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,14 +19,16 @@ import yaml
 
 from tracker import provenance
 from tracker.errors import OutputError, UsageError
+from tracker.jobs.batch.long_videos import LongVideos
 from tracker.jobs.batch.manifest import JOURNAL, TABLE, Manifest, VideoRow, VideoState
 from tracker.jobs.batch.pool import TaskBegun, TaskDone, TaskFailed, TaskNews, TaskPool
 from tracker.jobs.batch.sources import folders
 from tracker.jobs.batch.storage import Results
 from tracker.jobs.batch.summary import SUMMARY, write_summary
-from tracker.jobs.batch.tracking import DiskFullError, TrackingPlan, Video, one_line, ready
+from tracker.jobs.batch.tracking import PARTS, DiskFullError, TrackingPlan, Video, one_line, parts_folder, ready
 from tracker.jobs.batch.worker import Work
 from tracker.jobs.outcome import Progress
+from tracker.jobs.parts.long_video import remove_parts
 from tracker.jobs.result_folder import PARQUET
 from tracker.system.files import read_yaml, replace_text
 from tracker.system.output_folder import alone, claim
@@ -75,11 +78,15 @@ def batch(
         progress: called when a video begins or ends, and now and then.
 
     Raises:
-        UsageError: the folder holds results of other settings; settings that suit no video.
+        UsageError: the folder holds results of other settings; settings that suit no video, or no parts.
         WeightsError, MissingExtraError: of networks that cannot be loaded.
         OutputError: the folder cannot be written, is in use, is full, or holds what no batch made.
         DataError: its manifest is damaged.
     """
+    if tracking.part_s and tracking.results:
+        raise UsageError("parts of a video need a folder that all processes share; leave out --part or s3://")
+    if tracking.part_s and tracking.output.forecast_s:
+        raise UsageError("forecasts are made while a video runs; leave out --forecast or --part")
     with _folder(tracking) as (project, keep), closing(Manifest(project, partial(keep, TABLE))) as manifest:
         begun = any(row.state != VideoState.WAITING for row in manifest.rows.values())
         _require_same(project / SETTINGS, tracking, begun)
@@ -93,6 +100,9 @@ def batch(
             for row in rows
         ]
         interrupted = _track(videos, tracking, pool, manifest, progress)
+        for row in manifest.rows.values():  # also what a driver that was killed has left
+            if row.state == VideoState.DONE and (project / PARTS).exists():
+                remove_parts(parts_folder(project, places[row.source]))
         done = {row.source: places[row.source] for row in manifest.rows.values() if row.state == VideoState.DONE}
         if tracking.results:
             Results(tracking.results).fetch([f"{folder}/{SUMMARY}" for folder in done.values()], project)
@@ -155,7 +165,7 @@ def _places(project: Path, tracking: TrackingPlan, manifest: Manifest, sources: 
         OutputError: something is.
     """
     new = [source for source in sources if source not in manifest.rows]
-    places = folders([*manifest.rows, *new], (TABLE, JOURNAL, SUMMARY, SETTINGS, LOCK, PARQUET))
+    places = folders([*manifest.rows, *new], (TABLE, JOURNAL, SUMMARY, SETTINGS, LOCK, PARQUET, PARTS))
     used = Results(tracking.results).names() if tracking.results else {path.name for path in project.iterdir()}
     there = next((places[source] for source in new if places[source] in used), None)
     if there is not None:
@@ -174,30 +184,37 @@ def _track(
     """Have the videos tracked; return the number of the signal that ended it, or 0."""
     ended: list[VideoRow] = []
     running: dict[str, Progress] = {}
+    queue = deque[Any](videos)
+    long = LongVideos(queue)
     try:
-        with pool(partial(ready, tracking)) as workers, closing(workers.heard(videos)) as heard:
+        with pool(partial(ready, tracking)) as workers, closing(workers.heard(queue)) as heard:
             for event in heard:
-                source = event.task.source
+                task, row = event.task, None
+                source = task.source
                 match event:
-                    case TaskBegun():
+                    case TaskBegun() if source not in running:
                         running[source] = Progress(source, 0, None, 0, 0.0)
                         manifest.note(VideoRow(source, VideoState.RUNNING))
-                    case TaskNews(news=news):
-                        running[source] = news
-                    case TaskDone(result=row):
-                        ended.append(row)
+                    case TaskNews(news=news) if source in running:
+                        running[source] = long.told(task, news)
+                    case TaskDone(result=result):
+                        row = long.done(task, result)
                     case TaskFailed(error=error):
                         if isinstance(error, DiskFullError):
                             raise error
-                        ended.append(_lost(running[source], source, error, bool(workers.stopped)))
-                if isinstance(event, TaskDone | TaskFailed):
+                        if long.failed(task, error):
+                            row = _lost(running[source], source, error, bool(workers.stopped))
+                if row is not None:
                     del running[source]
-                    manifest.note(ended[-1])
+                    ended.append(row)
+                    manifest.note(row)
+                    if row.state == VideoState.DONE and tracking.part_s:
+                        remove_parts(parts_folder(tracking.output.project, task.video.folder))
                 progress(BatchProgress(len(videos), ended, running))
             return workers.stopped
     finally:
-        for source in running:  # where an error ends the batch
-            manifest.rows[source] = VideoRow(source, VideoState.INTERRUPTED)
+        for source, at in running.items():  # where an error ends the batch, or it ends between two parts
+            manifest.rows[source] = VideoRow(source, VideoState.INTERRUPTED, at.frames, 0, at.seconds)
 
 
 def _lost(at: Progress, source: str, error: BaseException, stopped: bool) -> VideoRow:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from copy import copy
 from dataclasses import replace
@@ -22,12 +22,12 @@ from tracker.analytics.zones import Zones
 from tracker.errors import SourceError
 from tracker.jobs.outcome import Progress, SourceResult
 from tracker.jobs.prefetch import batch_size, detected
-from tracker.jobs.result_files import Held, HeldFrames, ResultFiles, Waiting
+from tracker.jobs.result_files import Held, HeldFrames, Waiting
 from tracker.jobs.resume.saving import Saving
-from tracker.output.blur import Blur, places
+from tracker.output.blur import Blur, of_what_is_looked_for, places
 from tracker.smoothing.first_pass import FirstPass
 from tracker.smoothing.fixed_lag import FixedLagSmoother
-from tracker.structures import Detections, Tracks
+from tracker.structures import Detections, Floats, Tracks
 from tracker.system.snapshots.resumable import Snapshot
 from tracker.system.stopwatch import Timed
 from tracker.video.bookmark import Bookmark
@@ -52,6 +52,33 @@ class Drawn(NamedTuple):
     zones: Zones
     blur: Blur | None
     ground: GroundPlane | None
+
+    @classmethod
+    def of(
+        cls, zones: Zones, blur: tuple[str, ...], ground: GroundPlane | None, size: tuple[int, int], tracker: Tracker
+    ) -> Drawn:
+        """In frames of (width, height).
+
+        Raises:
+            UsageError: the classes to be hidden, or those of the zones, are none that the tracker looks for.
+        """
+        names, detector = tracker.detector.names, tracker.config.detector
+        hidden = of_what_is_looked_for(blur, detector.classes, names, detector.model)
+        zones.require(names)
+        return cls(zones.fitted(size), hidden, ground and ground.fitted(size))
+
+
+class Taking(Protocol):
+    """Who takes the frames once they are settled, as `ResultFiles` does; `pictures`: with their images."""
+
+    pictures: bool
+
+    @property
+    def window_closed(self) -> bool: ...
+
+    def take(
+        self, frame: Frame, tracks: Tracks, found: Detections | None = None, soon: Sequence[Floats] = ()
+    ) -> None: ...
 
 
 class Ending(Protocol):
@@ -85,7 +112,7 @@ class OnlinePass:
         tracker: Tracker,
         device: str,
         drawn: Drawn,
-        files: ResultFiles,
+        files: Taking,
         first: FirstPass | None,
         forecasts: bool,
         result: SourceResult,
@@ -196,7 +223,7 @@ class OnlinePass:
         number = self._last + 1 if waiting is None else waiting.frame.number
         bookmark = saving.bookmark(frame, number - 1, bool(self._ending.stopped))
         if bookmark is not None:
-            saving.save(self._snapshot(bookmark, repeats), self._files)
+            saving.save(self._snapshot(bookmark, repeats))
 
     def _snapshot(self, bookmark: Bookmark, repeats: Repeats) -> Snapshot:
         smoother = self._smoother.snapshot()

@@ -26,11 +26,11 @@ class Saving:
     """Saves one run.
 
     Args:
-        unfinished: where.
+        unfinished: where. files: of it.
     """
 
-    def __init__(self, unfinished: Unfinished) -> None:
-        self.unfinished = unfinished
+    def __init__(self, unfinished: Unfinished, files: ResultFiles) -> None:
+        self.unfinished, self._files = unfinished, files
         self._due_s = time.monotonic() + EVERY_S
         self._ahead: Bookmark | None = None  # of a frame with its picture's digest, that still waits
         self._reached: Bookmark | None = None  # the last one before which all is written
@@ -60,9 +60,9 @@ class Saving:
         self._ended = ends
         return self._reached
 
-    def save(self, run: Mapping[str, Any], files: ResultFiles) -> None:
+    def save(self, run: Mapping[str, Any]) -> None:
         """Save a run, all but its files at once, and these when they are as far."""
-        files.then(partial(self._write, packed(run), _sizes(run)))
+        self._files.then(partial(self._write, packed(run), _sizes(run)))
 
     def end(self, run: Mapping[str, Any]) -> None:
         """Save a run whose frames are all tracked, and whose files do not matter any more; errors as of
