@@ -60,7 +60,8 @@ COMMANDS = [
     "report seen/run",
     "serve video.mp4 --http 127.0.0.1:0 --project site",
     "run video.mp4 --offline --no-video --save-crops",
-    "batch video.mp4 --project archive --jobs 1 --no-video",
+    "batch video.mp4 --project archive --jobs 1 --no-video --gallery gallery",
+    "identities seen/gallery",
     "explain seen/run --id 1 --frame 5",
     "convert MOT17/train --from mot --to coco-video --out tracks.json",
     "view seen/run",
@@ -150,8 +151,9 @@ def test_a_command_asks_nobody_and_writes_only_where_it_is_told_to(words, watche
     environment = {}
     if "edge" in words:
         environment["XDG_CACHE_HOME"] = str(request.getfixturevalue("int8_cache")[0])
-    if words.startswith(("explain", "apply", "report", "view")):
-        assert watched.track("video.mp4 --no-video --project seen --name run").returncode == 0
+    if words.startswith(("explain", "apply", "report", "view", "identities")):
+        seen = "video.mp4 --no-video --project seen --name run --gallery seen/gallery"
+        assert watched.track(seen).returncode == 0
     done = watched.track(words, **environment)
     assert done.returncode == 0, done.stderr
     assert watched.report.read_text() == ""

@@ -9,9 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from tracker.affine import Array
 from tracker.columns.carried import Columns
 from tracker.columns.column_file import ColumnFile
+from tracker.columns.embeddings import TakenEmbeddings
 from tracker.smoothing.offline import Recorder
 from tracker.smoothing.track_table import TrackTable
 from tracker.structures import Detections, Floats, Tracks
@@ -26,17 +29,18 @@ class FirstPass(Resumable):
     Args:
         folder: for files that are there until the context ends.
         kept: they stay, and the rows in another one, so that a later process can go on with them.
+        embeddings: the tracks are to have those that were taken of them.
 
     Attributes:
         recorder: of the rows.
     """
 
     saved = ("_carried", "_found", "_rows")
-    rebuilt = ("recorder", "_kept", "_open")
+    rebuilt = ("recorder", "_noted", "_embeddings", "_open")
 
-    def __init__(self, folder: Path, kept: bool = False) -> None:
+    def __init__(self, folder: Path, kept: bool = False, embeddings: bool = False) -> None:
         self.recorder = Recorder()
-        self._kept = kept
+        self._noted, self._embeddings = kept or embeddings, embeddings
         self._carried, self._found, self._rows = (ColumnFile(folder, name if kept else "") for name in KEPT)
         self._open = ExitStack()
 
@@ -68,7 +72,7 @@ class FirstPass(Resumable):
         if not repeated:
             seen = seen or Detections.empty()
         noted = self.recorder.add(tracks, None if repeated else seen, camera_motion, features)
-        if self._kept:
+        if self._noted:
             self._rows.append(Columns(data=noted))
         if repeated:
             return
@@ -99,7 +103,17 @@ class FirstPass(Resumable):
     def tracks(self, table: TrackTable, frame: int) -> Tracks:
         """The tracks of a frame of the source, by its number from 0, as the table has them, with what they carry."""
         position = self.recorder.shown[frame]
-        return replace(table.at(position, self.recorder.names), detected=self._carried[position])
+        tracks = replace(table.at(position, self.recorder.names), detected=self._carried[position])
+        return replace(tracks, embedded=self._embedded(frame)) if self._embeddings else tracks
+
+    def _embedded(self, frame: int) -> TakenEmbeddings | None:
+        """What was taken in a frame; None where nothing was, or it shows the picture before it once more."""
+        noted = self._rows[frame].data
+        if not noted or not len(noted["embedded"]):
+            return None
+        rows = noted["index"][np.searchsorted(noted["ids"], noted["embedded"])]
+        order = np.argsort(rows)
+        return TakenEmbeddings(rows[order], noted["embeddings"][order])
 
     def found(self, table: TrackTable) -> Iterator[tuple[float, Detections | None]]:
         """The time of each frame of the source, and all that may have to be hidden in it."""

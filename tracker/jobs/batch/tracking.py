@@ -17,8 +17,9 @@ from tracker.config import Config
 from tracker.errors import OutputError, ResumeError, SourceError, TrackerError
 from tracker.jobs.batch.dataset import part_of, write_part
 from tracker.jobs.batch.manifest import VideoRow, VideoState
-from tracker.jobs.batch.storage import Results, copied, is_stored
+from tracker.jobs.batch.storage import Results, copied, gallery_at, is_stored
 from tracker.jobs.batch.worker import Tell, Work
+from tracker.jobs.identities.collector import require_embeddings
 from tracker.jobs.outcome import SourceResult
 from tracker.jobs.result_folder import LEAVES, RECORD, Output
 from tracker.system.extras import extra
@@ -36,6 +37,7 @@ class TrackingPlan:
         output: its `project` is the folder of the batch, `name` and `exist_ok` do not matter; `parquet` leaves the rows
             of all videos in one dataset there.
         results: the URL of an object storage where results are to be, in the place of that folder; empty: none.
+        gallery: folder or URL of the archive's gallery; empty: none.
     """
 
     config: Config = field(default_factory=Config)
@@ -47,6 +49,7 @@ class TrackingPlan:
     ground: GroundPlane | None = None
     command: Sequence[str] = ()
     results: str = ""
+    gallery: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """All that results depend on, as `batch.yaml` has it."""
@@ -57,6 +60,7 @@ class TrackingPlan:
             "fps": self.fps,
             "zones": self.zones.to_dict() if self.zones else None,
             "camera": self.ground.to_dict() if self.ground else None,
+            "gallery": shown(self.gallery) or None,
             "output": {name: getattr(self.output, name) for name in (*LEAVES, "offline")}
             | {"blur": list(self.output.blur)},
         }
@@ -99,6 +103,8 @@ def ready(tracking: TrackingPlan) -> Work:
 
     if tracking.output.parquet:
         extra("pyarrow", "batch")
+    if tracking.gallery:
+        require_embeddings(tracking.config)
     tracker = Tracker(tracking.config, device=tracking.device)
     names, detector = tracker.detector.names, tracker.config.detector
     if tracker.config.appearance.enabled:
@@ -108,7 +114,9 @@ def ready(tracking: TrackingPlan) -> Work:
 
     stored = Results(tracking.results) if tracking.results else None
 
-    def tracked(given: Any, output: Output, tell: Tell) -> SourceResult:
+    gallery = gallery_at(tracking.gallery) if tracking.gallery else None
+
+    def tracked(source: str, given: Any, output: Output, tell: Tell) -> SourceResult:
         try:
             (result,) = run(
                 [given],
@@ -118,6 +126,7 @@ def ready(tracking: TrackingPlan) -> Work:
                 fps=tracking.fps,
                 zones=tracking.zones,
                 ground=tracking.ground,
+                gallery=None if gallery is None else gallery.of_source(source),
                 progress=tell,
                 command=tracking.command,
             )
@@ -138,9 +147,9 @@ def ready(tracking: TrackingPlan) -> Work:
                     output, project=Path(copies.enter_context(TemporaryDirectory(prefix="tracker-batch-")))
                 )
             of_a_copy = stored is not None or given is not video.given
-            result = tracked(given, replace(output, resume=not video.anew and not of_a_copy), tell)
+            result = tracked(video.source, given, replace(output, resume=not video.anew and not of_a_copy), tell)
             if isinstance(result.error, ResumeError) and not video.anew:  # as where a package has another version now
-                result = tracked(given, output, tell)
+                result = tracked(video.source, given, output, tell)
             if result.folder is not None and given is not video.given:
                 _say_where_it_is_from(result.folder / RECORD, video.given)
             if tracking.output.parquet and result.folder is not None and _state(result) == VideoState.DONE:
