@@ -21,7 +21,16 @@ import typer
 from typer.main import get_command
 
 from tracker.cli import DEFAULT, commands, module
-from tracker.columns.documented import CARRIED, OBJECT_NAME, ON_GROUND, SOURCE, SUMMARY, SUMMARY_ON_GROUND, TRACKS
+from tracker.columns.documented import (
+    CARRIED,
+    IDENTITIES,
+    OBJECT_NAME,
+    ON_GROUND,
+    SOURCE,
+    SUMMARY,
+    SUMMARY_ON_GROUND,
+    TRACKS,
+)
 from tracker.config import Config, bounds
 from tracker.train.motion.settings import MotionTraining
 
@@ -161,6 +170,7 @@ def tables_page() -> str:
         ("More of `track convert --to parquet`, where there are any", CARRIED),
         ("`summary.csv`", SUMMARY),
         ("More of it with `--camera`", SUMMARY_ON_GROUND),
+        ("`identities.csv` in a gallery (`--gallery`)", IDENTITIES),
         ("The last of all of them where `track apply` was told names", (OBJECT_NAME,)),
     ):
         rows = "".join(f"| `{one.name}` | {one.unit} | {one.meaning} |\n" for one in columns)

@@ -61,7 +61,8 @@ COMMANDS = [
     "report seen/run",
     "serve video.mp4 --http 127.0.0.1:0 --project site",
     "run video.mp4 --offline --no-video --save-crops",
-    "batch video.mp4 --project archive --jobs 1 --no-video",
+    "batch video.mp4 --project archive --jobs 1 --no-video --gallery gallery",
+    "identities seen/gallery",
     "explain seen/run --id 1 --frame 5",
     "convert MOT17/train --from mot --to coco-video --out tracks.json",
     "view seen/run",
@@ -100,7 +101,7 @@ def inputs(tmp_path_factory):
     """What the commands name, and a finished run for those that take one."""
     folder = write_inputs(tmp_path_factory.mktemp("inputs"))
     with contextlib.chdir(folder), pytest.raises(SystemExit) as end:
-        main(["video.mp4", "--no-video", "--project", "seen", "--name", "run", "--quiet"])
+        main(["video.mp4", "--no-video", "--project", "seen", "--name", "run", "--gallery", "seen/gallery", "--quiet"])
     assert not end.value.code
     return folder
 

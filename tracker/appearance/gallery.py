@@ -186,6 +186,16 @@ class Gallery(Stateful):
         with self._lock:
             return self._ids[self._remembered(time_s)]
 
+    def kept(self, ids: Ints) -> tuple[Floats, Floats]:
+        """What is kept of identities (N,): embeddings (N, K, D), NaN where there are fewer, and quality (N, K)."""
+        with self._lock:
+            rows = self._find(ids)
+            known = rows >= 0
+            embeddings = np.full((len(ids), *self._embeddings.shape[1:]), np.nan, np.float32)
+            quality = np.zeros(embeddings.shape[:2], np.float32)
+            embeddings[known], quality[known] = self._embeddings[rows[known]], self._quality[rows[known]]
+            return embeddings, quality
+
     def recall(self, features: Floats, present: Ints, camera: int, time_s: float) -> Recall:
         """Compare embeddings (M, D) with every identity remembered except the identities that are `present`."""
         with self._lock:

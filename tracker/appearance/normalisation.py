@@ -90,6 +90,12 @@ class SimilarityScale(Stateful):
             values = similarity[apart if len(labels) == 1 else apart & of_class & of_class[:, None]]
             _add(self._different, label, values, len(values) // 2)
 
+    def learn_different(self, similarity: Floats, classes: Ints) -> None:
+        """Take in how similar (N,) pairs of different objects of these classes are."""
+        for label in _distinct(classes).tolist():
+            values = similarity[classes == label]
+            _add(self._different, label, values, len(values))
+
     def learn_same(self, similarity: Floats, classes: Ints) -> None:
         """Take in how similar (N,) tracks of these classes were to what they looked like a moment ago; NaN: unknown."""
         known = ~np.isnan(similarity)

@@ -185,6 +185,13 @@ class TrackingOptions:
         Path | None,
         typer.Option(metavar="FILE", help="camera.yaml of `track calibrate`: positions in metres and speeds."),
     ] = None
+    gallery: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Add what the tracks look like to this archive's memory, and find who is in several of its videos.",
+        ),
+    ] = None
     config: Annotated[str | None, typer.Option(help="Preset or YAML file; the options here override it.")] = None
     no_video: Annotated[bool, typer.Option("--no-video", help="Leave no annotated video: faster.")] = False
     save_crops: Annotated[

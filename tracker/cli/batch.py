@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracker.cli._options import TrackingOptions, with_options
+from tracker.cli.finished.identities import found_in
 from tracker.cli.run import prepare
 from tracker.jobs.interruption import pass_on
 
@@ -86,8 +87,11 @@ def command(
     prepare(settings, quiet)
     words = ["track", *sys.argv[1:]]
     results = project if stored else ""
+    gallery = options.gallery or ""
+    if gallery and not is_stored(gallery):
+        gallery = str(Path(gallery).absolute())
     plan = TrackingPlan(
-        settings, output, options.device, options.vid_stride, options.fps, zones, ground, words, results, part
+        settings, output, options.device, options.vid_stride, options.fps, zones, ground, words, results, gallery, part
     )
     pool = partial(WorkerPool, jobs or _processes(quiet)) if ray is None else partial(RayPool, ray, jobs=jobs, gpu=gpu)
     with _progress_shown(quiet) as progress:
@@ -100,6 +104,8 @@ def command(
         if not quiet:
             print("interrupted: the same command goes on where it was", file=sys.stderr)
         pass_on(result.interrupted)
+    if gallery:
+        found_in(gallery, quiet or as_json)
     counts = _counts(result)
     if counts["done"] < len(result.rows):
         missing = f"{counts['failed']} of {len(result.rows)} videos failed"

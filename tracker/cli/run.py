@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracker.cli._options import TrackingOptions, with_options
+from tracker.cli.finished.identities import found_in
 from tracker.config import Config
 from tracker.jobs.interruption import pass_on
 
@@ -64,12 +65,14 @@ def command(
 
     Example: track video.mp4 --classes person,car
     """
+    from tracker.jobs.batch.storage import gallery_at
     from tracker.jobs.run import run
     from tracker.video.source import separate
 
     settings = options.settings(quiet)
     output = replace(options.output(project, as_json), name=name or "", exist_ok=exist_ok, show=show, resume=resume)
     zones, ground = options.places()
+    archive = None if options.gallery is None else gallery_at(options.gallery)
     prepare(settings, quiet)
     with _progress_bar(quiet) as progress:
         results = run(
@@ -82,6 +85,7 @@ def command(
             fps=options.fps,
             zones=zones,
             ground=ground,
+            gallery=archive,
             progress=progress,
             command=["track", *sys.argv[1:]],
         )
@@ -97,6 +101,8 @@ def command(
     for result in results:
         if result.interrupted:
             pass_on(result.signal)
+    if options.gallery is not None:
+        found_in(options.gallery, quiet or as_json)
     if any(result.error for result in results):
         raise typer.Exit(1)
 

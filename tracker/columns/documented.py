@@ -80,6 +80,23 @@ SUMMARY_ON_GROUND = (
 )
 """More of it, with `--camera`."""
 
+IDENTITIES = (
+    TableColumn("identity", "int64", "", "from 1, anew each time that identities are found"),
+    TableColumn("video", "string", "", "the folder of the video's results"),
+    TableColumn("id", "int64", "", "the track there"),
+    TableColumn("name", "string", "", "name of its class"),
+    TableColumn("first_s", "float64", "seconds", "where it was first reported, in its video"),
+    TableColumn("last_s", "float64", "seconds", "where it was last reported"),
+    TableColumn(
+        "similarity", "float64", "-1 to 1", "mean to the other tracks of the identity; empty where it is alone"
+    ),
+    TableColumn(
+        "confidence", "float64", "0 to 1", "that this is one object, were both as likely before; empty as above"
+    ),
+    TableColumn("source", "string", "", "the video"),
+)
+"""Of `identities.csv` in a gallery (`--gallery`)."""
+
 
 def names(columns: tuple[TableColumn, ...]) -> tuple[str, ...]:
     """Their headings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from tracker.analytics.events import Count
 from tracker.errors import OutputError, SourceError
-from tracker.video.url import shown
+from tracker.video.url import is_url, redacted, shown
 
 STAGES = ("decode", "detect", "camera motion", "appearance", "motion+association", "smoothing", "write")
 
@@ -89,6 +90,15 @@ def given_source(source: Any) -> str | list[str]:
     if isinstance(source, str | int | Path):
         return shown(str(source))
     return [str(image) for image in source]
+
+
+def full_name(source: Any) -> str:
+    """A source by what it is called wherever a command is: an absolute path, or a URL without its secrets."""
+    if isinstance(source, str) and is_url(source):
+        return redacted(source)
+    if isinstance(source, str | Path):
+        return os.path.abspath(source)  # noqa: PTH100 - links stay links
+    return os.path.abspath(Path(source[0]).parent)  # noqa: PTH100 - the same
 
 
 def shown_source(source: Any) -> str:

@@ -19,6 +19,7 @@ from tracker.analytics.event_writer import EventWriter
 from tracker.analytics.ground.motion import GroundMotion
 from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
+from tracker.jobs.identities.collector import EmbeddingCollector
 from tracker.jobs.outcome import SourceResult
 from tracker.jobs.result_folder import COUNTS, EVENTS, JSON, PARQUET, VIDEO, Output
 from tracker.output.blur import Blur, Foreseen
@@ -58,12 +59,14 @@ class ResultFiles:
         ground: in this source's picture: the tables have metres, too.
         blur: what hides objects in the pictures before any of the files gets them; None: nothing is hidden.
         called: id -> what a person calls the object, in pictures.
+        collector: takes what the tracks look like; None: nobody does.
         aside: folder for what going on with them needs beside their states (`take_over`); None: nobody will.
         resumed: they are those of a run that was interrupted, whose state they are to take over.
 
     Attributes:
         seconds: time spent drawing and writing.
         pictures: whether any of them needs the frames' images.
+        embeddings: whether any needs what the tracks look like.
     """
 
     def __init__(
@@ -78,8 +81,10 @@ class ResultFiles:
         aside: Path | None = None,
         resumed: bool = False,
         called: Mapping[int, str] | None = None,
+        collector: EmbeddingCollector | None = None,
     ) -> None:
         self.seconds = 0.0
+        self.embeddings = collector is not None
         self.pictures = output.video or output.show or output.crops
         self._blur = blur if self.pictures else None
         self._hidden: Image | None = None  # the picture in which objects were hidden last
@@ -103,6 +108,8 @@ class ResultFiles:
             add(table)  # after the one that is made of it, which is closed after it
             self._summary = SummaryWriter(folder / "summary.csv", on_ground, resumed)
             add(self._summary)
+            if collector is not None:
+                add(collector)
             if output.json:
                 add(JsonLinesWriter(folder / JSON, resumed))
             counted, ignored = None, None

@@ -26,6 +26,8 @@ from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
 from tracker.config import Config
 from tracker.errors import OutputError, SourceError, UsageError
+from tracker.jobs.identities.archive import IdentityArchive
+from tracker.jobs.identities.collector import EmbeddingCollector, require_embeddings
 from tracker.jobs.interruption import attend
 from tracker.jobs.outcome import STAGES, Progress, SourceResult, shown_source
 from tracker.jobs.passes.online import Drawn, OnlinePass, restore
@@ -59,6 +61,7 @@ def run(
     fps: float | None = None,
     zones: Zones | None = None,
     ground: GroundPlane | None = None,
+    gallery: IdentityArchive | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
     command: Sequence[str] = (),
 ) -> list[SourceResult]:
@@ -75,6 +78,7 @@ def run(
         zones: in each source's picture; detections in their regions to ignore are dropped before tracking, and what
             happens at their lines and in their zones is written and drawn.
         ground: in each source's picture: its tables have metres, too, and one whose camera moves ends with an error.
+        gallery: gets what the tracks of each source look like that is read to its end.
         progress: called after each frame, in the thread of its source.
         command: the command line, to be noted in `run.yaml`.
 
@@ -87,8 +91,8 @@ def run(
     Raises:
         TrackerError: settings, device, weights or output that cannot be used; files are closed and valid.
         MissingExtraError: what `parquet` needs is not installed.
-        UsageError: a live source, or forecasts, to be post-processed offline; no window where one is to be shown;
-            classes to blur that are not looked for.
+        UsageError: a live source, or forecasts, to be post-processed offline; a live source, or no embeddings, for a
+            gallery; no window where one is to be shown; classes to blur that are not looked for.
     """
     output, zones = output or Output(), zones or Zones()
     output = replace(output, events=bool(zones.places))
@@ -102,7 +106,7 @@ def run(
     folders = ResultFolders(output, sources)
     live = [n for n, source in enumerate(sources) if len(sources) > 1 and is_live(source, vid_stride, reconnect_s)]
     networks = _SharedNetworks(config, device)
-    job = _Job(networks, folders, vid_stride, reconnect_s, fps, zones, ground, progress, command, bool(live))
+    job = _Job(networks, folders, vid_stride, reconnect_s, fps, zones, ground, gallery, progress, command, bool(live))
     results: dict[int, SourceResult] = {}
 
     def track(number: int) -> None:
@@ -179,6 +183,7 @@ class _Job:
     fps: float | None
     zones: Zones
     ground: GroundPlane | None
+    gallery: IdentityArchive | None
     progress: Callable[[Progress], None]
     command: Sequence[str]
     beside_others: bool
@@ -215,8 +220,14 @@ class _Job:
         output = self.folders.output
         if output.offline and source.live:
             raise UsageError(f"{source.name} is live and has no end to look back from; leave out --offline")
+        if self.gallery is not None and source.live:
+            raise UsageError(f"{source.name} is live, and a gallery is of recordings; leave out --gallery")
         assert source.size is not None  # of the first frame, which an open source has
         tracker = self.networks.tracker(of_its_own=self.beside_others)
+        collector = None
+        if self.gallery is not None:
+            require_embeddings(tracker.config)
+            collector = EmbeddingCollector()
         device = resolve_device(tracker.config.device)
         result = SourceResult(name)
         if self.stopped:
@@ -224,8 +235,9 @@ class _Job:
         drawn = Drawn.of(self.zones, output.blur, self.ground, source.size, tracker)
         start = time.perf_counter()
         recorded = not source.live and not (isinstance(given, str) and is_url(given))
+        place = None if self.gallery is None else self.gallery.place
         conditions = Conditions(
-            self.folders.output, self.vid_stride, self.fps, self.zones, self.ground, self.command
+            self.folders.output, self.vid_stride, self.fps, self.zones, self.ground, self.command, place
         ).of(source, given, tracker.config, device, recorded)
         begun = begin(self.folders, name, given, conditions, recorded)
         if begun.finished is not None:
@@ -237,10 +249,16 @@ class _Job:
                     opened.callback(begun.unfinished.release)
                 record.save()
                 kept = begun.folder if begun.unfinished is None else begun.unfinished.folder
-                first = opened.enter_context(FirstPass(kept, begun.unfinished is not None)) if output.offline else None
-                self._online(source, tracker, device, drawn, begun, first, result, wanted)
+                first = None
+                if output.offline:
+                    first = FirstPass(kept, begun.unfinished is not None, embeddings=collector is not None)
+                    opened.enter_context(first)
+                seen_at_once = collector if first is None else None
+                self._online(source, tracker, device, drawn, begun, first, seen_at_once, result, wanted)
                 if first is not None and len(first.recorder) and not self.stopped:
-                    self._second(first, tracker.config, given, begun, drawn, result)
+                    self._second(first, tracker.config, given, begun, drawn, collector, result)
+                if self.gallery is not None and collector is not None and not (self.stopped or result.error):
+                    self.gallery.add(collector.collected(given, begun.folder.name, tracker))
         except OutputError as error:
             result.error = error
         if self.stopped:
@@ -268,6 +286,7 @@ class _Job:
         drawn: Drawn,
         begun: Beginning,
         first: FirstPass | None,
+        collector: EmbeddingCollector | None,
         result: SourceResult,
         wanted: float,
     ) -> None:
@@ -280,7 +299,7 @@ class _Job:
             return
         left = replace(output, video=False, show=False, crops=False) if output.offline else output
         told = begun.record.add, *drawn, None if unfinished is None else unfinished.folder, before is not None
-        files = ResultFiles(begun.folder, source, left, *told)
+        files = ResultFiles(begun.folder, source, left, *told, collector=collector)
         way = OnlinePass(
             source,
             tracker,
@@ -312,14 +331,22 @@ class _Job:
             way.end()
 
     def _second(
-        self, first: FirstPass, config: Config, given: Any, begun: Beginning, drawn: Drawn, result: SourceResult
+        self,
+        first: FirstPass,
+        config: Config,
+        given: Any,
+        begun: Beginning,
+        drawn: Drawn,
+        collector: EmbeddingCollector | None,
+        result: SourceResult,
     ) -> None:
         """The frames once more, with what post-processing makes of their tracks."""
 
         def written(source: Source, scratch: Path) -> ResultFiles:
             assert source.size is not None
             places = self.zones.fitted(source.size)  # where nothing has happened yet
-            return ResultFiles(scratch, source, self.folders.output, begun.record.add, places, drawn.blur, drawn.ground)
+            told = begun.record.add, places, drawn.blur, drawn.ground
+            return ResultFiles(scratch, source, self.folders.output, *told, collector=collector)
 
         with ExitStack() as opened:
             if begun.unfinished is not None:

@@ -9,11 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tracker.affine import Array
 from tracker.columns.carried import Columns
 from tracker.columns.column_file import ColumnFile
+from tracker.columns.embeddings import TakenEmbeddings
 from tracker.smoothing.offline import Recorder
 from tracker.smoothing.track_table import TrackTable
 from tracker.structures import Detections, Floats, Tracks
@@ -28,17 +30,18 @@ class FirstPass(Resumable):
     Args:
         folder: for files that are there until the context ends.
         kept: they stay, and the rows in another one, so that a later process can go on with them.
+        embeddings: the tracks are to have those that were taken of them.
 
     Attributes:
         recorder: of the rows.
     """
 
     saved = ("_carried", "_found", "_rows")
-    rebuilt = ("recorder", "_kept", "_open")
+    rebuilt = ("recorder", "_noted", "_embeddings", "_open")
 
-    def __init__(self, folder: Path, kept: bool = False) -> None:
+    def __init__(self, folder: Path, kept: bool = False, embeddings: bool = False) -> None:
         self.recorder = Recorder()
-        self._kept = kept
+        self._noted, self._embeddings = kept or embeddings, embeddings
         self._carried, self._found, self._rows = (ColumnFile(folder, name if kept else "") for name in KEPT)
         self._open = ExitStack()
 
@@ -70,7 +73,7 @@ class FirstPass(Resumable):
         if not repeated:
             seen = seen or Detections.empty()
         noted = self.recorder.add(tracks, None if repeated else seen, camera_motion, features)
-        if self._kept:
+        if self._noted:
             self._rows.append(Columns(data=noted))
         if repeated:
             return
@@ -92,6 +95,8 @@ class FirstPass(Resumable):
     def take_from(self, other: FirstPass, frame: int, noted: Mapping[str, NDArray[Any]]) -> None:
         """Take the next frame from another first pass, by its number there from 0, its rows as `noted` has them now."""
         self.recorder.again(noted)
+        if self._noted:
+            self._rows.append(Columns(data=dict(noted)))
         if noted:
             position = other.recorder.shown[frame]
             self._carried.append(other._carried[position])
@@ -117,7 +122,18 @@ class FirstPass(Resumable):
     def tracks(self, table: TrackTable, frame: int) -> Tracks:
         """The tracks of a frame of the source, by its number from 0, as the table has them, with what they carry."""
         position = self.recorder.shown[frame]
-        return replace(table.at(position, self.recorder.names), detected=self._carried[position])
+        tracks = replace(table.at(position, self.recorder.names), detected=self._carried[position])
+        return replace(tracks, embedded=self.embedded(frame)) if self._embeddings else tracks
+
+    def embedded(self, frame: int) -> TakenEmbeddings | None:
+        """What was taken in a frame of the source, by its number from 0; None: nothing, as in one that is repeated."""
+        noted = self._rows[frame].data
+        if not noted or not len(noted["embedded"]):
+            return None
+        by_id = np.argsort(noted["ids"])
+        rows = noted["index"][by_id[np.searchsorted(noted["ids"], noted["embedded"], sorter=by_id)]]
+        order = np.argsort(rows)
+        return TakenEmbeddings(rows[order], noted["embeddings"][order])
 
     def found(self, table: TrackTable) -> Iterator[tuple[float, Detections | None]]:
         """The time of each frame of the source, and all that may have to be hidden in it."""

@@ -84,9 +84,13 @@ def plan(project: Path) -> TrackingPlan:
 
 @pytest.fixture(scope="module")
 def two_at_once(clips, tmp_path_factory):
-    """A folder of results, made by two processes, and what was said."""
+    """A folder of results, made by two processes, and what was said; beside it the gallery."""
     folder = tmp_path_factory.mktemp("two")
-    return folder / "out", track_batch(clips, "--project", "out", "--jobs", "2", cwd=folder)
+    return folder / "out", track_batch(clips, "--project", "out", "--jobs", "2", "--gallery", "seen", cwd=folder)
+
+
+def embeddings(gallery: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (gallery / "videos").iterdir()}
 
 
 class TestABatch:
@@ -101,13 +105,24 @@ class TestABatch:
 
     def test_writes_the_same_bytes_as_one_process_and_as_track(self, two_at_once, clips, tmp_path):
         project, _ = two_at_once
-        code, *_ = track_batch(*sorted(clips.glob("[0-2].mp4")), "--project", "one", "--jobs", "1", cwd=tmp_path)
+        words = "--project", "one", "--jobs", "1", "--gallery", "seen"
+        code, *_ = track_batch(*sorted(clips.glob("[0-2].mp4")), *words, cwd=tmp_path)
         assert code == 0
         assert tables(tmp_path / "one") == tables(project)
-        track = [sys.executable, "-m", "tracker", clips / "1.mp4", "--project", tmp_path / "track", *FAST]
-        subprocess.run(track, env=ENVIRONMENT, check=True, capture_output=True)
+        gallery = project.with_name("seen")
+        assert embeddings(tmp_path / "seen") == embeddings(gallery)
+        assert (tmp_path / "seen" / "identities.csv").read_bytes() == (gallery / "identities.csv").read_bytes()
+        track = [sys.executable, "-m", "tracker", clips / "1.mp4", "--project", "track", "--gallery", "alone", *FAST]
+        subprocess.run(track, env=ENVIRONMENT, check=True, capture_output=True, cwd=tmp_path)
         single = tables(tmp_path / "track")
         assert single and single.items() <= tables(project).items()
+        assert embeddings(tmp_path / "alone").items() <= embeddings(gallery).items()
+
+    def test_finds_who_is_in_several_videos(self, two_at_once):
+        with (two_at_once[0].with_name("seen") / "identities.csv").open(newline="") as file:
+            found = [(row["identity"], row["video"], row["name"]) for row in csv.DictReader(file)]
+        assert found == [(identity, video, "person") for identity in "12" for video in "012"]
+        assert "2 identities of 6 tracks in 3 videos, 2 of them in more than one" in two_at_once[1][1]
 
     def test_sums_up_all_objects(self, two_at_once):
         project, _ = two_at_once
@@ -119,17 +134,17 @@ class TestABatch:
     def test_called_again_skips_what_is_done_and_retries_what_failed_where_it_is_told_to(
         self, two_at_once, clips, tmp_path
     ):
-        project = tmp_path / "out"
+        project, gallery = tmp_path / "out", ("--gallery", two_at_once[0].with_name("seen"))
         shutil.copytree(two_at_once[0], project)
         mine = shutil.copytree(clips, tmp_path / "clips")
         text = (project / "batch.csv").read_text().replace(str(clips), str(mine))
         (project / "batch.csv").write_text(text)
         before = {path: path.stat().st_mtime_ns for path in project.rglob("tracks.txt")}
         shutil.copy(mine / "0.mp4", mine / "broken.mp4")
-        code, _, err = track_batch(mine, "--project", "out", "--jobs", "1", cwd=tmp_path)
+        code, _, err = track_batch(mine, "--project", "out", "--jobs", "1", *gallery, cwd=tmp_path)
         assert code == 1 and states(project)["broken.mp4"] == "failed"
         pan(mine / "3.mp4", frames=5)
-        code, _, err = track_batch(mine, "--project", "out", "--jobs", "1", "--retry", cwd=tmp_path)
+        code, _, err = track_batch(mine, "--project", "out", "--jobs", "1", "--retry", *gallery, cwd=tmp_path)
         assert code == 0 and set(states(project).values()) == {"done"} and "2/2" in err
         assert (project / "broken" / "tracks.txt").read_bytes() == (project / "0" / "tracks.txt").read_bytes()
         assert before == {path: path.stat().st_mtime_ns for path in before}

@@ -12,6 +12,7 @@ from helpers.clips import crossing
 from tracker.analytics.zones import Zones
 from tracker.config import Config
 from tracker.errors import ResumeError, SourceError
+from tracker.jobs.identities.archive import IdentityArchive, LocalGallery
 from tracker.jobs.parts.cutting import VideoPart
 from tracker.jobs.parts.long_video import LongVideo, remove_parts
 from tracker.jobs.result_folder import Output
@@ -44,7 +45,8 @@ def long_video(tracker, clip, tmp_path_factory):
     """The video, and its parts, which are tracked."""
     folder = tmp_path_factory.mktemp("out")
     output = Output(folder, "parts", exist_ok=True, json=True, video=False)
-    video = LongVideo(str(clip), folder / ".parts", tracker, output, zones=Zones.parsed(RIGHT, "zones.yaml"))
+    zones, gallery = Zones.parsed(RIGHT, "zones.yaml"), IdentityArchive(LocalGallery(folder / "gallery"))
+    video = LongVideo(str(clip), folder / ".parts", tracker, output, zones=zones, gallery=gallery)
     parts = video.cut(PART_S)
     for part in parts:
         assert not video.track(part, nobody).interrupted
@@ -55,8 +57,15 @@ def long_video(tracker, clip, tmp_path_factory):
 def whole(tracker, clip, long_video, tmp_path_factory):
     """The folder of one run."""
     output = replace(long_video[0].output, project=tmp_path_factory.mktemp("whole"))
-    (result,) = run([clip], tracker, output, zones=long_video[0].zones)
+    gallery = IdentityArchive(LocalGallery(output.project / "gallery"))
+    (result,) = run([clip], tracker, output, zones=long_video[0].zones, gallery=gallery)
     return result.folder
+
+
+def known(folder):
+    """What a gallery knows of the video."""
+    (video,) = IdentityArchive(LocalGallery(folder / "gallery")).videos()
+    return video
 
 
 def rows(folder, name="tracks.csv"):
@@ -76,6 +85,9 @@ def test_objects_keep_their_ids_over_the_cut_and_all_else_follows(long_video, wh
     video, parts = long_video
     result = video.join(parts, nobody)
     assert (result.frames, result.error, result.interrupted) == (50, None, False)
+    one, two = known(whole.parent), known(result.folder.parent)
+    assert one.source == two.source and np.array_equal(one.ids, two.ids) and np.array_equal(one.stays, two.stays)
+    assert len(two.embeddings) > len(two.ids) == 2
     one, two = rows(whole), rows(result.folder)
     assert [(row["frame"], row["time_s"], row["id"], row["name"]) for row in one] == [
         (row["frame"], row["time_s"], row["id"], row["name"]) for row in two

@@ -12,6 +12,7 @@ from typing import Any
 
 from tracker.errors import DataWarning, UsageError
 from tracker.jobs.batch.storage import is_stored, objects
+from tracker.jobs.outcome import full_name
 from tracker.jobs.result_folder import UNFINISHED, written_files
 from tracker.system.images import is_image, natural_order
 from tracker.video.source import separate
@@ -50,7 +51,7 @@ def listed(given: Sequence[str]) -> dict[str, Any]:
     for source in _separate(list(_texts(given))):
         if source == []:
             continue
-        name = _name(source)
+        name = full_name(source)
         if is_url(name) and sources.get(name, source) != source:
             raise UsageError(
                 f"{name} is given twice, with other secrets or queries, which are not written down and so tell nothing "
@@ -149,14 +150,6 @@ def _is_result(path: Path) -> bool:
         for folder in path.parents[:_DEEPEST]
         if (left := written_files(folder))
     )
-
-
-def _name(source: Any) -> str:
-    if isinstance(source, str) and is_url(source):
-        return redacted(source)
-    if isinstance(source, str | Path):
-        return os.path.abspath(source)  # noqa: PTH100 - links stay links
-    return os.path.abspath(Path(source[0]).parent)  # noqa: PTH100 - the same
 
 
 def folders(names: Sequence[str], taken: Sequence[str] = ()) -> dict[str, str]:

@@ -7,18 +7,21 @@ the run is. A copy that fails is tried again, with growing pauses.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from tracker.errors import MissingExtraError, OutputError, SourceError, TrackerError
+from tracker.jobs.identities.archive import VIDEOS, IdentityArchive, LocalGallery
+from tracker.jobs.identities.video_embeddings import ENDING
 from tracker.jobs.result_folder import RECORD
 from tracker.system.extras import extra
 from tracker.video.url import SCHEMES, is_url, redacted, scheme
 
 ATTEMPTS = 5
+_AT_ONCE = 256  # objects of a gallery that are copied together
 PAUSE_S = 0.5  # after the first attempt; twice as long after each further one
 
 Result = TypeVar("Result")
@@ -78,7 +81,7 @@ class Results:
 
     def names(self) -> set[str]:
         """What is in it: objects, and folders of such."""
-        return {path.partition("/")[0] for path in self._paths()}
+        return {path.partition("/")[0] for path in self.paths()}
 
     def fetch(self, names: Iterable[str], folder: Path) -> None:
         """Copy those of these objects that are there into a local folder.
@@ -86,14 +89,15 @@ class Results:
         Raises:
             OutputError: one cannot be read.
         """
-        there = self._paths()
+        there = self.paths()
         wanted = [name for name in names if name in there]
         if wanted:
             files = [str(folder / name) for name in wanted]
             paths = [f"{self._root}/{name}" for name in wanted]
             _again(lambda: self._storage.get(paths, files), OutputError, self._told(""))
 
-    def _paths(self) -> set[str]:
+    def paths(self) -> set[str]:
+        """Every object in it, and in folders in it, by its way from here."""
         found = _again(lambda: self._storage.find(self._root), OutputError, self._told(""))
         return {path.removeprefix(f"{self._root}/") for path in found}
 
@@ -105,6 +109,14 @@ class Results:
         """
         _again(lambda: self._storage.put_file(str(file), f"{self._root}/{name}"), OutputError, self._told(name))
 
+    def remove(self, name: str) -> None:
+        """Delete an object.
+
+        Raises:
+            OutputError: it cannot be deleted.
+        """
+        _again(lambda: self._storage.rm_file(f"{self._root}/{name}"), OutputError, self._told(name))
+
     def put_folder(self, folder: Path, name: str) -> None:
         """Copy all files of a run's folder, its record last."""
         files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -113,6 +125,43 @@ class Results:
 
     def _told(self, name: str) -> str:
         return f"{redacted(self.url)}/{name} cannot be written or read"
+
+
+class StoredGallery:
+    """`GalleryFiles` in an object storage; arguments and errors as of `Results`."""
+
+    def __init__(self, url: str) -> None:
+        self._objects = Results(url)
+        self.place = redacted(url.rstrip("/"))
+
+    def names(self) -> list[str]:
+        """As of `GalleryFiles`."""
+        return [name for name in self._objects.paths() if name.startswith(f"{VIDEOS}/") and name.endswith(ENDING)]
+
+    def opened(self, names: Sequence[str]) -> Iterator[Path]:
+        """As of `GalleryFiles`."""
+        for begin in range(0, len(names), _AT_ONCE):
+            with TemporaryDirectory(prefix="tracker-gallery-") as scratch:
+                folder, part = Path(scratch), names[begin : begin + _AT_ONCE]
+                (folder / VIDEOS).mkdir()
+                self._objects.fetch(part, folder)
+                yield from (folder / name for name in part)
+
+    def put(self, name: str, content: bytes) -> None:
+        """As of `GalleryFiles`."""
+        with TemporaryDirectory(prefix="tracker-gallery-") as scratch:
+            file = Path(scratch) / "file"
+            file.write_bytes(content)
+            self._objects.put(file, name)
+
+    def remove(self, name: str) -> None:
+        """As of `GalleryFiles`."""
+        self._objects.remove(name)
+
+
+def gallery_at(place: str) -> IdentityArchive:
+    """The gallery in a folder, or at the URL of an object storage."""
+    return IdentityArchive(StoredGallery(place) if is_stored(place) else LocalGallery(Path(place).absolute()))
 
 
 def _opened(url: str) -> tuple[Any, str]:

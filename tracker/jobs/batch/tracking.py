@@ -17,8 +17,9 @@ from tracker.config import Config
 from tracker.errors import OutputError, ResumeError, SourceError, TrackerError
 from tracker.jobs.batch.dataset import part_of, write_part
 from tracker.jobs.batch.manifest import VideoRow, VideoState
-from tracker.jobs.batch.storage import Results, copied, is_stored
+from tracker.jobs.batch.storage import Results, copied, gallery_at, is_stored
 from tracker.jobs.batch.worker import Tell, Work
+from tracker.jobs.identities.collector import require_embeddings
 from tracker.jobs.outcome import SourceResult
 from tracker.jobs.parts.cutting import VideoPart
 from tracker.jobs.parts.long_video import LongVideo
@@ -40,6 +41,7 @@ class TrackingPlan:
             of all videos in one dataset there.
         part_s: videos that are longer than this are cut into parts; 0: none is.
         results: the URL of an object storage where results are to be, in the place of that folder; empty: none.
+        gallery: folder or URL of the archive's gallery; empty: none.
     """
 
     config: Config = field(default_factory=Config)
@@ -51,6 +53,7 @@ class TrackingPlan:
     ground: GroundPlane | None = None
     command: Sequence[str] = ()
     results: str = ""
+    gallery: str = ""
     part_s: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,6 +65,7 @@ class TrackingPlan:
             "fps": self.fps,
             "zones": self.zones.to_dict() if self.zones else None,
             "camera": self.ground.to_dict() if self.ground else None,
+            "gallery": shown(self.gallery) or None,
             "part_s": self.part_s,
             "output": {name: getattr(self.output, name) for name in (*LEAVES, "offline")}
             | {"blur": list(self.output.blur)},
@@ -150,6 +154,8 @@ def ready(tracking: TrackingPlan) -> Work:
 
     if tracking.output.parquet:
         extra("pyarrow", "batch")
+    if tracking.gallery:
+        require_embeddings(tracking.config)
     tracker = Tracker(tracking.config, device=tracking.device)
     names, detector = tracker.detector.names, tracker.config.detector
     if tracker.config.appearance.enabled:
@@ -159,7 +165,9 @@ def ready(tracking: TrackingPlan) -> Work:
 
     stored = Results(tracking.results) if tracking.results else None
 
-    def tracked(given: Any, output: Output, tell: Tell) -> SourceResult:
+    gallery = gallery_at(tracking.gallery) if tracking.gallery else None
+
+    def tracked(source: str, given: Any, output: Output, tell: Tell) -> SourceResult:
         (result,) = run(
             [given],
             tracker,
@@ -168,6 +176,7 @@ def ready(tracking: TrackingPlan) -> Work:
             fps=tracking.fps,
             zones=tracking.zones,
             ground=tracking.ground,
+            gallery=None if gallery is None else gallery.of_source(source),
             progress=tell,
             command=tracking.command,
         )
@@ -175,8 +184,10 @@ def ready(tracking: TrackingPlan) -> Work:
 
     def long_video(video: Video) -> LongVideo:
         output = replace(tracking.output, name=video.folder, exist_ok=True, parquet=False)
-        asked = tracking.vid_stride, tracking.fps, tracking.zones, tracking.ground, tracking.command
-        return LongVideo(video.given, parts_folder(output.project, video.folder), tracker, output, *asked)
+        asked = tracking.vid_stride, tracking.fps, tracking.zones, tracking.ground
+        archive = None if gallery is None else gallery.of_source(video.source)
+        parts = parts_folder(output.project, video.folder)
+        return LongVideo(video.given, parts, tracker, output, *asked, archive, tracking.command)
 
     def cut(video: Video) -> Sequence[VideoPart]:
         if not tracking.part_s or video.whole or is_url(str(video.given)):
@@ -217,9 +228,9 @@ def ready(tracking: TrackingPlan) -> Work:
                     output, project=Path(copies.enter_context(TemporaryDirectory(prefix="tracker-batch-")))
                 )
             of_a_copy = stored is not None or given is not video.given
-            result = tracked(given, replace(output, resume=not video.anew and not of_a_copy), tell)
+            result = tracked(video.source, given, replace(output, resume=not video.anew and not of_a_copy), tell)
             if isinstance(result.error, ResumeError) and not video.anew:  # as where a package has another version now
-                result = tracked(given, output, tell)
+                result = tracked(video.source, given, output, tell)
             if result.folder is not None and given is not video.given:
                 _say_where_it_is_from(result.folder / RECORD, video.given)
             if tracking.output.parquet and result.folder is not None and _state(result) == VideoState.DONE:

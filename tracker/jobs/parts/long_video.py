@@ -16,6 +16,8 @@ import numpy as np
 from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
 from tracker.errors import ResumeError, SourceError
+from tracker.jobs.identities.archive import IdentityArchive
+from tracker.jobs.identities.collector import EmbeddingCollector
 from tracker.jobs.outcome import STAGES, Progress, SourceResult
 from tracker.jobs.parts.cutting import VideoPart, cut
 from tracker.jobs.parts.joined import JoinedParts
@@ -70,6 +72,7 @@ class LongVideo:
     fps: float | None = None
     zones: Zones = field(default_factory=Zones)
     ground: GroundPlane | None = None
+    gallery: IdentityArchive | None = None
     command: Sequence[str] = ()
 
     @property
@@ -160,9 +163,10 @@ class LongVideo:
             result = SourceResult(self.output.name, begun.folder)
             drawn = Drawn.of(self.zones, self.output.blur, self.ground, source.size, self.tracker)
             left = replace(self.output, events=bool(self.zones.places))
-            files = ResultFiles(begun.folder, source, left, record.add, *drawn)
+            collector = None if self.gallery is None else EmbeddingCollector()
+            files = ResultFiles(begun.folder, source, left, record.add, *drawn, collector=collector)
             with files:
-                first = context.enter_context(FirstPass(unfinished.folder))
+                first = context.enter_context(FirstPass(unfinished.folder, embeddings=collector is not None))
                 settled = self._settled(joined, first, drawn)
                 try:
                     for frame, tracks, hide in self._shown(source, settled, files.pictures):
@@ -180,6 +184,8 @@ class LongVideo:
             result.stage_seconds["write"] += files.seconds
             result.interrupted = bool(ending.stopped)
             if not result.interrupted:
+                if self.gallery is not None and collector is not None:
+                    self.gallery.add(collector.collected(self.given, self.output.name, self.tracker))
                 for name in record.files:
                     to_disk(begun.folder / name)
                 record.files.remove(UNFINISHED)
@@ -225,7 +231,8 @@ class LongVideo:
         return self.tracker
 
     def _conditions(self, source: Source) -> dict[str, Any]:
-        asked = Conditions(self.output, self.vid_stride, self.fps, self.zones, self.ground, self.command)
+        place = None if self.gallery is None else self.gallery.place
+        asked = Conditions(self.output, self.vid_stride, self.fps, self.zones, self.ground, self.command, place)
         device = resolve_device(self.tracker.config.device)
         return asked.of(source, self.given, self.tracker.config, device, recorded=True)
 

@@ -30,10 +30,10 @@ class PartFiles:
 
     Attributes:
         first: the rows, of every frame from where the tracking began.
-        pictures: not needed.
+        pictures, embeddings: not needed.
     """
 
-    pictures = False
+    pictures = embeddings = False
     window_closed = False
 
     def __init__(self, folder: Path, state: Mapping[str, Any] | None = None, names: Mapping[int, str] = {}) -> None:
@@ -96,6 +96,7 @@ class PartFiles:
                 jitter=float(jitter),
                 looked=bool(looked),
                 detected=self.first.carried(position),
+                embedded=self.first.embedded(position),
             )
             yield frame, told
 

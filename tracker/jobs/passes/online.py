@@ -69,9 +69,10 @@ class Drawn(NamedTuple):
 
 
 class Taking(Protocol):
-    """Who takes the frames once they are settled, as `ResultFiles` does; `pictures`: with their images."""
+    """Who takes the frames once they are settled, as `ResultFiles` does; `pictures`, `embeddings`: with those."""
 
     pictures: bool
+    embeddings: bool
 
     @property
     def window_closed(self) -> bool: ...
@@ -259,7 +260,8 @@ class OnlinePass:
 
     def _bare(self, tracks: Tracks) -> Tracks:
         """Tracks that wait without what no file shows, or is known anyway."""
-        return replace(tracks, names={}, embedded=None, forecaster=tracks.forecaster if self._forecasts else None)
+        embedded = tracks.embedded if self._files.embeddings else None
+        return replace(tracks, names={}, embedded=embedded, forecaster=tracks.forecaster if self._forecasts else None)
 
     def take_over(self, snapshot: Mapping[str, Any]) -> None:
         """Go on where an interrupted run was, whose files have been taken over.

@@ -27,6 +27,7 @@ class Conditions:
     zones: Zones
     ground: GroundPlane | None
     command: Sequence[str]
+    gallery: str | None = None
 
     def of(self, source: Source, given: Any, config: Config, device: str, recorded: bool) -> dict[str, Any]:
         """For one source.
@@ -52,4 +53,5 @@ class Conditions:
             **({"zones": self.zones.to_dict()} if self.zones else {}),
             **({"camera": self.ground.to_dict()} if self.ground else {}),
             **({"blur": list(output.blur)} if output.blur else {}),
+            **({} if self.gallery is None else {"gallery": self.gallery}),
         } | provenance.conditions(config, device)

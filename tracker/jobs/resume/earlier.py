@@ -17,7 +17,7 @@ from tracker.errors import ResumeError, SourceError
 from tracker.jobs.outcome import SourceResult, given_source
 from tracker.jobs.result_folder import RECORD, UNFINISHED, original_files
 
-_PLAIN = ("config", "offline", "zones", "camera", "blur", "leaves")  # what has to be the same, as it stands
+_PLAIN = ("config", "offline", "zones", "camera", "blur", "leaves", "gallery")  # what has to be the same, as it stands
 
 
 @dataclass(frozen=True)

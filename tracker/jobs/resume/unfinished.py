@@ -17,6 +17,7 @@ from tracker.analytics.event_finder import Event
 from tracker.analytics.events import Count
 from tracker.analytics.ground.motion import GroundFilters
 from tracker.columns.carried import Columns
+from tracker.columns.embeddings import TakenEmbeddings
 from tracker.columns.masks import Masks
 from tracker.errors import DataError, ResumeError
 from tracker.jobs.result_files import Waiting
@@ -36,7 +37,15 @@ VERSION = 1
 """Of what is saved around a tracker; raised with every change of a `Resumable`'s `saved` or of its meaning."""
 
 _KINDS: tuple[type, ...] = (Tracks, TrackTable, Detections, Columns, Masks, Waiting, Event, Count, GroundFilters)
-_KINDS += (ForecastOfRows, BoxForecast, FilterForecast, LearnedForecast, ForecastCalibration, KalmanParameters)
+_KINDS += (
+    TakenEmbeddings,
+    ForecastOfRows,
+    BoxForecast,
+    FilterForecast,
+    LearnedForecast,
+    ForecastCalibration,
+    KalmanParameters,
+)
 
 
 class Unfinished:

@@ -1,0 +1,177 @@
+"""The gallery of an archive: a folder with a file of embeddings for each video, and what was found of all of them.
+
+Each file is whole at any time and belongs to one video, so any number of processes and machines may write at once. In
+which order they do says nothing: who reads them sorts them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+
+from tracker.errors import OutputError, UsageError
+from tracker.jobs.identities.video_embeddings import ENDING, VideoEmbeddings, file_name
+from tracker.system.files import replace_file, writing
+from tracker.system.output_folder import claim
+
+VIDEOS, TABLE = "videos", "identities.csv"
+
+
+class GalleryFiles(Protocol):
+    """Where the files of a gallery are, by names such as `videos/door.safetensors`."""
+
+    place: str
+
+    def names(self) -> list[str]:
+        """All that are there."""
+
+    def opened(self, names: Sequence[str]) -> Iterator[Path]:
+        """Each of these as a file of this machine, for as long as the next is not asked for."""
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write one at once, in place of what is there; `OutputError` where that cannot be done."""
+
+    def remove(self, name: str) -> None:
+        """Delete one."""
+
+
+class LocalGallery:
+    """`GalleryFiles` in a folder of this machine, or one that machines share."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.place = str(folder)
+
+    def names(self) -> list[str]:
+        """As of `GalleryFiles`."""
+        return [f"{VIDEOS}/{path.name}" for path in (self._folder / VIDEOS).glob(f"[!.]*{ENDING}")]
+
+    def opened(self, names: Sequence[str]) -> Iterator[Path]:
+        """As of `GalleryFiles`."""
+        return (self._folder / name for name in names)
+
+    def put(self, name: str, content: bytes) -> None:
+        """As of `GalleryFiles`."""
+        path = self._folder / name
+        draft = path.with_name(f".{uuid.uuid4().hex}.{path.name}")  # its own: others may write the same at once
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if name == TABLE:
+                claim(self._folder, "identities", (TABLE,), option="--gallery")
+            try:
+                replace_file(draft, content, durable=True)
+                draft.replace(path)
+            finally:
+                draft.unlink(missing_ok=True)
+
+    def remove(self, name: str) -> None:
+        """As of `GalleryFiles`."""
+        with writing(self._folder / name):
+            (self._folder / name).unlink(missing_ok=True)
+
+
+class IdentityArchive:
+    """What the tracks of all videos look like.
+
+    Args:
+        files: where that is. source: what the videos that are added are called, where that is not what they say.
+    """
+
+    def __init__(self, files: GalleryFiles, source: str = "") -> None:
+        self._files, self._source = files, source
+        self.place = files.place
+
+    def of_source(self, source: str) -> Self:
+        """The same gallery, for a video that is read from a copy."""
+        return type(self)(self._files, source)
+
+    def add(self, video: VideoEmbeddings) -> None:
+        """Take in a video, in place of what it added before.
+
+        Raises:
+            OutputError: it cannot be written; what was there stays.
+        """
+        video = replace(video, source=self._source or video.source)
+        self._files.put(f"{VIDEOS}/{video.file_name}", video.to_bytes())
+
+    def videos(self) -> Iterator[VideoEmbeddings]:
+        """All videos, in the order of their sources' names.
+
+        Raises:
+            DataError: a file is damaged.
+        """
+        for path in self._files.opened(sorted(self._files.names())):
+            yield VideoEmbeddings.read(path)
+
+    def write_table(self, text: str) -> None:
+        """Replace `identities.csv`.
+
+        Raises:
+            OutputError: it cannot be written, or one stands there that no gallery of ours has.
+        """
+        self._files.put(TABLE, text.encode("utf-8", "surrogateescape"))
+
+    def rows(self, identity: int | None = None) -> list[dict[str, str]]:
+        """The rows of `identities.csv`, of all identities or of one, by the columns' names.
+
+        Raises:
+            UsageError: no identities were found here yet, or not this one.
+        """
+        try:
+            (text,) = (path.read_text("utf-8", "surrogateescape") for path in self._files.opened([TABLE]))
+        except (OSError, OutputError) as error:
+            raise UsageError(f"{self.place} has no {TABLE} yet; run track identities {self.place}") from error
+        rows = list(csv.DictReader(io.StringIO(text)))
+        if identity is None:
+            return rows
+        found = [row for row in rows if row["identity"] == str(identity)]
+        if not found:
+            raise UsageError(
+                f"{self.place} has no identity {identity}; they are from 1 to {rows[-1]['identity'] if rows else 0}"
+            )
+        return found
+
+    def forget_video(self, video: str) -> int:
+        """Delete all that is known of a video, by its source, a path of it, or the folder of its results.
+
+        Returns:
+            How many tracks that was.
+
+        Raises:
+            UsageError: there is no such video, or several have a folder of that name.
+        """
+        asked = {video, os.path.abspath(video)}  # noqa: PTH100 - links stay links
+        every = [(found.source, found.video, len(found)) for found in self.videos()]
+        found = [known for known in every if known[0] in asked] or [known for known in every if known[1] == video]
+        if len(found) != 1:
+            which = "several videos" if found else "no video"
+            raise UsageError(f"{self.place} knows {which} as {video}; give the source, as {TABLE} has it")
+        ((source, _, count),) = found
+        self._files.remove(f"{VIDEOS}/{file_name(source)}")
+        return count
+
+    def forget_identity(self, identity: int) -> int:
+        """Delete all that is known of the tracks of an identity, by its number in `identities.csv`.
+
+        Returns:
+            How many tracks that was.
+
+        Raises:
+            UsageError: there is no such identity.
+        """
+        ids: dict[str, list[int]] = {}
+        for row in self.rows(identity):
+            ids.setdefault(file_name(row["source"]), []).append(int(row["id"]))
+        for name in sorted(ids):
+            for path in self._files.opened([f"{VIDEOS}/{name}"]):
+                video = VideoEmbeddings.read(path)
+                self.add(video[~np.isin(video.ids, ids[name])])
+        return sum(map(len, ids.values()))
