@@ -76,6 +76,11 @@ class LongVideo:
     command: Sequence[str] = ()
 
     @property
+    def _left(self) -> Output:
+        """What the whole leaves."""
+        return replace(self.output, events=bool(self.zones.places), resume=False)
+
+    @property
     def results(self) -> Path:
         """The folder of the results."""
         return self.output.project / self.output.name
@@ -152,7 +157,7 @@ class LongVideo:
         with ExitStack() as context:
             source = context.enter_context(open_source(self.given, self.vid_stride, fps=self.fps))
             about = {"count": len(parts), "joints": [asdict(joint) for joint in joined.joints]}
-            folders = ResultFolders(replace(self.output, resume=False), [self.given])
+            folders = ResultFolders(self._left, [self.given])
             begun = begin(
                 folders, self.output.name, self.given, self._conditions(source) | {"parts": about}, recorded=True
             )
@@ -162,9 +167,8 @@ class LongVideo:
             record.save()
             result = SourceResult(self.output.name, begun.folder)
             drawn = Drawn.of(self.zones, self.output.blur, self.ground, source.size, self.tracker)
-            left = replace(self.output, events=bool(self.zones.places))
             collector = None if self.gallery is None else EmbeddingCollector()
-            files = ResultFiles(begun.folder, source, left, record.add, *drawn, collector=collector)
+            files = ResultFiles(begun.folder, source, self._left, record.add, *drawn, collector=collector)
             with files:
                 first = context.enter_context(FirstPass(unfinished.folder, embeddings=collector is not None))
                 settled = self._settled(joined, first, drawn)
@@ -232,7 +236,7 @@ class LongVideo:
 
     def _conditions(self, source: Source) -> dict[str, Any]:
         place = None if self.gallery is None else self.gallery.place
-        asked = Conditions(self.output, self.vid_stride, self.fps, self.zones, self.ground, self.command, place)
+        asked = Conditions(self._left, self.vid_stride, self.fps, self.zones, self.ground, self.command, place)
         device = resolve_device(self.tracker.config.device)
         return asked.of(source, self.given, self.tracker.config, device, recorded=True)
 
