@@ -19,7 +19,7 @@ from tracker.output.counted import Counted, draw_counted
 from tracker.output.labels import LabelPlaces
 from tracker.output.plates import INK, label, paste
 from tracker.output.regions import IgnoredRegions, Outlines
-from tracker.output.shapes import Colour, draw_mask, draw_oriented, draw_skeleton
+from tracker.output.shapes import Colour, draw_masks, draw_oriented, draw_skeleton
 from tracker.structures import Floats, Image, Ints, Status, Tracks
 from tracker.system.snapshots.resumable import Resumable
 
@@ -139,8 +139,7 @@ class Annotator(Resumable):
         self._colour.see(rows.ids.tolist())
         paints = [self._colour(track_id) for track_id in rows.ids.tolist()]
         if rows.masks is not None:
-            for row, paint in enumerate(paints):
-                draw_mask(image, rows.masks, row, paint)
+            draw_masks(image, rows.masks, paints)
         if self._trail_s > 0:
             self._draw_trails(image, rows, max(1.0, short / 300))
         if self._forecast_s > 0:
