@@ -26,8 +26,7 @@ def test_what_comes_in_comes_out(dense):
 @given(pictures)
 def test_a_crop_is_the_smallest_that_holds_the_mask(dense):
     masks = Masks.of(dense)
-    for row, mask in enumerate(dense):
-        part, left, top = masks.crop(row)
+    for mask, (part, left, top) in zip(dense, masks.crops(), strict=True):
         assert part.sum() == mask.sum()
         if mask.any():
             np.testing.assert_array_equal(part, mask[top : top + part.shape[0], left : left + part.shape[1]])
@@ -38,7 +37,7 @@ def test_a_crop_is_the_smallest_that_holds_the_mask(dense):
 def test_boxes_and_areas_are_those_of_the_crops(dense, data):
     index = np.array(data.draw(st.lists(st.integers(-1, len(dense) - 1), max_size=6)), np.int64)
     masks = Masks.of(dense).take(index)
-    crops = [masks.crop(row) for row in range(len(masks))]
+    crops = masks.crops()
     expected = [(left, top, left + part.shape[1], top + part.shape[0]) for part, left, top in crops]
     assert masks.boxes.tolist() == [list(box) for box in expected]
     assert masks.areas.tolist() == [int(part.sum()) for part, _, _ in crops]

@@ -75,9 +75,8 @@ class Masks:
         Args:
             corners: left and top of each.
         """
-        parts = [_runs(crop, left, top, size[0]) for crop, (left, top) in zip(crops, corners, strict=True)]
-        ends = np.cumsum([0, *map(len, parts)])
-        edges = np.concatenate([np.zeros(0, np.int32), *parts])
+        edges, many = _runs(crops, corners, size[0])
+        ends = np.append(0, many.cumsum())
         return cls(edges, ends[:-1], ends[1:], size)
 
     @classmethod
@@ -146,27 +145,27 @@ class Masks:
         boxes[rows] = np.column_stack([*low, *high])
         return boxes
 
-    def crop(self, row: int) -> tuple[Covered, int, int]:
-        """The part (h, w) of the frame that a row's mask is in, and its left and top; of an empty one no pixel."""
-        runs = self.edges[self.first[row] : self.last[row]]
-        if not len(runs):
-            return np.zeros((0, 0), bool), 0, 0
-        columns, rows = np.divmod(runs.reshape(-1, 2) - [0, 1], self.size[0])  # of each run's first and last pixel
-        left, right = int(columns[0, 0]), int(columns[-1, 1]) + 1
-        within = (columns[:, 0] == columns[:, 1]).all()  # else a run goes on from the foot of a column to the next
-        top, bottom = (int(rows.min()), int(rows.max()) + 1) if within else (0, self.size[0])
-        tall = bottom - top
-        edges = ((columns - left) * tall + rows - top + [0, 1]).ravel()
-        lengths = np.diff(edges, prepend=0, append=tall * (right - left))
-        values = np.zeros(len(lengths), bool)
-        values[1::2] = True
-        return values.repeat(lengths).reshape(right - left, tall).T, left, top
+    def crops(self) -> list[tuple[Covered, int, int]]:
+        """The part (h, w) of the frame that each mask is in, and its left and top; of an empty one no pixel."""
+        boxes, many = self.boxes, self.last - self.first
+        left, top, right, bottom = boxes.T
+        tall, wide = bottom - top, right - left
+        begin = np.append(0, (tall * wide).cumsum())  # of the parts' pixels, down their columns, one part after another
+        of = np.arange(len(self)).repeat(many)
+        edges = self.edges[np.arange(len(of)) + (self.first - many.cumsum() + many)[of]]
+        ends = np.arange(len(of)) % 2  # whose pixel is the one before
+        column, row = np.divmod(edges - ends, self.size[0])
+        places = begin[of] + (column - left[of]) * tall[of] + row - top[of] + ends
+        bounds = np.concatenate([[0], places, begin[-1:]])
+        lengths = bounds[1:] - bounds[:-1]
+        covered = (np.arange(len(lengths)) % 2 > 0).repeat(lengths)
+        corners = zip(left.tolist(), top.tolist(), wide.tolist(), tall.tolist(), pairwise(begin.tolist()), strict=True)
+        return [(covered[a:b].reshape(w, h).T, x, y) for x, y, w, h, (a, b) in corners]
 
     def dense(self) -> NDArray[np.bool_]:
         """(N, H, W), all False where a row has no mask."""
         whole = np.zeros((len(self), *self.size), bool)
-        for row, mask in enumerate(whole):
-            part, left, top = self.crop(row)
+        for mask, (part, left, top) in zip(whole, self.crops(), strict=True):
             mask[top : top + part.shape[0], left : left + part.shape[1]] = part
         return whole
 
@@ -178,12 +177,20 @@ class Masks:
 
     def to_coco(self) -> list[dict[str, Any] | None]:
         """Each mask in COCO's run-length encoding, `{"size": [H, W], "counts": text}`; None where a row has none."""
-        pixels = self.size[0] * self.size[1]
-        runs = [self.edges[a:b] for a, b in zip(self.first.tolist(), self.last.tolist(), strict=True)]
-        counts = [np.diff(r, prepend=0, append=pixels)[: len(r) + (not len(r) or r[-1] < pixels)] for r in runs]
-        steps = [np.concatenate([c[:3], c[3:] - c[1:-2]]) for c in counts]  # to the run of its kind before
-        letters, many = _letters(np.concatenate([np.zeros(0, np.int64), *steps], dtype=np.int64))
-        ends = np.append(0, many.cumsum())[np.cumsum([0, *map(len, steps)])]
+        pixels, many = self.size[0] * self.size[1], self.last - self.first + 1
+        begin = np.append(0, many.cumsum())
+        # each mask's edges behind its first pixel: the steps between them are the lengths of runs
+        bounds = np.zeros(begin[-1] + 1, np.int64)
+        place = np.arange(begin[-1]) - begin[:-1].repeat(many)
+        inner = np.flatnonzero(place)
+        bounds[inner] = self.edges[(self.first - 1).repeat(many)[inner] + place[inner]]
+        counts = bounds[1:] - bounds[:-1]
+        counts[begin[1:] - 1] = pixels - bounds[begin[1:] - 1]
+        steps = counts.copy()
+        steps[3:] -= counts[1:-2] * (place[3:] >= 3)  # to the run of its kind before
+        kept = (counts > 0) | (place == 0)  # a mask that ends with the last pixel has no run behind it
+        letters, length = _letters(steps[kept])
+        ends = np.append(0, length.cumsum())[np.append(0, kept.cumsum())[begin]]
         texts = [letters[a:b].tobytes().decode("ascii") for a, b in pairwise(ends.tolist())]
         size = list(self.size)
         return [
@@ -219,17 +226,31 @@ def part_of(
     )
 
 
-def _runs(crop: Covered, left: int, top: int, height: int) -> NDArray[np.int32]:
-    """The edges of one mask, in a part (h, w) of a frame of this height."""
-    tall, wide = crop.shape
-    down = np.zeros(wide * (tall + 1) + 1, bool)  # column after column, with a pixel between that is not covered
-    if crop.size:
-        down[1:].reshape(wide, tall + 1)[:, :-1] = cv2.transpose(crop.view(np.uint8)).view(bool)
-    column, row = np.divmod(np.flatnonzero(down[1:] != down[:-1]), tall + 1)
+def _runs(
+    crops: Sequence[Covered], corners: Sequence[Sequence[int]], height: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The edges (E,) of N masks in parts (h, w) of a frame of this height, and how many each has (N,)."""
+    shapes = np.array([crop.shape for crop in crops], np.int64).reshape(-1, 2)
+    sizes = shapes[:, 1] * (shapes[:, 0] + 1)
+    begin = np.append(0, sizes.cumsum())
+    down = np.zeros(begin[-1] + 1, bool)  # column after column, with a pixel before each that is not covered
+    for crop, first, size in zip(crops, begin[:-1].tolist(), sizes.tolist(), strict=True):
+        if crop.size:
+            tall, wide = crop.shape
+            down[first : first + size].reshape(wide, tall + 1)[:, 1:] = cv2.transpose(crop.view(np.uint8)).view(bool)
+    places = np.flatnonzero(down[1:] != down[:-1])
+    many = np.diff(np.searchsorted(places, begin))
+    of = np.arange(len(crops)).repeat(many)
+    left, top = np.array(corners, np.int64).reshape(-1, 2)[of].T
+    column, row = np.divmod(places - begin[of], shapes[of, 0] + 1)
     edges = (column + left) * height + row + top
-    going_on = np.flatnonzero(edges[1:-1:2] == edges[2::2])  # from the foot of a column to the head of the next
-    edges = np.delete(edges, np.concatenate([2 * going_on + 1, 2 * going_on + 2])) if len(going_on) else edges
-    return edges.astype(np.int32)
+    # a run that goes on from the foot of a column to the head of the next is one
+    going_on = np.flatnonzero((edges[1:-1:2] == edges[2::2]) & (of[1:-1:2] == of[2::2]))
+    if len(going_on):
+        gone = np.concatenate([2 * going_on + 1, 2 * going_on + 2])
+        many = many - np.bincount(of[gone], minlength=len(many))
+        edges = np.delete(edges, gone)
+    return edges.astype(np.int32), many
 
 
 def _letters(numbers: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

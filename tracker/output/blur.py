@@ -274,15 +274,13 @@ def _hide_masks(image: Image, xyxy: Floats, masks: Masks, done: set[tuple[int, i
     """
     blocks, least = _block_px(xyxy).tolist(), (_LEAST_MASK * area(xyxy)).tolist()
     hidden = masks.known
-    for row in np.flatnonzero(hidden).tolist():
-        which = id(masks.edges), int(masks.first[row])
-        if which in done:
-            continue
-        covered, left, top = masks.crop(row)
+    which = [(id(masks.edges), first) for first in masks.first.tolist()]
+    rows = [row for row in np.flatnonzero(hidden).tolist() if which[row] not in done]
+    for row, (covered, left, top) in zip(rows, masks[np.array(rows, np.int64)].crops(), strict=True):
         hidden[row] = np.count_nonzero(covered) >= least[row]
         if hidden[row]:
             _hide_mask(image, covered, left, top, blocks[row])
-            done.add(which)
+            done.add(which[row])
     return hidden
 
 

@@ -6,8 +6,9 @@ a few milliseconds. Sizes follow the frame's.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from tracker.output.counted import Counted, draw_counted
 from tracker.output.labels import LabelPlaces
 from tracker.output.plates import INK, label, paste
 from tracker.output.regions import IgnoredRegions, Outlines
-from tracker.output.shapes import Colour, draw_mask, draw_oriented, draw_skeleton
+from tracker.output.shapes import Colour, draw_masks, draw_oriented, draw_skeleton
 from tracker.structures import Floats, Image, Ints, Status, Tracks
 from tracker.system.snapshots.resumable import Resumable
 
@@ -34,6 +35,7 @@ _HEX = """
 """
 PALETTE: tuple[Colour, ...] = tuple((int(h[4:], 16), int(h[2:4], 16), int(h[:2], 16)) for h in _HEX.split())
 TRAIL_S = 1.5  # seconds of the way behind each object
+_STEPS = 5  # in which it fades
 _NEIGHBOURS = np.array([[1], [2], [3], [4], [3], [2], [1]]) / 16  # how much each counts in a trail's point
 
 
@@ -139,8 +141,7 @@ class Annotator(Resumable):
         self._colour.see(rows.ids.tolist())
         paints = [self._colour(track_id) for track_id in rows.ids.tolist()]
         if rows.masks is not None:
-            for row, paint in enumerate(paints):
-                draw_mask(image, rows.masks, row, paint)
+            draw_masks(image, rows.masks, paints)
         if self._trail_s > 0:
             self._draw_trails(image, rows, max(1.0, short / 300))
         if self._forecast_s > 0:
@@ -182,13 +183,13 @@ class Annotator(Resumable):
             self._trails.setdefault(track_id, deque(maxlen=self._TRAIL_POINTS)).append((now, x, y))
         for track_id in [i for i, trail in self._trails.items() if now - trail[-1][0] > self._trail_s]:
             del self._trails[track_id]
-        for track_id, trail in self._trails.items():
+        for trail in self._trails.values():
             while now - trail[0][0] > self._trail_s:
                 trail.popleft()
-            if len(trail) > 1:
-                points = np.array(trail)
-                strength = 1 - (now - points[:, 0]) / self._trail_s
-                _draw_trail(image, _smooth(points[:, 1:]), strength, self._colour(track_id), line)
+        trails = {track_id: trail for track_id, trail in self._trails.items() if len(trail) > 1}
+        paints = map(self._colour, trails)
+        for paint, way in zip(paints, _faded(list(trails.values()), now, self._trail_s), strict=True):
+            _draw_trail(image, *way, paint, line)
 
     def _draw_forecasts(self, image: Image, rows: Tracks, line: int) -> None:
         if not len(rows):
@@ -208,9 +209,25 @@ def _feet(xyxy: Floats) -> NDArray[np.float64]:
     return np.stack([(xyxy[..., 0] + xyxy[..., 2]) / 2, xyxy[..., 3]], axis=-1).astype(np.float64)
 
 
-def _smooth(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(P, 2) points averaged with their neighbours: a detector's box jitters, its object does not."""
-    return np.asarray(cv2.filter2D(points, -1, _NEIGHBOURS, borderType=cv2.BORDER_REPLICATE), np.float64)
+def _faded(
+    trails: list[deque[tuple[float, float, float]]], now: float, trail_s: float
+) -> Iterator[tuple[NDArray[np.float64], list[int]]]:
+    """Of each trail of (time, x, y) the way (P, 2) and how strong its points are, from 0 to `_STEPS`, rising.
+
+    All at once, since a frame has a dozen trails of a few dozen points. Points are averaged with their neighbours: a
+    detector's box jitters, its object does not.
+    """
+    if not trails:
+        return
+    reach = len(_NEIGHBOURS) // 2  # points of the next trail that must not count
+    padded = np.array([point for t in trails for part in ([t[0]] * reach, t, [t[-1]] * reach) for point in part])
+    smooth = np.asarray(cv2.filter2D(padded[:, 1:], -1, _NEIGHBOURS), np.float64)
+    levels = np.ceil((1 - (now - padded[:, 0]) / trail_s) * _STEPS).astype(np.int64).tolist()
+    begin = reach
+    for trail in trails:
+        end = begin + len(trail)
+        yield smooth[begin:end], levels[begin:end]
+        begin = end + 2 * reach
 
 
 def _draw_box(image: Image, box: list[int], paint: Colour, line: int, *, dashed: bool) -> None:
@@ -222,35 +239,26 @@ def _draw_box(image: Image, box: list[int], paint: Colour, line: int, *, dashed:
         cv2.rectangle(image, (left, top), (right, bottom), paint, line)
         return
     dash = 6 * line
-    across = np.arange(left, right, 2 * dash)
-    down = np.arange(top, bottom, 2 * dash)
-    ends_x, ends_y = np.minimum(across + dash, right), np.minimum(down + dash, bottom)
-    pieces = [
-        np.stack([np.stack([across, np.full_like(across, y)], 1), np.stack([ends_x, np.full_like(across, y)], 1)], 1)
-        for y in (top, bottom)
-    ] + [
-        np.stack([np.stack([np.full_like(down, x), down], 1), np.stack([np.full_like(down, x), ends_y], 1)], 1)
-        for x in (left, right)
-    ]
-    cv2.polylines(image, list(np.concatenate(pieces).astype(np.int32)), False, paint, line)
+    across = [(x, min(x + dash, right)) for x in range(left, right, 2 * dash)]
+    down = [(y, min(y + dash, bottom)) for y in range(top, bottom, 2 * dash)]
+    pieces = [((begin, y), (end, y)) for y in (top, bottom) for begin, end in across]
+    pieces += [((x, begin), (x, end)) for x in (left, right) for begin, end in down]
+    cv2.polylines(image, list(np.array(pieces).astype(np.int32)), False, paint, line)
 
 
-def _draw_trail(
-    image: Image, points: NDArray[np.float64], strength: NDArray[np.float64], paint: Colour, line: float
-) -> None:
-    """A way (P, 2) whose points fade and thin with their strength (P,) from 1 to 0."""
+def _draw_trail(image: Image, points: NDArray[np.float64], levels: list[int], paint: Colour, line: float) -> None:
+    """A way (P, 2) whose points fade and thin with their levels (P,), from `_STEPS` to 0."""
     window = _window(image, points, margin=line + 1)
     if window is None:
         return
     part, origin = window
     mask = np.zeros(part.shape[:2], np.uint8)
     fixed = np.rint((points - origin) * 16).astype(np.int32)
-    levels = np.ceil(strength * 5).astype(int)
-    for level in range(1, 6):  # a few steps of fading, each in one call
-        at = np.flatnonzero(levels == level)
-        if len(at):
-            piece = fixed[at[0] : at[-1] + 2]
-            cv2.polylines(mask, [piece], False, 40 * level, max(1, round(line * level / 5)), cv2.LINE_AA, 4)
+    for level in range(1, _STEPS + 1):  # each in one call
+        begin, end = bisect_left(levels, level), bisect_right(levels, level)
+        if begin < end:
+            width = max(1, round(line * level / _STEPS))
+            cv2.polylines(mask, [fixed[begin : end + 1]], False, 40 * level, width, cv2.LINE_AA, 4)
     _blend(part, mask, paint)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +26,19 @@ _TINT = 0.45  # how far the pixels of a mask go to its colour
 _FRACTION = 4  # bits of a pixel that OpenCV is given
 
 
-def draw_mask(image: Image, masks: Masks, row: int, paint: Colour) -> None:
-    """Tint the pixels of a mask (H, W of the frame); nothing where there is none."""
-    covered, left, top = masks.crop(row)
-    part = image[top : top + covered.shape[0], left : left + covered.shape[1]]
-    if not part.size:
-        return
-    inside = np.ascontiguousarray(covered[: part.shape[0], : part.shape[1]]).view(np.uint8)
-    line = np.tile(np.array(paint, np.uint8), (part.shape[1], 1))  # whole lines are copied five times as fast as pixels
-    plain = np.broadcast_to(line, part.shape)
-    cv2.copyTo(cv2.addWeighted(part, 1 - _TINT, plain, _TINT, 0), inside, part)
+def draw_masks(image: Image, masks: Masks, paints: Sequence[Colour]) -> None:
+    """Tint the pixels of each mask (H, W of the frame) in its colour; nothing where there is none."""
+    for (covered, left, top), paint in zip(masks.crops(), paints, strict=True):
+        part = image[top : top + covered.shape[0], left : left + covered.shape[1]]
+        if part.size:
+            inside = np.ascontiguousarray(covered[: part.shape[0], : part.shape[1]]).view(np.uint8)
+            cv2.copyTo(cv2.transform(part, _tint(paint)), inside, part)
+
+
+@lru_cache(maxsize=64)
+def _tint(paint: Colour) -> Floats:
+    """(3, 4) what tints a pixel: a share of itself, and the rest of the colour."""
+    return np.column_stack([(1 - _TINT) * np.eye(3), _TINT * np.array(paint)]).astype(np.float32)
 
 
 def draw_skeleton(image: Image, points: Floats, paint: Colour, line: int, edge: Colour) -> None:

@@ -202,9 +202,10 @@ def _carried(rows: Tracks, known: set[str]) -> list[dict[str, Any]]:
         data = {name: values.tolist() for name, values in rows.data.items()}
         columns["data"] = [dict(zip(data, row, strict=True)) for row in zip(*data.values(), strict=True)]
     known.update(columns)
+    columns |= {key: _plain(columns[key]) for key in columns if key != "mask"}
     seen = rows.detection_index >= 0
     return [
-        {key: _plain(columns[key][row]) if here and key in columns else None for key in _CARRIED if key in known}
+        {key: columns[key][row] if here and key in columns else None for key in _CARRIED if key in known}
         for row, here in enumerate(seen.tolist())
     ]
 

@@ -72,7 +72,7 @@ def _class_numbers(video: Annotations) -> dict[int, int]:
 
 def _apart(masks: Masks, scores: NDArray[np.float64]) -> Masks:
     """Masks (N,) of a frame of which no two share a pixel."""
-    crops = [masks.crop(row) for row in range(len(masks))]
+    crops = masks.crops()
     count = np.zeros(masks.size, np.uint16)
     for part, left, top in crops:
         count[top : top + part.shape[0], left : left + part.shape[1]] += part
