@@ -3,7 +3,7 @@
     python scripts/studies/formats.py [--rows 1000000] [--only cvat,mot]
 
 10,000 frames of 100 objects with gaps, scores and occlusions; each step runs in a process of its own, whose peak of
-memory is the system's count (with Python, NumPy and OpenCV loaded). Rows with masks are counted apart, a tenth as many.
+memory is the system's count (with Python, NumPy and OpenCV loaded). Rows with masks are counted apart.
 """
 
 from __future__ import annotations
@@ -124,8 +124,7 @@ def main() -> None:
             steps += [f"{name}/write", f"{name}/read"] if name != "mots" else []
             steps += [f"{name}/write masks", f"{name}/read masks"] if name in ("mots", "coco-video") else []
         for what in steps:
-            rows = given.rows // 10 if what.endswith("masks") else given.rows
-            words = [sys.executable, __file__, "--rows", str(rows), "--step", what, text]
+            words = [sys.executable, __file__, "--rows", str(given.rows), "--step", what, text]
             print(subprocess.run(words, capture_output=True, text=True, check=True).stdout, end="", flush=True)
 
 

@@ -106,6 +106,7 @@ class TestTheFile:
         [
             pytest.param("", "no points", id="empty"),
             pytest.param("points: 3", "no points", id="a number"),
+            pytest.param("lines: {}\nzones: {}", "this is a zones.yaml .* give it as the zones", id="a zones.yaml"),
             pytest.param("points: [{px: [1, 2]}]", "px and m", id="half a point"),
             pytest.param("points: [{px: [1], m: [1]}]", "pixels", id="one number"),
             pytest.param("points: []\nzoom: 2", "'zoom'", id="an unknown key"),

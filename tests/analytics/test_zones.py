@@ -126,6 +126,10 @@ class TestTheFile:
             ("ignore: [{points: [[0, 0], [.nan, 1], [9, 9]]}]", "region 1 of ignore has no list of points"),
             ("ignore: [{}]", "region 1 of ignore has no list of points"),
             ("ignore: [{point: []}]", "region 1 of ignore has the unknown key 'point'; did you mean 'points'?"),
+            (
+                "points: [{px: [1, 2], m: [3, 4]}]",
+                "this is a camera.yaml (points on the ground); give it as the camera",
+            ),
             ("ignored: []", "the file has the unknown key 'ignored'; did you mean 'ignore'?"),
             ("ignore: {bench: {}}", "ignore is {'bench': {}}; write ignore: [{points: ...}]"),
             ("zones: [{}]", "zones is [{}]; write zones: {NAME: {points: ...}}"),

@@ -206,6 +206,14 @@ def test_a_record_that_lies_is_refused_in_a_sentence(tmp_path, key, value):
         FinishedRun.read(folder)
 
 
+def test_a_folder_without_its_table_is_told_in_a_sentence(tmp_path):
+    folder = leave_run(tmp_path / "run", annotated([(1, 1, 0, 0, 9, 9)])).folder
+    (folder / "tracks.csv").unlink()
+    with pytest.raises(DataError) as refused:
+        assert FinishedRun.read(folder).annotations
+    assert str(refused.value) == f"{folder} has no tracks.csv; run `track` again, or give another folder"
+
+
 @pytest.mark.parametrize("row", ["4000000000,1,0,0,9,9", "0,1,0,0,9,9", "1,-1,0,0,9,9", "1,99999999999,0,0,9,9",
                                  "1,1,nan,0,9,9", "1,1,0,0,inf,9"])  # fmt: skip
 def test_a_table_that_lies_is_refused_before_it_fills_the_memory(tmp_path, row):

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import json
+import shutil
 import time
 from itertools import pairwise
 
@@ -12,10 +13,12 @@ import pytest
 from helpers.browser import browser
 from helpers.clips import pan
 from helpers.crowded_runs import crowd, write_run, write_video
-from helpers.finished_runs import annotated, leave_run
+from helpers.finished_runs import annotated, as_sequence, leave_run
 from tracker.cli import main
 from tracker.columns.carried import Columns
 from tracker.columns.masks import Masks
+from tracker.datasets.finished_run import FinishedRun
+from tracker.evaluation.tracking import score
 from tracker.jobs.corrections.apply import apply
 from tracker.viewer.review.reviewed_run import ReviewedRun
 from tracker.viewer.review.routes import application
@@ -162,6 +165,25 @@ class TestSeeing:
         page.keyboard.press("Space")
         assert page.evaluate("() => !page.view.playing")
         assert page.locator("#play").get_attribute("aria-label") == "Play"
+
+    def test_whoever_goes_on_faster_than_pictures_come_sees_those_that_do(self, page):
+        """A picture takes 0.4 s to come: 60 frames are dragged along in two seconds."""
+        page.wait_for_function("() => !page.frames.asked.size")
+        line = page.context.new_cdp_session(page)
+        line.send("Network.enable")
+        slow = {"offline": False, "latency": 400, "downloadThroughput": -1, "uploadThroughput": -1}
+        line.send("Network.emulateNetworkConditions", slow)
+        seen = page.evaluate("""async () => {
+          const seen = new Set();
+          page.view.on(["shown"], () => seen.add(page.view.shown));
+          for (let frame = 1; frame <= 60; frame++) {
+            page.view.set({ frame });
+            await new Promise((done) => setTimeout(done, 33));
+          }
+          return [...seen];
+        }""")
+        assert len([frame for frame in seen if frame > 8]) >= 2, "those before were there already"
+        page.wait_for_function("() => page.view.shown === 60")
 
     def test_playing_ends_with_the_last_frame(self, page):
         go(page, 50)
@@ -394,6 +416,39 @@ class TestCorrecting:
         assert applied == sorted(shown)
         assert [12, 4, 113] in applied and {track for _, track, _ in applied} == {1, 3, 4}
 
+    def test_what_is_applied_is_as_computed_by_hand(self, chromium, tmp_path):
+        """Three walk over a line: one has two ids, two have changed places, and what stands beside is no object."""
+        there = {
+            "a": [(f, 0, 20 + 4 * f, 20, 40 + 4 * f, 60) for f in range(1, 41)],
+            "b": [(f, 0, 20 + 4 * f, 80, 40 + 4 * f, 120) for f in range(1, 41)],
+            "c": [(f, 0, 20 + 4 * f, 140, 40 + 4 * f, 180) for f in range(1, 41)],
+        }
+        ids = {"a": lambda f: 1 if f < 20 else 5, "b": lambda f: 2 if f < 25 else 3, "c": lambda f: 3 if f < 25 else 2}
+        rows = [(f, ids[who](f), *box) for who, rows in there.items() for f, _, *box in rows]
+        rows += [(f, 4, 250, 100, 270, 140) for f in range(5, 36)]
+        gate = {"units": "px", "lines": {"gate": {"points": [[110, 0], [110, 240]]}}}
+        run = leave_run(tmp_path / "run", annotated(rows), zones=gate)
+        truth = [(f, k, *box) for k, rows in enumerate(there.values(), 1) for f, _, *box in rows]
+        sequence = as_sequence(leave_run(tmp_path / "as-it-is", annotated(truth)), tmp_path / "truth")
+
+        def hota(of):
+            shutil.copy(of.folder / "tracks.txt", tmp_path / "truth.txt")
+            return score(sequence, tmp_path)["combined"]["HOTA"]
+
+        assert hota(run) < 80
+        with served(run.folder) as url, opened(chromium, url) as page:
+            for count, (track, frame, keys) in enumerate([(5, 20, "m1"), (2, 25, "w3"), (4, 10, ["Delete"])], 1):
+                page.evaluate(f"() => page.view.set({{ frame: {frame}, chosen: {track} }})")
+                for key in [*keys, "Enter"]:
+                    page.keyboard.press(key)
+                saved(page, count)
+        done = FinishedRun.read(apply(run.folder, video=False).folder)
+        assert hota(done) == pytest.approx(100)
+        assert sorted(event["id"] for event in done.events) == [1, 2, 3]
+        assert sorted(event["id"] for event in run.events) == [2, 3], "one got another id on the line"
+        counted = [(of.folder / "counts.csv").read_text().splitlines()[-1] for of in (run, done)]
+        assert counted == ["gate,person,2,0,,", "gate,person,3,0,,"]
+
     def test_undone_and_redone_they_are_the_same_bytes(self, page, folder):
         go(page, 10)
         click(page, *OBJECTS[3])
@@ -584,18 +639,48 @@ class TestGoingFromOnePlaceToLookAtToTheNext:
             assert "Proposed: Merge 3 into 1," in page.locator("#card-doubt").inner_text()
 
 
-def test_masks_are_painted_over_their_objects(chromium, tmp_path):
+CHANGED = """async ([layer, places]) => {
+  const colours = async () => {
+    page.stage.draw();
+    await new Promise((done) => setTimeout(done, 100));
+    const { camera, g } = page.stage;
+    return places.map(([x, y]) =>
+      [...g.getImageData(camera.x + x * camera.scale, camera.y + y * camera.scale, 1, 1).data].join());
+  };
+  const before = await colours();
+  document.querySelector(`#layers [value=${layer}]`).click();
+  const after = await colours();
+  document.querySelector(`#layers [value=${layer}]`).click();
+  return before.map((one, k) => one !== after[k]);
+}"""
+
+
+def test_what_objects_carry_is_drawn_where_it_is_and_can_be_hidden(chromium, tmp_path):
+    """A mask, a limb from one hip to the other, and a box that stands on its corner in the place of the upright one."""
     covered = np.zeros((1, 240, 320), bool)
     covered[0, 100:200, 100:180] = True
-    rows = annotated([(1, 1, 100, 100, 180, 200), (2, 1, 101, 100, 181, 200)])
-    folder = leave_run(tmp_path / "run", rows, json=True, columns={1: Columns(masks=Masks.of(covered))}).folder
+    points = np.full((1, 17, 3), np.nan, np.float32)
+    points[0, [11, 12]] = [[40, 60, 0.9], [80, 60, 0.9]]
+    corners = np.array([[[240, 40], [280, 80], [240, 120], [200, 80]]], np.float32)
+    rows = annotated([(1, 1, 200, 40, 280, 120), (2, 1, 201, 40, 281, 120)])
+    carried = {1: Columns(masks=Masks.of(covered), keypoints=points, corners=corners)}
+    folder = leave_run(tmp_path / "run", rows, json=True, columns=carried).folder
     with served(folder) as url, opened(chromium, url) as page:
-        page.wait_for_function("() => page.masks.pictures.has(1)")
-        alpha = """() => [[140, 150], [90, 150], [140, 95]].map(([x, y]) =>
-          page.masks.pictures.get(1).getContext("2d").getImageData(x, y, 1, 1).data[3] > 0)"""
-        assert page.evaluate(alpha) == [True, False, False]
-        page.locator("#layers [value=masks]").uncheck()
-        assert page.evaluate("() => !page.view.layers.has('masks')")
+        page.wait_for_function("() => page.shapes.known.has(1)")
+        assert page.evaluate(CHANGED, ["masks", [[140, 150], [90, 150], [140, 95]]]) == [True, False, False]
+        assert page.evaluate(CHANGED, ["skeletons", [[60, 60], [60, 75]]]) == [True, False]
+        assert page.evaluate(CHANGED, ["boxes", [[260, 60], [200, 60]]]) == [True, False]
+
+
+def test_the_forecast_of_the_chosen_object_is_drawn_ahead_of_it(page):
+    go(page, 30)
+    page.evaluate("() => page.view.set({ chosen: 4, frame: 31 })")
+    page.wait_for_function("() => page.view.forecast?.frame === 31 && page.view.forecast.feet.length")
+    feet = page.evaluate("() => page.view.forecast.feet")
+    assert all(after[0] > before[0] for before, after in pairwise(feet)), "it goes to the right"
+    assert page.evaluate(CHANGED, ["forecast", [feet[8], [feet[8][0], 120]]]) == [True, False]
+    page.locator("#after").click()
+    page.wait_for_function("() => page.view.forecast?.frame === 32")
 
 
 @pytest.mark.slow

@@ -99,10 +99,10 @@ def test_masks_of_a_frame_are_the_run_s_under_the_ids_of_now(tmp_path):
     folder = leave_run(tmp_path / "run", rows, json=True, columns={1: Columns(masks=Masks.of(covered))}).folder
     with served(folder) as client:
         put(client, [{"edit": "swap", "ids": [1, 2], "frame": 1}])
-        head, columns = unpacked(client.get("/masks/1").content)
-        assert unpacked(client.get("/masks/2").content)[1]["id"].tolist() == []
+        head, columns = unpacked(client.get("/shapes/1").content)
+        assert unpacked(client.get("/shapes/2").content)[1]["masked"].tolist() == []
         assert client.get("/run").json()["masks"]
-    assert head["height"] == 240 and columns["id"].tolist() == [1, 2]
+    assert head["height"] == 240 and columns["masked"].tolist() == [1, 2]
     pixels = np.zeros((2, 320 * 240), bool)
     begin = 0
     for mask, count in zip(pixels, columns["runs"].tolist(), strict=True):
@@ -110,6 +110,61 @@ def test_masks_of_a_frame_are_the_run_s_under_the_ids_of_now(tmp_path):
             mask[first:last] = True
         begin += count
     assert np.array_equal(pixels.reshape(2, 320, 240).transpose(0, 2, 1), covered[::-1])
+
+
+def test_skeletons_and_oriented_boxes_of_a_frame_are_the_run_s_under_the_ids_of_now(tmp_path):
+    rows = annotated([(1, 1, 30, 10, 50, 20), (1, 2, 200, 100, 230, 110), (2, 1, 31, 10, 51, 20)])
+    points = np.full((2, 17, 3), np.nan, np.float32)
+    points[1, 5] = 210, 105, 0.75
+    corners = np.array([[[30, 12], [48, 10], [50, 18], [32, 20]]] * 2, np.float32)
+    carried = {1: Columns(keypoints=points, corners=corners)}
+    folder = leave_run(tmp_path / "run", rows, json=True, columns=carried).folder
+    with served(folder) as client:
+        put(client, [{"edit": "swap", "ids": [1, 2], "frame": 1}])
+        _, columns = unpacked(client.get("/shapes/1").content)
+        nothing = unpacked(client.get("/shapes/2").content)[1]
+        about = client.get("/run").json()
+    assert about["turned"] and [5, 6] in about["skeleton"]["limbs"] and not about["masks"]
+    assert columns["jointed"].tolist() == [1], "none is known of the other's points"
+    assert np.array_equal(columns["points"].reshape(17, 3), points[1], equal_nan=True)
+    assert columns["turned"].tolist() == [1, 2]
+    assert np.array_equal(columns["corners"].reshape(2, 4, 2), corners)
+    assert not nothing["jointed"].size and not nothing["turned"].size
+
+
+class TestForecasts:
+    """An object that walks to the right by 30 pixels a second, then up by as many."""
+
+    @pytest.fixture
+    def walk(self, tmp_path):
+        there = walking(1, range(1, 31), (60, 120), (3, 0)) + walking(1, range(31, 61), (147, 117), (0, -3))
+        gone = walking(2, range(1, 11), (300, 200), (0, 0))
+        return leave_run(tmp_path / "run", annotated(there + gone, frames=60)).folder
+
+    def asked(self, folder, track, frame, edits=()):
+        with served(folder) as client:
+            if edits:
+                assert put(client, edits).status_code == 200
+            return client.get("/forecast", params={"id": track, "frame": frame}).json()
+
+    def test_go_on_as_the_object_went_and_know_nothing_of_what_comes(self, walk):
+        said = self.asked(walk, 1, 30)
+        ahead, (x, y) = said["seconds"][-1], said["feet"][-1]
+        assert x == pytest.approx(147 + 30 * ahead, abs=8) and y == pytest.approx(120, abs=4)
+        assert said["radii"][0][0] < said["radii"][-1][0], "the further ahead, the less is sure"
+
+    def test_are_the_same_each_time(self, walk):
+        assert self.asked(walk, 1, 40) == self.asked(walk, 1, 40) != self.asked(walk, 1, 30)
+
+    def test_are_of_the_boxes_of_now(self, walk):
+        edits = [{"edit": "split", "id": 1, "frame": 20, "new": 9}]
+        assert self.asked(walk, 9, 30, edits)["feet"] != []
+        assert self.asked(walk, 9, 19)["feet"] == [], "it is not there before"
+
+    def test_of_what_is_gone_grow_wide_and_end(self, walk):
+        there, later = self.asked(walk, 2, 10)["radii"][0][0], self.asked(walk, 2, 25)["radii"][0][0]
+        assert later > 1.5 * there
+        assert self.asked(walk, 2, 31)["feet"] == [], "two seconds later it may be anywhere"
 
 
 class TestFrames:
@@ -431,6 +486,16 @@ def test_where_another_run_disagrees_is_doubtful(tmp_path):
     assert found and all(set(doubt["ids"]) <= {1, 2} for doubt in found)
 
 
+def test_another_run_of_another_video_is_refused(tmp_path, video):
+    rows = [(1, 1, 10, 10, 40, 80, "person", "confirmed")]
+    one = write_run(tmp_path / "one", rows, FRAMES, str(video))
+    gone = write_run(tmp_path / "two", rows, FRAMES, "somewhere/numbers.mp4")
+    for of, other in [("three", "beside.mp4"), ("four", str(write_video(tmp_path / "numbers.mp4", 5)))]:
+        with pytest.raises(DataError, match=r"give as --other another run of the same video"):
+            ReviewedRun(one, other=write_run(tmp_path / of, rows, FRAMES, other))
+    ReviewedRun(one, other=gone).close()  # its video is not there any more, and had the same name
+
+
 def test_a_doubt_is_settled_by_what_it_proposes_and_open_again_without_it(tmp_path):
     """Two who swapped ids where they met, one who becomes another, one with a hole, and one who is two tracks."""
     size = 30, 60
@@ -482,9 +547,10 @@ def test_no_frame_that_is_none_is_explained(folder, asked):
         assert client.get(f"/explain?{asked}").status_code == 404
 
 
-def test_another_site_s_page_cannot_keep_the_machine_busy(folder):
+@pytest.mark.parametrize("question", ["/explain", "/forecast"])
+def test_another_site_s_page_cannot_keep_the_machine_busy(folder, question):
     with served(folder) as client:
-        asked = client.get("/explain?id=1&frame=5", headers={"Sec-Fetch-Site": "cross-site"})
+        asked = client.get(f"{question}?id=1&frame=5", headers={"Sec-Fetch-Site": "cross-site"})
         assert asked.status_code == 403
 
 

@@ -89,6 +89,10 @@ def parsed(content: Any) -> ZonesFile:
     Raises:
         ConfigError: an unknown key, a shape that is none, or two places of one name.
     """
+    if isinstance(content, Mapping) and isinstance(content.get("points"), list):
+        raise ConfigError(
+            "this is a camera.yaml (points on the ground); give it as the camera, and as zones a zones.yaml"
+        )
     content = _mapping(content, "the file", ("units", *_SHAPES))
     units = content.get("units", "px")
     if units not in _UNITS:

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tracker.columns.checked import as_array
+from tracker.columns.coco_runs import decoded, texts, within
 from tracker.errors import InputError
 
 Covered = NDArray[np.bool_]  # (h, w), which pixels an object covers
 
 _NONE = -1  # `first` of a row without a mask
-_LETTERS = 7  # of COCO's run-length encoding, five bits each, that a number of 32 bits takes at most
+_BLOCK = 1 << 12  # masks that are looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +95,13 @@ class Masks:
             [[0, 1, 1], [0, 1, 0]]
         """
         known = np.array([one is not None for one in encoded], bool)
-        parts = [_edges(one, size) for one in encoded if one is not None]
-        ends = np.cumsum([0, *map(len, parts)])
+        given = [one for one in encoded if one is not None]
+        parts = [decoded(given[begin : begin + _BLOCK], size) for begin in range(0, len(given), _BLOCK)]
+        edges = np.concatenate([np.zeros(0, np.int32), *(edges for edges, _ in parts)])
+        ends = np.cumsum(np.concatenate([np.zeros(1, np.int64), *(sizes for _, sizes in parts)]))
         first, last = np.full(len(known), _NONE), np.full(len(known), _NONE)
         first[known], last[known] = ends[:-1], ends[1:]
-        return cls(np.concatenate([np.zeros(0, np.int32), *parts]), first, last, size)
+        return cls(edges, first, last, size)
 
     def __len__(self) -> int:
         return len(self.first)
@@ -120,24 +123,33 @@ class Masks:
     @property
     def areas(self) -> NDArray[np.int64]:
         """(N,) how many pixels each covers."""
-        lengths = np.where(np.arange(len(self.edges)) % 2, self.edges, -self.edges)  # an end less its beginning
-        before = np.append(0, np.cumsum(lengths, dtype=np.int64))
-        return np.asarray(before[self.last] - before[self.first])
+        sizes = self.last - self.first
+        edges = self.own_edges.astype(np.int64)
+        covered = np.append(0, np.cumsum(edges[1::2] - edges[0::2]))
+        stop = np.cumsum(sizes) // 2
+        return np.asarray(covered[stop] - covered[stop - sizes // 2])
+
+    @property
+    def own_edges(self) -> NDArray[np.int32]:
+        """(E,) the edges of the rows, one row after another: `last - first` of each."""
+        part, place = within(self.last - self.first)
+        return np.asarray(self.edges[self.first[part] + place])
 
     @property
     def boxes(self) -> NDArray[np.int64]:
         """(N, 4) left, top, right and bottom of what each covers; zeros where that is nothing."""
+        parts = [self[begin : begin + _BLOCK]._few_boxes() for begin in range(0, len(self), _BLOCK)]
+        return np.concatenate([np.zeros((0, 4), np.int64), *parts])
+
+    def _few_boxes(self) -> NDArray[np.int64]:
         boxes = np.zeros((len(self), 4), np.int64)
         many = (self.last - self.first) // 2
         rows = np.flatnonzero(many)
-        many, begin = many[rows], np.cumsum(many[rows]) - many[rows]
         if not len(rows):
             return boxes
-        runs = np.arange(many.sum()) + np.repeat(self.first[rows] // 2 - begin, many)
-        height = self.size[0]
-        (left, top), (right, bottom) = (
-            np.divmod(pixels, height) for pixels in (self.edges[0::2][runs], self.edges[1::2][runs] - 1)
-        )
+        edges, height = self.own_edges, self.size[0]
+        begin = (np.cumsum(many) - many)[rows]
+        (left, top), (right, bottom) = (np.divmod(pixels, height) for pixels in (edges[0::2], edges[1::2] - 1))
         across = left != right  # from the foot of a column to the head of the next
         top, bottom = np.where(across, 0, top), np.where(across, height - 1, bottom)
         low = (np.minimum.reduceat(values, begin) for values in (left, top))
@@ -152,9 +164,8 @@ class Masks:
         tall, wide = bottom - top, right - left
         begin = np.append(0, (tall * wide).cumsum())  # of the parts' pixels, down their columns, one part after another
         of = np.arange(len(self)).repeat(many)
-        edges = self.edges[np.arange(len(of)) + (self.first - many.cumsum() + many)[of]]
         ends = np.arange(len(of)) % 2  # whose pixel is the one before
-        column, row = np.divmod(edges - ends, self.size[0])
+        column, row = np.divmod(self.own_edges - ends, self.size[0])
         places = begin[of] + (column - left[of]) * tall[of] + row - top[of] + ends
         bounds = np.concatenate([[0], places, begin[-1:]])
         lengths = bounds[1:] - bounds[:-1]
@@ -177,25 +188,14 @@ class Masks:
 
     def to_coco(self) -> list[dict[str, Any] | None]:
         """Each mask in COCO's run-length encoding, `{"size": [H, W], "counts": text}`; None where a row has none."""
-        pixels, many = self.size[0] * self.size[1], self.last - self.first + 1
-        begin = np.append(0, many.cumsum())
-        # each mask's edges behind its first pixel: the steps between them are the lengths of runs
-        bounds = np.zeros(begin[-1] + 1, np.int64)
-        place = np.arange(begin[-1]) - begin[:-1].repeat(many)
-        inner = np.flatnonzero(place)
-        bounds[inner] = self.edges[(self.first - 1).repeat(many)[inner] + place[inner]]
-        counts = bounds[1:] - bounds[:-1]
-        counts[begin[1:] - 1] = pixels - bounds[begin[1:] - 1]
-        steps = counts.copy()
-        steps[3:] -= counts[1:-2] * (place[3:] >= 3)  # to the run of its kind before
-        kept = (counts > 0) | (place == 0)  # a mask that ends with the last pixel has no run behind it
-        letters, length = _letters(steps[kept])
-        ends = np.append(0, length.cumsum())[np.append(0, kept.cumsum())[begin]]
-        texts = [letters[a:b].tobytes().decode("ascii") for a, b in pairwise(ends.tolist())]
-        size = list(self.size)
+        size, pixels = list(self.size), self.size[0] * self.size[1]
+        parts = (self[begin : begin + _BLOCK] for begin in range(0, len(self), _BLOCK))
         return [
             {"size": size, "counts": text} if known else None
-            for text, known in zip(texts, self.known.tolist(), strict=True)
+            for part in parts
+            for text, known in zip(
+                texts(part.own_edges, part.last - part.first, pixels), part.known.tolist(), strict=True
+            )
         ]
 
 
@@ -251,54 +251,3 @@ def _runs(
         many = many - np.bincount(of[gone], minlength=len(many))
         edges = np.delete(edges, gone)
     return edges.astype(np.int32), many
-
-
-def _letters(numbers: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """COCO's letters (L,) for numbers (K,), and how many each takes (K,): five bits a letter, the lowest first."""
-    rest = numbers[:, None] >> 5 * np.arange(_LETTERS + 1)
-    bits = rest[:, :-1] & 31
-    # a letter is the last one where what is left is the sign that its own fifth bit says
-    more = rest[:, 1:] != np.where(bits & 16, -1, 0)
-    many = np.argmin(more, axis=1) + 1
-    letters = (bits + 32 * more + 48).astype(np.uint8)
-    return letters[np.arange(_LETTERS) < many[:, None]], many
-
-
-def _edges(encoded: Mapping[str, Any], size: tuple[int, int]) -> NDArray[np.int32]:
-    """The edges (E,) of a mask from COCO's run-length encoding.
-
-    Raises:
-        InputError: it is none of a frame of this size.
-    """
-    try:
-        counts = encoded["counts"]
-        if isinstance(counts, str | bytes):
-            counts = _counts(counts.encode("ascii") if isinstance(counts, str) else counts)
-        runs = np.asarray(counts, np.int64)
-        fits = tuple(encoded["size"]) == size and runs.ndim == 1 and (runs >= 0).all() and runs.sum() == np.prod(size)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"a mask is none in COCO's run-length encoding ({error}); encode it again") from error
-    if not fits:
-        raise InputError(f"a mask is not of the frame of {size[1]} x {size[0]} pixels; encode it for that size")
-    edges = runs.cumsum()[: len(runs) // 2 * 2]
-    places, times = np.unique(edges, return_counts=True)
-    once = places[times % 2 == 1]  # without runs of no pixels, which we do not write
-    return np.asarray(once, np.int32)
-
-
-def _counts(letters: bytes) -> NDArray[np.int64]:
-    """The lengths of runs from COCO's letters: what `_letters` writes, and the differences before it undone."""
-    values = np.frombuffer(letters, np.uint8).astype(np.int64) - 48
-    if len(values) and (values.min() < 0 or values.max() > 63 or values[-1] & 32):
-        raise ValueError("letters that are none")
-    last = np.flatnonzero(values & 32 == 0)
-    begin = np.append(0, last[:-1] + 1)[: len(last)]
-    if len(last) and (last - begin).max() >= _LETTERS:
-        raise ValueError("a number that is too large")
-    place = np.arange(len(values)) - np.repeat(begin, last - begin + 1)
-    steps = np.add.reduceat((values & 31) << 5 * place, begin) if len(last) else values
-    steps -= np.where(values[last] & 16, 1 << 5 * (last - begin + 1), 0)
-    counts = steps.copy()
-    counts[1::2] = steps[1::2].cumsum()
-    counts[2::2] = steps[2::2].cumsum()
-    return counts

@@ -86,6 +86,13 @@ class FinishedRun:
         given = self.record["source"]["given"]
         return Path(given).name if isinstance(given, str) and "://" not in given else self.folder.resolve().name
 
+    def is_of_the_video_of(self, other: FinishedRun) -> bool:
+        """Whether both are of one video, as far as their records and what is still there tell."""
+        one, two = self.source, other.source
+        if one is not None and two is not None and one.is_file() and two.is_file():
+            return one.samefile(two) or one.stat().st_size == two.stat().st_size
+        return _names(self.given) == _names(other.given) and self.size == other.size
+
     @property
     def interrupted(self) -> bool:
         """Whether `track --resume` can go on with it, which writes its files anew."""
@@ -250,6 +257,8 @@ class FinishedRun:
                 yield dict.fromkeys(header, ())
                 while block := list(islice(lines, _BLOCK)):
                     yield dict(zip(header, zip(*block, strict=True), strict=True))
+        except FileNotFoundError as missing:
+            raise DataError(f"{self.folder} has no {table}; {_AGAIN}") from missing
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise DataError(f"{path} cannot be read as a table ({error}); {_AGAIN}") from error
 
@@ -308,6 +317,10 @@ class FinishedRun:
         times = times_of_all(numbers, known, count, 1 / rate)
         even = times[:1] + np.arange(count) / rate
         return even if np.allclose(times, even, rtol=0, atol=2 * _TOLD_S) else times
+
+
+def _names(given: Path | list[Path]) -> list[str]:
+    return [path.name for path in (given if isinstance(given, list) else [given])]
 
 
 def no_run(folder: Path, left: str = "`track`") -> DataError:

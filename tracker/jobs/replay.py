@@ -63,7 +63,9 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
         with warnings.catch_warnings():  # a run wrote its record, so no user has former names to change there
             warnings.simplefilter("ignore", RenamedKeyWarning)
             config = Config().override(record["config"], str(path))
-        models = {name: _then(folder, record["config"][name]["model"]) for name in ("detector", "appearance", "motion")}
+        models = {
+            name: place_then(folder, record["config"][name]["model"]) for name in ("detector", "appearance", "motion")
+        }
         used = {network: weights["sha256"] for network, weights in record["weights"].items()}
         device, offline = device or record["device"], record["offline"]
         corrected = record.get("corrected")
@@ -85,7 +87,9 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
             raise UsageError(f"{run} is the run of one source, not of sequences; leave out --sequence")
         source = record["source"]
         zones = Zones.parsed(record.get("zones", {}), str(path))
-        frames = _of_source(tracker, _then(folder, source["given"]), source["vid_stride"], source.get("fps"), zones)
+        frames = _of_source(
+            tracker, place_then(folder, source["given"]), source["vid_stride"], source.get("fps"), zones
+        )
         return Repetition(tracker, frames, run / "tracks.txt", config.bank.report_delay_s, changed)
     frames, name = _of_sequence(tracker, run, record, sequence)
     return Repetition(
@@ -93,10 +97,10 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
     )
 
 
-def _then(folder: str, given: Any) -> Any:
+def place_then(folder: str, given: Any) -> Any:
     """A path, or several, as the run meant it, which was made in `folder`; what is no path there stays as it is."""
     if not isinstance(given, str):
-        return [_then(folder, path) for path in given]
+        return [place_then(folder, path) for path in given]
     place = Path(folder, given)
     return str(place) if given and place.exists() else given
 
@@ -137,5 +141,5 @@ def _of_sequence(
     name = name or next(iter(folders))
     if name not in folders:
         raise UsageError(f"{run} holds no sequence {name!r}; it has: {known}")
-    folder = _then(record["folder"], folders[name])
+    folder = place_then(record["folder"], folders[name])
     return lambda: given(tracker, MotSequence.read(folder), **record["given"]), name

@@ -36,6 +36,7 @@ _HEX = """
 PALETTE: tuple[Colour, ...] = tuple((int(h[4:], 16), int(h[2:4], 16), int(h[:2], 16)) for h in _HEX.split())
 TRAIL_S = 1.5  # seconds of the way behind each object
 _STEPS = 5  # in which it fades
+_SIGMAS_90 = 2.146  # radius that holds 90 % of a two-dimensional Gaussian
 _NEIGHBOURS = np.array([[1], [2], [3], [4], [3], [2], [1]]) / 16  # how much each counts in a trail's point
 
 
@@ -96,7 +97,6 @@ class Annotator(Resumable):
     saved = ("_trails", "_places", "_colour")
     rebuilt = ("_trail_s", "_forecast_s", "_labels", "_called", "_line_width", "_counted", "_regions", "_drawn")
     _FORECAST_STEPS = 8
-    _SIGMAS_90 = 2.146  # radius that holds 90 % of a two-dimensional Gaussian
     _TRAIL_POINTS = 48
 
     def __init__(
@@ -195,13 +195,21 @@ class Annotator(Resumable):
         if not len(rows):
             return
         forecast = rows.forecast(self._FORECAST_STEPS, self._forecast_s / self._FORECAST_STEPS)
-        now, ahead = _feet(rows.xyxy), _feet(forecast.xyxy)
-        radii = self._SIGMAS_90 * np.stack([forecast.std[..., [0, 2]].mean(axis=-1), forecast.std[..., 3]], axis=-1)
+        now, (ahead, radii) = _feet(rows.xyxy), corridor(forecast.xyxy, forecast.std)
         known = ~np.isnan(ahead[:, 0, 0])  # nothing was forecast of what is here by later frames only
         for track_id, start, path, radius in zip(
             rows.ids[known].tolist(), now[known], ahead[known], radii[known], strict=True
         ):
             _draw_forecast(image, np.concatenate([start[None], path]), radius, self._colour(track_id), line)
+
+
+def corridor(xyxy: Floats, std: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where the foot of an object will be, (..., 2), and the radii of an ellipse (..., 2) that holds it with 90 %.
+
+    Args:
+        xyxy, std: (..., 4) boxes and standard deviations of their edges, as of `Forecast`.
+    """
+    return _feet(xyxy), _SIGMAS_90 * np.stack([std[..., [0, 2]].mean(axis=-1), std[..., 3]], axis=-1)
 
 
 def _feet(xyxy: Floats) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ _COCO_LIMBS = (
     (5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16),
 )  # fmt: skip
 _COCO_POINTS = 17
-_SURE = 0.5  # confidence that a point has to have
+SURE = 0.5  # confidence that a point of a skeleton has to have to be drawn
 _TINT = 0.45  # how far the pixels of a mask go to its colour
 _FRACTION = 4  # bits of a pixel that OpenCV is given
 
@@ -41,14 +41,19 @@ def _tint(paint: Colour) -> Floats:
     return np.column_stack([(1 - _TINT) * np.eye(3), _TINT * np.array(paint)]).astype(np.float32)
 
 
+def limbs(points: int) -> tuple[tuple[int, int], ...]:
+    """Which of so many keypoints are joined; none where it is not known what they are."""
+    return _COCO_LIMBS if points == _COCO_POINTS else ()
+
+
 def draw_skeleton(image: Image, points: Floats, paint: Colour, line: int, edge: Colour) -> None:
     """Keypoints (K, 3), and limbs between them where they are COCO's; none that is not sure."""
-    known = np.isfinite(points).all(axis=1) & (points[:, 2] >= _SURE)
+    known = np.isfinite(points).all(axis=1) & (points[:, 2] >= SURE)
     fixed = np.rint(np.where(known[:, None], points[:, :2], 0) * (1 << _FRACTION)).astype(np.int32)
-    if len(points) == _COCO_POINTS:
-        limbs = [fixed[[a, b]] for a, b in _COCO_LIMBS if known[a] and known[b]]
-        cv2.polylines(image, limbs, False, edge, line + 2, cv2.LINE_AA, _FRACTION)
-        cv2.polylines(image, limbs, False, paint, line, cv2.LINE_AA, _FRACTION)
+    joined = [fixed[[a, b]] for a, b in limbs(len(points)) if known[a] and known[b]]
+    if joined:
+        cv2.polylines(image, joined, False, edge, line + 2, cv2.LINE_AA, _FRACTION)
+        cv2.polylines(image, joined, False, paint, line, cv2.LINE_AA, _FRACTION)
     radius = (line + 1) << _FRACTION - 1
     for x, y in fixed[known].tolist():
         cv2.circle(image, (x, y), radius + (1 << _FRACTION), edge, -1, cv2.LINE_AA, _FRACTION)

@@ -70,7 +70,9 @@ def jpeg(image: NDArray[np.uint8], quality: int, widest: int | None = None) -> b
     """A picture, (H, W, 3) BGR, as a JPEG of some quality (1 to 100), made smaller where it is wider (pixels)."""
     height, width = image.shape[:2]
     if widest is not None and width > widest:
-        small = cv2.resize(image, (widest, round(height * widest / width)), interpolation=cv2.INTER_AREA)
+        # below half no pixel is left out by the quicker way, which takes a quarter of the time
+        how = cv2.INTER_LINEAR if width < 2 * widest else cv2.INTER_AREA
+        small = cv2.resize(image, (widest, round(height * widest / width)), interpolation=how)
         image = np.asarray(small, np.uint8)
     return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
 

@@ -6,7 +6,13 @@ import zipfile
 import numpy as np
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
+from tracker.columns.carried import Columns
+from tracker.columns.masks import Masks
+from tracker.datasets.annotations import Annotations
 from tracker.datasets.formats.known import FORMATS
 from tracker.errors import DataError
 
@@ -276,6 +282,40 @@ class TestMot:
 
 
 class TestMots:
+    @given(
+        arrays.arrays(bool, st.tuples(st.integers(1, 6), st.just(5), st.just(7))),
+        st.lists(st.sampled_from([0.2, 0.5, 0.9]), min_size=6, max_size=6),
+        st.lists(st.integers(1, 2), min_size=6, max_size=6),
+    )
+    def test_a_pixel_of_several_objects_is_the_surest_one_s(self, tmp_path_factory, dense, scores, frames):
+        count = len(dense)
+        video = Annotations(
+            frames=np.array(frames[:count]),
+            ids=np.arange(1, count + 1),
+            xyxy=np.zeros((count, 4)),
+            classes=np.zeros(count, np.int64),
+            scores=np.array(scores[:count]),
+            occluded=np.zeros(count, bool),
+            keyframes=np.ones(count, bool),
+            times_s=np.arange(2) / 25,
+            size=(7, 5),
+            names={0: "car"},
+            columns=Columns(masks=Masks.of(dense)),
+        )
+        out = tmp_path_factory.mktemp("mots") / "0001.txt"
+        FORMATS["mots"].write([video], out)
+        (found,) = FORMATS["mots"].read(out)
+        wanted = np.zeros_like(dense)
+        order = np.argsort(video.scores, kind="stable")
+        for frame in (1, 2):
+            owner = np.full(dense.shape[1:], -1)
+            for row in order[video.frames[order] == frame].tolist():
+                owner[dense[row]] = row
+            for row in np.flatnonzero(video.frames == frame).tolist():
+                wanted[row] = owner == row
+        assert found.columns.masks is not None
+        np.testing.assert_array_equal(found.columns.masks.dense(), wanted[video.by_frame.ids - 1])
+
     @pytest.mark.parametrize("first", [0, 1])
     def test_kitti_counts_from_0_and_the_challenge_from_1(self, tmp_path, first):
         mask = pytest.importorskip("pycocotools.mask")

@@ -13,6 +13,7 @@ import yaml
 from helpers.annotated import annotations
 from helpers.clips import pan
 from helpers.finished_runs import annotated, leave_run
+from tracker.columns.carried import Columns
 from tracker.config import Config
 from tracker.datasets.finished_run import FinishedRun
 from tracker.datasets.formats.known import FORMATS
@@ -167,6 +168,15 @@ def test_names_of_objects_are_said_to_be_lost(tmp_path):
     assert "names of objects" in done.lost
     (done,) = convert(run.folder, "coco-video", tmp_path / "out.json")
     assert "names of objects" not in done.lost
+
+
+def test_what_only_runs_have_is_said_to_be_lost(tmp_path):
+    points = [{"px": [x, y], "m": [x / 40, y / 40]} for x, y in ([0, 0], [320, 0], [0, 240], [320, 240])]
+    rows = annotated([(frame, 1, 10, 10, 30, 50) for frame in range(1, 4)])
+    carried = {1: Columns(data={"plate": np.array(["AB 12"])})}
+    run = leave_run(tmp_path / "run", rows, camera={"points": points}, json=True, columns=carried)
+    (done,) = convert(run.folder, "coco-video", tmp_path / "out.json")
+    assert done.lost == ["places and speeds in metres", "data of detections"]
 
 
 def test_without_pyarrow_the_extra_is_named(made, monkeypatch, tmp_path):

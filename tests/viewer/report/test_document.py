@@ -280,6 +280,11 @@ class TestTheCommand:
         code, _ = ended(["report", str(folder), "--out", str(tmp_path / "made" / "here.html")], capsys)
         assert code == 0 and (tmp_path / "made" / "here.html").is_file() and not (folder / "report.html").exists()
 
+    def test_asks_for_a_file_where_it_is_given_a_folder(self, folder, capsys):
+        code, said = ended(["report", str(folder), "--out", str(folder.parent)], capsys)
+        wanted = f"error: {folder.parent} is a folder; name a file, such as {folder.parent / 'report.html'}\n"
+        assert (code, said) == (2, wanted)
+
     def test_reads_what_was_corrected_and_the_names_that_objects_were_given(self, folder, capsys):
         corrected = shutil.copytree(folder, folder / "corrected")
         header, *rows = (corrected / "summary.csv").read_text().splitlines()
@@ -298,12 +303,16 @@ class TestTheCommand:
 
     @pytest.mark.parametrize(
         ("name", "words"),
-        [("tracks.csv", "was not made by track report"), ("run.yaml", "was not made by"), ("crops", "was not made by")],
+        [
+            ("tracks.csv", "was not made by track report"),
+            ("run.yaml", "was not made by"),
+            ("crops", "is a folder; name a file"),
+        ],
     )
     def test_replaces_no_other_file(self, folder, capsys, name, words):
         before = (folder / name).read_bytes() if (folder / name).is_file() else None
         code, said = ended(["report", str(folder), "--out", str(folder / name)], capsys)
-        assert code == 1 and (words in said or "is the input" in said) and said.count("\n") == 1
+        assert code in (1, 2) and (words in said or "is the input" in said) and said.count("\n") == 1
         assert before is None or (folder / name).read_bytes() == before
 
     def test_says_what_is_wrong_with_the_folder(self, tmp_path, capsys):

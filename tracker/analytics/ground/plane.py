@@ -106,6 +106,10 @@ class GroundPlane:
         Raises:
             ConfigError, InputError: as there.
         """
+        if isinstance(content, Mapping) and content.keys() & {"lines", "zones", "ignore"}:
+            raise ConfigError(
+                "this is a zones.yaml (lines and zones); give it as the zones, and as camera a camera.yaml"
+            )
         if not isinstance(content, Mapping) or not isinstance(content.get("points"), list):
             raise ConfigError(f"there are no points; {EXAMPLE}")
         if unknown := [key for key in content if key not in _KEYS]:

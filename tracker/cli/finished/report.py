@@ -26,12 +26,15 @@ def command(
     Example: track report runs/track/video
     """
     from tracker.datasets.finished_run import FinishedRun
+    from tracker.errors import UsageError
     from tracker.system.files import replace_text
     from tracker.system.output_folder import claim
     from tracker.viewer.report.document import document
 
     finished = FinishedRun.read(run)
     out = out or run / "report.html"
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder; name a file, such as {out / 'report.html'}")
     inputs = [path for path in (finished.source, *run.iterdir()) if path is not None and path != out]
     claim(out.parent, "report", (out.name,), inputs)
     replace_text(out, document(finished, title))

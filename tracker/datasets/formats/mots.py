@@ -14,13 +14,13 @@ occluded, keypoints, the frame rate; nor names of classes but these two.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracker.columns.carried import Columns
+from tracker.columns.coco_runs import within
 from tracker.columns.masks import Masks
 from tracker.datasets.annotations import Annotations
 from tracker.datasets.formats.format import FileFormat
@@ -30,6 +30,7 @@ from tracker.system.files import text_file
 
 _CAR, _PEDESTRIAN, _IGNORED = 1, 2, 10
 _NUMBERS = {"car": _CAR, "person": _PEDESTRIAN, "pedestrian": _PEDESTRIAN}
+_BLOCK = 1 << 11  # masks that are taken apart and written together
 _FORM = "expected frame, id, class, height, width and run-length encoding"
 
 
@@ -41,13 +42,17 @@ def write(videos: Sequence[Annotations], out: Path) -> None:
     rows = video[masks.known].by_frame
     numbers = _class_numbers(rows)
     height, width = masks.size
-    begin = np.searchsorted(rows.frames, np.unique(rows.frames))
+    frames, first = np.unique(rows.frames, return_index=True)
+    cuts = np.append(first, len(rows))
     with text_file(out) as file:
-        for first, last in pairwise([*begin.tolist(), len(rows)]):
-            frame = rows[first:last]
-            assert frame.columns.masks is not None
-            encoded = _apart(frame.columns.masks, frame.scores).to_coco()
-            plain = zip(frame.frames.tolist(), frame.ids.tolist(), frame.classes.tolist(), encoded, strict=True)
+        at = 0
+        while at < len(frames):  # as many whole frames as have so many masks together
+            end = max(at + 1, int(np.searchsorted(cuts, cuts[at] + _BLOCK, side="right")) - 1)
+            some = rows[cuts[at] : cuts[end]]
+            at = end
+            assert some.columns.masks is not None
+            encoded = _apart(some.columns.masks, some.frames, some.scores).to_coco()
+            plain = zip(some.frames.tolist(), some.ids.tolist(), some.classes.tolist(), encoded, strict=True)
             file.writelines(
                 f"{number} {i} {numbers[kind]} {height} {width} {one['counts']}\n"
                 for number, i, kind, one in plain
@@ -70,23 +75,31 @@ def _class_numbers(video: Annotations) -> dict[int, int]:
     }
 
 
-def _apart(masks: Masks, scores: NDArray[np.float64]) -> Masks:
-    """Masks (N,) of a frame of which no two share a pixel."""
-    crops = masks.crops()
-    count = np.zeros(masks.size, np.uint16)
-    for part, left, top in crops:
-        count[top : top + part.shape[0], left : left + part.shape[1]] += part
-    if count.max(initial=0) <= 1:
-        return masks
-    owner = np.full(masks.size, -1, np.int64)
-    for row in np.argsort(scores, kind="stable").tolist():
-        part, left, top = crops[row]
-        owner[top : top + part.shape[0], left : left + part.shape[1]][part] = row
-    mine = [
-        part & (owner[top : top + part.shape[0], left : left + part.shape[1]] == row)
-        for row, (part, left, top) in enumerate(crops)
-    ]
-    return Masks.of_crops(mine, [(left, top) for _, left, top in crops], masks.size)
+def _apart(masks: Masks, frames: NDArray[np.int64], scores: NDArray[np.float64]) -> Masks:
+    """Masks (N,), each known, of which no two of a frame share a pixel: it is that of the higher score."""
+    edges, sizes = masks.own_edges.astype(np.int64), masks.last - masks.first
+    moved = frames * (masks.size[0] * masks.size[1] + 1)  # so that frames do not meet
+    runs = (edges + np.repeat(moved, sizes)).reshape(-1, 2)
+    rank = np.empty(len(masks), np.int64)
+    rank[np.argsort(scores, kind="stable")] = np.arange(len(masks))
+    row = np.repeat(np.arange(len(masks)), sizes // 2)
+    order = np.argsort(rank[row], kind="stable")  # the highest last
+    runs, row = runs[order], row[order]
+    bounds = np.sort(runs, axis=None)
+    bounds = bounds[np.diff(bounds, prepend=-1) > 0]  # `np.unique` takes twelve times as long for numbers so large
+    begin, end = np.searchsorted(bounds, runs).T
+    run, place = within(end - begin)
+    owner = np.full(len(bounds), -1)
+    owner[begin[run] + place] = row[run]  # from each bound to the next; where there are several, the last one stays
+    mine = np.flatnonzero(owner >= 0)
+    mine = mine[np.argsort(owner[mine], kind="stable")]
+    of, start, stop = owner[mine], bounds[mine], bounds[np.minimum(mine + 1, len(bounds) - 1)]
+    goes_on = (of[1:] == of[:-1]) & (start[1:] == stop[:-1])
+    first, last = np.append(True, ~goes_on)[: len(of)], np.append(~goes_on, True)[: len(of)]
+    of, start, stop = of[first], start[first], stop[last]
+    ends = 2 * np.cumsum(np.bincount(of, minlength=len(masks)))
+    pieces = np.column_stack([start - moved[of], stop - moved[of]]).astype(np.int32).reshape(-1)
+    return Masks(pieces, np.append(0, ends)[:-1], ends, masks.size)
 
 
 def read(path: Path) -> list[Said]:

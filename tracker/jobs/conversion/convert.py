@@ -91,7 +91,7 @@ def convert(
     places = _write(form, videos, out)
     if pictures and video is not None and form.pictures is not None:
         leave_pictures(video, videos[0], out if folder else out.parent, form.pictures, numbered_anew=to == "mot")
-    unnamed = ["names of objects"] if run is not None and run.object_names else []
+    lost = [] if run is None else _of_runs_alone(run)
     return [
         Converted(
             one.name,
@@ -99,11 +99,21 @@ def convert(
             len(one),
             len(set(one.ids.tolist())),
             one.frame_count,
-            [*form.lost(one), *unnamed],
+            [*form.lost(one), *lost],
             assumed and not fps,
         )
         for one, place in zip(videos, places, strict=True)
     ]
+
+
+def _of_runs_alone(run: FinishedRun) -> list[str]:
+    """What a run has that no format can hold."""
+    has = {
+        "names of objects": bool(run.object_names),
+        "places and speeds in metres": "camera" in run.record,
+        "data of detections": bool(run.annotations.columns.data),
+    }
+    return [part for part, there in has.items() if there]
 
 
 def _run(given: Path) -> FinishedRun:

@@ -217,6 +217,8 @@ def fingerprint(folder: Path) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as missing:
+        raise DataError(f"{folder} has no {path.name}; give a folder that `track` left") from missing
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); give a folder that `track` left") from error
 

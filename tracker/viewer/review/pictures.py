@@ -1,7 +1,9 @@
 """The frames of the video as JPEGs by their number: exact where a browser's own player only comes near.
 
-One thread decodes. It answers the newest question first, keeps the frames just before the one that was asked for (they
-are decoded on the way to it, and are asked for by whoever steps back) and, when nobody waits, goes on ahead.
+One thread decodes. It answers the newest question first. Where it looks for a place anew it keeps the frames just
+before the one that was asked for (they are decoded on the way to it, and are asked for by whoever steps back); where it
+only goes on, those that are passed over are what somebody is faster than, and no time is lost with them. When nobody
+waits, it goes on ahead.
 """
 
 from __future__ import annotations
@@ -81,13 +83,13 @@ class FramePictures:
             with self._changed:
                 self._changed.wait_for(lambda: self._open() or _NOWHERE < self._at < self._ahead or self._closed)
                 key = next(reversed(self._open()), None)
-            target = self._at + 1 if key is None else key[0]
+            target, before = self._at + 1 if key is None else key[0], 1
             if key is not None:
                 self._ahead = target + _AHEAD
                 if not _NOWHERE < self._at < target <= self._at + _SKIPPED:
-                    reading = self._frames.read(target)
+                    reading, before = self._frames.read(target), _BEFORE
             try:
-                self._at = self._read(reading, target)
+                self._at = self._read(reading, target, before)
             except SourceError:
                 self._at = _NOWHERE
             if self._at < target:  # it ended before
@@ -101,13 +103,15 @@ class FramePictures:
         """What is waited for and not there yet."""
         return [key for key in self._wanted if key not in self._kept and key[0] not in self._missing]
 
-    def _read(self, reading: Iterator[Numbered], target: int) -> int:
-        """Read up to a frame; returns how far it came. A newer question is not waited for: frames are near."""
+    def _read(self, reading: Iterator[Numbered], target: int, before: int) -> int:
+        """Read up to a frame and keep so many up to it; returns how far it came. A newer question is not waited for:
+        frames are near.
+        """
         number = _NOWHERE
         for number, image in reading:
             with self._changed:
                 wholes = {whole for n, whole in self._open() if n == number}
-            if number > target - _BEFORE:
+            if number > target - before:
                 wholes.add(False)
             wholes = {whole for whole in wholes if (number, whole) not in self._kept}
             if wholes:

@@ -14,15 +14,20 @@ from tracker.boxes import xyxy_to_tlwh
 from tracker.datasets.finished_run import FinishedRun
 from tracker.datasets.mot import Table
 from tracker.datasets.mot_classes import scored_truth
-from tracker.errors import SourceError
+from tracker.errors import DataError, SourceError
 from tracker.evaluation.mistakes import find_mistakes
 from tracker.jobs.corrections.doubts import Doubt, doubts
 from tracker.jobs.corrections.edits import Interpolate
+from tracker.jobs.replay import place_then
+from tracker.motion.load import load_predictor
+from tracker.motion.predictor import Predictor
 from tracker.output.draw import PALETTE
+from tracker.output.shapes import SURE, limbs
 from tracker.video.recorded.seeking import FramesByNumber
 from tracker.viewer.review.correcting import Corrections
 from tracker.viewer.review.crops import ObjectCrops
 from tracker.viewer.review.explaining import Explanations
+from tracker.viewer.review.forecasting import forecast
 from tracker.viewer.review.origins import Origins
 from tracker.viewer.review.pictures import FramePictures
 
@@ -42,7 +47,7 @@ class ReviewedRun:
         problem: why there are no pictures, in a sentence; empty where there are.
 
     Raises:
-        DataError: no run, edits that do not fit it, or no truth.
+        DataError: no run, edits that do not fit it, no truth, or `other` is of another video.
     """
 
     def __init__(
@@ -55,6 +60,11 @@ class ReviewedRun:
     ) -> None:
         self.run = FinishedRun.read(folder)
         self._other = None if other is None else FinishedRun.read(other)
+        if self._other is not None and not self.run.is_of_the_video_of(self._other):
+            raise DataError(
+                f"{other} is of {self._other.record['source']['given']}, and {folder} of "
+                f"{self.run.record['source']['given']}; give as --other another run of the same video"
+            )
         self._preproc = preproc
         self._truth = None if truth is None else scored_truth(truth / "gt" / "gt.txt" if truth.is_dir() else truth)
         self._doubting = threading.Lock()
@@ -102,6 +112,8 @@ class ReviewedRun:
             "crops": self._pictures is not None or (self.run.folder / "crops").is_dir(),
             "video": self.video is not None,
             "masks": rows.columns.masks is not None,
+            "skeleton": self._skeleton,
+            "turned": rows.columns.corners is not None,
             "truth": self._truth is not None,
             "zones": self._zones,
             "colours": [f"#{red:02x}{green:02x}{blue:02x}" for blue, green, red in PALETTE],
@@ -125,6 +137,14 @@ class ReviewedRun:
             ids = [origins.now(track, one.frame) for track in one.ids]
             told.append({**one.to_dict(), "then": one.ids, "ids": ids, "settled": _settled(one, ids, origins)})
         return told
+
+    def forecast(self, track: int, frame: int) -> dict[str, Any]:
+        """Where an object, by its id of now, goes after a frame (`tracker.viewer.review.forecasting`).
+
+        Raises:
+            WeightsError: the run's motion network is not there any more.
+        """
+        return forecast(self.corrections.current().rows, track, frame, self._motion.fresh())
 
     def mistakes(self) -> list[dict[str, Any]]:
         """Where the corrected run takes an object for another, or loses it."""
@@ -161,6 +181,20 @@ class ReviewedRun:
     @cached_property
     def _doubts(self) -> list[Doubt]:
         return doubts(self.run, self._other)
+
+    @cached_property
+    def _motion(self) -> Predictor:
+        """As the run had it; the embedded one where its record does not say."""
+        config = self.run.record.get("config")
+        motion = config.get("motion") if isinstance(config, dict) else None
+        model = str(motion.get("model") or "") if isinstance(motion, dict) else ""
+        return load_predictor(str(place_then(str(self.run.record.get("folder", "")), model)))
+
+    @property
+    def _skeleton(self) -> dict[str, Any] | None:
+        """Which points are joined, and how sure one has to be to be drawn; None of a run without skeletons."""
+        points = self.run.annotations.columns.keypoints
+        return None if points is None else {"limbs": limbs(points.shape[1]), "sure": SURE}
 
     @cached_property
     def _zones(self) -> list[dict[str, Any]]:

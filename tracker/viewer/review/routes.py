@@ -6,10 +6,11 @@
 /edits                GET: edits.json's content, its version as ETag; PUT with If-Match: replaces it, where it is that
                       version still
 /frames/N.jpg         a frame, 1280 pixels wide at most; with ?whole=1 as large as it is
-/masks/N              the masks of a frame's rows
+/shapes/N             masks, skeletons and oriented boxes of a frame's rows
 /crops/ID.jpg         an object's best picture
 /events, /doubts      JSON: what happened, and where to look, with the ids of now
 /mistakes             JSON: against a truth
+/forecast?id=&frame=  JSON: where the object goes from there on, as the motion network says
 /explain?id=&frame=   JSON: why, or how far the answer is
 /video                the source, in ranges
 """
@@ -30,7 +31,7 @@ from tracker.errors import TrackerError
 from tracker.jobs.corrections.edits import MOST_BYTES
 from tracker.viewer.review.correcting import Corrected
 from tracker.viewer.review.reviewed_run import ReviewedRun
-from tracker.viewer.review.rows import packed_masks
+from tracker.viewer.review.rows import packed_shapes
 from tracker.web.access import Access
 from tracker.web.body import body
 from tracker.web.entrance import entrance
@@ -65,10 +66,10 @@ def application(run: ReviewedRun, token: str | None) -> Access:
     def frame(request: Request) -> Response:
         return _jpeg(run.frame(_number(request, "number"), request.query_params.get("whole") == "1"))
 
-    def masks(request: Request) -> Response:
+    def shapes(request: Request) -> Response:
         now = run.corrections.current().rows
         there = now[now.frames == _number(request, "number")]
-        return Response(packed_masks(there), media_type="application/octet-stream")
+        return Response(packed_shapes(there), media_type="application/octet-stream")
 
     def crop(request: Request) -> Response:
         return _jpeg(run.crops.jpeg(run.corrections.current(), _number(request, "number")))
@@ -82,12 +83,20 @@ def application(run: ReviewedRun, token: str | None) -> Access:
     def mistakes(_: Request) -> Response:
         return JSONResponse(run.mistakes())
 
-    def explained(request: Request) -> Response:
+    def asked(request: Request) -> tuple[int, int]:
+        """The object and the frame of a question that keeps this machine busy for a while."""
         if request.headers.get("sec-fetch-site") not in (None, "same-origin", "none"):
-            raise HTTPException(403, "another site's page may not ask")  # it would only keep this machine busy
+            raise HTTPException(403, "another site's page may not ask")
         track, number = (_query(request, name) for name in ("id", "frame"))
         if not 1 <= number <= run.run.annotations.frame_count:
             raise HTTPException(404, "there is no such frame")
+        return track, number
+
+    def forecast(request: Request) -> Response:
+        return JSONResponse(run.forecast(*asked(request)))
+
+    def explained(request: Request) -> Response:
+        track, number = asked(request)
         then = run.corrections.current().origins.then(track, number)
         if then is None:
             return JSONResponse({"done": True, "id": track, "problem": "this object is none of the run's own"})
@@ -106,11 +115,12 @@ def application(run: ReviewedRun, token: str | None) -> Access:
         Route("/edits", edits, methods=["GET"]),
         Route("/edits", save, methods=["PUT"]),
         Route("/frames/{number}.jpg", frame),
-        Route("/masks/{number}", masks),
+        Route("/shapes/{number}", shapes),
         Route("/crops/{number}.jpg", crop),
         Route("/events", events),
         Route("/doubts", doubts),
         Route("/mistakes", mistakes),
+        Route("/forecast", forecast),
         Route("/explain", explained),
         Route("/video", video),
     ]

@@ -48,16 +48,30 @@ def packed(head: Mapping[str, Any], columns: Mapping[str, NDArray[Any]]) -> byte
     return b"".join([len(words).to_bytes(4, "little"), words, *parts])
 
 
-def packed_masks(rows: Annotations) -> bytes:
-    """The masks of a frame's rows: their runs, numbered down the frame's columns (`tracker/columns/masks.py`)."""
-    masks = rows.columns.masks
-    known = np.zeros(0, np.int64) if masks is None else np.flatnonzero(masks.known)
-    runs = [] if masks is None else [masks.edges[masks.first[row] : masks.last[row]] for row in known.tolist()]
+def packed_shapes(rows: Annotations) -> bytes:
+    """What a frame's rows carry beside their boxes, each column with the ids of those rows that have it.
+
+    Masks are runs, numbered down the frame's columns (`tracker/columns/masks.py`): `masked`, how many edges each of
+    them has in `runs`, and `edges`. Skeletons are `jointed` and `points`, x, y and confidence of each. Corners of
+    oriented boxes are `turned` and `corners`. What is not known is NaN.
+    """
+    masks, points, corners = rows.columns.masks, rows.columns.keypoints, rows.columns.corners
+    points = np.zeros((len(rows), 0, 3), np.float32) if points is None else points
+    corners = np.zeros((len(rows), 0, 2), np.float32) if corners is None else corners
+    masked = np.zeros(0, np.int64) if masks is None else np.flatnonzero(masks.known)
+    runs = [] if masks is None else [masks.edges[masks.first[row] : masks.last[row]] for row in masked.tolist()]
+    known = np.asarray(np.isfinite(points).all(axis=2))
+    jointed = np.flatnonzero(known.any(axis=1))
+    turned = np.flatnonzero(np.isfinite(corners).all(axis=(1, 2)) & (corners.shape[1] > 0))
     return packed(
         {"height": rows.size[1]},
         {
-            "id": rows.ids[known].astype("<u4"),
+            "masked": rows.ids[masked].astype("<u4"),
             "runs": np.array([len(part) for part in runs], "<u4"),
             "edges": np.concatenate([np.zeros(0, np.int32), *runs]).astype("<u4"),
+            "jointed": rows.ids[jointed].astype("<u4"),
+            "points": points[jointed].astype("<f4").reshape(-1),
+            "turned": rows.ids[turned].astype("<u4"),
+            "corners": corners[turned].astype("<f4").reshape(-1),
         },
     )

@@ -13,7 +13,7 @@ export class Frames extends EventTarget {
     this.blobs = new Map();
     this.bytes = 0;
     this.missing = new Set();
-    this.asked = new Map(); // key -> AbortController
+    this.asked = new Set(); // keys
     this.wanted = [];
   }
 
@@ -45,16 +45,7 @@ export class Frames extends EventTarget {
       if (next >= 1 && next <= this.count) list.push(key(next, false));
     }
     this.wanted = list;
-    const first = list.find((one) => !this.ready.has(one) && !this.missing.has(parseInt(one)));
-    if (first && !this.asked.has(first) && this.asked.size >= AT_ONCE) this.#giveUp();
     this.#go();
-  }
-
-  // The oldest question that is not wanted any more; its answer would only have been shown on the way.
-  #giveUp() {
-    const stale = [...this.asked].find(([one]) => !this.wanted.includes(one));
-    stale?.[1].abort();
-    if (stale) this.asked.delete(stale[0]);
   }
 
   // Of the pictures that are there, the one that is nearest to a frame, and nearer than what is shown.
@@ -67,6 +58,8 @@ export class Frames extends EventTarget {
     return best;
   }
 
+  // A question that is not wanted any more is not taken back: where somebody goes on faster than pictures come, its
+  // answer is the nearest there is, and without it none would come at all.
   #go() {
     for (const one of this.wanted) {
       if (this.asked.size >= AT_ONCE) return;
@@ -75,12 +68,11 @@ export class Frames extends EventTarget {
   }
 
   async #load(one) {
-    const control = new AbortController();
-    this.asked.set(one, control);
+    this.asked.add(one);
     try {
       let blob = this.blobs.get(one);
       if (!blob) {
-        const answer = await fetch(`/frames/${parseInt(one)}.jpg${one.endsWith("w") ? "?whole=1" : ""}`, { signal: control.signal });
+        const answer = await fetch(`/frames/${parseInt(one)}.jpg${one.endsWith("w") ? "?whole=1" : ""}`);
         if (answer.status === 404) this.missing.add(parseInt(one));
         if (!answer.ok) throw new Error(answer.status);
         blob = await answer.blob();
@@ -92,11 +84,11 @@ export class Frames extends EventTarget {
         picture.close();
         this.ready.delete(oldest);
       }
-    } catch (error) {
-      if (error.name !== "AbortError") await new Promise((done) => setTimeout(done, 300));
+    } catch {
+      await new Promise((done) => setTimeout(done, 300));
     }
-    if (this.asked.get(one) === control) this.asked.delete(one);
-    this.dispatchEvent(new Event("ready"));
+    this.asked.delete(one);
+    this.dispatchEvent(new CustomEvent("ready", { detail: one }));
     this.#go();
   }
 

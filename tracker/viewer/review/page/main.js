@@ -3,14 +3,15 @@
 import { json } from "./ask.js";
 import { classColour, paint } from "./colours.js";
 import { Edits } from "./edits.js";
+import { Forecasts } from "./forecasts.js";
 import { Frames } from "./frames.js";
 import { listen } from "./keys.js";
 import { element } from "./list.js";
-import { Masks } from "./masks.js";
 import { Panel } from "./panel.js";
 import { Player } from "./player.js";
 import { clock, loadRows } from "./rows.js";
 import { searched } from "./search.js";
+import { Shapes } from "./shapes.js";
 import { Stage } from "./stage.js";
 import { Timeline } from "./timeline.js";
 import { ADD, ToolForm } from "./tools.js";
@@ -29,15 +30,16 @@ class Page {
     this.frames = new Frames(about.frames, about.pictures);
     this.frames.want(1);
     this.edits = new Edits();
-    this.masks = new Masks(about.size);
+    this.shapes = new Shapes(about);
     const [rows] = await Promise.all([loadRows(about.stride), this.edits.load()]);
     this.largest = rows.objects.reduce((most, one) => Math.max(most, one.id), 0);
-    this.stage = new Stage(view, this.frames, this.masks, about, by("picture"));
+    this.stage = new Stage(view, this.frames, this.shapes, about, by("picture"));
     this.timeline = new Timeline(view, { ruler: by("ruler"), bars: by("bars"), height: by("bars-height"), canvas: by("bars-picture"), options: by("bars-options"), now: by("now") });
     this.panel = new Panel(this);
     this.tools = new ToolForm(this);
     this.player = new Player(view, this.frames);
     this.why = new Why(view, by("why"));
+    this.forecasts = new Forecasts(view);
     this.#describe();
     this.#wire();
     listen(this);
@@ -50,7 +52,8 @@ class Page {
   // With others' rows: at the start, and after each edit.
   #take(rows) {
     this.rows = this.stage.rows = this.player.rows = rows;
-    this.masks.forget();
+    this.shapes.forget();
+    this.forecasts.forget();
     if (this.view.chosen !== null && !rows.byId.has(this.view.chosen)) this.view.set({ chosen: null, other: null });
     by("classes").replaceChildren(...new Set(Object.values(rows.classes)).values().map((name) => new Option(name)));
     this.#explainBars();
@@ -121,6 +124,7 @@ class Page {
     by("of").textContent = `of ${about.frames.toLocaleString("en")}`;
     by("frame").max = about.frames;
     by("with-masks").hidden = !about.masks;
+    by("with-skeletons").hidden = !about.skeleton;
     by("with-zones").hidden = !about.zones.length;
     const told = [about.problem && `Without pictures: ${about.problem}.`, about.remark && sentence(about.remark)].filter(Boolean);
     if (told.length) this.notice(told.join(" "));
@@ -155,7 +159,10 @@ class Page {
     });
     stage.onMove = () => this.#want();
     view.on(["frame"], () => this.#frameChanged());
-    view.on(["shown"], () => this.#waiting());
+    view.on(["shown"], () => {
+      this.#waiting();
+      this.#settle();
+    });
     view.on(["chosen"], () => this.#chosen());
     view.on(["playing"], () => this.#playing());
     view.on(["follow"], () => by("follow").setAttribute("aria-pressed", view.follow));
@@ -197,9 +204,17 @@ class Page {
     if (document.activeElement !== by("frame")) by("frame").value = view.frame;
     by("time").textContent = clock(rows.seconds(view.frame));
     this.timeline.followFrame();
-    clearTimeout(this.late);
-    this.late = setTimeout(() => this.#waiting(), 250);
+    this.#settle();
     if (this.tools.tool && this.tools.frame !== view.frame && view.editing) this.tools.close();
+  }
+
+  // What is said when nothing has moved for a while.
+  #settle() {
+    clearTimeout(this.settled);
+    this.settled = setTimeout(() => {
+      this.#waiting();
+      this.#describePicture();
+    }, 250);
   }
 
   #waiting() {
@@ -210,7 +225,6 @@ class Page {
     if (!late) this.lateSince = 0;
     by("waiting").hidden = !hopeless && !(late && performance.now() - this.lateSince > 200);
     by("waiting").textContent = hopeless ? `There is no picture of frame ${view.frame}.` : `frame ${view.frame}…`;
-    this.#describePicture();
   }
 
   #describePicture() {

@@ -1,24 +1,27 @@
 // The picture with all that is drawn over it, and what fingers, mouse and keys do there.
 
 import { Camera } from "./camera.js";
-import { HANDLE, drawBox, drawEdited, drawExpected, drawLabel, drawTrail, drawZones, handles } from "./drawing.js";
+import { HANDLE, drawBox, drawEdited, drawExpected, drawForecast, drawLabel, drawMasks, drawSkeleton, drawTrail, drawZones, handles } from "./drawing.js";
 
 const CROWD = 24; // objects in a frame, from which labels are numbers alone
 const NARROW = 560; // screen pixels, below which they are, too
 const STILL = 4; // screen pixels that a click may move
+const BRISK_MS = 200; // between paintings, when something moves: then a quick one does
 
 export class Stage {
-  constructor(view, frames, masks, about, element) {
-    Object.assign(this, { view, frames, masks, about, element });
+  constructor(view, frames, shapes, about, element) {
+    Object.assign(this, { view, frames, shapes, about, element });
     this.rows = null;
     this.camera = new Camera(about.size);
     this.pointers = new Map();
     this.g = element.getContext("2d");
-    this.dirty = true;
+    this.coming = true; // #paint is on its way
+    this.stale = true; // what is painted is not what it should be
     new ResizeObserver(() => this.#resize()).observe(element.parentElement);
-    frames.addEventListener("ready", () => this.draw());
-    masks.addEventListener("ready", () => this.draw());
-    view.addEventListener("change", () => this.draw());
+    frames.addEventListener("ready", ({ detail }) => (parseInt(detail) === view.shown ? this.draw() : this.#look()));
+    shapes.addEventListener("ready", ({ detail }) => detail === view.shown && this.draw());
+    // another frame is wanted: nothing changes until its picture is there
+    view.addEventListener("change", ({ detail }) => (detail.size === 1 && detail.has("frame") ? this.#look() : this.draw()));
     this.#listen();
     this.#resize();
   }
@@ -29,26 +32,31 @@ export class Stage {
     this.element.width = Math.max(1, Math.round(width * dense));
     this.element.height = Math.max(1, Math.round(height * dense));
     this.camera.resize(width, height);
+    this.stale = true;
     this.#paint();
   }
 
   draw() {
-    if (this.dirty) return;
-    this.dirty = true;
+    this.stale = true;
+    this.#look();
+  }
+
+  // Whether another picture is there that should be shown.
+  #look() {
+    if (this.coming) return;
+    this.coming = true;
     requestAnimationFrame(() => this.#paint());
   }
 
   // The frame whose picture is there: boxes are only ever drawn over their own.
   #paint() {
-    this.dirty = false;
     const { view, frames, camera, rows, g } = this;
-    if (!rows) return;
+    if (!rows) return void (this.coming = false);
     const there = frames.has(view.frame) || frames.hopeless(view.frame) ? view.frame : frames.nearest(view.frame, view.shown);
-    if (view.shown !== there) {
-      this.dirty = true; // others hear of it, and this goes on
-      view.set({ shown: there });
-      this.dirty = false;
-    }
+    view.set({ shown: there }); // others hear of it, and this goes on
+    this.coming = false;
+    if (!this.stale) return;
+    this.stale = false;
     const shown = view.shown || view.frame;
     if (view.follow && view.chosen !== null) {
       const row = rows.of(view.chosen, shown, true);
@@ -62,13 +70,23 @@ export class Stage {
     const [width, height] = this.about.size;
     const picture = (this.close && frames.get(shown, true)) || frames.get(shown);
     g.imageSmoothingEnabled = camera.scale < 6;
-    g.imageSmoothingQuality = "high";
+    g.imageSmoothingQuality = this.#moving() ? "low" : "high";
     if (picture) g.drawImage(picture, 0, 0, width, height);
     else {
       g.fillStyle = "#1a211e";
       g.fillRect(0, 0, width, height);
     }
     if (view.shown || frames.hopeless(shown)) this.#over(shown, 1 / camera.scale);
+  }
+
+  // Whether it was painted a moment ago; where that was the last time, it is painted once more, with more care.
+  #moving() {
+    const now = performance.now();
+    const moving = now - this.paintedAt < BRISK_MS;
+    this.paintedAt = now;
+    clearTimeout(this.carefully);
+    if (moving) this.carefully = setTimeout(() => this.draw(), BRISK_MS);
+    return moving;
   }
 
   // Whether the small picture is not enough.
@@ -82,17 +100,18 @@ export class Stage {
     const there = [...rows.at(shown)].filter((row) => !view.matches || view.matches.has(rows.id[row]));
     there.sort((a, b) => rows.boxOf(a)[3] - rows.boxOf(b)[3]); // the near ones last
     if (on.has("zones") && about.zones.length) drawZones(g, about.zones, line);
-    if (on.has("masks") && about.masks) {
-      const masks = this.masks.get(shown);
-      if (masks) g.drawImage(masks, 0, 0);
-    }
+    const shapes = this.shapes.get(shown);
+    if (on.has("masks") && shapes?.masks) drawMasks(g, shapes.masks);
     if (on.has("trails")) for (const row of there) drawTrail(g, rows, rows.id[row], shown, line, false);
     const special = [view.chosen, view.other];
     if (on.has("ahead") && view.chosen !== null) drawTrail(g, rows, view.chosen, shown, line, true);
+    if (on.has("forecast") && view.forecast?.frame === shown && view.forecast.id === view.chosen) drawForecast(g, rows, view.forecast, line, about.size);
     const order = [...there.filter((row) => !special.includes(rows.id[row])), ...there.filter((row) => special.includes(rows.id[row]))];
     for (const row of order) {
       const emphasis = special.includes(rows.id[row]) ? "chosen" : view.chosen !== null ? "dim" : "";
-      if (on.has("boxes")) drawBox(g, rows, row, line, emphasis);
+      if (on.has("boxes")) drawBox(g, rows, row, line, emphasis, shapes?.corners.get(rows.id[row]));
+      const points = on.has("skeletons") && shapes?.points.get(rows.id[row]);
+      if (points) drawSkeleton(g, points, about.skeleton, rows.id[row], line);
     }
     if (on.has("labels")) for (const row of order) drawLabel(g, rows, row, line, (order.length > CROWD || this.camera.width < NARROW) && !special.includes(rows.id[row]), about.size);
     if (view.explained?.frame === shown) drawExpected(g, view.explained, line);

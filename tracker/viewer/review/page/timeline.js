@@ -18,7 +18,11 @@ export class Timeline {
     this.view.on(["chosen", "other"], () => this.draw());
     this.view.on(["frame"], () => this.#move());
     this.bars.addEventListener("scroll", () => this.draw());
-    new ResizeObserver(() => this.draw()).observe(this.bars);
+    this.wide = this.bars.clientWidth; // kept, because asking for it makes the browser lay out the page
+    new ResizeObserver(() => {
+      this.wide = this.bars.clientWidth;
+      this.draw();
+    }).observe(this.bars);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#themed());
     this.#themed();
     this.#listen();
@@ -75,15 +79,15 @@ export class Timeline {
   }
 
   get label() {
-    return this.bars.clientWidth < 560 ? 64 : 132;
+    return this.wide < 560 ? 64 : 132;
   }
 
   #x(frame) {
-    return this.label + ((frame - this.from) / (this.to - this.from)) * (this.bars.clientWidth - this.label - 10);
+    return this.label + ((frame - this.from) / (this.to - this.from)) * (this.wide - this.label - 10);
   }
 
   #frame(x) {
-    const frame = this.from + ((x - this.label) / (this.bars.clientWidth - this.label - 10)) * (this.to - this.from);
+    const frame = this.from + ((x - this.label) / (this.wide - this.label - 10)) * (this.to - this.from);
     return Math.min(Math.max(Math.round(frame), 1), this.rows.frames);
   }
 

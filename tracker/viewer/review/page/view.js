@@ -13,7 +13,8 @@ export class View extends EventTarget {
     this.picking = null; // called with the id of the object that is clicked next
     this.editing = null; // {id, box: [l, t, r, b], drawn}
     this.explained = null; // {frame, id, predicted, std}
-    this.layers = new Set(["boxes", "labels", "trails", "ahead", "masks", "zones"]);
+    this.forecast = null; // {id, frame, feet, radii}
+    this.layers = new Set(["boxes", "labels", "trails", "ahead", "forecast", "masks", "skeletons", "zones"]);
     this.matches = null; // ids that the search found; null: all
   }
 
