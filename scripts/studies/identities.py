@@ -31,16 +31,18 @@ from joint_training import EVERY
 from options import study
 from tracker.appearance.embedder import Embedder
 from tracker.datasets.reid_folders import ReidImage, pictures
+from tracker.jobs.identities.clustering import clustered
 from tracker.jobs.identities.entries import Entries
 from tracker.jobs.identities.finding import identified
 from tracker.jobs.identities.likeness import PER_LOG_TRACKS, meetings
-from tracker.jobs.identities.neighbours import made_index
+from tracker.jobs.identities.neighbours import made_index, neighbours
 from tracker.jobs.identities.video_embeddings import VideoEmbeddings
 from tracker.system.images import read_image
 
 FPS, AWAY_S = 25, 10.0
 PARTS = (50, 100, 200, 400)  # people that the threshold is chosen on
 ODDS = np.arange(-2.0, 1.6, 0.5)  # more than what is chosen
+FOUND, LEAST = 100_000, 0.65  # synthetic tracks up to which everybody is found, and how alike they have to be
 LEARNT, HELD = "learned from", "held out"
 _NAME = re.compile(r"^\d+_(c\ds\d)_(\d+)_")
 
@@ -181,13 +183,14 @@ def _unit(rows: Rows) -> Rows:
 
 def index(
     out: Annotated[Path, typer.Argument(help="Folder for index.json.")],
-    most: Annotated[int, typer.Option(help="Vectors, by powers of ten up to here.")] = 10_000_000,
+    least: Annotated[int, typer.Option(help="Vectors to begin with.", min=1000)] = 10_000,
+    most: Annotated[int, typer.Option(help="And to go up to, by powers of ten.")] = 10_000_000,
     queries: Annotated[int, typer.Option(help="Vectors that are asked for their neighbours.")] = 200,
     usearch: Annotated[bool, typer.Option("--usearch", help="Measure usearch in the place of faiss.")] = False,
 ) -> None:
     """Time to make the index of synthetic vectors, ms a query, share of the ten nearest found, memory; one thread."""
     out.mkdir(parents=True, exist_ok=True)
-    result, count = [], 10_000
+    result, count = [], least
     while count <= most:
         vectors = Synthetic(count)
         start = time.process_time()
@@ -209,11 +212,23 @@ def index(
         line = {"vectors": count, "build_s": round(built_s, 1), "ms_a_query": round(1000 * asked_s / queries, 3)}
         line |= {"exact_s": round(exact_s, 1), "recall_at_10": round(float(recall), 3)}
         line |= {"recall_of_the_person": round(float(people), 3), "MiB": round(memory / 2**20)}
+        if count <= FOUND and not usearch:
+            line |= _found(vectors)
         result.append(line)
         print("  ".join(f"{name} {value}" for name, value in line.items()), flush=True)
-        (out / f"index{'-usearch' * usearch}.json").write_text(json.dumps(result, indent=1))
+        (out / f"index{'-usearch' * usearch}-{least}.json").write_text(json.dumps(result, indent=1))
         count *= 10
         del found
+
+
+def _found(vectors: Synthetic) -> dict[str, float]:
+    """Processor seconds of finding everybody, from the vectors to identities, and of how many people that is right."""
+    blocks = range(0, len(vectors), vectors.BLOCK)
+    every = np.concatenate([vectors[begin : begin + vectors.BLOCK] for begin in blocks]).astype(np.float16)
+    start = time.process_time()
+    labels = clustered(every, neighbours(every, LEAST), lambda _: {}, LEAST)
+    whole = sum(len(set(labels[row : row + 6])) == 1 for row in range(0, len(labels), 6))
+    return {"find_s": round(time.process_time() - start, 1), "people_whole": whole, "identities": len(set(labels))}
 
 
 def _nearest(vectors: Synthetic, queries: int) -> tuple[Rows, NDArray[np.int64]]:

@@ -75,7 +75,7 @@ def command(
     from tracker.jobs.batch.pool import WorkerPool
     from tracker.jobs.batch.ray_cluster import RayPool
     from tracker.jobs.batch.sources import listed
-    from tracker.jobs.batch.storage import is_stored
+    from tracker.jobs.batch.storage import gallery_at, is_stored
     from tracker.jobs.batch.tracking import TrackingPlan
     from tracker.jobs.batch.videos import batch
 
@@ -104,8 +104,8 @@ def command(
         if not quiet:
             print("interrupted: the same command goes on where it was", file=sys.stderr)
         pass_on(result.interrupted)
-    if gallery:
-        found_in(gallery, quiet or as_json)
+    if gallery and not (archive := gallery_at(gallery)).empty:
+        found_in(archive, quiet or as_json)
     counts = _counts(result)
     if counts["done"] < len(result.rows):
         missing = f"{counts['failed']} of {len(result.rows)} videos failed"

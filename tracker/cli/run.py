@@ -101,8 +101,8 @@ def command(
     for result in results:
         if result.interrupted:
             pass_on(result.signal)
-    if options.gallery is not None:
-        found_in(options.gallery, quiet or as_json)
+    if archive is not None and not archive.empty:
+        found_in(archive, quiet or as_json)
     if any(result.error for result in results):
         raise typer.Exit(1)
 

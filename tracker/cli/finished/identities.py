@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from tracker.errors import UsageError
+
+if TYPE_CHECKING:
+    from tracker.jobs.identities.archive import IdentityArchive
 
 
 def command(
@@ -54,18 +59,18 @@ def command(
     for kind, what, tracks in gone:
         if not quiet:
             print(f"deleted {tracks} tracks of {kind} {what}", file=sys.stderr)
-    found_in(gallery, quiet, as_json)
+    if not gone and archive.empty:
+        raise UsageError(f"{archive.place} has no video; add some with track SOURCE --gallery {archive.place}")
+    found_in(archive, quiet, as_json)
 
 
-def found_in(gallery: str, quiet: bool, as_json: bool = False) -> None:
+def found_in(archive: IdentityArchive, quiet: bool, as_json: bool = False) -> None:
     """Find the identities of a gallery, and say how many."""
     from dataclasses import asdict
 
-    from tracker.jobs.batch.storage import gallery_at
     from tracker.jobs.identities.archive import TABLE
     from tracker.jobs.identities.finding import find_identities
 
-    archive = gallery_at(gallery)
     found = find_identities(archive)
     if as_json:
         print(json.dumps(asdict(found)))

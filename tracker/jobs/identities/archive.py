@@ -102,6 +102,11 @@ class IdentityArchive:
         video = replace(video, source=self._source or video.source)
         self._files.put(f"{VIDEOS}/{video.file_name}", video.to_bytes())
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no video."""
+        return not self._files.names()
+
     def videos(self) -> Iterator[VideoEmbeddings]:
         """All videos, in the order of their sources' names.
 

@@ -88,7 +88,8 @@ class _Clusters:
         self._members[one] = self._of(one) + self._of(other)
         self._sums.pop(other, None)
         self._members.pop(other, None)
-        self._stays[one] = _together(self._there(one), self._stays.pop(other))
+        self._stays[one] = _together(self._there(one), self._there(other))
+        del self._stays[other]
         self.merges[one] += 1
         self.merges[other] = -1  # it is no more
         self.unlink(one, other)
