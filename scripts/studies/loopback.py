@@ -51,7 +51,7 @@ def encoded(clip: Path, rate: float, height: int) -> Path:
     return target
 
 
-class _Pipe:
+class Pipe:
     """A socket as a file to write to."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -67,7 +67,7 @@ def deliver(connection: socket.socket, path: Path, rate: float, offset: int) -> 
     with connection, suppress(OSError, av.error.FFmpegError), av.open(str(path)) as source:
         template = source.streams.video[0]
         packets = [packet for packet in source.demux(template) if packet.dts is not None]
-        with av.open(_Pipe(connection), "w", format="mpegts", options={"flush_packets": "1"}) as sink:
+        with av.open(Pipe(connection), "w", format="mpegts", options={"flush_packets": "1"}) as sink:
             stream = sink.add_stream_from_template(template)
             first = offset % len(packets)
             keys = [n for n, packet in enumerate(packets) if packet.is_keyframe and n >= first]

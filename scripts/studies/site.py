@@ -1,12 +1,12 @@
-"""`track serve` measured: against single runs, against processes, how many cameras it holds, killed, and for long.
+"""`track serve` measured: against single runs, against processes, how many cameras it holds, and for long.
 
     python scripts/studies/site.py same CLIP           # four loopback cameras against four single runs: equal bytes?
     python scripts/studies/site.py cost CLIP           # one site of four against four processes of `track`
+    python scripts/studies/site.py work CLIP            # processor time a frame, also where other work goes on
     python scripts/studies/site.py hold CLIP --cameras 8 --config edge
-    python scripts/studies/site.py killed CLIP --times 20
     python scripts/studies/site.py soak --minutes 360
 
-What viewers and a dead broker cost is in `site_services.py`.
+What viewers and a dead broker cost is in `site_services.py`, what faults do in `site_faults.py`.
 
 Cameras are those of `loopback.py`. Memory is the proportional set size, in which shared pages count once.
 """
@@ -14,16 +14,15 @@ Cameras are those of `loopback.py`. Memory is the proportional set size, in whic
 from __future__ import annotations
 
 import csv
-import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -31,14 +30,14 @@ from typing import Annotated
 import numpy as np
 import psutil
 import typer
-from scipy.optimize import linear_sum_assignment
 
-from loopback import cameras
+from loopback import cameras, encoded
 from options import Preset, study
+from thread_times import spent
 from tracker import Config, Detections, Site, Tracker
-from tracker.boxes import iou
 from tracker.output.writers import CsvWriter
 from tracker.site.config import SiteCamera, SiteConfig
+from tracker.site.feed import LIVE
 from tracker.site.intake import Intake
 from tracker.site.looking import SharedDetector
 from tracker.smoothing.fixed_lag import FixedLagSmoother
@@ -168,6 +167,49 @@ def watched(commands: Sequence[Sequence[str]]) -> tuple[float, int]:
     return sum(spent.values()), peak
 
 
+def work(
+    clip: Clip,
+    count: Annotated[int, typer.Option("--cameras", help="How many.")] = 2,
+    rate: Annotated[float, typer.Option(help="Frames/s of each.")] = 10.0,
+    height: Annotated[int, typer.Option(help="Of the pictures.")] = 1080,
+    imgsz: Annotated[int, typer.Option(help="Side that the detector sees.")] = 640,
+    every: Annotated[str, typer.Option(help="As --detect-every.")] = "auto",
+    config: Preset = "edge",
+) -> None:
+    """Processor time of a frame by threads, of recordings read as fast as it goes: other work does not drop frames."""
+    base = Config.load(config) if config else Config()
+    settings = base.override({"detector": {"imgsz": imgsz, "every": every}})
+    path = encoded(clip, rate, height)
+    own = {f"c{n}": SiteCamera(source=str(path)) for n in range(count)}
+    with scratch() as folder:
+        site = Site(SiteConfig(cameras=own, project=folder, tracker=settings))
+        site.start()
+        cameras = site.cameras.values()
+
+        def now() -> Counter[str]:
+            done = Counter({what: sum(getattr(c.status(), what) for c in cameras) for what in ("frames", "looked_at")})
+            return done + spent()
+
+        while min(camera.status().frames for camera in cameras) < rate:
+            time.sleep(0.02)
+        before = now()
+        while all(camera.status().state == LIVE for camera in cameras):
+            after = now()
+            time.sleep(0.3)
+        site.stop()
+    done = {what: after[what] - before[what] for what in after}
+    frames, looks = done.pop("frames"), done.pop("looked_at")
+    print(
+        f"{frames:.0f} frames, {looks:.0f} looks, {1000 * sum(done.values()) / frames:.1f} ms of a core a frame: ",
+        end="",
+    )
+    print(
+        ", ".join(
+            f"{what} {1000 * seconds / frames:.1f}" for what, seconds in sorted(done.items(), key=lambda x: -x[1])
+        )
+    )
+
+
 def hold(
     clip: Clip,
     count: Annotated[int, typer.Option("--cameras", help="How many.")] = 8,
@@ -199,84 +241,6 @@ def hold(
                 f"(median of seconds), {lag_s.max():.2f} s (worst), {b.present} present"
             )
         print(f"{used:.2f} cores, {memory / MIB:.0f} MiB")
-
-
-def killed(
-    clip: Clip,
-    times: Annotated[int, typer.Option(help="How often.")] = 20,
-    height: Annotated[int, typer.Option(help="Of the pictures.")] = 480,
-    config: Preset = None,
-    seed: Annotated[int, typer.Option(help="Of the moments.")] = 0,
-) -> None:
-    """SIGKILL at random moments and a restart each time: torn lines, ids of who stayed, rows lost.
-
-    Who stayed is known from a second site at the same camera, which is not killed.
-    """
-    rng, kept, lost_s = random.Random(seed), [], []
-    with scratch() as both, cameras(clip, 1, 10.0, height) as urls:
-        folder, other = both / "killed", both / "witness"
-        command = [sys.executable, "-m", "tracker", "serve", *urls, *(["--config", config] if config else [])]
-        words = [*command, "--project", str(folder)]
-        witness = subprocess.Popen([*command, "--project", str(other)], stderr=subprocess.DEVNULL)
-        for number in range(times + 1):
-            before = rows(folder)
-            process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
-            begun_s = time.time()
-            while (found := rows(folder)) == before and time.time() < begun_s + 120:
-                time.sleep(0.1)
-            time.sleep(2 + (rng.uniform(0, 4) if number < times else 3))
-            process.send_signal(signal.SIGKILL if number < times else signal.SIGTERM)
-            ended_s = time.time()
-            process.wait()
-            found = rows(folder)
-            lost_s.append(ended_s - float(found[-1]["time_s"]))
-            if before:
-                first = found[len(before)]
-                assert int(first["frame"]) > int(before[-1]["frame"]), "numbers go on"
-                last_s, again_s = float(before[-1]["time_s"]), float(first["time_s"])
-                seen = rows(other)
-                there = same_objects(before, seen, last_s - 0.5, last_s)
-                back = same_objects(found[len(before) :], seen, again_s + 1.0, again_s + 2.0)
-                stayed = sorted(there.keys() & back.keys())
-                again = [i for i in stayed if there[i] == back[i]]
-                kept.append((len(again), len(stayed)))
-                away = f"away {again_s - last_s:4.1f} s"
-                print(f"{number:3d}: {away}; of {len(stayed)} who stayed {len(again)} keep the id")
-        witness.kill()
-        witness.wait()
-        print(f"exit code at the end: {process.returncode}; rows lost at a kill: {max(lost_s[:-1]):.2f} s at most")
-        print(f"ids again: {sum(a for a, _ in kept)} of {sum(b for _, b in kept)}")
-
-
-def same_objects(
-    found: Sequence[dict[str, str]], seen: Sequence[dict[str, str]], begin_s: float, end_s: float
-) -> dict[str, str]:
-    """The id that each object of `seen` has in `found` between two moments, by where both are at the same time."""
-
-    def boxes(rows: Sequence[dict[str, str]]) -> tuple[list[str], np.ndarray]:
-        edges = [[float(row[edge]) for edge in ("left", "top", "right", "bottom")] for row in rows]
-        return [row["id"] for row in rows], np.array(edges, np.float32).reshape(-1, 4)
-
-    same: dict[str, list[str]] = {}
-    for time_s in sorted({row["time_s"] for row in found if begin_s <= float(row["time_s"]) <= end_s}):
-        near = min((abs(float(row["time_s"]) - float(time_s)), row["time_s"]) for row in seen)
-        if near[0] > 0.08:
-            continue
-        known, there = boxes([row for row in seen if row["time_s"] == near[1]])
-        ids, here = boxes([row for row in found if row["time_s"] == time_s])
-        overlap = iou(there, here)
-        for row, column in zip(*linear_sum_assignment(-overlap), strict=True):
-            if overlap[row, column] > 0.5:
-                same.setdefault(known[row], []).append(ids[column])
-    return {one: max(set(names), key=names.count) for one, names in same.items()}
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    """All whole rows of the one camera; fails where a line in the middle is torn."""
-    texts = [path.read_text() for path in sorted(folder.glob("*/*/tracks.csv"))]
-    found = [row for text in texts for row in csv.DictReader(text.rpartition("\n")[0].splitlines())]
-    assert all(None not in row and None not in row.values() for row in found), "whole rows"
-    return found
 
 
 class Walkers:
@@ -334,19 +298,22 @@ def soak(
             time.sleep(min(60.0, 6 * minutes))
             site.prune()
             frames = sum(camera.status().frames for camera in site.cameras.values())
-            files = [path for path in folder.rglob("*") if path.is_file()]
-            on_disk = sum(path.stat().st_size for path in files) / MIB
+            files = {}
+            for path in folder.rglob("*"):
+                with suppress(FileNotFoundError):  # one that is being replaced
+                    files[path] = path.stat().st_size if path.is_file() else 0
+            on_disk = sum(files.values()) / MIB
             elapsed_s = time.monotonic() - begun
             each_ms = 1000 * (sum(me.cpu_times()[:2]) - spent_s) / max(1, frames - before)
             spent_s, before = sum(me.cpu_times()[:2]), frames
             print(
                 f"{elapsed_s / 60:7.1f}  {frames / rate / 3600:11.1f}  {frames / elapsed_s:8.1f}  {each_ms:17.2f}  "
-                f"{me.memory_info().rss / MIB:6.1f}  {me.num_fds():11d}  {me.num_threads():7d}  {len(files):5d}  "
-                f"{len(list(folder.glob('*/*T*Z'))):10d}  {on_disk:8.1f}",
+                f"{me.memory_info().rss / MIB:6.1f}  {me.num_fds():11d}  {me.num_threads():7d}  "
+                f"{sum(map(bool, files.values())):5d}  {len(list(folder.glob('*/*T*Z'))):10d}  {on_disk:8.1f}",
                 flush=True,
             )
         site.stop()
 
 
 if __name__ == "__main__":
-    study(same, cost, hold, killed, soak)
+    study(same, cost, work, hold, soak)

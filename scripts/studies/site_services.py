@@ -20,11 +20,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-import psutil
 import typer
 
 from loopback import cameras
 from options import Preset, study
+from thread_times import LIBRARIES, spent
 from tracker import Config, Site
 from tracker.site.config import HttpConfig, PublishConfig, SiteConfig
 from tracker.site.messages.message import END, of_visit
@@ -34,17 +34,21 @@ Clip = Annotated[Path, typer.Argument(help="A recorded video.")]
 
 def measured(site: Site, seconds: float) -> str:
     """Frames/s of all cameras together, dropped frames and work over so long."""
-    me, before = psutil.Process(), [camera.status() for camera in site.cameras.values()]
-    spent_s, begun = sum(me.cpu_times()[:2]), time.monotonic()
+    before, spent_s, begun = [camera.status() for camera in site.cameras.values()], spent(), time.monotonic()
     time.sleep(seconds)
     after, elapsed_s = [camera.status() for camera in site.cameras.values()], time.monotonic() - begun
+    used_s = spent()
+    used_s.subtract(spent_s)
     frames, dropped = (
         sum(getattr(b, what) - getattr(a, what) for a, b in zip(before, after, strict=True))
         for what in ("frames", "dropped")
     )
-    cores_s = sum(me.cpu_times()[:2]) - spent_s
-    each_ms = 1000 * cores_s / max(1, frames)
-    return f"{frames / elapsed_s:.2f} frames/s, {dropped} dropped, {each_ms:.1f} ms of a core for each frame"
+    cameras_s = sum(used_s.pop(kind, 0.0) for kind in (LIBRARIES, "read", "track"))
+    others = ", ".join(f"{kind} {1000 * used / elapsed_s:.1f}" for kind, used in used_s.items() if used >= 0.01)
+    return (
+        f"{frames / elapsed_s:.2f} frames/s, {dropped} dropped, {1000 * cameras_s / max(1, frames):.1f} ms of a core "
+        f"a frame in the cameras' threads; ms of a core a second in others: {others}"
+    )
 
 
 @contextmanager

@@ -113,6 +113,15 @@ class TestSameAsPyTorch:
         numbers = {shape[0] for shape in asked}
         assert numbers == ({1} if find(folder[0]).format == "openvino" else {1, 7})
 
+    def test_or_four_where_it_runs_for_long_and_the_result_is_the_same_bit_for_bit(self, folder):
+        alone, lasting = (Embedder(AppearanceConfig(model=str(folder[0])), lasting=long) for long in (False, True))
+        network, asked = lasting._network, []
+        lasting._network = lambda crops: (asked.append(len(crops)), network(crops))[1]
+        frame = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+        boxes = np.array([[20 * n, 10, 20 * n + 40, 200] for n in range(11)], np.float32)
+        np.testing.assert_array_equal(lasting(frame, boxes), alone(frame, boxes))
+        assert asked == ([4, 4, 1, 1, 1] if find(folder[0]).format == "openvino" else [11])
+
     def test_forecasts_with_and_without_embeddings(self, folder):
         ours, theirs = load_predictor(str(folder[0])), load_predictor()
         slots = np.arange(3)

@@ -6,7 +6,7 @@ PyTorch is imported only where it runs the network: with an exported one it woul
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CHUNK = {"cpu": 16, "cuda": 256}  # crops at once: what stays in a core's cache, and what fills a GPU
-_OPENVINO_CHUNK = 1  # it lays a network out anew when their number changes, which costs more than the crops do
+_OPENVINO_CHUNK = 1  # it lays a network out anew when their number changes, which costs more than the crops do, ...
+_LASTING = 4  # ... or once for each number, which takes a second: a third quicker where there are as many
 
 
 class Embedder:
@@ -35,12 +36,13 @@ class Embedder:
     Args:
         config: which weights.
         device: "cpu", "cuda" or "cuda:N".
+        lasting: it runs for so long that a second of its start counts for nothing.
 
     Raises:
         WeightsError: missing, damaged or foreign weights.
     """
 
-    def __init__(self, config: AppearanceConfig | None = None, device: str = "cpu") -> None:
+    def __init__(self, config: AppearanceConfig | None = None, device: str = "cpu", lasting: bool = False) -> None:
         model = (config or AppearanceConfig()).model
         export = engine.find(model)
         self.device = "cpu" if export else device
@@ -50,10 +52,11 @@ class Embedder:
         else:
             notes, self._network = _by_torch(model, device)
         self.calibration, self.crop_size = notes.calibration, notes.crop_size
-        self._chunk = _OPENVINO_CHUNK if openvino else CHUNK.get(self.device, CHUNK["cuda"])
-        self._buffer = np.zeros((self._chunk, *self.crop_size, 3), np.uint8)
-        if openvino:
-            self._network(self._buffer)  # laid out now: it takes longer than a live source waits
+        few = (_LASTING, _OPENVINO_CHUNK) if lasting else (_OPENVINO_CHUNK,)
+        self._chunks = few if openvino else (CHUNK.get(self.device, CHUNK["cuda"]),)
+        self._buffer = np.zeros((self._chunks[0], *self.crop_size, 3), np.uint8)
+        for chunk in few if openvino else ():
+            self._network(self._buffer[:chunk])  # laid out now: it takes longer than a live source waits
         self._turn = threading.Lock()  # there is one buffer
 
     def __call__(self, frame: Image, xyxy: ArrayLike, pixels: Tensor | None = None) -> Floats:
@@ -75,15 +78,23 @@ class Embedder:
         source: Image | Tensor = frame
         if self.device != "cpu":
             source = _there(frame, self.device) if pixels is None else pixels.to(self.device)
-        for start in range(0, len(rows), self._chunk):
-            part = corners[start : start + self._chunk]
+        for begin, end in self._parts(len(rows)):
+            part = corners[begin:end]
             with self._turn:
                 if isinstance(source, np.ndarray):
                     crops: Any = self._resized(source, part)
                 else:
                     crops = align(source, part, self.crop_size)
-                (features[rows[start : start + self._chunk]],) = self._network(crops)
+                (features[rows[begin:end]],) = self._network(crops)
         return features
+
+    def _parts(self, count: int) -> Iterator[tuple[int, int]]:
+        """Where each of the chunks that so many crops are looked at in begins and ends."""
+        begin = 0
+        for chunk in self._chunks:
+            while count - begin >= chunk or (begin < count and chunk == self._chunks[-1]):
+                yield begin, min(begin + chunk, count)
+                begin += chunk
 
     def _resized(self, frame: Image, corners: NDArray[np.int64]) -> Image:
         height, width = self.crop_size

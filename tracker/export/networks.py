@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 
 class Networks:
-    """The networks that look at pictures, what is known of the embeddings, and what moves the tracks."""
+    """The networks that look at pictures, what is known of the embeddings, and what moves the tracks.
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    Args:
+        config: of all. lasting: as of `Embedder`.
+    """
+
+    def __init__(self, config: Config, lasting: bool = False) -> None:
+        self._config, self._lasting = config, lasting
 
     @property
     def detects(self) -> bool:
@@ -42,7 +46,7 @@ class Networks:
         from tracker.appearance.embedder import Embedder
         from tracker.system.device import resolve_device
 
-        return Embedder(self._run.appearance, resolve_device(self._config.device))
+        return Embedder(self._run.appearance, resolve_device(self._config.device), self._lasting)
 
     @cached_property
     def motion(self) -> Predictor:

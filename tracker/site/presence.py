@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from tracker.analytics.ground.motion import GroundStates
@@ -66,8 +66,8 @@ class Presence:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {
-            "here": [asdict(visit) for visit in self._here.values()],
-            "left": [asdict(visit) for _, visit in self._left],
+            "here": [vars(visit) for visit in self._here.values()],
+            "left": [vars(visit) for _, visit in self._left],
         }
 
     def go_on(self, saved: Mapping[str, Any]) -> None:

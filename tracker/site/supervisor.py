@@ -174,7 +174,7 @@ class Site:
         kept = {kind for kinds in classes.values() for kind in kinds}
         wanted = sorted({*kept, *hidden}) if all(classes.values()) else []
         common = config.tracker.override({"detector": {"classes": wanted}})
-        networks = Networks(common)
+        networks = Networks(common, lasting=True)
         detector = networks.detector
         if common.appearance.enabled:
             networks.embedder  # noqa: B018 - before anything is written: errors leave nothing behind
