@@ -8,7 +8,6 @@ only what differs from the defaults has to be in it. A key that does not exist i
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import numbers
 import os
 import re
@@ -20,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tracker.errors import ConfigError
+from tracker.errors import ConfigError, nearest
 from tracker.system.files import read_yaml
 from tracker.system.renamed import FORMER, RenamedKeyWarning, renamed_fields
 
@@ -369,8 +368,8 @@ def _merge(section: Any, values: Any, place: str, where: str) -> Any:
         section = _merge(section, section.thresholds(change) if change else {}, place, where)
     for key, value in _renamed(values, names, place, where).items():
         if key not in names:
-            near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(names)}"
+            near = nearest(str(key), names)
+            hint = f"did you mean {near!r}?" if near else f"valid keys: {', '.join(names)}"
             raise ConfigError(f"unknown key '{place}{key}'; {hint}")
         current = getattr(section, key)
         changes[key] = _merge(current, value, f"{place}{key}.", where) if isinstance(current, Settings) else value

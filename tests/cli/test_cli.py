@@ -228,6 +228,7 @@ class TestBadInput:
         (here / "video.mp4").touch()
         code, sentence = refused(capsys, "vidoe.mp4")
         assert (code, sentence) == (1, "no file vidoe.mp4; did you mean video.mp4?")
+        assert refused(capsys, "nope.mp4") == (1, "no file nope.mp4; check the path"), "endings alone are no likeness"
 
     def test_a_mistyped_command(self, here, capsys):
         said = "{} is neither a file nor a command; did you mean `track {}`?"
@@ -277,6 +278,9 @@ class TestBadInput:
             ("--imgsz", "640x384", "--imgsz is '640x384'; give pixels, as 640, or as HEIGHT,WIDTH: 384,640"),
             ("--device", "cuda:7", "device 'cuda:7' is not available here; choose one of: auto, cpu"),
             ("--classes", "bus,persn", "no class 'persn'; did you mean 'person'?"),
+            ("--classes", "", "--classes names nothing; name something, or leave it out"),
+            ("--classes", " , ", "--classes names nothing"),
+            ("--memory", "-1", "--memory is -1; give minutes, 0 or more"),
             ("--vid-stride", "0", "vid_stride is 0; it must be at least 1"),
             ("--forecast", "-1", "--forecast"),
             ("--line-width", "100000", "--line-width"),  # more than OpenCV draws

@@ -1,7 +1,9 @@
 """Every command with --out: what it did not make stays as it is, and its own is replaced."""
 
 import importlib.util
+import os
 import re
+import signal
 from pathlib import Path
 
 import cv2
@@ -16,6 +18,7 @@ from tracker.cli import main
 from tracker.cli.run import _print_summary, prepare
 from tracker.config import Config
 from tracker.jobs.outcome import SourceResult
+from tracker.output.writers import MotWriter
 
 
 @pytest.fixture
@@ -148,7 +151,31 @@ def test_a_run_of_a_file_that_is_finished_is_said_to_be_so_and_left(place, capsy
     code, out, err = run(f"{words} --resume --conf 0.7", capsys)
     assert code == 1 and out == ""
     assert err == (
-        "error: the run in runs/track/pan cannot be gone on with: config.detector.conf is another; give what it was "
-        "begun with, or track anew without --resume\n"
+        "error: the run in runs/track/pan cannot be gone on with: --conf (detector.conf) was 0.1 and is 0.7 now; "
+        "give what it was begun with, or track anew without --resume\n"
     )
     assert content(place / "runs") == before
+
+
+def test_resume_says_where_a_run_begins(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pan(Path("pan.mp4"), 30)
+    words = "pan.mp4 --no-video --no-reid --imgsz 64 --batch 1"
+    monkeypatch.setattr("tracker.jobs.resume.saving.EVERY_S", 0.0)
+    monkeypatch.setattr("tracker.jobs.resume.saving._SHARE", 1e9)
+    write, written = MotWriter.write, []
+
+    def interrupted(self, frame, tracks):
+        written.append(frame.number)
+        if len(written) == 10:
+            os.kill(os.getpid(), signal.SIGINT)
+        write(self, frame, tracks)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MotWriter, "write", interrupted)
+        code, _, err = run(f"{words} --resume", capsys)
+    assert (code, err) == (130, "pan: nothing to go on from: tracked from the start\n")
+    code, out, err = run(f"{words} --resume", capsys)
+    assert code == 0 and "in 30 frames" in out
+    assert re.fullmatch(r"pan: went on from frame ([2-9]|[12][0-9])\n", err), err
+    assert run(f"{words} --resume --quiet --name other", capsys)[1:] == ("", "")

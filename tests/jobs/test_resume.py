@@ -321,10 +321,10 @@ class TestWhatIsThere:
 
     def test_other_settings(self, left, short, tmp_path):
         other = Tracker(FAST.override({"bank": {"memory_s": 7}}))
-        self.refused(left, [short], other, "config.bank.memory_s is another")
+        self.refused(left, [short], other, "--memory (bank.memory_s) was ")
 
     def test_other_results(self, left, short, tracker):
-        self.refused(left, [short], tracker, "leaves.json is another", json=True)
+        self.refused(left, [short], tracker, "--json was not given", json=True)
 
     def test_other_weights_or_versions(self, left, short, tracker):
         record = yaml.safe_load((left / "run.yaml").read_text())

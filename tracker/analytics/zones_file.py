@@ -8,7 +8,6 @@ ignore: [{points: [[0, 0], [400, 0], [400, 300]]}]
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.errors import ConfigError
+from tracker.errors import ConfigError, nearest
 
 Points = NDArray[np.float64]  # (P, 2) x, y
 
@@ -172,8 +171,8 @@ def _mapping(value: Any, where: str, keys: Sequence[str]) -> Mapping[str, Any]:
         raise ConfigError(f"{where} is {value!r}; give keys and values, of: {', '.join(keys)}")
     for key in value:
         if key not in keys:
-            near = difflib.get_close_matches(str(key), keys, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(keys)}"
+            near = nearest(str(key), keys)
+            hint = f"did you mean {near!r}?" if near else f"valid keys: {', '.join(keys)}"
             raise ConfigError(f"{where} has the unknown key {key!r}; {hint}")
     return value
 

@@ -19,7 +19,6 @@ without a traceback and set the exit code. Results go to stdout, progress and re
 from __future__ import annotations
 
 import ast
-import difflib
 import errno
 import importlib
 import os
@@ -31,7 +30,7 @@ from pathlib import Path
 from types import ModuleType
 
 from tracker.cli._other_trackers import translated
-from tracker.errors import DataWarning, UsageError
+from tracker.errors import DataWarning, UsageError, nearest
 from tracker.jobs.interruption import raising
 from tracker.system.renamed import RenamedKeyWarning
 from tracker.system.version import __version__
@@ -161,9 +160,9 @@ def _run(words: list[str]) -> int:
 
 def _check_mistyped(word: str) -> None:
     """Raise UsageError where the first word is nearly a sub-command, and no file."""
-    near = difflib.get_close_matches(word.replace("_", "-"), _places(), n=1, cutoff=0.75)
+    near = nearest(word.replace("_", "-"), _places())
     if near and not word.startswith("-") and not os.path.lexists(word):
-        raise UsageError(f"{word} is neither a file nor a command; did you mean `track {near[0]}`?")
+        raise UsageError(f"{word} is neither a file nor a command; did you mean `track {near}`?")
 
 
 def _print_commands() -> None:

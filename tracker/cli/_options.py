@@ -221,24 +221,30 @@ class TrackingOptions:
         Raises:
             ConfigError: a value out of bounds; the option is named.
         """
-        settings = overridden(
-            Config.load(self.config) if self.config else Config(),
-            {
-                "--sensitivity": ("sensitivity", self.sensitivity),  # first: --conf, where given, is meant as it stands
-                **exported_models(self.model),
-                "--conf": ("detector", "conf", self.conf),
-                "--iou": ("detector", "iou", self.iou),
-                "--classes": ("detector", "classes", listed(self.classes)),
-                "--prompt": ("detector", "prompt", listed(self.prompt)),
-                "--imgsz": ("detector", "imgsz", None if self.imgsz is None else _size(self.imgsz)),
-                "--batch": ("detector", "batch", self.batch),
-                "--half": ("detector", "half", self.half or None),
-                "--detect-every": ("detector", "every", self.detect_every),
-                "--reid": ("appearance", "model", self.reid),
-                "--memory": ("bank", "memory_s", None if self.memory is None else 60 * self.memory),
-                "--no-reid": ("appearance", "enabled", False if self.no_reid else None),
-            },
-        )
+        from tracker.jobs.resume.options import SETTINGS
+
+        for name, items in (("--classes", self.classes), ("--prompt", self.prompt)):
+            if items and not listed(items):
+                raise UsageError(f"{name} names nothing; name something, or leave it out")
+        if self.memory is not None and self.memory < 0:
+            raise UsageError(f"--memory is {self.memory:g}; give minutes, 0 or more")
+        values = {
+            "sensitivity": self.sensitivity,  # first: --conf, where given, is meant as it stands
+            "detector.conf": self.conf,
+            "detector.iou": self.iou,
+            "detector.classes": listed(self.classes),
+            "detector.prompt": listed(self.prompt),
+            "detector.imgsz": None if self.imgsz is None else _size(self.imgsz),
+            "detector.batch": self.batch,
+            "detector.half": self.half or None,
+            "detector.every": self.detect_every,
+            "appearance.model": self.reid,
+            "bank.memory_s": None if self.memory is None else 60 * self.memory,
+            "appearance.enabled": False if self.no_reid else None,
+        }
+        given = {SETTINGS[key]: (*key.split("."), value) for key, value in values.items()}
+        settings = Config.load(self.config) if self.config else Config()
+        settings = overridden(settings, exported_models(self.model) | given)
         if self.download:
             fetched(settings.detector, quiet)
         return settings

@@ -197,4 +197,6 @@ class _LineAVideo:
         for row in at.rows[self._told :]:
             self._told += 1
             became = row.error or f"{row.tracks} tracks in {row.frames} frames, {row.seconds:.1f} s"
-            print(f"{self._told}/{at.wanted} {row.state} {row.source}: {became}", file=sys.stderr)
+            if row.source not in became:
+                became = f"{row.source}: {became}"
+            print(f"{self._told}/{at.wanted} {row.state}: {became}", file=sys.stderr)

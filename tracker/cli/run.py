@@ -75,6 +75,8 @@ def command(
     archive = None if options.gallery is None else gallery_at(options.gallery)
     prepare(settings, quiet)
     with _progress_bar(quiet) as progress:
+        if resume and not quiet:
+            progress = _saying_where_it_begins(progress)
         results = run(
             separate(sources),
             settings,
@@ -168,6 +170,21 @@ def _progress_bar(quiet: bool) -> Iterator[Callable[[Progress], None]]:
             )
 
         yield update
+
+
+def _saying_where_it_begins(progress: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """The same, and with the first frame of each source a line on stderr: whether its run was gone on with."""
+    begun: set[str] = set()
+
+    def update(at: Progress) -> None:
+        if at.source not in begun:
+            begun.add(at.source)
+            where = f"went on from frame {at.frames}"
+            said = "nothing to go on from: tracked from the start" if at.frames == 1 else where
+            print(f"{at.source}: {said}", file=sys.stderr)
+        progress(at)
+
+    return update
 
 
 def _counted(count: int, noun: str) -> str:

@@ -6,7 +6,6 @@ latency, and its results are those of Ultralytics' `predict` to rounding.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -23,7 +22,7 @@ from tracker.detection.foreign_export import SUFFIXES, ForeignExport
 from tracker.detection.foreign_export import find as find_foreign
 from tracker.detection.letterbox import Letterboxed, letterbox, letterbox_sizes
 from tracker.detection.suppression import suppress, suppress_oriented
-from tracker.errors import UsageError, WeightsError
+from tracker.errors import UsageError, WeightsError, nearest
 from tracker.structures import Detections, Image
 from tracker.system import engine
 
@@ -176,9 +175,9 @@ def class_numbers(wanted: Sequence[str], names: Mapping[int, str], model: str = 
 
 def _way_on(name: str, known: list[str], model: str) -> str:
     """What whoever asked for a class that is not among `known` can do: a slip, another class, or another detector."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    near = nearest(name, known)
     if near:
-        return f"did you mean {near[0]!r}?"
+        return f"did you mean {near!r}?"
     info = " ".join(filter(None, ("track info", model)))
     listed = f"it knows {', '.join(known)}" if len(known) <= _FEW else f"{info} lists the {len(known)} it knows"
     return f"{listed}, and docs/how-to/unknown-objects.md tells how to track what it does not"
@@ -218,7 +217,7 @@ def find_weights(model: str) -> Path:
             )
         raise WeightsError(
             f"no detector weights at {str(path)!r} (nothing is downloaded); give the path of a YOLO .pt or "
-            ".safetensors file, or leave --model out for the embedded one"
+            ".safetensors file, or none for the embedded one"
         )
     if path.suffix not in (".pt", ".pth", ".safetensors", *SUFFIXES):
         raise WeightsError(

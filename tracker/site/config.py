@@ -13,7 +13,6 @@ Paths stand beside the file. An unknown key is an error that names the known one
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -23,7 +22,7 @@ from typing import Any, Self, TypeVar, cast
 from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
 from tracker.config import Config, Settings, setting
-from tracker.errors import ConfigError, UsageError
+from tracker.errors import ConfigError, UsageError, nearest
 from tracker.jobs.result_folder import names_apart
 from tracker.system.files import read_yaml
 from tracker.video.url import is_url, lacks_scheme, shown
@@ -259,8 +258,8 @@ def _known(value: Any, place: str, keys: Sequence[str]) -> Mapping[str, Any]:
         raise ConfigError(f"{place} is {shown(str(value))!r}; give keys and values, of: {', '.join(keys)}")
     for key in value:
         if key not in keys:
-            near = difflib.get_close_matches(str(key), keys, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+            near = nearest(str(key), keys)
+            hint = f"did you mean {near!r}? " if near else ""
             raise ConfigError(f"{place} has the unknown key {key!r}; {hint}known: {', '.join(keys)}")
     return value
 

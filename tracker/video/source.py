@@ -10,7 +10,6 @@ after the last frame that could be had. Live sources drop frames that were not f
 
 from __future__ import annotations
 
-import difflib
 import glob
 import math
 import os
@@ -27,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tracker.errors import SourceError, UsageError
+from tracker.errors import SourceError, UsageError, nearest_file
 from tracker.structures import Image
 from tracker.system.images import SUFFIXES, is_image, natural_order
 from tracker.video.bookmark import Bookmark
@@ -361,7 +360,7 @@ def _pattern(path: Path) -> Reader:
     """What a glob finds; where it is none, the path is missing."""
     found = _matches(path)
     if found is None:
-        raise _missing(path)
+        raise SourceError(missing(path))
     if not found:
         raise SourceError(f"no file matches {str(path)!r}; check the pattern and the folder it is meant for")
     if len(found) == 1:
@@ -387,9 +386,10 @@ def _matches(source: str | int | Path) -> Sequence[Path] | None:
     return sorted(filter(os.path.isfile, found), key=natural_order)
 
 
-def _missing(path: Path) -> SourceError:
+def missing(path: Path) -> str:
+    """What is said of a path at which nothing is."""
     folder = path.parent
     if not folder.is_dir():
-        return SourceError(f"no file {path}: there is no folder {folder}; check the path")
-    near = difflib.get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
-    return SourceError(f"no file {path}; " + (f"did you mean {folder / near[0]}?" if near else "check the path"))
+        return f"no file {path}: there is no folder {folder}; check the path"
+    near = nearest_file(path.name, [entry.name for entry in folder.iterdir()])
+    return f"no file {path}; " + (f"did you mean {folder / near}?" if near else "check the path")

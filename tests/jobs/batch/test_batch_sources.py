@@ -49,8 +49,9 @@ class TestASource:
             *ALL[2:],
         ]
 
-    def test_that_does_not_exist_is_one_all_the_same_and_fails_in_its_turn(self, archive):
-        assert found("archive/gone.mp4") == ["gone.mp4"]
+    def test_that_a_list_names_and_is_not_there_is_one_all_the_same_and_fails_in_its_turn(self, archive):
+        Path("list.txt").write_text("archive/gone.mp4\n")
+        assert found("list.txt") == ["gone.mp4"]
 
     def test_behind_a_link_is_found_and_a_link_that_leads_back_ends(self, archive, tmp_path):
         (tmp_path / "disk").mkdir()
@@ -97,7 +98,9 @@ class TestASource:
         pytest.param(["rtsp://me:secret@host/live"], r"rtsp://me:\*\*\*@host/live is live", id="stream"),
         pytest.param(["archive/*.nothing"], "no file matches", id="a glob of nothing"),
         pytest.param(["archive/yard/empty"], "holds no video and no images", id="an empty folder"),
-        pytest.param(["archive/yard/none.txt"], "cannot be read", id="a list that is not there"),
+        pytest.param(["archive/yard/none.txt"], "no file archive/yard/none.txt; check", id="a list that is not there"),
+        pytest.param(["archive/yard", "archive/gone.mp4"], "no file archive/gone.mp4", id="a file that is not there"),
+        pytest.param(["archive/yrd/2.mp4"], "there is no folder archive/yrd", id="a folder that is not there"),
         pytest.param(["archive/yard/blank.txt"], "lists no source", id="a list of nothing"),
         pytest.param(["https://host/a?id=1", "https://host/a?id=2"], "given twice", id="URLs that look alike"),
     ],

@@ -16,6 +16,7 @@ import pytest
 
 import tracker
 from helpers.clips import pan
+from tracker.cli import main
 from tracker.config import Config
 from tracker.errors import OutputError, UsageError
 from tracker.jobs.batch.pool import WorkerPool
@@ -99,7 +100,8 @@ class TestABatch:
         assert states(project) == {"0.mp4": "done", "1.mp4": "done", "2.mp4": "done", "broken.mp4": "failed"}
         assert code == 1 and "3 of 4 videos done" in out
         assert err.splitlines()[-1].startswith("error: 1 of 4 videos failed; out/batch.csv says why")
-        assert "4/4" in err and f"failed {clips / 'broken.mp4'}: " in err
+        assert "4/4" in err and f" failed: {clips / 'broken.mp4'} is no video" in err
+        assert err.count(str(clips / "broken.mp4")) == 1
         assert len(rows(project)["broken.mp4"]["error"].splitlines()) == 1
         assert [rows(project)[f"{number}.mp4"]["frames"] for number in range(3)] == ["8", "9", "10"]
 
@@ -112,8 +114,19 @@ class TestABatch:
         gallery = project.with_name("seen")
         assert embeddings(tmp_path / "seen") == embeddings(gallery)
         assert (tmp_path / "seen" / "identities.csv").read_bytes() == (gallery / "identities.csv").read_bytes()
-        track = [sys.executable, "-m", "tracker", clips / "1.mp4", "--project", "track", "--gallery", "alone", *FAST]
-        subprocess.run(track, env=ENVIRONMENT, check=True, capture_output=True, cwd=tmp_path)
+        with pytest.raises(SystemExit) as end:
+            main(
+                [
+                    str(clips / "1.mp4"),
+                    "--project",
+                    str(tmp_path / "track"),
+                    "--gallery",
+                    str(tmp_path / "alone"),
+                    "--quiet",
+                    *FAST,
+                ]
+            )
+        assert not end.value.code
         single = tables(tmp_path / "track")
         assert single and single.items() <= tables(project).items()
         assert embeddings(tmp_path / "alone").items() <= embeddings(gallery).items()
@@ -217,8 +230,46 @@ def wait_for(reached, process) -> None:
 class TestAFolderOfResults:
     def test_of_other_settings_is_left_alone(self, two_at_once, clips):
         project, _ = two_at_once
-        with pytest.raises(UsageError, match=r"other settings \(detector.conf\); give those again"):
+        told = (
+            r"holds 4 videos tracked otherwise: --conf \(detector.conf\) was .* and is 0.4 now, --gallery was .*; give it as it was, or"
+        )
+        with pytest.raises(UsageError, match=told):
             batch(listed([str(clips)]), with_conf(plan(project), 0.4), ONE)
+
+    def test_that_lack_a_file_which_is_wanted_now_says_so(self, two_at_once, clips):
+        wanted = dataclasses.replace(plan(two_at_once[0]), output=Output(two_at_once[0], video=False, json=True))
+        with pytest.raises(
+            UsageError, match="holds 4 videos tracked otherwise: .*--json was not given; give it as it was"
+        ):
+            batch(listed([str(clips)]), wanted, ONE)
+
+    def test_gets_the_rows_of_all_videos_where_they_are_wanted_later_without_tracking_anything(
+        self, two_at_once, clips, tmp_path
+    ):
+        pytest.importorskip("pyarrow")
+        project = shutil.copytree(two_at_once[0], tmp_path / "out")
+        before = {path: path.stat().st_mtime_ns for path in project.rglob("tracks.txt")}
+        wanted = dataclasses.replace(plan(project), output=Output(project, video=False, parquet=True))
+        batch(listed([str(clips)]), wanted, ONE)
+        assert sorted(path.parent.name for path in project.glob("tracks.parquet/*/*.parquet")) == [
+            "video=0",
+            "video=1",
+            "video=2",
+        ]
+        assert before == {path: path.stat().st_mtime_ns for path in before}
+        with pytest.raises(UsageError, match="--parquet was given; give it as it was"):
+            batch(listed([str(clips)]), plan(project), ONE)
+
+    @pytest.mark.parametrize(("name", "left"), [("zero.mp4", ["0.mp4"]), ("0.mp4", ["0.mp4", "0.mp4"])])
+    def test_forgets_a_file_that_was_never_there_unless_others_are_called_after_it(self, tmp_path, name, left):
+        """A second `0.mp4` has another folder for the first's sake."""
+        batch({}, plan(tmp_path), ONE)
+        lines = [f"/gone/{name},failed,0,0,0.1,no file", "/done/0.mp4,done,8,2,1.0,"]
+        with (tmp_path / "batch.csv").open("a", newline="") as file:
+            file.write("".join(f"{line}\r\n" for line in lines))
+        batch({}, plan(tmp_path), ONE, retry=True)
+        with (tmp_path / "batch.csv").open(newline="") as file:
+            assert [Path(row["source"]).name for row in csv.DictReader(file)] == left
 
     def test_of_others_is_left_alone(self, clips, tmp_path):
         (tmp_path / "0").mkdir()

@@ -94,6 +94,12 @@ class Manifest:
             self.rows.setdefault(source, VideoRow(source))
         self._save()
 
+    def forget(self, sources: Iterable[str]) -> None:
+        """List these no more."""
+        for source in sources:
+            del self.rows[source]
+        self._save()
+
     def note(self, row: VideoRow) -> None:
         """Let a row be so from now on."""
         self.rows[row.source] = row

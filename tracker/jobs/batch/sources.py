@@ -15,7 +15,7 @@ from tracker.jobs.batch.storage import is_stored, objects
 from tracker.jobs.outcome import full_name
 from tracker.jobs.result_folder import UNFINISHED, written_files
 from tracker.system.images import is_image, natural_order
-from tracker.video.source import separate
+from tracker.video.source import missing, separate
 from tracker.video.url import is_url, redacted, scheme
 
 VIDEOS = frozenset(
@@ -45,8 +45,11 @@ def listed(given: Sequence[str]) -> dict[str, Any]:
 
     Raises:
         UsageError: a live source; two URLs that differ only in what is not shown of them; a folder, a glob or a list
-            in which there is nothing.
+            in which there is nothing; a file that is not there, unless a list names it, which may be of last week.
     """
+    for word in given:
+        if not (_is_live(word) or is_url(word) or re.search("[*?[]", word) or os.path.lexists(word)):
+            raise UsageError(missing(Path(word)))
     sources: dict[str, Any] = {}
     for source in _separate(list(_texts(given))):
         if source == []:
@@ -86,7 +89,7 @@ def _texts(given: Sequence[str]) -> Iterator[str]:
 def _separate(words: Sequence[str]) -> Iterator[Any]:
     """Each source alone."""
     for word in words:
-        if (is_url(word) and scheme(word) in _LIVE) or re.fullmatch("(/dev/video)?[0-9]+", word):
+        if _is_live(word):
             raise UsageError(f"{redacted(word)} is live and never done; watch it with track serve")
     for source in separate(words):
         if is_stored(source):
@@ -101,6 +104,10 @@ def _separate(words: Sequence[str]) -> Iterator[Any]:
             raise UsageError(f"no file matches {source!r}; check the pattern and the folder it is meant for")
         elif isinstance(source, str | Path) and not _is_result(Path(source)):
             yield source
+
+
+def _is_live(word: str) -> bool:
+    return (is_url(word) and scheme(word) in _LIVE) or bool(re.fullmatch("(/dev/video)?[0-9]+", word))
 
 
 def _of_storage(url: str) -> Iterator[str]:

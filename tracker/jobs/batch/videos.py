@@ -6,6 +6,7 @@ ends the others; what would happen to all of them alike (settings, weights, a fu
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
@@ -19,6 +20,7 @@ import yaml
 
 from tracker import provenance
 from tracker.errors import OutputError, UsageError
+from tracker.jobs.batch.dataset import part_of, write_part
 from tracker.jobs.batch.long_videos import LongVideos
 from tracker.jobs.batch.manifest import JOURNAL, TABLE, Manifest, VideoRow, VideoState
 from tracker.jobs.batch.pool import TaskBegun, TaskDone, TaskFailed, TaskNews, TaskPool
@@ -30,10 +32,13 @@ from tracker.jobs.batch.worker import Work
 from tracker.jobs.outcome import Progress
 from tracker.jobs.parts.long_video import remove_parts
 from tracker.jobs.result_folder import PARQUET
+from tracker.jobs.resume.options import differences
 from tracker.system.files import read_yaml, replace_text
 from tracker.system.output_folder import alone, claim
+from tracker.video.url import is_url
 
 SETTINGS, LOCK, MARK = "batch.yaml", ".batch.lock", ".made-by-track-batch"
+_TAKEN = (TABLE, JOURNAL, SUMMARY, SETTINGS, LOCK, PARQUET, PARTS)  # names that no folder of a video may have
 
 
 @dataclass(frozen=True)
@@ -88,13 +93,15 @@ def batch(
     if tracking.part_s and tracking.output.forecast_s:
         raise UsageError("forecasts are made while a video runs; leave out --forecast or --part")
     with _folder(tracking) as (project, keep), closing(Manifest(project, partial(keep, TABLE))) as manifest:
-        begun = any(row.state != VideoState.WAITING for row in manifest.rows.values())
+        begun = sum(row.state != VideoState.WAITING for row in manifest.rows.values())
         _require_same(project / SETTINGS, tracking, begun)
         keep(SETTINGS)
+        manifest.forget(_never_there(manifest, sources))
         places = _places(project, tracking, manifest, sources)
         manifest.add(sources)
         over = {VideoState.DONE} if retry else {VideoState.DONE, VideoState.FAILED}
         rows = [row for source in sources if (row := manifest.rows[source]).state not in over]
+        rows = [row for row in rows if row.state != VideoState.FAILED or not _is_gone(row.source)]
         videos = [
             Video(row.source, sources[row.source], places[row.source], anew=row.state == VideoState.FAILED)
             for row in rows
@@ -106,6 +113,8 @@ def batch(
         done = {row.source: places[row.source] for row in manifest.rows.values() if row.state == VideoState.DONE}
         if tracking.results:
             Results(tracking.results).fetch([f"{folder}/{SUMMARY}" for folder in done.values()], project)
+        elif tracking.output.parquet:
+            _complete_dataset(project, done)
         write_summary(project, done)
         keep(SUMMARY)
         return BatchResult([manifest.rows[source] for source in sources], interrupted)
@@ -134,7 +143,7 @@ def _folder(tracking: TrackingPlan) -> Iterator[tuple[Path, Callable[[str], None
         yield project, lambda _: None
 
 
-def _require_same(path: Path, tracking: TrackingPlan, begun: bool) -> None:
+def _require_same(path: Path, tracking: TrackingPlan, begun: int) -> None:
     """Note how videos are tracked, or require, where some have begun, that it is as noted, as far as both versions know
     a setting."""
     now = yaml.safe_load(provenance.yaml_text(tracking.to_dict()))
@@ -143,19 +152,42 @@ def _require_same(path: Path, tracking: TrackingPlan, begun: bool) -> None:
         replace_text(path, provenance.yaml_text(record))
         return
     before = read_yaml(path)
-    other = list(_differences(before.get("settings") if isinstance(before, dict) else None, now))
+    record = before if isinstance(before, dict) else {}
+    other = differences(record.get("settings"), now, known_to_both=True)
+    if tracking.output.parquet and not tracking.results and other.pop("output.parquet", ""):
+        replace_text(path, provenance.yaml_text({**record, "settings": now}))  # made of what is there
     if other:
+        videos = "1 video" if begun == 1 else f"{begun} videos"
         raise UsageError(
-            f"{path.parent} holds videos tracked with other settings ({', '.join(other[:3])}); "
-            "give those again, or another --project"
+            f"{path.parent} holds {videos} tracked otherwise: {', '.join([*other.values()][:3])}; "
+            "give it as it was, or another --project, where all are tracked again"
         )
 
 
-def _differences(before: Any, now: Any, name: str = "") -> list[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        both = [key for key in now if key in before]
-        return [found for key in both for found in _differences(before[key], now[key], f"{name}.{key}".lstrip("."))]
-    return [] if before == now else [name.removeprefix("config.").removeprefix("output.")]
+def _complete_dataset(project: Path, done: Mapping[str, str]) -> None:
+    """Write the rows of videos that were done before these were wanted."""
+    for source, folder in done.items():
+        part = project / part_of(folder)
+        if not part.exists():
+            write_part(project / folder, part, source)
+
+
+def _never_there(manifest: Manifest, sources: Mapping[str, Any]) -> list[str]:
+    """Rows of files that failed, are not there and not asked for any more, as a path that was mistyped; none where
+    others' folders would be called otherwise without them.
+    """
+    rows = manifest.rows
+    gone = [
+        source
+        for source, row in rows.items()
+        if row.state == VideoState.FAILED and not row.frames and source not in sources and _is_gone(source)
+    ]
+    before, after = folders([*rows], _TAKEN), folders([source for source in rows if source not in {*gone}], _TAKEN)
+    return gone if after.items() <= before.items() else []
+
+
+def _is_gone(source: str) -> bool:
+    return not is_url(source) and not os.path.lexists(source)
 
 
 def _places(project: Path, tracking: TrackingPlan, manifest: Manifest, sources: Mapping[str, Any]) -> dict[str, str]:
@@ -165,7 +197,7 @@ def _places(project: Path, tracking: TrackingPlan, manifest: Manifest, sources: 
         OutputError: something is.
     """
     new = [source for source in sources if source not in manifest.rows]
-    places = folders([*manifest.rows, *new], (TABLE, JOURNAL, SUMMARY, SETTINGS, LOCK, PARQUET, PARTS))
+    places = folders([*manifest.rows, *new], _TAKEN)
     used = Results(tracking.results).names() if tracking.results else {path.name for path in project.iterdir()}
     there = next((places[source] for source in new if places[source] in used), None)
     if there is not None:

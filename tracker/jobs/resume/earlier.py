@@ -16,6 +16,7 @@ from tracker.analytics.events import Count
 from tracker.errors import ResumeError, SourceError
 from tracker.jobs.outcome import SourceResult, given_source
 from tracker.jobs.result_folder import RECORD, UNFINISHED, original_files
+from tracker.jobs.resume.options import differences
 
 _PLAIN = ("config", "offline", "zones", "camera", "blur", "leaves", "gallery")  # what has to be the same, as it stands
 
@@ -103,9 +104,9 @@ def _difference(before: Mapping[str, Any], now: Mapping[str, Any], anywhere: boo
     for name, what in source.items():
         if before["source"].get(name) != now["source"].get(name):
             return what
-    for name in _PLAIN:
-        if before.get(name) != now.get(name):
-            return f"{_first_key(name, before.get(name), now.get(name))} is another"
+    changed = differences({name: before.get(name) for name in _PLAIN}, {name: now.get(name) for name in _PLAIN})
+    if changed:
+        return next(iter(changed.values()))
     for network in now["weights"]:
         if before.get("weights", {}).get(network, {}).get("sha256") != now["weights"][network]["sha256"]:
             return f"the weights of {network} are others"
@@ -117,12 +118,3 @@ def _difference(before: Mapping[str, Any], now: Mapping[str, Any], anywhere: boo
         if before.get("versions", {}).get(package) != now["versions"].get(package):
             return f"{package} has another version"
     return ""
-
-
-def _first_key(name: str, before: Any, now: Any) -> str:
-    """The way down to the first setting that differs."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in [*before, *now]:
-            if before.get(key) != now.get(key):
-                return _first_key(f"{name}.{key}", before.get(key), now.get(key))
-    return name
