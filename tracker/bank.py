@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tracker.appearance.comparison import Comparison
 from tracker.appearance.contradiction import contrary_since, well_known
-from tracker.appearance.reidentification import motion_odds
+from tracker.appearance.reidentification import Sightings, motion_odds
 from tracker.association.stages import FAR, WEAK, Matches, TrackPredictions
 from tracker.boxes import cxcywh_to_xyxy, largest, paired_fraction, paired_iou
 from tracker.config import BankConfig
@@ -183,10 +183,13 @@ class TrackBank(Stateful):
             rows = rows[overlap <= self._config.birth_overlap]
         return rows
 
-    def present(self) -> Ints:
-        """Ids of the live tracks that are not lost."""
-        here: Ints = self.live[self.slots.status.take(self.live) != PREDICTED]
-        return self.slots.ids.take(here)
+    def sightings(self) -> Sightings:
+        """Ids (K,) of the live tracks and of those that ended a moment ago, and (K,) when each was seen last.
+
+        As far back as young tracks reach, every last sighting is known.
+        """
+        ids = np.concatenate([self._departed, self.slots.ids.take(self.live)])
+        return ids, np.concatenate([self._departed_s, self.slots.seen_s.take(self.live)])
 
     def ids(self, slots: Ints) -> Ints:
         """Ids (N,) of the tracks in these slots."""
@@ -313,20 +316,6 @@ class TrackBank(Stateful):
         young = time_s - own.born_s.take(live) <= self._config.reid_s
         fresh = (own.embedding_s.take(live) == time_s) & (own.embedding_counts.take(live) > 0)
         return live.take(np.flatnonzero(young & fresh))
-
-    def met(self, ids: Ints, slots: Ints) -> Mask:
-        """(N, M) which identities were seen here when, or after, these young tracks were first: no object is two.
-
-        Every last sighting is known as far back as young tracks reach, and what was not seen since a track began
-        cannot have been seen beside it.
-        """
-        known = np.concatenate([self._departed, self.slots.ids.take(self.live)])
-        seen_s = np.concatenate([self._departed_s, self.slots.seen_s.take(self.live)])
-        row, column = np.nonzero(ids[:, None] == known)
-        last_s = np.full(len(ids), -np.inf)
-        np.maximum.at(last_s, row, seen_s[column])
-        met: Mask = last_s[:, None] >= self.slots.born_s.take(slots)
-        return met
 
     def reactivate(self, slots: Ints, ids: Ints) -> None:
         """Reactivation: young tracks are these known identities; a lost track of the same id ends in them."""

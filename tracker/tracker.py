@@ -21,7 +21,7 @@ from tracker.analytics.history import History, TrackHistory
 from tracker.appearance.comparison import Comparison
 from tracker.appearance.gallery import Gallery
 from tracker.appearance.normalisation import SimilarityScale, crop_quality
-from tracker.appearance.reidentification import Returns, reid_odds, reidentify
+from tracker.appearance.reidentification import Returns, met, met_by_all, reid_odds, reidentify
 from tracker.appearance.selection import worth_embedding
 from tracker.association.assignment import Candidates
 from tracker.association.stages import (
@@ -369,12 +369,12 @@ class Tracker(Stateful):
         if found.features is None or not len(young := bank.newly_seen(time_s)):
             return
         embeddings, classes = bank.embeddings(young, time_s)[0], bank.classes(young)
-        known = self.gallery.recall(embeddings, bank.present(), self._camera_number, time_s)
+        sightings, born_s = bank.sightings(), bank.slots.born_s.take(young)
+        known = self.gallery.recall(embeddings, met_by_all(sightings, born_s), self._camera_number, time_s)
         by_appearance = self._appearance_odds(known.similarity, known.seconds[..., None], classes)
-        ruled_out = (known.classes[:, None] != classes) | bank.met(known.ids, young)
+        ruled_out = (known.classes[:, None] != classes) | met(known.ids, sightings, born_s)
         odds = reid_odds(known, by_appearance, bank.motion_odds(known.ids, young), ruled_out)
-        if self.keep_decision:
-            self.returns = Returns(known.ids, bank.ids(young), odds)
+        self.returns = Returns(known.ids, bank.ids(young), odds) if self.keep_decision else None
         rows, new = reidentify(odds, settings)
         bank.set_pending(young, np.any(odds > settings.reid_doubt, axis=0))
         if len(new):

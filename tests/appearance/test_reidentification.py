@@ -2,15 +2,30 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tracker.appearance.gallery import Recall
-from tracker.appearance.reidentification import reid_odds, reidentify
+from tracker.appearance.reidentification import met, met_by_all, reid_odds, reidentify
 from tracker.config import AssociationConfig
 
 
 def recall(count):
     """That many absent identities, an embedding of each."""
     return Recall(np.arange(count), np.zeros(count, np.int64), np.ones((count, 1, 1)), np.ones((count, 1)))
+
+
+seconds = st.integers(0, 4).map(float)
+
+
+@given(st.dictionaries(st.integers(1, 9), seconds), st.lists(seconds, min_size=1, max_size=4))
+def test_who_all_new_tracks_have_met_is_none_of_them_and_need_not_be_compared(last_s, born_s):
+    """Those seen since the last of them began; who was never seen here has met nobody."""
+    sightings, born_s = (np.array(list(last_s), np.int64), np.array(list(last_s.values()))), np.array(born_s)
+    everybody = np.arange(1, 10)
+    expected = [[last_s.get(number, -1) >= begin for begin in born_s] for number in everybody.tolist()]
+    assert met(everybody, sightings, born_s).tolist() == expected
+    assert sorted(met_by_all(sightings, born_s)) == [n for n, row in zip(everybody, expected, strict=True) if all(row)]
 
 
 @pytest.mark.parametrize("candidates", [1, 3, 10])

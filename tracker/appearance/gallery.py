@@ -196,12 +196,12 @@ class Gallery(Stateful):
             embeddings[known], quality[known] = self._embeddings[rows[known]], self._quality[rows[known]]
             return embeddings, quality
 
-    def recall(self, features: Floats, present: Ints, camera: int, time_s: float) -> Recall:
-        """Compare embeddings (M, D) with every identity remembered except the identities that are `present`."""
+    def recall(self, features: Floats, without: Ints, camera: int, time_s: float) -> Recall:
+        """Compare embeddings (M, D) with every identity remembered except these."""
         with self._lock:
             self.widen(features.shape[1])
             absent = self._remembered(time_s)
-            here = self._find(present)
+            here = self._find(without)
             absent[here[here >= 0]] = False
             rows = np.flatnonzero(absent)
             similarity = self._compared(rows, features)

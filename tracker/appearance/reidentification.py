@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker.appearance.gallery import Recall, combined
 from tracker.config import AssociationConfig
 from tracker.structures import Floats, Ints, Mask
+
+Sightings = tuple[Ints, NDArray[np.float64]]
+"""Ids (K,) and when each was seen last (K,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,13 +20,32 @@ class Returns:
     """What was thought of A absent identities and Y new tracks.
 
     Attributes:
-        absent: (A,) int64 ids of who is not here. young: (Y,) int64 ids of the new tracks, as they went until now.
+        absent: (A,) int64 ids of who is not here and may be one of them.
+        young: (Y,) int64 ids of the new tracks, as they went until now.
         odds: (A, Y) float32 log-odds that the two are one object; -inf where they cannot be.
     """
 
     absent: Ints
     young: Ints
     odds: Floats
+
+
+def met(ids: Ints, sightings: Sightings, born_s: NDArray[np.float64]) -> Mask:
+    """(N, M) which identities were seen when, or after, young tracks born at (M,) were first: no object is two.
+
+    What was not seen since a track began cannot have been seen beside it.
+    """
+    known, seen_s = sightings
+    row, column = np.nonzero(ids[:, None] == known)
+    last_s = np.full(len(ids), -np.inf)
+    np.maximum.at(last_s, row, seen_s[column])
+    return np.asarray(last_s[:, None] >= born_s)
+
+
+def met_by_all(sightings: Sightings, born_s: NDArray[np.float64]) -> Ints:
+    """The ids that all of these young tracks have met, those that are here among them: none has to be compared."""
+    known, seen_s = sightings
+    return np.asarray(known[seen_s >= born_s.max()])
 
 
 def reid_odds(known: Recall, embeddings: Floats, motion: Floats, ruled_out: Mask) -> Floats:
