@@ -5,7 +5,8 @@
 
 `overhead`: that many sources of one small picture, 3 in 100 of them broken, are tracked by `track batch`; the work of
 the process that hands them out, and the time in which nobody works, are set beside the time of the videos. `gain`: as
-many clips, cut from the videos, by one process and by two, and one after the other by `track`.
+many clips, cut from the videos, by two processes and one after the other: by one process, which is given one core or
+whatever it takes (beside its one thread of networks it decodes and writes in others), and by `track`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from tracker.jobs.batch.sources import listed
 from tracker.jobs.batch.tracking import TrackingPlan
 from tracker.jobs.batch.videos import batch
 from tracker.jobs.result_folder import Output
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def overhead(videos: int, jobs: int, folder: Path) -> None:
@@ -60,23 +63,35 @@ def overhead(videos: int, jobs: int, folder: Path) -> None:
 
 
 def gain(videos: list[Path], clips: int, frames: int, folder: Path) -> None:
-    """Seconds for the same clips."""
+    """Seconds for the same clips; without a number of threads, `track` uses all cores for one video."""
+    first_s = 0.0
     made = cut(videos, clips, frames, folder / "clips")
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
     track = [sys.executable, "-m", "tracker"]
-    for name, commands in (
-        ("batch --jobs 1", [[*track, "batch", folder / "clips", "--project", folder / "1", "--jobs", "1"]]),
-        ("batch --jobs 2", [[*track, "batch", folder / "clips", "--project", folder / "2", "--jobs", "2"]]),
-        ("track, one run", [[*track, *made, "--project", folder / "3"]]),
-        ("track, a run each", [[*track, clip, "--project", folder / "4"] for clip in made]),
+    one_core, all_cores = sorted(os.sched_getaffinity(0))[:1], os.sched_getaffinity(0)
+    each = [[*track, clip] for clip in made]
+    for number, (name, commands, cores, threads) in enumerate(
+        (
+            ("batch --jobs 2", [[*track, "batch", folder / "clips", "--jobs", "2"]], all_cores, ""),
+            ("batch --jobs 1 on one core", [[*track, "batch", folder / "clips", "--jobs", "1"]], one_core, ""),
+            ("batch --jobs 1", [[*track, "batch", folder / "clips", "--jobs", "1"]], all_cores, ""),
+            ("track, one run of one thread", [[*track, *made]], all_cores, "1"),
+            ("track, a run each of one thread", each, all_cores, "1"),
+            ("track, one run", [[*track, *made]], all_cores, ""),
+        )
     ):
         start, before = time.perf_counter(), children_cpu_s()
+        os.sched_setaffinity(0, cores)  # which what is started inherits
         for command in commands:
-            subprocess.run([*command, "--no-video", "--quiet"], check=True, env=environment)
+            words = [*command, "--project", folder / str(number), "--no-video", "--quiet"]
+            subprocess.run(words, check=True, env=environment | (dict.fromkeys(THREADS, threads) if threads else {}))
+        os.sched_setaffinity(0, all_cores)
         wall_s, cpu_s = time.perf_counter() - start, children_cpu_s() - before
-        print(f"{name}: {wall_s:.1f} s, {cpu_s:.1f} s of CPU, load {os.getloadavg()[0]:.1f}", flush=True)
+        first_s = first_s if number else wall_s
+        used = f"{wall_s:.1f} s, {cpu_s:.1f} s of CPU, {cpu_s / wall_s:.2f} cores, load {os.getloadavg()[0]:.1f}"
+        print(f"{name}: {used}; --jobs 2 is {wall_s / first_s:.2f} times as fast", flush=True)
     for clip in made:
-        tables = {(folder / str(n) / clip.stem / "tracks.csv").read_bytes() for n in range(1, 5)}
+        tables = {(folder / str(n) / clip.stem / "tracks.csv").read_bytes() for n in range(6)}
         assert len(tables) == 1, clip
 
 

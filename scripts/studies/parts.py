@@ -1,7 +1,7 @@
 """What cutting a long video into parts costs: accuracy, ids at the joints, time.
 
     python scripts/studies/parts.py mot SETS/mot17 --parts 8
-    python scripts/studies/parts.py video VIDEO --times 20 --parts 8 --jobs 2 [-- --imgsz 320]
+    python scripts/studies/parts.py video VIDEO --times 20 --parts 8 --jobs 2 [--options='--config edge']
 
 `mot`: the sequences of a folder laid end to end, detections given, tracked whole and in parts, online and offline, and
 both scored. `video`: a video that is repeated so many times, by `track batch` whole and in parts. Both count the ids
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -104,24 +105,25 @@ def offline_lines(joined: JoinedParts, config: Config, folder: Path) -> Iterator
             yield table.at(position, {}).to_mot(position + 1)
 
 
-def lost(whole: NDArray[np.float64], parts: NDArray[np.float64], cuts: list[int]) -> list[tuple[int, int, int]]:
-    """Of each cut: its frame, ids that the whole run has on both sides, and how many of these the parts lose.
+def tell_lost(whole: NDArray[np.float64], parts: NDArray[np.float64], cuts: list[int]) -> None:
+    """Say of each cut how many ids the whole run has on both sides of it, and which of these the parts lose.
 
     Args:
         whole, parts: (R, 6+) frame, id, left, top, width, height. cuts: the first frame behind each.
     """
     called = _called(whole, parts)
-    found = []
+    kept, missing = 0, []
     for cut in cuts:
-        kept = wrong = 0
         for one in np.unique(whole[:, 1]):
             of = (whole[:, 1] == one) & (called >= 0)
             before, after = np.flatnonzero(of & (whole[:, 0] < cut)), np.flatnonzero(of & (whole[:, 0] >= cut))
             if len(before) and len(after):
                 kept += 1
-                wrong += called[before[-1]] != called[after[0]]
-        found.append((cut, kept, wrong))
-    return found
+                if called[before[-1]] != called[after[0]]:
+                    missing.append((int(one), int(whole[before[-1], 0]), cut, int(whole[after[0], 0])))
+    print(
+        f"  {kept} ids on both sides of a cut, {len(missing)} of them lost (id, last seen, cut, seen again): {missing}"
+    )
 
 
 def _called(whole: NDArray[np.float64], parts: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -161,8 +163,8 @@ def mot(root: Path, count: int, folder: Path) -> None:
         print(name, {key: round(scores[key], 2) for key in ("HOTA", "DetA", "AssA", "IDF1", "IDSW")}, flush=True)
     cuts = [part.first for part in parts[1:]]
     for one, two in (("whole", "parts"), ("whole --offline", "parts --offline")):
-        tables = [results(out[name] / f"{NAME}.txt") for name in (one, two)]
-        print(f"{two}: cut, ids on both sides of it, lost:", *lost(*tables, cuts))
+        print(two)
+        tell_lost(*(results(out[name] / f"{NAME}.txt") for name in (one, two)), cuts)
 
 
 def repeated(video: Path, times: int, target: Path) -> None:
@@ -205,7 +207,7 @@ def video(source: Path, times: int, count: int, jobs: int, words: list[str], fol
     for name in ("whole", "parts"):
         with (folder / name / "long" / "summary.csv").open(newline="") as file:
             print(name, len(list(csv.DictReader(file))), "ids")
-    print("cut, ids on both sides of it, lost:", *lost(*tables, [joint["frame"] for joint in joints]))
+    tell_lost(*tables, [joint["frame"] for joint in joints])
     for joint in joints:
         print(joint)
 
@@ -217,13 +219,15 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=8)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("words", nargs="*", help="behind --: options of track")
+    parser.add_argument("--keep", type=Path, help="folder for all that is made")
+    parser.add_argument("--options", default="", help="of track, in one word: --options='--config edge'")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = asked.keep or Path(scratch)
         if asked.what == "mot":
-            mot(asked.path, asked.parts, Path(folder))
+            mot(asked.path, asked.parts, folder)
         else:
-            video(asked.path, asked.times, asked.parts, asked.jobs, asked.words, Path(folder))
+            video(asked.path, asked.times, asked.parts, asked.jobs, shlex.split(asked.options), folder)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections import deque
 from contextlib import closing
 from pathlib import Path
 
@@ -38,6 +39,16 @@ def results(pool: WorkerPool, tasks) -> dict:
 def test_every_task_is_done_once(pool):
     assert results(pool, range(100)) == {number: number * number for number in range(100)}
     assert results(pool, []) == {}
+
+
+def test_who_listens_may_add_to_what_waits(pool):
+    queue = deque([2])
+    ended = {}
+    for event in pool.heard(queue):
+        if isinstance(event, TaskDone):
+            ended[event.task] = event.result
+            queue.extend([5, 6] if event.task == 2 else [])
+    assert ended == {2: 4, 5: 25, 6: 36}
 
 
 def test_processes_are_prepared_once_and_compute_in_one_thread(pool, monkeypatch):

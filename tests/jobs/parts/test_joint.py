@@ -50,6 +50,13 @@ def test_of_two_that_one_part_has_confused_it_is_who_is_near_the_cut():
     assert joined(one + two, later) == {6: 1, 5: 2}
 
 
+def test_an_id_that_went_over_to_another_object_is_that_one_s():
+    """In the later part alone, a moment before the cut; and a moment after it that one has gone, too."""
+    earlier = walk(1, range(1, 284)) + walk(2, range(1, 304), y=300)
+    later = walk(5, range(1, 284)) + walk(5, range(296, 304), y=300)
+    assert joined(earlier, later) == {5: 2}
+
+
 def test_looks_at_other_frames_do_not_matter():
     """Between two looks boxes are on a line."""
     earlier = seen(walk(7, range(1, 600, 3)), 1, END)

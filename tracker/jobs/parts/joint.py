@@ -24,7 +24,8 @@ from tracker.smoothing.track_table import TrackTable, filled
 from tracker.structures import Ints
 
 _SAME = 0.5  # mean overlap of two tracks of one object
-_NEAR_S = 1.0  # from the cut: what is further away counts less, since ids may be exchanged in one part alone
+_AT_S = 0.5  # from the cut: who is seen there is known by that alone
+_NEAR_S = 1.0  # what is further away counts less
 _KNOWN_S = 2.0  # of a new track that the linker sees
 
 
@@ -85,16 +86,30 @@ class Seen:
 
 
 def continued(before: Seen, after: Seen, cut: int, fill_s: float) -> dict[int, int]:
-    """Ids of the later part -> the ids of the earlier one that they go on with, of a cut before frame `cut`."""
+    """Ids of the later part -> the ids of the earlier one that they go on with, of a cut before frame `cut`.
+
+    Who is seen at the cut is known by that alone: an id that went over to another object before is that one's by then.
+    Whoever is away there is known by the frames before and after.
+    """
     first, last = int(after.numbers[0]), int(before.numbers[-1])
     one, two = (
         replace(s, table=filled(s.table, fill_s)) for s in (before.within(first, last), after.within(first, last))
     )
-    ids, later = np.unique(one.table.ids), np.unique(two.table.ids)
-    total, both = np.zeros((2, len(ids), len(later)))
     numbers = np.intersect1d(before.numbers, after.numbers)
     apart = np.abs(_times(after, numbers) - _times(after, np.array([cut])))
-    for number, weight in zip(numbers.tolist(), np.exp(-apart / _NEAR_S).tolist(), strict=True):
+    found: dict[int, int] = {}
+    for near in (apart <= _AT_S, apart < np.inf):
+        found |= _alike(one, two, numbers[near], np.exp(-apart[near] / _NEAR_S))
+        one = replace(one, table=one.table[~np.isin(one.table.ids, list(found.values()))])
+        two = replace(two, table=two.table[~np.isin(two.table.ids, list(found))])
+    return found
+
+
+def _alike(one: Seen, two: Seen, numbers: Ints, weights: Array) -> dict[int, int]:
+    """Ids of the second -> ids of the first, of tracks whose boxes are the same in these frames (K,)."""
+    ids, later = np.unique(one.table.ids), np.unique(two.table.ids)
+    total, both = np.zeros((2, len(ids), len(later)))
+    for number, weight in zip(numbers.tolist(), weights.tolist(), strict=True):
         a, b = (s.table[s.row_numbers == number] for s in (one, two))
         place = np.ix_(np.searchsorted(ids, a.ids), np.searchsorted(later, b.ids))
         total[place] += weight * iou(a.xyxy, b.xyxy)
