@@ -134,3 +134,14 @@ def test_the_latest_embedding_weighs_as_much_as_all_together():
     odds = np.array([[[2.0], [-1.0], [0.0]]], np.float32)
     mixture = np.log((np.exp(2.0) + np.exp(-1.0)) / 2)
     assert combined(odds, known)[0, 0] == pytest.approx((2 + mixture) / 2)
+
+
+def test_what_is_kept_of_each_can_be_asked_for_and_of_who_is_not_known_is_nothing():
+    gallery = Gallery(BankConfig(memory_embeddings=3))
+    remember(gallery, [3, 7], unit([1, 0], [0, 1]), quality=0.5)
+    remember(gallery, [7], BLUE, quality=0.25)
+    embeddings, quality = gallery.kept(np.array([7, 5, 3]))
+    assert np.isfinite(embeddings[..., 0]).sum(axis=1).tolist() == [2, 0, 1]
+    assert np.array_equal(embeddings[0, :2], np.concatenate([BLUE, GREEN]))
+    assert quality[0, :2].tolist() == [0.25, 0.5]
+    assert Gallery().kept(np.array([7]))[0].shape[:2] == (1, Gallery()._kept)

@@ -28,6 +28,18 @@ def test_different_objects_come_to_lie_where_the_calibration_had_them(common):
     assert alike[1, 0] > 0.8
 
 
+def test_pairs_of_different_objects_say_the_same_as_the_frames_that_show_them():
+    seen, told = SimilarityScale(0.55, 0.10, 0.88), SimilarityScale(0.55, 0.10, 0.88)
+    for seed in range(20):
+        found = frame(0.4, np.random.default_rng(seed))
+        seen.learn(found)
+        pairs = (found.features @ found.features.T)[np.triu_indices(6, 1)]
+        told.learn_different(pairs, np.zeros(15, np.int64))
+    asked = np.array([[0.2], [0.7]], np.float32), np.array([0])
+    for one, other in zip(seen(*asked), told(*asked), strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+
+
 def test_of_a_crowd_a_subset_says_enough():
     rng, scale = np.random.default_rng(0), SimilarityScale(0.55, 0.10, 0.88)
     for _ in range(3):

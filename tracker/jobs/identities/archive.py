@@ -17,12 +17,14 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from tracker.columns.documented import IDENTITIES
+from tracker.columns.documented import names as headings
 from tracker.errors import OutputError, UsageError
 from tracker.jobs.identities.video_embeddings import ENDING, VideoEmbeddings, file_name
 from tracker.system.files import replace_file, writing
-from tracker.system.output_folder import claim
 
 VIDEOS, TABLE = "videos", "identities.csv"
+_HEADER = ",".join(headings(IDENTITIES)) + "\n"
 
 
 class GalleryFiles(Protocol):
@@ -64,8 +66,6 @@ class LocalGallery:
         draft = path.with_name(f".{uuid.uuid4().hex}.{path.name}")  # its own: others may write the same at once
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            if name == TABLE:
-                claim(self._folder, "identities", (TABLE,), option="--gallery")
             try:
                 replace_file(draft, content, durable=True)
                 draft.replace(path)
@@ -122,7 +122,17 @@ class IdentityArchive:
         Raises:
             OutputError: it cannot be written, or one stands there that no gallery of ours has.
         """
+        if not (self._table() or _HEADER).startswith(_HEADER):
+            raise OutputError(f"{self.place}/{TABLE} is another table; choose another --gallery, or move it away")
         self._files.put(TABLE, text.encode("utf-8", "surrogateescape"))
+
+    def _table(self) -> str:
+        """The text of `identities.csv`; empty where there is none."""
+        try:
+            (text,) = (path.read_text("utf-8", "surrogateescape") for path in self._files.opened([TABLE]))
+        except FileNotFoundError:
+            return ""
+        return text
 
     def rows(self, identity: int | None = None) -> list[dict[str, str]]:
         """The rows of `identities.csv`, of all identities or of one, by the columns' names.
@@ -130,10 +140,8 @@ class IdentityArchive:
         Raises:
             UsageError: no identities were found here yet, or not this one.
         """
-        try:
-            (text,) = (path.read_text("utf-8", "surrogateescape") for path in self._files.opened([TABLE]))
-        except (OSError, OutputError) as error:
-            raise UsageError(f"{self.place} has no {TABLE} yet; run track identities {self.place}") from error
+        if not (text := self._table()).startswith(_HEADER):
+            raise UsageError(f"{self.place} has no {TABLE} yet; run track identities {self.place}")
         rows = list(csv.DictReader(io.StringIO(text)))
         if identity is None:
             return rows

@@ -139,7 +139,7 @@ def file_name(source: str) -> str:
     """Of the file of a source: readable, and no two sources' the same.
 
     >>> file_name("/archive/door 1.mp4")
-    'door-1-d06f8a2bb0a4.safetensors'
+    'door-1-02cfa4325c8d.safetensors'
     """
     stem = re.sub("[^A-Za-z0-9]+", "-", Path(source.partition("?")[0]).stem)[:_NAME].strip("-") or "video"
     mark = hashlib.sha256(source.encode("utf-8", "surrogateescape")).hexdigest()[:12]
