@@ -161,6 +161,15 @@ class TestForecasts:
         assert self.asked(walk, 9, 30, edits)["feet"] != []
         assert self.asked(walk, 9, 19)["feet"] == [], "it is not there before"
 
+    def test_do_not_take_a_picture_that_is_shown_twice_for_a_stop(self, tmp_path):
+        """25 pictures a second in a video of 30 frames: every sixth is the one before."""
+        rows = [(frame, 1, x := 20 + 3 * (frame - frame // 6), 100, x + 20, 140) for frame in range(1, 61)]
+        radii = []
+        for repeated in (0, 10):
+            run = leave_run(tmp_path / f"{repeated}", annotated(rows, fps=30), result={"frames_repeated": repeated})
+            radii.append(self.asked(run.folder, 1, 59)["radii"][-1][0])
+        assert radii[1] < radii[0]
+
     def test_of_what_is_gone_grow_wide_and_end(self, walk):
         there, later = self.asked(walk, 2, 10)["radii"][0][0], self.asked(walk, 2, 25)["radii"][0][0]
         assert later > 1.5 * there

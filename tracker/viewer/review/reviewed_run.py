@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker.analytics.recorded_places import recorded_places
 from tracker.boxes import xyxy_to_tlwh
@@ -18,6 +19,7 @@ from tracker.errors import DataError, SourceError
 from tracker.evaluation.mistakes import find_mistakes
 from tracker.jobs.corrections.doubts import Doubt, doubts
 from tracker.jobs.corrections.edits import Interpolate
+from tracker.jobs.corrections.frames import repeated_frames
 from tracker.jobs.replay import place_then
 from tracker.motion.load import load_predictor
 from tracker.motion.predictor import Predictor
@@ -144,7 +146,7 @@ class ReviewedRun:
         Raises:
             WeightsError: the run's motion network is not there any more.
         """
-        return forecast(self.corrections.current().rows, track, frame, self._motion.fresh())
+        return forecast(self.corrections.current().rows, track, frame, self._motion.fresh(), self._repeated)
 
     def mistakes(self) -> list[dict[str, Any]]:
         """Where the corrected run takes an object for another, or loses it."""
@@ -181,6 +183,10 @@ class ReviewedRun:
     @cached_property
     def _doubts(self) -> list[Doubt]:
         return doubts(self.run, self._other)
+
+    @cached_property
+    def _repeated(self) -> NDArray[np.int64]:
+        return repeated_frames(self.run)
 
     @cached_property
     def _motion(self) -> Predictor:

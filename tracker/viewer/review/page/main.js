@@ -210,8 +210,10 @@ class Page {
 
   // What is said when nothing has moved for a while.
   #settle() {
+    this.still = false;
     clearTimeout(this.settled);
     this.settled = setTimeout(() => {
+      this.still = true;
       this.#waiting();
       this.#describePicture();
     }, 250);
@@ -220,10 +222,7 @@ class Page {
   #waiting() {
     const { view, frames } = this;
     const hopeless = this.about.pictures && frames.missing.has(view.frame);
-    const late = view.shown !== view.frame && !view.playing;
-    if (late && !this.lateSince) this.lateSince = performance.now();
-    if (!late) this.lateSince = 0;
-    by("waiting").hidden = !hopeless && !(late && performance.now() - this.lateSince > 200);
+    by("waiting").hidden = !hopeless && (view.shown === view.frame || view.playing || !this.still);
     by("waiting").textContent = hopeless ? `There is no picture of frame ${view.frame}.` : `frame ${view.frame}…`;
   }
 

@@ -9,6 +9,7 @@ import { nearest } from "./timeline.js";
 const by = (id) => document.getElementById(id);
 const TABS = ["objects", "doubts", "mistakes", "edits"];
 const KINDS = { one: "one object?", swap: "changed places?", jump: "another object?", gap: "gap", short: "hardly there", double: "twice?", pass: "another pass" };
+const DOT = "\u00a0· "; // no line begins with it
 const VERBS = { cross: "crossed", enter: "entered", exit: "left", dwell: "stays in" };
 
 export class Panel {
@@ -130,9 +131,9 @@ export class Panel {
       one.predicted ? `${one.predicted} predicted` : "",
       one.gaps ? `${one.gaps} gap${one.gaps === 1 ? "" : "s"}` : "",
       `score ${score(rows, one).toFixed(2)}`,
-    ].filter(Boolean).join(" · ");
+    ].filter(Boolean).join(DOT);
     const events = timeline.events.get(one.id) ?? [];
-    by("card-events").textContent = events.slice(0, 6).map((event) => `${clock(event.time_s)} ${VERBS[event.event] ?? event.event} ${event.zone}${event.event === "cross" && event.direction ? `, ${event.direction}` : ""}`).join(" · ");
+    by("card-events").textContent = events.slice(0, 6).map((event) => `${clock(event.time_s)} ${VERBS[event.event] ?? event.event} “${event.zone}”${event.event === "cross" && event.direction ? `, ${event.direction}` : ""}`).join(DOT);
     this.#showCrop("crop", one);
     this.#showCrop("crop-other", rows.byId.get(view.other));
   }

@@ -184,7 +184,7 @@ export class Timeline {
     g.restore();
     g.save();
     g.beginPath();
-    g.rect(this.label - 2, top, width, ROW);
+    g.rect(this.label - 7, top, width, ROW); // half a sign of an event stands out
     g.clip();
     g.fillStyle = colours.line;
     g.fillRect(this.#x(one.first), top + ROW / 2 - 1, this.#x(one.last) - this.#x(one.first), 2);
