@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker import Site, Tracker, Zones
+from tracker import GroundPlane, Site, Tracker, Zones
 from tracker.analytics.events import Count
+from tracker.cli import main
 from tracker.config import BankConfig
 from tracker.errors import ConfigError, SourceError, UsageError
 from tracker.site import persistence, said, supervisor
@@ -314,6 +315,22 @@ class TestSettings:
         assert site.cameras["door"].zones == str(tmp_path / "door.yaml")
         assert site.cameras["door"].shown == "rtsp://bob:***@h/x" and "hunter2" not in repr(site)
         assert site.cameras["yard"] == SiteCamera(source="rtsp://h2/")
+
+    def test_take_the_places_of_the_only_camera_from_the_command(self, tmp_path):
+        zones, ground = tmp_path / "zones.yaml", tmp_path / "camera.yaml"
+        zones.write_text("lines: {gate: {points: [[0, 0], [9, 9]]}}")
+        GroundPlane.from_points([[0, 0], [9, 0], [0, 9], [9, 9]], [[0, 0], [1, 0], [0, 1], [1, 1]]).save(ground)
+        one = SiteConfig.of_sources(["rtsp://h/"])
+        assert one.with_places(zones, ground).cameras["h"] == SiteCamera("rtsp://h/", str(zones), str(ground))
+        assert one.with_places(None, ground).cameras["h"] == SiteCamera("rtsp://h/", camera=str(ground))
+        with pytest.raises(ConfigError, match=r"camera\.yaml: the file has the unknown key 'points'"):
+            one.with_places(ground, None)
+
+    def test_of_one_picture_are_not_taken_for_two_cameras(self, tmp_path, capsys):
+        with pytest.raises(SystemExit) as end:
+            main(["serve", "rtsp://h/", "rtsp://h2/", "--zones", str(tmp_path / "zones.yaml")])
+        said = " ".join(capsys.readouterr().err.split())
+        assert end.value.code == 2 and "of one picture, and there are 2 cameras; name those of each" in said
 
     @pytest.mark.parametrize(
         ("text", "said"),

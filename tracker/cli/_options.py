@@ -91,7 +91,14 @@ Hidden = Annotated[
     typer.Option(metavar="CLASSES", help="Pixelate these classes in all pictures, or people's heads: heads."),
 ]
 
-
+ZonesOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="zones.yaml: count at its lines and in its zones, and what to ignore."),
+]
+GroundOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="camera.yaml of `track calibrate`: positions in metres and speeds."),
+]
 At = Annotated[float, typer.Option(metavar="SECONDS", help="The time of the picture to draw on.", min=0)]
 PagesAt = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to serve the page; port 0: any that is free.")]
 TokenFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Its first line is asked for at the pages.")]
@@ -174,17 +181,8 @@ class TrackingOptions:
             show_default="the source's, 30 of images",
         ),
     ] = None
-    zones: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="zones.yaml: count at its lines and in its zones, and what to ignore.",
-        ),
-    ] = None
-    camera: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="camera.yaml of `track calibrate`: positions in metres and speeds."),
-    ] = None
+    zones: ZonesOption = None
+    camera: GroundOption = None
     config: Annotated[str | None, typer.Option(help="Preset or YAML file; the options here override it.")] = None
     no_video: Annotated[bool, typer.Option("--no-video", help="Leave no annotated video: faster.")] = False
     save_crops: Annotated[

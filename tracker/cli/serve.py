@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tracker.cli._options import DetectEvery, Hidden, TokenFile, hidden, overridden
+from tracker.cli._options import DetectEvery, GroundOption, Hidden, TokenFile, ZonesOption, hidden, overridden
 from tracker.cli.run import prepare
 from tracker.config import Config
 
@@ -23,6 +23,8 @@ def command(
             help="Cameras (URLs, numbers, files), or a site.yaml, where each may have zones, a calibration, classes.",
         ),
     ],
+    zones: ZonesOption = None,
+    camera: GroundOption = None,
     http: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Pages, health and metrics there.", show_default="none")
     ] = None,
@@ -54,6 +56,8 @@ def command(
     is waited for. SIGTERM ends it with all files closed and exit code 0. Options
     override what SITE.yaml says.
 
+    --zones and --camera are of one picture; SITE.yaml names those of several.
+
     Example: track serve rtsp://10.0.0.7/live rtsp://10.0.0.8/live --keep 7
     """
     from tracker.site.config import SiteConfig, with_options
@@ -61,6 +65,8 @@ def command(
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     site = SiteConfig.load(sources[0]) if _is_site(sources) else SiteConfig.of_sources(sources)
+    if zones or camera:
+        site = site.with_places(zones, camera)
     tracker = overridden(
         Config.load(config) if config else site.tracker,
         {"--device": ("device", device), "--detect-every": ("detector", "every", detect_every)},

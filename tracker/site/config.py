@@ -32,6 +32,7 @@ OWN, SHARED = "own", "shared"
 RESERVED = ("state",)  # a folder of DIR that is no camera's
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 Kind = TypeVar("Kind", bound=Settings)
+_PLACES: Mapping[str, type[Zones] | type[GroundPlane]] = {"zones": Zones, "camera": GroundPlane}
 _EXAMPLE = "write cameras: {NAME: {source: rtsp://HOST/PATH}}"
 
 
@@ -148,6 +149,24 @@ class SiteConfig(Settings):
             cameras[plain] = SiteCamera(source=source)
         return cls(cameras=cameras)
 
+    def with_places(self, zones: str | Path | None, camera: str | Path | None) -> Self:
+        """The same with the files of what is counted and of the ground, of its only camera, on top.
+
+        Raises:
+            UsageError: there are more cameras.
+            ConfigError: one of the files is no such file.
+        """
+        if len(self.cameras) > 1:
+            raise UsageError(
+                f"--zones and --camera are of one picture, and there are {len(self.cameras)} cameras; name those of "
+                "each in a site.yaml: cameras: {NAME: {source: URL, zones: FILE, camera: FILE}}"
+            )
+        (name,) = self.cameras
+        given = {"zones": zones, "camera": camera}
+        places: dict[str, Any] = {key: str(file) for key, file in given.items() if file is not None}
+        _check(places)
+        return replace(self, cameras={name: replace(self.cameras[name], **places)})
+
     @classmethod
     def _parsed(cls, content: Any, folder: Path) -> Self:
         content = dict(_known(content, "the file", _keys(cls, {"tracker": "config"})))
@@ -192,10 +211,8 @@ def _camera(value: Any, name: str, folder: Path) -> SiteCamera:
     source = value["source"]
     if isinstance(source, str) and not (is_url(source) or lacks_scheme(source)) and (folder / source).exists():
         value["source"] = str(folder / source)
-    for key, kind in (("zones", Zones), ("camera", GroundPlane)):
-        if value.get(key):
-            value[key] = str(folder / str(value[key]))
-            kind.load(value[key])  # a mistake is told before anything runs
+    value |= {key: str(folder / str(value[key])) for key in _PLACES if value.get(key)}
+    _check(value)
     if isinstance(value.get("detect_every"), int):
         value["detect_every"] = str(value["detect_every"])
     try:
@@ -205,6 +222,13 @@ def _camera(value: Any, name: str, folder: Path) -> SiteCamera:
     except ConfigError as error:
         raise ConfigError(f"{place}: {error}") from None
     return camera
+
+
+def _check(files: Mapping[str, Any]) -> None:
+    """Load the places that are named, so that a mistake in them is told before anything runs."""
+    for key, kind in _PLACES.items():
+        if files.get(key):
+            kind.load(files[key])
 
 
 def _http(value: Any, folder: Path) -> HttpConfig:
