@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.ways import seen
+from helpers.ways import SIZE, seen
 from tracker import GroundMotion, GroundPlane
 from tracker.analytics.ground.lens import Lens
 from tracker.analytics.ground.standing import StandingCamera
@@ -233,6 +233,23 @@ class TestSpeed:
                     own = alone[i].update(seen(n / 10, {i: at(i, n / 10)}))
                     assert np.allclose(together.position_m[row], own.position_m[0])
                     assert np.allclose(together.speed_m_s[row], own.speed_m_s[0], equal_nan=True)
+
+    def test_of_who_walks_slowly_is_exact_though_errors_last_and_soon_that_of_who_turns(self):
+        rng, per_m = np.random.default_rng(0), 16
+        corners = np.array([[0, 0], [100, 0], [0, 100], [100, 100]])
+        motion = GroundMotion(GroundPlane.from_points(per_m * corners, corners))
+        std, stays = 0.02 * np.multiply(SIZE, [2, 1]), math.exp(-0.1 / 0.3)  # 5 cm; a detector's, from frame to frame
+        lanes, off = 5 + 3.0 * np.arange(28), rng.normal(0, std, (28, 2))
+        wrong = {}
+        for n in range(120):  # they turn around after 8 seconds
+            off = stays * off + math.sqrt(1 - stays**2) * rng.normal(0, std, off.shape)
+            places = np.stack([lanes, np.full(28, 45 + 0.06 * min(n, 160 - n))], axis=1)
+            said = motion.update(seen(n / 10, dict(enumerate((per_m * places + off).tolist(), 1))))
+            wrong[n] = np.abs(said.speed_m_s / 0.6 - 1)
+            if 20 <= n < 80:
+                assert (np.abs(said.speed_m_s - 0.6) <= 1.645 * said.speed_std_m_s).mean() > 0.85
+        assert np.median([wrong[n] for n in range(20, 80)]) < 0.04
+        assert np.median([wrong[n] for n in range(90, 120)]) < 0.1
 
     def test_refuses_time_that_goes_back(self):
         motion = GroundMotion(GROUND)

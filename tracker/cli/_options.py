@@ -91,11 +91,11 @@ Hidden = Annotated[
     typer.Option(metavar="CLASSES", help="Pixelate these classes in all pictures, or people's heads: heads."),
 ]
 
-ZonesFile = Annotated[
+ZonesOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="zones.yaml: count at its lines and in its zones, and what to ignore."),
 ]
-CameraFile = Annotated[
+GroundOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="camera.yaml of `track calibrate`: positions in metres and speeds."),
 ]
@@ -181,8 +181,8 @@ class TrackingOptions:
             show_default="the source's, 30 of images",
         ),
     ] = None
-    zones: ZonesFile = None
-    camera: CameraFile = None
+    zones: ZonesOption = None
+    camera: GroundOption = None
     gallery: Annotated[
         str | None,
         typer.Option(

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tracker.cli._options import CameraFile, DetectEvery, Hidden, TokenFile, ZonesFile, hidden, overridden
+from tracker.cli._options import DetectEvery, GroundOption, Hidden, TokenFile, ZonesOption, hidden, overridden
 from tracker.cli.run import prepare
 from tracker.config import Config
 
@@ -23,8 +23,8 @@ def command(
             help="Cameras (URLs, numbers, files), or a site.yaml, where each may have zones, a calibration, classes.",
         ),
     ],
-    zones: ZonesFile = None,
-    camera: CameraFile = None,
+    zones: ZonesOption = None,
+    camera: GroundOption = None,
     http: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Pages, health and metrics there.", show_default="none")
     ] = None,

@@ -3,14 +3,15 @@
 A detector's error of a box lasts for some frames, so most of a foot point's error is a state of the filter itself that
 fades with time (a first-order Gauss-Markov process); only the rest is white. A filter that took all of it for white
 would believe after a second that it knew a speed many times better than it does. State of a track: place (2), velocity
-(2) and lasting error (2), all in metres and seconds. After Bar-Shalom, Li & Kirubarajan, "Estimation with Applications
-to Tracking and Navigation" (2001), ch. 6.2 and 8.2.
+(2) and lasting error (2), all in metres and seconds. The velocity is believed to change slowly, which makes it exact;
+where the sightings of about a second are off to the same side, it has changed, and is uncertain again. After
+Bar-Shalom, Li & Kirubarajan, "Estimation with Applications to Tracking and Navigation" (2001), ch. 6.2, 8.2 and 11.2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,14 @@ from tracker.system.snapshots.resumable import Resumable
 
 LASTS_S = 0.3  # after which a foot point's lasting error has fallen to 1/e
 WHITE = 0.1  # share of its variance that does not last
-ACCELERATION = (0.1, 0.03)  # of the velocity's random walk: m/s per sqrt(s), and the share of the speed added to it
+ACCELERATION = (0.02, 0.02)  # of the velocity's random walk: m/s per sqrt(s), and the share of the speed added to it
 _START_M_S = 30.0  # standard deviation of a new track's velocity: of anything that goes on the ground
 _SPAN_S = 0.5  # between the first sighting and the last, before a speed is told
 _FORGOTTEN_S = 3.0  # a track that was not seen for so long is filtered anew
 _SURPRISE = 13.8  # squared standard deviations: 99.9 % of sightings are nearer; one that is not has turned
+_DRIFTS_S = 1.0  # after which a sighting's share in what they are off together has fallen to 1/e
+_DRIFTED = 9.2  # squared standard deviations of that: 99 % of steady ways are nearer
+_CHANGED_M_S = (0.2, 0.05)  # standard deviation of the change of velocity then, and the share of the speed added to it
 _PLACE, _VELOCITY, _ERROR = slice(0, 2), slice(2, 4), slice(4, 6)
 _SEEN_AS = np.tile(np.eye(2), 3)  # (2, 6): a sighting is place plus lasting error,
 _SEEN_AS[:, _VELOCITY] = 0
@@ -55,17 +59,27 @@ class GroundStates:
 
 @dataclass(frozen=True, eq=False)
 class GroundFilters:
-    """M filters, ordered by id: mean (M, 6) and covariance (M, 6, 6) at time_s (M,), and since when (M,)."""
+    """M filters, ordered by id.
+
+    Attributes:
+        mean: (M, 6). covariance: (M, 6, 6).
+        drift: (M, 2) sum of how far sightings were off lately, each in its own standard deviations. sightings: (M,) its
+            variance: how many, those that are long ago less.
+        time_s: (M,) of all that. since_s: (M,) of the first sighting.
+    """
 
     ids: Ints
     mean: Array
     covariance: Array
+    drift: Array
+    sightings: Array
     time_s: Array
     since_s: Array
 
     @classmethod
     def none(cls) -> GroundFilters:
-        return cls(np.zeros(0, np.int64), np.zeros((0, 6)), np.zeros((0, 6, 6)), np.zeros(0), np.zeros(0))
+        shapes = (6,), (6, 6), (2,), (), (), ()
+        return cls(np.zeros(0, np.int64), *(np.zeros((0, *shape)) for shape in shapes))
 
     def __getitem__(self, rows: Ints | Mask) -> GroundFilters:
         return GroundFilters(*(values[rows] for values in _columns(self)))
@@ -152,7 +166,7 @@ class GroundMotion(Resumable):
 
 
 def _columns(filters: GroundFilters) -> tuple[Any, ...]:
-    return filters.ids, filters.mean, filters.covariance, filters.time_s, filters.since_s
+    return tuple(getattr(filters, about.name) for about in fields(filters))
 
 
 def _begun(ids: Ints, place: Array, covariance: Array, now: float) -> GroundFilters:
@@ -165,7 +179,8 @@ def _begun(ids: Ints, place: Array, covariance: Array, now: float) -> GroundFilt
     whole[:, _ERROR, _ERROR] = lasting
     whole[:, _PLACE, _ERROR] = whole[:, _ERROR, _PLACE] = -lasting
     mean = np.concatenate([place, np.zeros((count, 4))], axis=1)
-    return GroundFilters(ids, mean, whole, np.full(count, now), np.full(count, now))
+    drift, sightings = np.zeros((count, 2)), np.zeros(count)
+    return GroundFilters(ids, mean, whole, drift, sightings, np.full(count, now), np.full(count, now))
 
 
 def _forecast(filters: GroundFilters, covariance: Array, now: float) -> GroundFilters:
@@ -186,15 +201,23 @@ def _forecast(filters: GroundFilters, covariance: Array, now: float) -> GroundFi
     whole[:, _VELOCITY, _VELOCITY] += walk * seconds
     whole[:, _ERROR, _ERROR] += (1 - stays**2) * (1 - WHITE) * covariance
     mean = (step @ filters.mean[:, :, None])[:, :, 0]
-    return replace(filters, mean=mean, covariance=whole, time_s=np.full(len(mean), now))
+    fades = np.exp(-seconds[:, 0] / _DRIFTS_S)
+    return replace(
+        filters,
+        mean=mean,
+        covariance=whole,
+        drift=fades * filters.drift,
+        sightings=fades[:, 0] ** 2 * filters.sightings,
+        time_s=np.full(len(mean), now),
+    )
 
 
 def _corrected(filters: GroundFilters, place: Array, covariance: Array) -> GroundFilters:
     """Filters (N,) after their tracks were seen at places (N, 2); a place that surprises makes them forget."""
     off = place - filters.mean @ _SEEN_AS.T
+    filters = _changed(filters, _in_std(off, filters.covariance, covariance))
     whole = filters.covariance
-    expected = _SEEN_AS @ whole @ _SEEN_AS.T + WHITE * covariance
-    surprise = np.einsum("ni,nij,nj->n", off, np.linalg.inv(expected), off)
+    surprise = (_in_std(off, whole, covariance) ** 2).sum(axis=1)
     wider = np.maximum(surprise / _SURPRISE, 1.0)[:, None, None]
     whole = whole * wider
     expected = _SEEN_AS @ whole @ _SEEN_AS.T + WHITE * covariance
@@ -202,6 +225,33 @@ def _corrected(filters: GroundFilters, place: Array, covariance: Array) -> Groun
     whole = whole - gain @ _SEEN_AS @ whole
     mean = filters.mean + (gain @ off[:, :, None])[:, :, 0]
     return replace(filters, mean=mean, covariance=(whole + whole.swapaxes(1, 2)) / 2)
+
+
+def _changed(filters: GroundFilters, off: Array) -> GroundFilters:
+    """Filters (N,) whose sightings, the last off by (N, 2) deviations, may say together that it goes otherwise."""
+    drift, sightings = filters.drift + off, filters.sightings + 1
+    changed = (drift**2).sum(axis=1) > _DRIFTED * sightings
+    if not changed.any():
+        return replace(filters, drift=drift, sightings=sightings)
+    least, share = _CHANGED_M_S
+    std = np.where(changed, least + share * np.linalg.norm(filters.mean[:, _VELOCITY], axis=1), 0)
+    whole = filters.covariance.copy()
+    whole[:, _VELOCITY, _VELOCITY] += (std**2)[:, None, None] * np.eye(2)
+    drift, sightings = np.where(changed[:, None], 0, drift), np.where(changed, 0, sightings)
+    return replace(filters, covariance=whole, drift=drift, sightings=sightings)
+
+
+def _in_std(off: Array, whole: Array, covariance: Array) -> Array:
+    """(N, 2) how many standard deviations sightings are off that are (N, 2) metres off: numbers that do not correlate.
+
+    Args:
+        whole: (N, 6, 6) of the filters. covariance: (N, 2, 2) of the foot points.
+    """
+    expected = _SEEN_AS @ whole @ _SEEN_AS.T + WHITE * covariance
+    first = np.sqrt(expected[:, 0, 0])  # Cholesky's root, by hand: it is of two by two
+    both = expected[:, 0, 1] / first
+    along = off[:, 0] / first
+    return np.stack([along, (off[:, 1] - both * along) / np.sqrt(expected[:, 1, 1] - both**2)], axis=1)
 
 
 def _states(filters: GroundFilters, known: Mask) -> GroundStates:
