@@ -94,6 +94,15 @@ class TestSameAsPyTorch:
             tables = [table for (table,) in pool.map(lambda _: network(pixels), range(16))]
         assert all(np.array_equal(table, tables[0]) for table in tables)
 
+    def test_threads_that_take_turns_share_the_memory_of_one_request(self, folder):
+        network = find(folder[0]).open("detector", any_shape=False)
+        pixels = np.zeros((1, 64, 96, 3), np.uint8)
+        for _ in range(3):
+            with ThreadPoolExecutor(1) as pool:  # a thread of its own each
+                pool.submit(network, pixels).result()
+        if find(folder[0]).format == "openvino":
+            assert [len(free) for free in network._free.values()] == [1]
+
     def test_embeddings_of_any_number_of_crops(self, folder, calibration_set):
         found = next(found for found in calibration_set.found if len(found) > 2)
         frame = calibration_set.frames[calibration_set.found.index(found)]

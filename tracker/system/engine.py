@@ -29,6 +29,7 @@ STREAMS = 4  # inputs that are looked at side by side, each by its share of the 
 
 Arrays = tuple[NDArray[Any], ...]
 ExportedNetwork = Callable[..., Arrays]
+Shapes = tuple[tuple[int, ...], ...]  # of the inputs; () where any will do
 
 
 @dataclass(frozen=True)
@@ -101,15 +102,18 @@ def find(model: str | Path, network: str = "") -> Export | None:
     return found
 
 
-class _Own(threading.local):
-    """A thread's requests, by the shapes of the inputs."""
+class _Begun(threading.local):
+    """The shapes of inputs that a thread has given already."""
 
     def __init__(self) -> None:
-        self.requests: dict[tuple[tuple[int, ...], ...], Any] = {}
+        self.shapes: set[Shapes] = set()
 
 
 class OpenVinoNetwork:
-    """A network in OpenVINO's format. Each thread has a request of its own; the engine's streams take them in turn.
+    """A network in OpenVINO's format, with as many requests as there are threads in it at once.
+
+    Each has memory for all that is between input and output, 20 MB of a detector, so many threads that take turns share
+    a few.
 
     Attributes:
         shapes: of the inputs; -1 where a length is free.
@@ -122,15 +126,16 @@ class OpenVinoNetwork:
             self._core.get_versions("CPU")  # loads the plugin
         self._kept = file.parent / COMPILED
         self._any_shape = any_shape
-        self._compiled: dict[tuple[tuple[int, ...], ...], Any] = {}
-        self._own = _Own()
+        self._compiled: dict[Shapes, Any] = {}
+        self._free: dict[Shapes, list[Any]] = {}  # requests that nobody is in, the last used last
+        self._begun = _Begun()
         self._model = self._core.read_model(file)  # what is damaged is found when it is opened
         inputs = self._model.inputs
         self.shapes = [[-1 if side.is_dynamic else side.get_length() for side in i.partial_shape] for i in inputs]
         if any_shape:
             self._compiled[()] = self._compile(())
 
-    def _compile(self, shapes: tuple[tuple[int, ...], ...]) -> Any:
+    def _compile(self, shapes: Shapes) -> Any:
         model = self._model
         if shapes:
             model.reshape(dict(zip(model.inputs, map(list, shapes), strict=True)))
@@ -145,24 +150,31 @@ class OpenVinoNetwork:
 
     def __call__(self, *inputs: NDArray[Any]) -> Arrays:
         shapes = () if self._any_shape else tuple(array.shape for array in inputs)
-        requests = self._own.requests
-        if shapes in requests:
-            return _infer(requests[shapes], inputs)
-        with _first:
-            if shapes not in self._compiled:
-                self._compiled[shapes] = self._compile(shapes)
-            requests[shapes] = self._compiled[shapes].create_infer_request()
-            return _infer(requests[shapes], inputs)
+        if shapes not in self._begun.shapes:
+            with _first:
+                if shapes not in self._compiled:
+                    self._compiled[shapes] = self._compile(shapes)
+                self._free.setdefault(shapes, [])
+                found = self._infer(shapes, inputs)
+            self._begun.shapes.add(shapes)
+            return found
+        return self._infer(shapes, inputs)
+
+    def _infer(self, shapes: Shapes, inputs: Arrays) -> Arrays:
+        free = self._free[shapes]
+        try:
+            request = free.pop()  # one step of Python's: no two threads get the same
+        except IndexError:
+            request = self._compiled[shapes].create_infer_request()
+        request.infer(dict(enumerate(inputs)), share_inputs=True)
+        found = tuple(np.array(output.data) for output in request.output_tensors)
+        free.append(request)
+        return found
 
 
 # OpenVINO's Python side sets itself up at the first inference, holding a lock of its own and waiting for Python's: two
 # threads that are there at once wait for each other for ever. So every thread's first inference is made alone.
 _first = threading.Lock()
-
-
-def _infer(request: Any, inputs: Arrays) -> Arrays:
-    request.infer(dict(enumerate(inputs)), share_inputs=True)
-    return tuple(np.array(output.data) for output in request.output_tensors)
 
 
 class OnnxNetwork:
