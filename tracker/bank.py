@@ -144,8 +144,8 @@ class TrackBank(Stateful):
         if strength := self._config.smoothing * self._precision.jitter:  # else the estimate is not needed
             estimated = self._predictor.estimate(known)
             own.mended[known] = self._mending.learn(steps, expected, detected, estimated)
-            strength = strength * self._mending.shares
-            own.reported[known] = fused(detected, estimated, strength, None if lift is None else smoothness(lift))
+            shares = strength * self._mending.shares
+            own.reported[known] = fused(detected, estimated, shares, None if lift is None else smoothness(lift))
         self._see(slots, seen, confidence.take(rows), time_s, size)
 
     def own(self, found: Detections, matches: Matches, looks: Comparison, size: Size, time_s: float) -> Detections:
@@ -188,7 +188,7 @@ class TrackBank(Stateful):
 
     def present(self) -> Ints:
         """Ids of the live tracks that are not lost."""
-        return self.slots.ids.take(self.live[self.slots.status.take(self.live) != PREDICTED])
+        return np.asarray(self.slots.ids.take(self.live[self.slots.status.take(self.live) != PREDICTED]))
 
     def ids(self, slots: Ints) -> Ints:
         """Ids (N,) of the tracks in these slots."""

@@ -121,7 +121,7 @@ class Mending(Stateful):
         seen = xyxy_to_cxcywh(detected)
         size = seen[:, [2, 3, 2, 3]]
         if not np.count_nonzero(steps):
-            return (estimated - seen) / size
+            return ((estimated - seen) / size).astype(np.float32, copy=False)
         surprise = (seen - expected) / size
         usual = np.maximum(np.abs(surprise), np.abs(steps)).max(axis=1) < _FAR
         steps, surprise = steps[usual], surprise[usual]
