@@ -19,7 +19,7 @@ from tracker.association.stages import FAR, WEAK, Matches, TrackPredictions
 from tracker.boxes import cxcywh_to_xyxy, largest, paired_fraction, paired_iou
 from tracker.config import BankConfig
 from tracker.motion.adaptation.births import Births
-from tracker.motion.adaptation.fusion import Precision, fused
+from tracker.motion.adaptation.fusion import Mending, Precision, fused
 from tracker.motion.adaptation.habits import Habits, smoothness, turns
 from tracker.motion.adaptation.patience import Patience
 from tracker.motion.predictor import Observations, Predictor
@@ -43,7 +43,7 @@ class TrackBank(Stateful):
         slots: what is known of the tracks. live: (N,) the slots of those there are, in order of their ids.
     """
 
-    saved: ClassVar[Names] = ("_predictor", "_precision", "_habits", "_patience", "_births")
+    saved: ClassVar[Names] = ("_predictor", "_precision", "_mending", "_habits", "_patience", "_births")
     saved += ("slots", "live", "_free", "_departed", "_departed_s", "_pending")
     rebuilt = ("_new_ids", "_config", "_renamed", "_others")
 
@@ -51,7 +51,8 @@ class TrackBank(Stateful):
         self._predictor = predictor
         self._new_ids = new_ids
         self._config = config
-        self._precision, self._habits, self._patience, self._births = Precision(), Habits(), Patience(), Births(config)
+        self._precision, self._mending = Precision(), Mending()
+        self._habits, self._patience, self._births = Habits(), Patience(), Births(config)
         self._renamed: dict[int, int] = {}  # of this frame
         self._pending: Ints = np.zeros(0, np.int64)  # slots of tracks that the last look would have confirmed otherwise
         self._others: Ints = np.zeros(0, np.int64)  # slots of tracks that are of another object from this frame on
@@ -133,16 +134,18 @@ class TrackBank(Stateful):
         self._precision.learn(detected, expected)
         begun = confidence.take(rows[len(known) :])
         self._births.begin(begun)
-        births = int(np.count_nonzero(self.sure(begun))) if len(born) else 0
-        if self._habits.due(births):
+        if self._habits.due(int(np.count_nonzero(self.sure(begun))) if len(born) else 0):
             sure = self.sure(confidence.take(matches.detections))
             sure &= (matches.stages != WEAK) & (own.status.take(known) != PREDICTED)
             self._patience.learn(found.xyxy)
             self._habits.learn(own.classes.take(known), own.hits.take(known), expected, detected, sure)
-        strength = self._config.smoothing * self._precision.jitter
-        if strength:  # else the estimate is not needed
+        steps = own.mended.take(known, axis=0) * (own.status.take(known) != PREDICTED)[:, None]
+        own.mended[slots] = 0
+        if strength := self._config.smoothing * self._precision.jitter:  # else the estimate is not needed
             estimated = self._predictor.estimate(known)
-            own.reported[known] = fused(detected, estimated, strength, None if lift is None else smoothness(lift))
+            own.mended[known] = self._mending.learn(steps, expected, detected, estimated)
+            shares = strength * self._mending.shares
+            own.reported[known] = fused(detected, estimated, shares, None if lift is None else smoothness(lift))
         self._see(slots, seen, confidence.take(rows), time_s, size)
 
     def own(self, found: Detections, matches: Matches, looks: Comparison, size: Size, time_s: float) -> Detections:
@@ -232,8 +235,7 @@ class TrackBank(Stateful):
         own, live = self.slots, self.live
         seen_s, status = own.seen_s.take(live), own.status.take(live)
         seen = seen_s == time_s
-        here = seen if order is not None else status == CONFIRMED
-        shown = here
+        shown = here = seen if order is not None else status == CONFIRMED
         lost = ((status == PREDICTED) & (time_s - seen_s <= self._config.coast_s)).nonzero()[0]
         if len(lost):
             predicted = cxcywh_to_xyxy(own.expected.take(live.take(lost), axis=0))

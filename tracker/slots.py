@@ -26,6 +26,7 @@ class Slots(Stateful):
         pending: (C,) bool, may be an old track, re-identified: not confirmed before that is clear.
         expected, std: (C, 4) float32 predicted centre and size in pixels, and their standard deviations.
         reported: (C, 4) float32 xyxy in pixels of the last frame in which it was detected, or that was not looked at.
+        mended: (C, 4) float32 sizes from the last detection's centre and size to the estimate's; 0 where none was made.
         scores, best_confidence, confidence_sum: (C,) float32 of the last detection; of the calibrated ones so far, the
             highest and all together.
         raw_classes, classes: (C,) int64 class number of the last detection, and voted.
@@ -40,7 +41,7 @@ class Slots(Stateful):
 
     saved: ClassVar[Names] = ("ids", "status", "hits", "born_s", "seen_s", "pending", "expected", "std", "reported")
     saved += ("scores", "best_confidence", "confidence_sum", "raw_classes", "classes", "winner", "voted", "votes")
-    saved += ("detections", "embeddings", "embedding_s", "embedding_counts", "contrary_s")
+    saved += ("mended", "detections", "embeddings", "embedding_s", "embedding_counts", "contrary_s")
 
     def __init__(self, count: int = 0, width: int = 0) -> None:
         self.ids, self.status, self.hits, self.detections = (np.zeros(count, np.int64) for _ in range(4))
@@ -50,7 +51,7 @@ class Slots(Stateful):
         self.born_s, self.seen_s, self.embedding_s, self.contrary_s = (np.zeros(count) for _ in range(4))
         self.pending = np.zeros(count, bool)
         self.scores, self.best_confidence, self.confidence_sum = (np.zeros(count, np.float32) for _ in range(3))
-        self.expected, self.std, self.reported = (np.zeros((count, 4), np.float32) for _ in range(3))
+        self.expected, self.std, self.reported, self.mended = (np.zeros((count, 4), np.float32) for _ in range(4))
         self.voted, self.votes = np.zeros((count, _VOTED), np.int64), np.zeros((count, _VOTED), np.float32)
         self.embeddings = np.zeros((count, width), np.float32)
 

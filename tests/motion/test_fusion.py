@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tracker import Config, Detections, Tracker
 from tracker.boxes import iou, xyxy_to_cxcywh
-from tracker.motion.adaptation.fusion import Precision, fused
+from tracker.motion.adaptation.fusion import Mending, Precision, fused
 
 FPS = 20
 boxes = st.tuples(st.floats(-500, 500), st.floats(-500, 500), st.floats(5, 300), st.floats(5, 300)).map(
@@ -82,3 +82,43 @@ def test_a_precise_detectors_walker_is_reported_where_it_is():
         box = [100 + 3.0 * i, 200, 140 + 3.0 * i, 300 + 5 * np.sin(i / 10)]
         reported = tracker.update(None, Detections([box], [0.9]), time_s=i / FPS).xyxy[0]
     np.testing.assert_allclose(reported, box, atol=0.2)
+
+
+def shares_of(way, error):
+    """(4,) what `Mending` gives the estimate, of eight that go this way (frame, walker), seen with this error."""
+    tracker = Tracker()
+    for i in range(150):
+        centres = np.array([[400.0 * k, 300.0] for k in range(8)]) + [way(i, k) for k in range(8)]
+        sizes = np.tile([40.0, 100.0], (8, 1))
+        seen = np.c_[centres, sizes] + error(i) * sizes[:, [0, 1, 0, 1]]
+        boxes = np.c_[seen[:, :2] - seen[:, 2:] / 2, seen[:, :2] + seen[:, 2:] / 2]
+        tracker.update(None, Detections(boxes, np.full(8, 0.9)), time_s=i / FPS)
+    return tracker._bank._mending.shares
+
+
+def noise(sigma, lasts=0.0):
+    rng, state = np.random.default_rng(0), np.zeros((8, 4))
+
+    def error(_):
+        state[:] = lasts * state + np.sqrt(1 - lasts**2) * rng.normal(0, sigma, (8, 4))
+        return state.copy()
+
+    return error
+
+
+def test_an_error_that_lasts_is_mended_and_a_turn_is_not():
+    """Walkers, seen badly; and dancers who sway and jump, seen well, but for their sizes."""
+    walkers = shares_of(lambda i, k: (3.0 * i, 0.0), noise(0.04, lasts=0.8))
+    dancers = shares_of(
+        lambda i, k: (10 * np.sin(0.9 * i + k), 30 * np.cos(1.1 * i + k)), noise([0.005, 0.005, 0.03, 0.03])
+    )
+    assert (walkers > 0.8).all()
+    assert (dancers[:2] < 0.3).all()
+
+
+@given(st.lists(st.tuples(boxes, boxes, boxes), min_size=1, max_size=6))
+def test_the_estimate_never_gets_more_than_its_share(frames):
+    mending, steps = Mending(), np.zeros((1, 4), np.float32)
+    for expected, detected, estimated in frames:
+        steps = mending.learn(steps, xyxy_to_cxcywh(expected), detected, xyxy_to_cxcywh(estimated))
+        assert ((mending.shares >= 0) & (mending.shares <= 1)).all()

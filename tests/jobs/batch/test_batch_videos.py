@@ -230,9 +230,7 @@ def wait_for(reached, process) -> None:
 class TestAFolderOfResults:
     def test_of_other_settings_is_left_alone(self, two_at_once, clips):
         project, _ = two_at_once
-        told = (
-            r"holds 4 videos tracked otherwise: --conf \(detector.conf\) was .* and is 0.4 now, --gallery was .*; give it as it was, or"
-        )
+        told = r"holds 4 videos tracked otherwise: --conf \(detector.conf\) was .* and is 0.4 now, --gallery was .*; give it as it was, or"
         with pytest.raises(UsageError, match=told):
             batch(listed([str(clips)]), with_conf(plan(project), 0.4), ONE)
 
