@@ -1,9 +1,6 @@
 """Offline post-processing of finished tracks: what is joined, filled and smoothed, and what never happens."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 import tracemalloc
 from dataclasses import replace
@@ -15,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.clips import pan
+from helpers.forked import ForkedTrack
 from helpers.track_tables import RATE, make_table, walk
 from helpers.walkers import LENGTH, make_detected
 from tracker import Config, Detections, Status, Tracker, Tracks
@@ -344,19 +342,14 @@ def test_video_and_files_of_an_offline_run_tell_the_same(tmp_path: Path) -> None
 @pytest.mark.parametrize("blow", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_post_processing_that_is_cut_short_leaves_the_online_result(tmp_path: Path, blow: signal.Signals) -> None:
     clip = pan(tmp_path / "clip.mp4", frames=120)
-    command = ["-c", "from tracker.cli import main; main()", str(clip), "--offline", "--no-reid", "--imgsz", "320"]
-    root = Path(__file__).parents[2]
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests run as a shell's background job would not hear it
-    process = subprocess.Popen(
-        [sys.executable, *command, "--project", str(tmp_path / "runs"), "--quiet"],
-        env=os.environ | {"PYTHONPATH": str(root)},
-    )
+    words = ["--offline", "--no-reid", "--imgsz", "320", "--quiet"]
+    process = ForkedTrack(clip, *words, "--project", tmp_path / "runs")
     folder = tmp_path / "runs" / "clip"
     while not list(folder.glob("unfinished/offline/tracks.txt")):
         assert process.poll() is None, "it ended before the post-processing"
         time.sleep(0.002)
     process.send_signal(blow)
-    assert process.wait() == (130 if blow == signal.SIGINT else -blow)
+    assert process.wait(120) == (130 if blow == signal.SIGINT else -blow)
     frames = {int(line.split(",")[0]) for line in (folder / "tracks.txt").read_text().splitlines()}
     assert max(frames) == 120
     assert (folder / "summary.csv").read_text().count("\n") > 1

@@ -62,7 +62,7 @@ def everything(tracker, path):
     return path.read_bytes()
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 30), st.booleans(), st.booleans())
 def test_saved_at_any_frame_it_goes_on_bit_for_bit(tmp_path_factory, seed, at, pictures, embeddings):
     path = tmp_path_factory.mktemp("state") / "state"

@@ -168,6 +168,13 @@ class TestData:
         dataset = build([folder], tmp_path / "out", EMBEDDED, DataConfig(imgsz=64, hold_out=share))
         assert (dataset.train, dataset.val) == (count - held, held)
 
+    @pytest.mark.parametrize("wrong", ["data", "held_out"])
+    def test_a_path_at_which_nothing_is_is_named(self, tmp_path, wrong):
+        paths = {"data": [yolo_folder(tmp_path / "one", count=2)], "held_out": []}
+        paths[wrong] = [*paths[wrong], tmp_path / "nothing"]
+        with pytest.raises(DataError, match="nothing does not exist; give a folder or a video"):
+            build(paths["data"], tmp_path / "out", EMBEDDED, SMALL, held_out=paths["held_out"])
+
     def test_one_image_cannot_be_learned_from_and_measured_on(self, tmp_path):
         one = yolo_folder(tmp_path / "one", count=1)
         with pytest.raises(DataError, match=r"1 labelled images.*--hold-out"):

@@ -299,7 +299,7 @@ def test_two_processes_with_the_same_global_batch_have_the_same_loss_curve(data,
     here = Path(__file__).parent
     path = os.pathsep.join(map(str, (here, here.parent, here.parents[1])))
     (tmp_path / "worker.py").write_text(WORKER)
-    words = ["--nproc-per-node=2", "--master-port=29517", str(tmp_path / "worker.py"), str(tmp_path / "loss.json")]
+    words = ["--nproc-per-node=2", "--standalone", str(tmp_path / "worker.py"), str(tmp_path / "loss.json")]
     words += [str(tmp_path / "two"), *map(str, data)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     subprocess.run(

@@ -107,6 +107,9 @@ def build(
     if twice:
         raise DataError(f"{twice} is given to train on and to measure on; measure on images that are not trained on")
     own = yolo.load(start)[1]
+    gone = next((path for path in [*data, *held_out] if not path.exists()), None)
+    if gone:
+        raise DataError(f"{gone} does not exist; give a folder or a video")
     folders = [path for path in [*data, *held_out] if path.is_dir()]
     named = {path: class_names(path) or own for path in folders if not _is_mot(path)}
     known = dict(own)
