@@ -68,7 +68,8 @@ def command(
     tracks what is new or waits, goes on where it was interrupted, and with --retry
     tries again what failed. A file that is damaged, or ends its process, fails
     alone. Each process computes in one thread, so results do not depend on how
-    many there are.
+    many there are. With --part a longer video is tracked in parts at the same
+    time, which are joined to what one run of it leaves.
 
     Example: track batch 'archive/**/*.mp4' --project runs/archive --no-video
     """

@@ -98,4 +98,6 @@ def test_what_needs_a_whole_video_is_refused(tmp_path):
         batch(sources, plan(tmp_path / "out", forecast_s=1.0), ONE)
     with pytest.raises(UsageError, match="need a folder that all processes share"):
         batch(sources, replace(plan(tmp_path / "out"), results="memory://out"), ONE)
+    with pytest.raises(UsageError, match="give --part 600"):
+        batch(sources, replace(plan(tmp_path / "out"), part_s=0.5), ONE)
     assert not list(tmp_path.iterdir())

@@ -37,6 +37,7 @@ from tracker.system.files import read_yaml, replace_text
 from tracker.system.output_folder import alone, claim
 from tracker.video.url import is_url
 
+_LEAST_S = 5.0  # of a part, which is tracked for 12 s more
 SETTINGS, LOCK, MARK = "batch.yaml", ".batch.lock", ".made-by-track-batch"
 _TAKEN = (TABLE, JOURNAL, SUMMARY, SETTINGS, LOCK, PARQUET, PARTS)  # names that no folder of a video may have
 
@@ -90,6 +91,8 @@ def batch(
     """
     if tracking.part_s and tracking.results:
         raise UsageError("parts of a video need a folder that all processes share; leave out --part or s3://")
+    if 0 < tracking.part_s < _LEAST_S:
+        raise UsageError(f"a part of {tracking.part_s:g} s is mostly what its neighbours track, too; give --part 600")
     if tracking.part_s and tracking.output.forecast_s:
         raise UsageError("forecasts are made while a video runs; leave out --forecast or --part")
     with _folder(tracking) as (project, keep), closing(Manifest(project, partial(keep, TABLE))) as manifest:
