@@ -139,11 +139,11 @@ class TrackBank(Stateful):
             sure &= (matches.stages != WEAK) & (own.status.take(known) != PREDICTED)
             self._patience.learn(found.xyxy)
             self._habits.learn(own.classes.take(known), own.hits.take(known), expected, detected, sure)
-        steps = own.mended.take(known, axis=0) * (own.status.take(known) != PREDICTED)[:, None]
-        own.mended[slots] = 0
         if strength := self._config.smoothing * self._precision.jitter:  # else the estimate is not needed
             estimated = self._predictor.estimate(known)
-            own.mended[known] = self._mending.learn(steps, expected, detected, estimated)
+            if self._mending.due():
+                steps = own.mended.take(known, axis=0)
+                own.mended[known] = self._mending.learn(steps, expected, detected, estimated)
             shares = strength * self._mending.shares
             own.reported[known] = fused(detected, estimated, shares, None if lift is None else smoothness(lift))
         self._see(slots, seen, confidence.take(rows), time_s, size)
@@ -220,7 +220,7 @@ class TrackBank(Stateful):
         own.ids[slots] = self._new_ids(count)
         own.status[slots], own.born_s[slots], own.contrary_s[slots] = TENTATIVE, time_s, np.inf
         own.hits[slots] = own.pending[slots] = own.best_confidence[slots] = own.embedding_counts[slots] = 0
-        own.confidence_sum[slots] = 0
+        own.confidence_sum[slots] = own.mended[slots] = 0
         own.classes[slots], own.votes[slots], own.embeddings[slots] = _NO_CLASS, -np.inf, np.nan
         self.live = np.concatenate([self.live, slots])
         return slots
@@ -264,7 +264,7 @@ class TrackBank(Stateful):
             names=names,
             renamed=self._renamed,
             pending=own.ids.take(self._pending),
-            jitter=self._precision.jitter,
+            jitter=self._precision.jitter * self._mending.mean,  # a turn is not smoothed either
             forecaster=self._predictor.snapshot(slots, time_s),
             looked=order is not None,
         )
@@ -350,7 +350,7 @@ class TrackBank(Stateful):
         confirmed = own.status.take(slots) != TENTATIVE
         if not self._births.believed:  # then what was reported at once is not waited for
             confirmed &= own.hits.take(slots) >= config.confirm_hits
-        own.status[slots[confirmed]] = PREDICTED
+        own.status[slots[confirmed]], own.mended[slots] = PREDICTED, 0
         expected, seen_s = own.expected.take(slots, axis=0), own.seen_s.take(slots)
         std, height, unseen_s = own.std.take(slots, axis=0), expected[:, 3], time_s - seen_s
         spread = np.maximum(std[:, 0], std[:, 1])

@@ -120,5 +120,6 @@ def test_an_error_that_lasts_is_mended_and_a_turn_is_not():
 def test_the_estimate_never_gets_more_than_its_share(frames):
     mending, steps = Mending(), np.zeros((1, 4), np.float32)
     for expected, detected, estimated in frames:
+        mending.due()
         steps = mending.learn(steps, xyxy_to_cxcywh(expected), detected, xyxy_to_cxcywh(estimated))
         assert ((mending.shares >= 0) & (mending.shares <= 1)).all()

@@ -31,6 +31,7 @@ _PRECISE, _USUAL = 0.01, 0.02
 _LASTS, _TURN = np.array([0.6, 0.8, 0.8, 0.9]), np.array([1.0, 1.3, 1.3, 1.3])
 _TOLD_BY = np.array([0, 1, 1, 3])  # the coordinate that tells; widths do not: what a limb does lasts like an error
 _STEPS = 0.004  # squared sizes, the sum of squared steps that this begins with
+_EVERY = 6  # frames, of which two are learned from
 _FAR = 0.5  # sizes: a step, or a surprise, so long is another thing
 _SAME = 0.5  # least IoU of what is reported with the detection, that of one object in every benchmark
 _SMALL = 0.09  # steps of centre and size, in sizes, that move no edge by .14: after those IoU is above .5
@@ -97,18 +98,24 @@ class Mending(Stateful):
     Attributes:
         sums: (2, 4) of centre x, centre y, width, height, what is long ago counting less: what was taken back of steps
             from detections to estimates, times these, and their squares, in squared sizes.
-        shares: (4,) from 0 to 1, how much of the best share of the estimate each of them gets.
+        shares: (4,) from 0 to 1, how much of the best share of the estimate each of them gets. mean: of these.
     """
 
-    saved: ClassVar[Names] = ("sums",)
-    rebuilt: ClassVar[Names] = ("shares",)
+    saved: ClassVar[Names] = ("sums", "_frames")
+    rebuilt: ClassVar[Names] = ("shares", "mean")
 
     def __init__(self) -> None:
         self.sums = _STEPS * np.stack([_LASTS, np.ones(4)])
+        self._frames = 0
         self._judge()
 
+    def due(self) -> bool:
+        """Count a frame: is it to be learned from, as one of two in a row?"""
+        self._frames = (self._frames + 1) % _EVERY
+        return self._frames < 2
+
     def learn(self, steps: Floats, expected: Floats, detected: Floats, estimated: Floats) -> Floats:
-        """From N matched boxes: in one frame what is mended, in the next what is taken back of that.
+        """From N matched boxes: in one frame what is mended, in the next what is taken back of that; where it is `due`.
 
         Args:
             steps: (N, 4) as returned in the last frame; 0 for those not seen in it.
@@ -120,7 +127,7 @@ class Mending(Stateful):
         """
         seen = xyxy_to_cxcywh(detected)
         size = seen[:, [2, 3, 2, 3]]
-        if not np.count_nonzero(steps):
+        if not self._frames:
             return ((estimated - seen) / size).astype(np.float32, copy=False)
         surprise = (seen - expected) / size
         usual = np.maximum(np.abs(surprise), np.abs(steps)).max(axis=1) < _FAR
@@ -128,11 +135,12 @@ class Mending(Stateful):
         self.sums *= 1 - min(len(steps) / _MEMORY, 1)
         self.sums += -(steps * surprise).sum(axis=0), (steps * steps).sum(axis=0)
         self._judge()
-        return np.zeros_like(seen)
+        return np.zeros_like(steps, shape=seen.shape)
 
     def _judge(self) -> None:
         taken_back = (self.sums[0] / self.sums[1])[_TOLD_BY]
         self.shares: Floats = np.clip((_TURN - taken_back) / (_TURN - _LASTS), 0, 1).astype(np.float32)
+        self.mean = float(self.shares.mean())
 
     def _check_state(self) -> None:
         fits(bool(np.isfinite(self.sums).all() and (self.sums[1] > 0).all()), "what is known of mended boxes")
