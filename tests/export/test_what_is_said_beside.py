@@ -116,7 +116,8 @@ def test_rt_detr_in_int8_is_not_for_onnx_and_that_is_said_first(tmp_path, capsys
     code, said = ended(words, capsys)
     assert code == 2 and not (tmp_path / "out").exists()
     assert said == (
-        "error: NNCF makes no INT8 of RT-DETR as ONNX; give --format openvino, or leave --int8 out for 32-bit floats\n"
+        "error: NNCF makes no INT8 of RT-DETR and RF-DETR as ONNX; give --format openvino, or leave --int8 out for "
+        "32-bit floats\n"
     )
 
 

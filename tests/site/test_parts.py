@@ -323,7 +323,7 @@ class TestSettings:
         one = SiteConfig.of_sources(["rtsp://h/"])
         assert one.with_places(zones, ground).cameras["h"] == SiteCamera("rtsp://h/", str(zones), str(ground))
         assert one.with_places(None, ground).cameras["h"] == SiteCamera("rtsp://h/", camera=str(ground))
-        with pytest.raises(ConfigError, match=r"camera\.yaml: the file has the unknown key 'points'"):
+        with pytest.raises(ConfigError, match=r"this is a camera\.yaml \(points on the ground\)"):
             one.with_places(ground, None)
 
     def test_of_one_picture_are_not_taken_for_two_cameras(self, tmp_path, capsys):

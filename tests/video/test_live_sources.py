@@ -70,10 +70,10 @@ def test_all_are_tracked_at_the_same_time_each_into_a_folder_of_its_own(tracker,
 
 def test_networks_are_loaded_once(server, tmp_path, monkeypatch):
     from tracker.appearance import embedder
-    from tracker.detection import detector
+    from tracker.detection import chosen
 
     loaded = []
-    for module, name in ((detector, "YoloDetector"), (embedder, "Embedder")):
+    for module, name in ((chosen, "YoloDetector"), (embedder, "Embedder")):
         kind = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *given, kind=kind: (loaded.append(kind.__name__), kind(*given))[1])
     sources = [f"http://127.0.0.1:{server.port}/{name}" for name in ("door", "yard")]

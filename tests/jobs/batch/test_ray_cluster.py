@@ -44,7 +44,8 @@ def wait_for(reached, process=None) -> None:
 
 def test_without_ray_it_is_said_what_to_install(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    code, err = ended(["batch", "x.mp4", "--project", str(tmp_path / "out"), "--ray", "auto"], capsys)
+    (tmp_path / "x.mp4").touch()
+    code, err = ended(["batch", str(tmp_path / "x.mp4"), "--project", str(tmp_path / "out"), "--ray", "auto"], capsys)
     assert code == 1 and err == "error: ray is not installed; run: pip install 'lstm-tracker[batch]'\n"
 
 

@@ -125,8 +125,8 @@ def test_processes_may_write_at_once_also_the_same_video(tmp_path):
         "    for source in ('/in/same.mp4', f'/in/{sys.argv[2]}-{turn}.mp4'):\n"
         "        gallery_at(sys.argv[1]).add(video_of(source, [1, 2]))\n"
     )
-    root = Path(tracker.__file__).parents[1]
-    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"}
+    places = Path(tracker.__file__).parents[1], Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, places))}
     started = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name], env=environment) for name in "xy"]
     assert [process.wait(timeout=100) for process in started] == [0, 0]
     assert len(list(gallery_at(str(tmp_path)).videos())) == 11
