@@ -123,3 +123,12 @@ def test_the_estimate_never_gets_more_than_its_share(frames):
         mending.due()
         steps = mending.learn(steps, xyxy_to_cxcywh(expected), detected, xyxy_to_cxcywh(estimated))
         assert ((mending.shares >= 0) & (mending.shares <= 1)).all()
+
+
+def test_thousands_that_are_new_leave_what_is_known_as_it_was():
+    many, mending = 4000, Mending()
+    before, box = mending.shares, np.array([[10, 20, 50, 120]], np.float32).repeat(many, axis=0)
+    assert mending.due()
+    mending.learn(np.zeros((many, 4), np.float32), xyxy_to_cxcywh(box), box, xyxy_to_cxcywh(box))
+    np.testing.assert_allclose(mending.shares, before)
+    Mending().load_state_dict(mending.state_dict())
