@@ -90,7 +90,7 @@ class Precision(Stateful):
             off = np.abs(detected[:, 3] - detected[:, 1] - expected[:, 3]) / expected[:, 3]
             self._weight = min(self._weight + len(off), _MEMORY)
             median = float(np.partition(off, len(off) // 2)[len(off) // 2])  # several times quicker than NumPy's
-            self.error += len(off) / self._weight * (median - self.error)
+            self.error += min(len(off) / self._weight, 1.0) * (median - self.error)
 
 
 class Mending(Stateful):
