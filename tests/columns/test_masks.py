@@ -72,6 +72,12 @@ def test_what_was_written_for_coco_is_read_back(dense, data):
     np.testing.assert_array_equal(again.dense(), masks.dense())
 
 
+@pytest.mark.parametrize("texts", [("0P", "06"), ("06", "0P"), ("06o", "o0")])
+def test_a_number_does_not_go_on_in_the_next_mask(texts):
+    with pytest.raises(InputError, match="encode it"):
+        Masks.from_coco([{"size": [2, 3], "counts": text} for text in texts], (2, 3))
+
+
 @pytest.mark.parametrize("counts", ["2", "2~", "2o", 7, [5], [-1, 7], "2311" * 9, "o" * 9 + "0", None])
 def test_what_is_no_encoding_of_the_frame_is_refused(counts):
     with pytest.raises(InputError, match="encode it"):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker import Config, Detections, Tracker
-from tracker.boxes import iou, xyxy_to_cxcywh
+from tracker.boxes import cxcywh_to_xyxy, iou, xyxy_to_cxcywh
 from tracker.motion.adaptation.fusion import Mending, Precision, fused
 
 FPS = 20
@@ -123,3 +123,20 @@ def test_the_estimate_never_gets_more_than_its_share(frames):
         mending.due()
         steps = mending.learn(steps, xyxy_to_cxcywh(expected), detected, xyxy_to_cxcywh(estimated))
         assert ((mending.shares >= 0) & (mending.shares <= 1)).all()
+
+
+def test_thousands_that_are_new_leave_what_is_known_as_it_was():
+    many, mending = 4000, Mending()
+    before, box = mending.shares, np.array([[10, 20, 50, 120]], np.float32).repeat(many, axis=0)
+    assert mending.due()
+    mending.learn(np.zeros((many, 4), np.float32), xyxy_to_cxcywh(box), box, xyxy_to_cxcywh(box))
+    np.testing.assert_allclose(mending.shares, before)
+    Mending().load_state_dict(mending.state_dict())
+
+
+def test_a_frame_of_more_than_is_looked_back_on_says_no_more_than_it_shows():
+    expected = np.array([[100, 100, 40, 100]], np.float32).repeat(9000, axis=0)
+    detected, precision = cxcywh_to_xyxy(expected * np.array([1, 1, 1, 1.05], np.float32)), Precision()
+    for _ in range(5):
+        precision.learn(detected, expected)
+        np.testing.assert_allclose(precision.error, 0.05, rtol=1e-4)

@@ -85,6 +85,21 @@ def test_what_keeps_to_its_velocity_is_not_looked_for_afar_once_that_is_known():
     assert reach(turning, hits=9) == 1.0
 
 
+@pytest.mark.parametrize("hits", [1, 9])
+def test_a_frame_of_more_than_is_looked_back_on_counts_once(hits):
+    """Thousands of objects, each of which is a fifth of its size off."""
+    many, learned = 3000, Habits()
+    expected = np.tile(np.array([50, 50, 20, 20], np.float32), (many, 1))
+    detected = cxcywh_to_xyxy(expected + np.array([4, 4, 0, 0], np.float32))
+    for _ in range(20):
+        learned.learn(np.full(many, BALL), np.full(many, hits), expected, detected, np.ones(many, bool))
+    once = habits(matches=10, label=BALL, into=Habits())
+    once.learn(np.full(many, BALL), np.full(many, hits), expected, detected, np.ones(many, bool))
+    of = slice(3, 4) if hits == 1 else slice(0, 3)
+    np.testing.assert_allclose(learned.means[0, of], once.means[0, of], atol=1e-6)
+    Habits().load_state_dict(learned.state_dict())
+
+
 def test_each_class_has_habits_of_its_own():
     learned = habits(across=1, down=1)
     habits(across=0.1, down=0.03, label=PERSON, into=learned)

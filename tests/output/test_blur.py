@@ -117,6 +117,12 @@ class TestMask:
         for mask in (little, np.zeros(SIZE, bool)):
             assert blurred(person(masks=mask))[inside(BOX)].all()
 
+    def test_of_no_pixel_is_not_taken_for_the_next_one_that_a_track_has(self):
+        other = (100, 20, 130, 90)
+        found = Detections([other, BOX], masks=np.stack([np.zeros(SIZE, bool), self.slope]))
+        seen = track(detected=found[np.array([1])])
+        assert blurred(seen, found)[inside(other)].all()
+
     def test_at_the_edge_of_the_frame(self):
         for box in ((0, 0, 30, 60), (130, 60, 160, 120)):
             changed = blurred(person(box, masks=inside(box)))

@@ -672,6 +672,42 @@ def test_what_objects_carry_is_drawn_where_it_is_and_can_be_hidden(chromium, tmp
         assert page.evaluate(CHANGED, ["boxes", [[260, 60], [200, 60]]]) == [True, False]
 
 
+@pytest.fixture
+def masked(tmp_path):
+    """A run of 30 frames whose object has a mask in frame 20."""
+    covered = np.ones((1, 240, 320), bool)
+    rows = annotated([(frame, 1, 20, 20, 60, 100) for frame in range(1, 31)])
+    return leave_run(tmp_path / "run", rows, json=True, columns={20: Columns(masks=Masks.of(covered))}).folder
+
+
+def test_what_objects_carry_is_asked_for_when_what_was_asked_before_has_come(chromium, masked):
+    late = []
+    with served(masked) as url, opened(chromium, url) as page:
+        page.route("**/shapes/*", lambda route: late.append(route) if len(late) < 3 else route.continue_())
+        page.evaluate("() => page.shapes.forget()")
+        go(page, 5)
+        page.wait_for_function("() => page.shapes.asking.size === 3")
+        go(page, 20)
+        page.wait_for_timeout(500)  # longer than it paints once more by itself
+        for route in late:
+            route.continue_()
+        page.wait_for_function("() => page.shapes.known.has(20)", timeout=30_000)
+
+
+def test_what_objects_carry_is_not_asked_for_all_the_time_where_nobody_answers(chromium, masked):
+    asked = []
+
+    def fails(route):
+        asked.append(route)
+        route.fulfill(status=500)
+
+    with served(masked) as url, opened(chromium, url, refused=(500,)) as page:
+        page.route("**/shapes/*", fails)
+        go(page, 20)
+        page.wait_for_timeout(1500)
+    assert 2 <= len(asked) <= 15
+
+
 def test_the_forecast_of_the_chosen_object_is_drawn_ahead_of_it(page):
     go(page, 30)
     page.evaluate("() => page.view.set({ chosen: 4, frame: 31 })")

@@ -175,6 +175,10 @@ class TestForecasts:
         assert later > 1.5 * there
         assert self.asked(walk, 2, 31)["feet"] == [], "two seconds later it may be anywhere"
 
+    def test_of_a_box_of_no_size_are_none(self, tmp_path):
+        rows = [(frame, 1, 60, 80, 60, 80) for frame in range(1, 11)]
+        assert self.asked(leave_run(tmp_path / "run", annotated(rows)).folder, 1, 10)["feet"] == []
+
 
 class TestFrames:
     def test_are_exact_in_any_order(self, folder):

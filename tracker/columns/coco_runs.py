@@ -88,19 +88,14 @@ def _together(encoded: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> tu
         return None
     if not said or len(said) < len(encoded) or not all(said):
         return None
-    values = np.frombuffer(letters, np.uint8).astype(np.int64) - 48
+    try:
+        steps, last = _numbers(letters)
+    except ValueError:
+        return None
     ends = np.cumsum([len(one) for one in said])
-    if values.min() < 0 or values.max() > 63 or (values[ends - 1] & 32).any():
-        return None
-    last = np.flatnonzero(values & 32 == 0)
-    begin = np.append(0, last[:-1] + 1)
-    letters = last - begin + 1
-    if letters.max() > _MOST_LETTERS:
-        return None
-    _, place = within(letters)
-    steps = np.add.reduceat((values & 31) << 5 * place, begin)
-    steps -= np.where(values[last] & 16, 1 << 5 * letters, 0)
     stop = np.searchsorted(last, ends)
+    if (last[stop - 1] != ends - 1).any():  # one goes on in the next
+        return None
     many = np.diff(stop, prepend=0)
     part, place = within(many)
     counts = steps.copy()
@@ -163,19 +158,28 @@ def _one(encoded: Mapping[str, Any], size: tuple[int, int]) -> NDArray[np.int32]
     return np.asarray(once, np.int32)
 
 
-def _counts(letters: bytes) -> NDArray[np.int64]:
+def _counts(letters: bytes) -> Ints:
     """The lengths of runs from COCO's letters: what `_letters` writes, and the differences before it undone."""
-    values = np.frombuffer(letters, np.uint8).astype(np.int64) - 48
-    if len(values) and (values.min() < 0 or values.max() > 63 or values[-1] & 32):
-        raise ValueError("letters that are none")
-    last = np.flatnonzero(values & 32 == 0)
-    begin = np.append(0, last[:-1] + 1)[: len(last)]
-    if len(last) and (last - begin).max() >= _MOST_LETTERS:
-        raise ValueError("a number that is too large")
-    place = np.arange(len(values)) - np.repeat(begin, last - begin + 1)
-    steps = np.add.reduceat((values & 31) << 5 * place, begin) if len(last) else values
-    steps -= np.where(values[last] & 16, 1 << 5 * (last - begin + 1), 0)
+    steps, _ = _numbers(letters)
     counts = steps.copy()
     counts[1::2] = steps[1::2].cumsum()
     counts[2::2] = steps[2::2].cumsum()
     return counts
+
+
+def _numbers(letters: bytes) -> tuple[Ints, Ints]:
+    """The numbers (K,) of which these are the letters, and where each has its last one (K,).
+
+    Raises:
+        ValueError: there are others among them, the last number goes on, or one is too large.
+    """
+    values = np.frombuffer(letters, np.uint8).astype(np.int64) - 48
+    if len(values) and (values.min() < 0 or values.max() > 63 or values[-1] & 32):
+        raise ValueError("letters that are none")
+    last = np.flatnonzero(values & 32 == 0)
+    many = np.diff(last, prepend=-1)
+    if many.max(initial=0) > _MOST_LETTERS:
+        raise ValueError("a number that is too large")
+    _, place = within(many)
+    numbers = np.add.reduceat((values & 31) << 5 * place, last - many + 1) if len(last) else last
+    return numbers - np.where(values[last] & 16, 1 << 5 * many, 0), last

@@ -115,7 +115,7 @@ class Blur(Resumable):
             self._left = (self._left * np.tile(np.divide(size, self._size), 2)).astype(np.float32)
         self._time_s, self._size = time_s, size
         boxes, alone = [self._left[:0]], [self._left[:0]]
-        done: set[tuple[int, int]] = set()  # masks: a track has that of its detection
+        done: set[tuple[int, int, int]] = set()  # masks: a track has that of its detection
         for rows in (known for known in objects if known is not None):
             whole, headed = self._rows(rows, self._whole), self._rows(rows, self._headed)
             shown = np.ones(len(whole), bool)  # as boxes
@@ -267,14 +267,15 @@ def _hide_boxes(image: Image, xyxy: NDArray[Any]) -> None:
                 part[:] = _in_blocks(part, blocks[row])
 
 
-def _hide_masks(image: Image, xyxy: Floats, masks: Masks, done: set[tuple[int, int]]) -> NDArray[np.bool_]:
+def _hide_masks(image: Image, xyxy: Floats, masks: Masks, done: set[tuple[int, int, int]]) -> NDArray[np.bool_]:
     """Pixelate masks that are not `done`, a little larger than they are; (N,) which rows are hidden.
 
     Those without a mask are not, nor are those whose mask covers so little of the box that it has missed the object.
     """
     blocks, least = _block_px(xyxy).tolist(), (_LEAST_MASK * area(xyxy)).tolist()
     hidden = masks.known
-    which = [(id(masks.edges), first) for first in masks.first.tolist()]
+    # its end, too: a mask of no pixel begins where the next one does
+    which = [(id(masks.edges), *ends) for ends in zip(masks.first.tolist(), masks.last.tolist(), strict=True)]
     rows = [row for row in np.flatnonzero(hidden).tolist() if which[row] not in done]
     for row, (covered, left, top) in zip(rows, masks[np.array(rows, np.int64)].crops(), strict=True):
         hidden[row] = np.count_nonzero(covered) >= least[row]

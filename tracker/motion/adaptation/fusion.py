@@ -32,6 +32,7 @@ _LASTS, _TURN = np.array([0.6, 0.8, 0.8, 0.9]), np.array([1.0, 1.3, 1.3, 1.3])
 _TOLD_BY = np.array([0, 1, 1, 3])  # the coordinate that tells; widths do not: what a limb does lasts like an error
 _STEPS = 0.004  # squared sizes, the sum of squared steps that this begins with
 _EVERY = 6  # frames, of which two are learned from
+_MOST = 0.5  # share of what is known that one frame replaces: thousands of new tracks have taken no step yet
 _FAR = 0.5  # sizes: a step, or a surprise, so long is another thing
 _SAME = 0.5  # least IoU of what is reported with the detection, that of one object in every benchmark
 _SMALL = 0.09  # steps of centre and size, in sizes, that move no edge by .14: after those IoU is above .5
@@ -89,7 +90,7 @@ class Precision(Stateful):
             off = np.abs(detected[:, 3] - detected[:, 1] - expected[:, 3]) / expected[:, 3]
             self._weight = min(self._weight + len(off), _MEMORY)
             median = float(np.partition(off, len(off) // 2)[len(off) // 2])  # several times quicker than NumPy's
-            self.error += len(off) / self._weight * (median - self.error)
+            self.error += min(len(off) / self._weight, 1.0) * (median - self.error)
 
 
 class Mending(Stateful):
@@ -132,7 +133,7 @@ class Mending(Stateful):
         surprise = (seen - expected) / size
         usual = np.maximum(np.abs(surprise), np.abs(steps)).max(axis=1) < _FAR
         steps, surprise = steps[usual], surprise[usual]
-        self.sums *= 1 - min(len(steps) / _MEMORY, 1)
+        self.sums *= 1 - min(len(steps) / _MEMORY, _MOST)
         self.sums += -(steps * surprise).sum(axis=0), (steps * steps).sum(axis=0)
         self._judge()
         return np.zeros_like(steps, shape=seen.shape)

@@ -108,11 +108,11 @@ class Habits(Stateful):
                 wide, tall = (len(followed) - shares.sum(axis=1)).tolist()
                 sums = np.array([wide, tall, np.count_nonzero(shares[0] * shares[1] < _LITTLE)])
                 weight = self.weights[row, 0] = min(self.weights[row, 0] + len(followed), _MEMORY)
-                self.means[row, :3] += (sums - len(followed) * self.means[row, :3]) / weight
+                self.means[row, :3] += (sums - len(followed) * self.means[row, :3]) / max(weight, len(followed))
             if len(first):
                 steps = _steps(expected.take(first, axis=0), detected.take(first, axis=0))
                 weight = self.weights[row, 1] = min(self.weights[row, 1] + len(first), _FIRST_MEMORY)
-                self.means[row, 3] += (steps.sum() - len(first) * self.means[row, 3]) / weight
+                self.means[row, 3] += (steps.sum() - len(first) * self.means[row, 3]) / max(weight, len(first))
             self._table[:, row] = _entry(self.means[row].tolist(), self.weights[row].tolist())
         self._judge()
 

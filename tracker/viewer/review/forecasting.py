@@ -36,7 +36,8 @@ def forecast(
         that hold it with 90 %, in pixels; no element where the object was not detected shortly before.
     """
     known = rows[slice(*np.searchsorted(rows.ids, [track, track + 1]))]
-    known = known[(known.frames <= frame) & ~known.occluded]
+    there = (known.xyxy[:, 2:] > known.xyxy[:, :2]).all(axis=1)  # a box of no size says nothing to the network
+    known = known[(known.frames <= frame) & ~known.occluded & there]
     known = known[~np.isin(known.frames, repeated)][-_ROWS:]
     now_s = float(rows.times_s[frame - 1])
     if not len(known) or now_s - rows.times_s[known.frames[-1] - 1] > _AWAY_S:

@@ -6,6 +6,7 @@ import { objectColour } from "./colours.js";
 import { unpack } from "./rows.js";
 
 const KEPT = 12, AT_ONCE = 3, AHEAD = 2; // frames
+const AGAIN_MS = 500; // from a question that was not answered to the next
 
 export class Shapes extends EventTarget {
   constructor({ masks, skeleton, turned, frames, stride }) {
@@ -17,6 +18,11 @@ export class Shapes extends EventTarget {
   forget() {
     this.known.clear();
     this.turn++;
+  }
+
+  // Whether it is to be drawn again once something has come: what was refused, as too much was on its way, is asked now.
+  lacks(frame) {
+    return this.there && !this.known.has(frame);
   }
 
   // Of a frame: {masks, points: id -> x, y, confidence..., corners: id -> x, y...}; null as long as they are not there.
@@ -45,7 +51,7 @@ export class Shapes extends EventTarget {
       });
       if (this.known.size > KEPT) this.known.delete(this.known.keys().next().value);
     } catch {
-      // without them, then
+      await new Promise((done) => setTimeout(done, AGAIN_MS)); // without them, then
     } finally {
       this.asking.delete(frame);
       this.dispatchEvent(new CustomEvent("ready", { detail: frame }));

@@ -19,7 +19,7 @@ export class Stage {
     this.stale = true; // what is painted is not what it should be
     new ResizeObserver(() => this.#resize()).observe(element.parentElement);
     frames.addEventListener("ready", ({ detail }) => (parseInt(detail) === view.shown ? this.draw() : this.#look()));
-    shapes.addEventListener("ready", ({ detail }) => detail === view.shown && this.draw());
+    shapes.addEventListener("ready", ({ detail }) => (detail === view.shown || shapes.lacks(view.shown)) && this.draw());
     // another frame is wanted: nothing changes until its picture is there
     view.addEventListener("change", ({ detail }) => (detail.size === 1 && detail.has("frame") ? this.#look() : this.draw()));
     this.#listen();
