@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Protocol, Self
 
 import numpy as np
@@ -43,6 +44,9 @@ class GalleryFiles(Protocol):
 
     def remove(self, name: str) -> None:
         """Delete one."""
+
+    def require_writable(self) -> None:
+        """Raise `OutputError` where it is known beforehand that none can be written."""
 
 
 class LocalGallery:
@@ -76,6 +80,13 @@ class LocalGallery:
         """As of `GalleryFiles`."""
         with writing(self._folder / name):
             (self._folder / name).unlink(missing_ok=True)
+
+    def require_writable(self) -> None:
+        """As of `GalleryFiles`."""
+        folder = self._folder / VIDEOS
+        with writing(folder):
+            there = next(path for path in (folder, *folder.parents) if path.exists())
+            TemporaryFile(dir=there).close()
 
 
 class IdentityArchive:
@@ -121,9 +132,20 @@ class IdentityArchive:
         Raises:
             OutputError: it cannot be written, or one stands there that no gallery of ours has.
         """
+        self._require_own_table()
+        self._files.put(TABLE, text.encode("utf-8", "surrogateescape"))
+
+    def require_usable(self) -> None:
+        """
+        Raises:
+            OutputError: as of `add` and `write_table`, as far as it is known before a video is tracked.
+        """
+        self._require_own_table()
+        self._files.require_writable()
+
+    def _require_own_table(self) -> None:
         if (text := self._table()) and not _is_ours(text):
             raise OutputError(f"{self.place}/{TABLE} is another table; choose another --gallery, or move it away")
-        self._files.put(TABLE, text.encode("utf-8", "surrogateescape"))
 
     def _table(self) -> str:
         """The text of `identities.csv`; empty where there is none."""
