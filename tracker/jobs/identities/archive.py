@@ -140,8 +140,8 @@ class IdentityArchive:
         Raises:
             OutputError: as of `add` and `write_table`, as far as it is known before a video is tracked.
         """
-        self._require_own_table()
         self._files.require_writable()
+        self._require_own_table()
 
     def _require_own_table(self) -> None:
         if (text := self._table()) and not _is_ours(text):
