@@ -85,12 +85,14 @@ def nearest_file(name: str, known: Iterable[str]) -> str:
 
     >>> nearest_file("vidoe.mp4", ["video.mp4", "zero.mp4"]), nearest_file("hero.mp4", ["video.mp4", "zoo.mp4"])
     ('video.mp4', '')
+    >>> nearest_file("door.mpp4", ["door.py", "door.mp4", "door.csv"])  # of one name that with the closest ending
+    'door.mp4'
     """
-    stems = {one: PurePath(one).stem for one in known}
+    stems = {one: PurePath(one).stem for one in sorted(known)}
     wanted = PurePath(name)
     found = nearest(wanted.stem, stems.values())
     ones = [one for one, stem in stems.items() if stem == found] if found else []
-    return max(ones, key=lambda one: PurePath(one).suffix == wanted.suffix, default="")
+    return max(ones, key=lambda one: _closeness(PurePath(one).suffix, wanted.suffix), default="")
 
 
 def _closeness(word: str, one: str) -> float:

@@ -57,6 +57,22 @@ def test_a_mistake_is_one_sentence(words, said, gallery, capsys):
     assert code and out == "" and err.startswith("error: ") and said in err and len(err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "wrong", [("--forget-identity", 9), ("--forget-video", "c.mp4"), ("--forget-identity", 9, "--forget-video", "a")]
+)
+def test_nothing_is_deleted_where_not_all_is_there(wrong, gallery, capsys):
+    identities(capsys, gallery)
+    before = {path: path.read_bytes() for path in gallery.rglob("*.*")}
+    code, _, err = identities(capsys, gallery, "--forget-identity", 1, "--forget-video", "b", *wrong)
+    assert code and len(err.splitlines()) == 1
+    assert {path: path.read_bytes() for path in gallery.rglob("*.*")} == before
+
+
+def test_a_video_may_be_named_twice(gallery, capsys):
+    code, _, err = identities(capsys, gallery, "--forget-video", "a", "--forget-video", "/in/a.mp4")
+    assert (code, err) == (0, "deleted 2 tracks of video /in/a.mp4\n")
+
+
 def test_a_folder_that_is_none_is_said(tmp_path, capsys):
     code, _, err = identities(capsys, tmp_path / "nowhere")
     assert code and "error: " in err

@@ -67,6 +67,7 @@ def test_a_record_of_the_version_before_is_read_without_a_word_about_its_names(r
     [
         ({"sequences": {}}, UsageError, "out holds no sequence 'A'"),
         ({"offline": True}, UsageError, "was made with --offline"),
+        ({"parts": {"count": 2}}, UsageError, "was tracked in parts (--part)"),
         ({"weights": None}, DataError, "is not the record of a run of this version"),
         ({"config": {"bank": {"lost": 1}}}, ConfigError, "unknown key 'bank.lost'"),
         ({"source": {"given": "gone.mp4", "vid_stride": 1}}, UsageError, "leave out --sequence"),

@@ -54,7 +54,7 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
 
     Raises:
         DataError: no readable record in the folder.
-        UsageError: no such sequence; a run whose ids were joined afterwards (`--offline`).
+        UsageError: no such sequence; a run whose ids were joined afterwards (`--offline`, `--part`).
     """
     path = run / "run.yaml"
     try:
@@ -77,6 +77,8 @@ def repetition(run: Path, sequence: str | None = None, device: str | None = None
         raise UsageError(f"{run} was corrected by hand (`track apply`); explain the run that it was made from")
     if offline:
         raise UsageError(f"{run} was made with --offline, which joins tracks afterwards; explain a run without it")
+    if "parts" in record:
+        raise UsageError(f"{run} was tracked in parts (--part), which are joined afterwards; explain a run without it")
     config = config.override({name: {"model": model} for name, model in models.items()})
     tracker = Tracker(config, device=device)
     files = provenance.weights_files(config, "detector" in used)

@@ -227,6 +227,7 @@ class _Job:
         collector = None
         if self.gallery is not None:
             require_embeddings(tracker.config)
+            self.gallery.require_usable()
             collector = EmbeddingCollector()
         device = resolve_device(tracker.config.device)
         result = SourceResult(name)

@@ -1,5 +1,6 @@
 """`track batch --part`: a long video is several tasks, of which each may die alone."""
 
+import math
 from collections import deque
 from dataclasses import replace
 from functools import partial
@@ -100,4 +101,6 @@ def test_what_needs_a_whole_video_is_refused(tmp_path):
         batch(sources, replace(plan(tmp_path / "out"), results="memory://out"), ONE)
     with pytest.raises(UsageError, match="give --part 600"):
         batch(sources, replace(plan(tmp_path / "out"), part_s=0.5), ONE)
+    with pytest.raises(UsageError, match="--part is nan; give seconds, 0 or more"):
+        batch(sources, replace(plan(tmp_path / "out"), part_s=math.nan), ONE)
     assert not list(tmp_path.iterdir())

@@ -240,6 +240,8 @@ class TestAFolderOfResults:
         )
         with pytest.raises(UsageError, match=told):
             batch(listed([str(clips)]), with_conf(same(project), 0.4), ONE)
+        with pytest.raises(UsageError, match=r"otherwise: --part was 0.0 and is 600.0 now; give it as it was"):
+            batch(listed([str(clips)]), dataclasses.replace(same(project), part_s=600.0), ONE)
 
     def test_that_lack_a_file_which_is_wanted_now_says_so(self, two_at_once, clips):
         wanted = dataclasses.replace(same(two_at_once[0]), output=Output(two_at_once[0], video=False, json=True))

@@ -163,3 +163,35 @@ def test_a_table_that_no_gallery_has_made_stays(tmp_path):
 def test_a_folder_without_a_table_says_what_makes_one(tmp_path):
     with pytest.raises(UsageError, match="run track identities"):
         gallery_at(str(tmp_path)).rows()
+
+
+@pytest.mark.parametrize("line", ["1,a", "1,a,x,person,0.0000,10.0000,,,/in/a.mp4", "one,a,1,person,0,1,,,/in/a.mp4"])
+def test_a_damaged_table_is_one_sentence(line, tmp_path):
+    find_identities(archive := filled(tmp_path))
+    with (tmp_path / TABLE).open("a") as file:
+        file.write(line)
+    for asked in (archive.rows, archive.forget_identity):
+        with pytest.raises(DataError, match="is damaged; run track identities"):
+            asked(1)
+
+
+def test_an_identity_of_before_a_video_came_again_is_not_deleted(tmp_path):
+    """Its tracks have other ids by now, which may be those of somebody else."""
+    find_identities(archive := filled(tmp_path))
+    archive.add(video_of("/in/b.mp4", [4, 2], [(1.0, 9.0), (2.0, 8.0)]))
+    before = files(tmp_path)
+    with pytest.raises(UsageError, match="has changed since its"):
+        archive.forget_identity(2)
+    archive.forget_video("/in/b.mp4")
+    with pytest.raises(UsageError, match="has changed since its"):
+        archive.forget_identity(2)
+    assert files(tmp_path).items() <= before.items()
+    find_identities(archive)
+    assert archive.forget_identity(2) == 2
+
+
+def test_a_name_with_line_breaks_is_found_again(tmp_path):
+    archive = gallery_at(str(tmp_path))
+    archive.add(video_of("/in/a\rb\r\nc\n.mp4", [1]))
+    find_identities(archive)
+    assert archive.forget_identity(1) == 1

@@ -99,6 +99,15 @@ def test_of_another_class_or_by_another_network_is_another_identity(other):
     assert identified(entries)[0].tolist() == [1, 2]
 
 
+def test_networks_may_make_embeddings_of_other_lengths():
+    one, other = video_of("a", [1, 2]), video_of("b", [1, 2], weights="another")
+    other = replace(other, embeddings=other.embeddings[:, :48])
+    entries = Entries([one, other, video_of("c", [2])])
+    assert identified(entries)[0].tolist() == [1, 2, 3, 4, 2]
+    (alone,) = {identified(Entries([video_of("a", [1, 2]), video_of("c", [2])]))[1][-1]}
+    assert identified(entries)[1][-1] == alone, "no product is another"
+
+
 def test_embeddings_that_tell_nothing_apart_make_nothing_one():
     """Fish of one kind: one is as similar to another as to itself."""
     rng, fish = np.random.default_rng(0), []

@@ -9,7 +9,7 @@ import pytest
 from helpers.clips import pan
 from tracker.columns.embeddings import TakenEmbeddings
 from tracker.config import Config
-from tracker.errors import UsageError
+from tracker.errors import OutputError, UsageError
 from tracker.jobs.batch.storage import gallery_at
 from tracker.jobs.identities import collector as module
 from tracker.jobs.identities.collector import EmbeddingCollector
@@ -167,3 +167,16 @@ def test_a_state_goes_on_as_it_was():
     for collector in (one, other):
         frame(collector, 5.0, [1, 2, 3], [(1, 9), (3, 10)])
     assert collected(one).to_bytes() == collected(other).to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [("videos", "cannot write .*a file stands where a folder"), ("identities.csv", "is another table; choose another")],
+)
+def test_a_gallery_that_takes_nothing_is_said_before_anything_is_tracked(spoilt, said, tracker, clips, tmp_path):
+    (tmp_path / "gallery").mkdir()
+    (tmp_path / "gallery" / spoilt).write_text("mine")
+    with pytest.raises(OutputError, match=said):
+        run(clips[:1], tracker, Output(tmp_path / "runs", video=False), gallery=gallery_at(str(tmp_path / "gallery")))
+    assert not (tmp_path / "runs").exists()
+    assert (tmp_path / "gallery" / spoilt).read_text() == "mine"

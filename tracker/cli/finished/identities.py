@@ -52,10 +52,12 @@ def command(
             print(f"{row['video']}: {row['name']} {row['id']}, {row['first_s']} to {row['last_s']} s"
                   + (f", confidence {row['confidence']}" if row["confidence"] else ""))  # fmt: skip
         return
-    gone = [
-        ("identity", str(number), archive.forget_identity(number)) for number in dict.fromkeys(forget_identity or ())
-    ]
-    gone += [("video", video, archive.forget_video(video)) for video in dict.fromkeys(forget_video or ())]
+    numbers = dict.fromkeys(forget_identity or ())
+    for number in numbers:
+        archive.rows(number)
+    videos = {archive.known(video)[0]: video for video in forget_video or ()}  # before anything is deleted
+    gone = [("identity", str(number), archive.forget_identity(number)) for number in numbers]
+    gone += [("video", video, archive.forget_video(source)) for source, video in videos.items()]
     for kind, what, tracks in gone:
         if not quiet:
             print(f"deleted {tracks} tracks of {kind} {what}", file=sys.stderr)

@@ -158,6 +158,9 @@ class StoredGallery:
         """As of `GalleryFiles`."""
         self._objects.remove(name)
 
+    def require_writable(self) -> None:
+        """Nothing is known before one is written."""
+
 
 def gallery_at(place: str) -> IdentityArchive:
     """The gallery in a folder, or at the URL of an object storage."""

@@ -164,8 +164,9 @@ def ready(tracking: TrackingPlan) -> Work:
     of_what_is_looked_for(tracking.output.blur, detector.classes, names, detector.model)
 
     stored = Results(tracking.results) if tracking.results else None
-
     gallery = gallery_at(tracking.gallery) if tracking.gallery else None
+    if gallery is not None:
+        gallery.require_usable()
 
     def tracked(source: str, given: Any, output: Output, tell: Tell) -> SourceResult:
         (result,) = run(

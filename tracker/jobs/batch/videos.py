@@ -91,6 +91,8 @@ def batch(
     """
     if tracking.part_s and tracking.results:
         raise UsageError("parts of a video need a folder that all processes share; leave out --part or s3://")
+    if not tracking.part_s >= 0:
+        raise UsageError(f"--part is {tracking.part_s:g}; give seconds, 0 or more")
     if 0 < tracking.part_s < _LEAST_S:
         raise UsageError(f"a part of {tracking.part_s:g} s is mostly what its neighbours track, too; give --part 600")
     if tracking.part_s and tracking.output.forecast_s:

@@ -10,21 +10,22 @@ import csv
 import io
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Protocol, Self
 
 import numpy as np
 
 from tracker.columns.documented import IDENTITIES
 from tracker.columns.documented import names as headings
-from tracker.errors import OutputError, UsageError
+from tracker.errors import DataError, OutputError, UsageError
 from tracker.jobs.identities.video_embeddings import ENDING, VideoEmbeddings, file_name
 from tracker.system.files import replace_file, writing
 
 VIDEOS, TABLE = "videos", "identities.csv"
-_HEADER = ",".join(headings(IDENTITIES)) + "\n"
+_HEADER = ",".join(headings(IDENTITIES))
 
 
 class GalleryFiles(Protocol):
@@ -43,6 +44,9 @@ class GalleryFiles(Protocol):
 
     def remove(self, name: str) -> None:
         """Delete one."""
+
+    def require_writable(self) -> None:
+        """Raise `OutputError` where it is known beforehand that none can be written."""
 
 
 class LocalGallery:
@@ -77,6 +81,13 @@ class LocalGallery:
         with writing(self._folder / name):
             (self._folder / name).unlink(missing_ok=True)
 
+    def require_writable(self) -> None:
+        """As of `GalleryFiles`."""
+        folder = self._folder / VIDEOS
+        with writing(folder):
+            there = next(path for path in (folder, *folder.parents) if path.exists())
+            TemporaryFile(dir=there).close()
+
 
 class IdentityArchive:
     """What the tracks of all videos look like.
@@ -108,13 +119,12 @@ class IdentityArchive:
         return not self._files.names()
 
     def videos(self) -> Iterator[VideoEmbeddings]:
-        """All videos, in the order of their sources' names.
+        """All videos, in the order of their files' names.
 
         Raises:
             DataError: a file is damaged.
         """
-        for path in self._files.opened(sorted(self._files.names())):
-            yield VideoEmbeddings.read(path)
+        return self._of(self._files.names())
 
     def write_table(self, text: str) -> None:
         """Replace `identities.csv`.
@@ -122,14 +132,25 @@ class IdentityArchive:
         Raises:
             OutputError: it cannot be written, or one stands there that no gallery of ours has.
         """
-        if not (self._table() or _HEADER).startswith(_HEADER):
-            raise OutputError(f"{self.place}/{TABLE} is another table; choose another --gallery, or move it away")
+        self._require_own_table()
         self._files.put(TABLE, text.encode("utf-8", "surrogateescape"))
+
+    def require_usable(self) -> None:
+        """
+        Raises:
+            OutputError: as of `add` and `write_table`, as far as it is known before a video is tracked.
+        """
+        self._files.require_writable()
+        self._require_own_table()
+
+    def _require_own_table(self) -> None:
+        if (text := self._table()) and not _is_ours(text):
+            raise OutputError(f"{self.place}/{TABLE} is another table; choose another --gallery, or move it away")
 
     def _table(self) -> str:
         """The text of `identities.csv`; empty where there is none."""
         try:
-            (text,) = (path.read_text("utf-8", "surrogateescape") for path in self._files.opened([TABLE]))
+            (text,) = (path.read_bytes().decode("utf-8", "surrogateescape") for path in self._files.opened([TABLE]))
         except FileNotFoundError:
             return ""
         return text
@@ -138,11 +159,18 @@ class IdentityArchive:
         """The rows of `identities.csv`, of all identities or of one, by the columns' names.
 
         Raises:
-            UsageError: no identities were found here yet, or not this one.
+            UsageError: no identities were found here yet, or not this one. DataError: the table is damaged.
         """
-        if not (text := self._table()).startswith(_HEADER):
+        if not _is_ours(text := self._table()):
             raise UsageError(f"{self.place} has no {TABLE} yet; run track identities {self.place}")
-        rows = list(csv.DictReader(io.StringIO(text)))
+        try:
+            rows = list(csv.DictReader(io.StringIO(text, newline="")))
+            for row in rows:
+                int(row["identity"]), int(row["id"]), row["source"].encode("utf-8", "surrogateescape")
+        except (csv.Error, ValueError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{self.place}/{TABLE} is damaged; run track identities {self.place}, which makes it anew"
+            ) from error
         if identity is None:
             return rows
         found = [row for row in rows if row["identity"] == str(identity)]
@@ -159,6 +187,16 @@ class IdentityArchive:
             How many tracks that was.
 
         Raises:
+            UsageError: as of `known`.
+        """
+        source, count = self.known(video)
+        self._files.remove(f"{VIDEOS}/{file_name(source)}")
+        return count
+
+    def known(self, video: str) -> tuple[str, int]:
+        """The source of a video, as `forget_video` takes it, and how many tracks of it are known.
+
+        Raises:
             UsageError: there is no such video, or several have a folder of that name.
         """
         asked = {video, os.path.abspath(video)}  # noqa: PTH100 - links stay links
@@ -168,8 +206,7 @@ class IdentityArchive:
             which = "several videos" if found else "no video"
             raise UsageError(f"{self.place} knows {which} as {video}; give the source, as {TABLE} has it")
         ((source, _, count),) = found
-        self._files.remove(f"{VIDEOS}/{file_name(source)}")
-        return count
+        return source, count
 
     def forget_identity(self, identity: int) -> int:
         """Delete all that is known of the tracks of an identity, by its number in `identities.csv`.
@@ -178,13 +215,30 @@ class IdentityArchive:
             How many tracks that was.
 
         Raises:
-            UsageError: there is no such identity.
+            UsageError: there is no such identity, or a video that it is in was tracked again since, or deleted.
         """
-        ids: dict[str, list[int]] = {}
-        for row in self.rows(identity):
-            ids.setdefault(file_name(row["source"]), []).append(int(row["id"]))
-        for name in sorted(ids):
-            for path in self._files.opened([f"{VIDEOS}/{name}"]):
-                video = VideoEmbeddings.read(path)
-                self.add(video[~np.isin(video.ids, ids[name])])
-        return sum(map(len, ids.values()))
+        tracks: dict[str, dict[int, str]] = {}  # name of a file -> id -> when that was there first
+        for row in sorted(self.rows(identity), key=lambda row: file_name(row["source"])):
+            tracks.setdefault(f"{VIDEOS}/{file_name(row['source'])}", {})[int(row["id"])] = row["first_s"]
+        if not (tracks.keys() <= set(self._files.names()) and all(map(_has, self._of(tracks), tracks.values()))):
+            raise UsageError(
+                f"{self.place} has changed since its {TABLE} was made; run track identities {self.place}, and give the "
+                "number that it has now"
+            )
+        for video, gone in zip(self._of(tracks), tracks.values(), strict=True):
+            self.add(video[~np.isin(video.ids, list(gone))])
+        return sum(map(len, tracks.values()))
+
+    def _of(self, names: Iterable[str]) -> Iterator[VideoEmbeddings]:
+        """The videos of these files, in the order of their names."""
+        return map(VideoEmbeddings.read, self._files.opened(sorted(names)))
+
+
+def _is_ours(table: str) -> bool:
+    return table.partition("\n")[0].rstrip("\r") == _HEADER
+
+
+def _has(video: VideoEmbeddings, tracks: Mapping[int, str]) -> bool:
+    """Whether it has tracks of these ids that are there first at these seconds."""
+    first = dict(zip(video.ids.tolist(), map("{:.4f}".format, video.first_s), strict=True))
+    return tracks.items() <= first.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class Entries:
         videos: (V,) source and name of each. kinds: (C,) class names; the same name by another network is another.
         likeness: (C,) of each. rows: (N,) what is known of each track: `video` and `kind` by number, `id`, `first_s`,
             `last_s`, and `worth`, the sum of the qualities of its pictures.
-        vectors: (N, D) float16 unit vectors. left_out: how many tracks there are beside these.
+        vectors: (N, D) float16 unit vectors, D of the network with most. left_out: how many more tracks there are.
     """
 
     def __init__(self, videos: Iterable[VideoEmbeddings], most: int = MOST) -> None:
@@ -96,7 +96,7 @@ class Entries:
         self._rows = [np.concatenate(self._rows)]
         if not self._vectors:
             return
-        self._vectors, self._stays = [np.concatenate(self._vectors)], [np.concatenate(self._stays)]
+        self._vectors, self._stays = [_stacked(self._vectors)], [np.concatenate(self._stays)]
         if self._count <= most:
             return
         kept = np.sort(np.argsort(-self._rows[0]["worth"], kind="stable")[:most])
@@ -111,3 +111,13 @@ class Entries:
         )
         self.left_out += self._count - most
         self._count = most
+
+
+def _stacked(parts: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
+    """(N, D) of all vectors: those of networks that make shorter ones have zeros behind, which change no product."""
+    stacked = np.zeros((sum(map(len, parts)), max(part.shape[1] for part in parts)), np.float16)
+    begin = 0
+    for part in parts:
+        stacked[begin : begin + len(part), : part.shape[1]] = part
+        begin += len(part)
+    return stacked

@@ -31,6 +31,7 @@ _RESULTS = {
     "trails": "--no-trails",
     "forecast_s": "--forecast",
     "line_width": "--line-width",
+    "part_s": "--part",
 }
 _FILES = ("zones", "camera", "blur")  # whole ones: where in them is not a matter of the command line
 
@@ -65,7 +66,7 @@ def _told(name: str, before: Any, now: Any) -> str:
     if section == "config":
         option, shown = SETTINGS.get(key, key), f" ({key})" if key in SETTINGS else ""
     else:
-        option, shown = _RESULTS.get(key, f"--{(key or section).replace('_', '-')}"), ""
+        option, shown = _RESULTS.get(key or section, f"--{(key or section).replace('_', '-')}"), ""
     if isinstance(before, bool) and option.startswith("--"):
         return f"{option} was {'' if before != option.startswith('--no-') else 'not '}given"
     return f"{option}{shown} was {_plain(before)} and is {_plain(now)} now"
