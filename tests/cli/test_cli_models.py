@@ -73,6 +73,12 @@ class TestAnUnknownClass:
         assert code == 2 and "frisbee" not in said
         assert "no class 'fish'; track info lists the 80 it knows, and docs/how-to/unknown-objects.md tells how" in said
 
+    def test_has_the_way_on_beside_what_it_may_be_a_slip_for(self, here, clip, capsys):
+        """A forklift is no fork."""
+        code, said = ended([clip, "--classes", "forklift"], capsys)
+        assert code == 2 and "no class 'forklift'; did you mean 'fork'? If not: track info lists the 80 it" in said
+        assert "docs/how-to/unknown-objects.md tells how" in said
+
     def test_names_the_list_where_it_is_short(self, here, checkpoint, clip, capsys):
         Path("two.pt").write_bytes(checkpoint)
         code, said = ended([clip, "--model", "two.pt", "--classes", "lorry"], capsys)

@@ -176,11 +176,10 @@ def class_numbers(wanted: Sequence[str], names: Mapping[int, str], model: str = 
 def _way_on(name: str, known: list[str], model: str) -> str:
     """What whoever asked for a class that is not among `known` can do: a slip, another class, or another detector."""
     near = nearest(name, known)
-    if near:
-        return f"did you mean {near!r}?"
     info = " ".join(filter(None, ("track info", model)))
     listed = f"it knows {', '.join(known)}" if len(known) <= _FEW else f"{info} lists the {len(known)} it knows"
-    return f"{listed}, and docs/how-to/unknown-objects.md tells how to track what it does not"
+    way = f"{listed}, and docs/how-to/unknown-objects.md tells how to track what it does not"
+    return f"did you mean {near!r}? If not: {way}" if near else way
 
 
 def find_weights(model: str) -> Path:
