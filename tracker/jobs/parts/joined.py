@@ -87,14 +87,13 @@ class JoinedParts:
 
     def _joint(self, before: Seen, after: Seen, cut: int, ids: Ints, last: int) -> dict[int, int]:
         """What the ids of the later part are called; `last` was given last."""
-        found = continued(before, after, cut, self._config.offline.fill_s)
-        called = {old: now for old, now in found.items() if old in set(ids.tolist())}
+        called = continued(before, after, cut, self._config.offline.fill_s)  # also who is away until the next cut
         new = ids[~np.isin(ids, list(called))].tolist()
         fresh = {old: last + count for count, old in enumerate(new, 1)}
         gone = np.setdiff1d(before.table.ids, list(called.values()))
         named = after.named(IdNames(called | fresh))
         back = returned(before, named, cut, gone, np.array(list(fresh.values()), np.int64), self._config)
-        self.joints.append(JointFacts(cut, len(called), len(back), len(new) - len(back)))
+        self.joints.append(JointFacts(cut, int(np.isin(ids, list(called)).sum()), len(back), len(new) - len(back)))
         still = [old for old in new if fresh[old] not in back]
         called |= {old: back[fresh[old]] for old in new if fresh[old] in back}
         return called | {old: last + count for count, old in enumerate(still, 1)}
