@@ -72,7 +72,7 @@ def command(
     settings = options.settings(quiet)
     output = replace(options.output(project, as_json), name=name or "", exist_ok=exist_ok, show=show, resume=resume)
     zones, ground = options.places()
-    archive = None if options.gallery is None else gallery_at(options.gallery)
+    archive = gallery_at(options.gallery) if options.gallery else None
     prepare(settings, quiet)
     with _progress_bar(quiet) as progress:
         if resume and not quiet:

@@ -78,7 +78,7 @@ class Video:
 
     Attributes:
         source: its name in the manifest. given: what `open_source` takes. folder: the name of that of its results.
-        anew: nothing of an earlier call counts; else it goes on where that was interrupted.
+        anew: of an earlier call finished parts count alone; else it goes on where that was interrupted.
         whole: it is not cut.
     """
 
