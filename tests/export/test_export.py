@@ -22,7 +22,7 @@ from tracker.appearance.embedder import Embedder
 from tracker.cli import main
 from tracker.config import AppearanceConfig, Config, DetectorConfig
 from tracker.detection.detector import EMBEDDED, YoloDetector
-from tracker.errors import MissingExtraError, OutputError, UsageError, WeightsError
+from tracker.errors import DataError, MissingExtraError, OutputError, UsageError, WeightsError
 from tracker.export import int8 as cached
 from tracker.export.calibration_data import collect, photographs
 from tracker.export.convert import export, ready
@@ -330,6 +330,11 @@ class TestRefusals:
         config = CONFIG.override({"detector": {"model": str(tmp_path / "yolo.onnx")}})
         with pytest.raises(UsageError, match=r"yolo\.onnx is exported already; give the weights it was made from"):
             ready(config, tmp_path, format="onnx", int8=False)
+
+    def test_a_network_that_knows_nothing_of_what_is_looked_at_where_nothing_is_given(self):
+        """As one of fish does not."""
+        with pytest.raises(DataError, match=r"nothing is detected in the two photographs .*; give --calibrate a video"):
+            collect(None, CONFIG.override({"detector": {"classes": ["giraffe"]}}), count=1)
 
     def test_words_for_a_network_that_takes_none(self, tmp_path, capsys):
         code, said = ended(["export", "--prompt", "fish", "--out", str(tmp_path / "out")], capsys)

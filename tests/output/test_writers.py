@@ -123,6 +123,9 @@ def test_json_lines_hold_what_detections_carried_and_null_where_there_was_none(t
     text = (tmp_path / "tracks.jsonl").read_text()
     strict = json.JSONDecoder(parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     second, first, gone = strict.decode(text)["tracks"]
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "results.md").read_text(encoding="utf-8")
+    section = page.partition("## JSON Lines")[2].partition("\n## ")[0]
+    assert all(f"`{key}`" in section for key in gone), "the page says what each key holds"
     assert all(f"`{key}`" in JsonLinesWriter.__doc__ for key in gone if key not in TRACK_KEYS)
     assert [gone[key] for key in ("mask", "keypoints", "corners", "data")] == [None] * 4
     assert first["keypoints"] == [[1.23, 2.0, 0.5], [None, None, 0.0]]

@@ -83,7 +83,10 @@ def collect(
         times.append(time_s)
         found.append(seen.with_features(embedding))
     if not any(len(seen) for seen in found):
-        raise DataError(f"nothing is detected in {source}; give a video or folder that shows what is to be tracked")
+        where = source or "the two photographs that are looked at by default"
+        raise DataError(
+            f"nothing is detected in {where}; give --calibrate a video or folder that shows what is to be tracked"
+        )
     return CalibrationSet(frames, times, found, _linked(found), _labels(Path(source), frames) if source else None)
 
 
