@@ -12,6 +12,10 @@ Sequences = Annotated[list[Path], typer.Argument(metavar="ROOT...", help="A sequ
 Sets = Annotated[Path, typer.Argument(help="Folder of what scripts/make_sets.py wrote.")]
 Out = Annotated[Path, typer.Option(help="Folder for what is found; created where it is missing.")]
 Preset = Annotated[str | None, typer.Option("--config", help="As of `track`: a preset by name, or a YAML file.")]
+Clip = Annotated[Path, typer.Argument(help="A recorded video.")]
+Cameras = Annotated[int, typer.Option("--cameras", help="How many.")]
+Rate = Annotated[float, typer.Option(help="Frames/s of each camera.")]
+Height = Annotated[int, typer.Option(help="Of the pictures.")]
 Only = Annotated[str, typer.Option(help="Some of them, separated by commas. Default: all.")]
 
 

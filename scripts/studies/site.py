@@ -32,7 +32,7 @@ import psutil
 import typer
 
 from loopback import cameras, encoded
-from options import Preset, study
+from options import Cameras, Clip, Height, Preset, Rate, study
 from thread_times import spent
 from tracker import Config, Detections, Site, Tracker
 from tracker.output.writers import CsvWriter
@@ -46,7 +46,6 @@ from tracker.video.repeats import marked
 from tracker.video.source import Frame
 
 MIB = 1 << 20
-Clip = Annotated[Path, typer.Argument(help="A recorded video.")]
 
 
 @contextmanager
@@ -61,7 +60,7 @@ def scratch() -> Iterator[Path]:
 def same(
     clip: Clip,
     seconds: Annotated[float, typer.Option(help="Of each camera.")] = 20.0,
-    height: Annotated[int, typer.Option(help="Of the pictures.")] = 360,
+    height: Height = 360,
     config: Preset = None,
 ) -> None:
     """Four loopback cameras in one site, and the frames that each tracked once more alone."""
@@ -169,9 +168,9 @@ def watched(commands: Sequence[Sequence[str]]) -> tuple[float, int]:
 
 def work(
     clip: Clip,
-    count: Annotated[int, typer.Option("--cameras", help="How many.")] = 2,
-    rate: Annotated[float, typer.Option(help="Frames/s of each.")] = 10.0,
-    height: Annotated[int, typer.Option(help="Of the pictures.")] = 1080,
+    count: Cameras = 2,
+    rate: Rate = 10.0,
+    height: Height = 1080,
     imgsz: Annotated[int, typer.Option(help="Side that the detector sees.")] = 640,
     every: Annotated[str, typer.Option(help="As --detect-every.")] = "auto",
     config: Preset = "edge",
@@ -212,9 +211,9 @@ def work(
 
 def hold(
     clip: Clip,
-    count: Annotated[int, typer.Option("--cameras", help="How many.")] = 8,
-    rate: Annotated[float, typer.Option(help="Frames/s of each.")] = 10.0,
-    height: Annotated[int, typer.Option(help="Of the pictures.")] = 1080,
+    count: Cameras = 8,
+    rate: Rate = 10.0,
+    height: Height = 1080,
     seconds: Annotated[float, typer.Option(help="To measure.")] = 60.0,
     config: Preset = "edge",
 ) -> None:
@@ -279,8 +278,8 @@ def simulated(rate: float, seed: int = 0) -> Callable[[SharedDetector, Image], D
 
 def soak(
     minutes: Annotated[float, typer.Option(help="How long.")] = 360.0,
-    count: Annotated[int, typer.Option("--cameras", help="How many.")] = 8,
-    rate: Annotated[float, typer.Option(help="Frames/s of each.")] = 5.0,
+    count: Cameras = 8,
+    rate: Rate = 5.0,
     keep: Annotated[float, typer.Option(help="Days that are kept.")] = 0.25,
 ) -> None:
     """Simulated cameras as fast as it goes: memory, descriptors, threads and files over time."""

@@ -29,18 +29,16 @@ import typer
 from scipy.optimize import linear_sum_assignment
 
 import loopback
-from options import Preset, study
+from options import Clip, Height, Preset, Rate, study
 from tracker import Config, Site, open_source
 from tracker.boxes import iou
 from tracker.site.config import SiteConfig
-
-Clip = Annotated[Path, typer.Argument(help="A recorded video.")]
 
 
 def killed(
     clip: Clip,
     times: Annotated[int, typer.Option(help="How often.")] = 20,
-    height: Annotated[int, typer.Option(help="Of the pictures.")] = 480,
+    height: Height = 480,
     config: Preset = None,
     seed: Annotated[int, typer.Option(help="Of the moments.")] = 0,
 ) -> None:
@@ -197,8 +195,8 @@ class Camera:
 
 def cameras(
     clip: Clip,
-    rate: Annotated[float, typer.Option(help="Frames/s of each.")] = 5.0,
-    height: Annotated[int, typer.Option(help="Of the pictures.")] = 480,
+    rate: Rate = 5.0,
+    height: Height = 480,
     config: Preset = "edge",
 ) -> None:
     """One killed for 90 s, one stalled with sound on, one lying about its frame rate, one changing size, one absent

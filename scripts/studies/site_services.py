@@ -23,13 +23,11 @@ from typing import Annotated, Any
 import typer
 
 from loopback import cameras
-from options import Preset, study
+from options import Clip, Preset, Rate, study
 from thread_times import LIBRARIES, spent
 from tracker import Config, Site
 from tracker.site.config import HttpConfig, PublishConfig, SiteConfig
 from tracker.site.messages.message import END, of_visit
-
-Clip = Annotated[Path, typer.Argument(help="A recorded video.")]
 
 
 def measured(site: Site, seconds: float) -> str:
@@ -74,7 +72,7 @@ def running(clip: Path, count: int, rate: float, config: str | None, **settings:
 def viewers(
     clip: Clip,
     count: Annotated[int, typer.Option("--viewers", help="How many.")] = 20,
-    rate: Annotated[float, typer.Option(help="Frames/s of each of two cameras.")] = 10.0,
+    rate: Rate = 10.0,
     seconds: Annotated[float, typer.Option(help="Of each part.")] = 30.0,
     config: Preset = "edge",
 ) -> None:
@@ -100,7 +98,7 @@ def viewers(
 
 def broker(
     clip: Clip,
-    rate: Annotated[float, typer.Option(help="Frames/s of each of two cameras.")] = 10.0,
+    rate: Rate = 10.0,
     seconds: Annotated[float, typer.Option(help="Of each part.")] = 60.0,
     config: Preset = "edge",
 ) -> None:
