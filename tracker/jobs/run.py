@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -33,14 +33,13 @@ from tracker.jobs.outcome import STAGES, Progress, SourceResult, shown_source
 from tracker.jobs.passes.online import Drawn, OnlinePass, restore
 from tracker.jobs.passes.second import second_pass
 from tracker.jobs.result_files import ResultFiles, move_files
-from tracker.jobs.result_folder import UNFINISHED, Output, ResultFolders, names_apart
+from tracker.jobs.result_folder import Output, ResultFolders, names_apart
 from tracker.jobs.resume.beginning import Beginning, begin
 from tracker.jobs.resume.conditions import Conditions
 from tracker.jobs.resume.saving import Saving
 from tracker.output.window import require_windows
 from tracker.smoothing.first_pass import FirstPass
 from tracker.system.extras import extra
-from tracker.system.files import to_disk
 from tracker.video.source import Source, open_source
 from tracker.video.url import is_url, scheme
 
@@ -236,9 +235,8 @@ class _Job:
         drawn = Drawn.of(self.zones, output.blur, self.ground, source.size, tracker)
         start = time.perf_counter()
         recorded = not source.live and not (isinstance(given, str) and is_url(given))
-        place = None if self.gallery is None else self.gallery.place
         conditions = Conditions(
-            self.folders.output, self.vid_stride, self.fps, self.zones, self.ground, self.command, place
+            self.folders.output, self.vid_stride, self.fps, self.zones, self.ground, self.command, self.gallery
         ).of(source, given, tracker.config, device, recorded)
         begun = begin(self.folders, name, given, conditions, recorded)
         if begun.finished is not None:
@@ -267,14 +265,7 @@ class _Job:
         result.seconds += time.perf_counter() - start
         result.stage_seconds.update({stage: s for stage, s in tracker.stage_seconds.items() if stage != "detect"})
         ended = not self.stopped and not isinstance(result.error, OutputError)
-        if ended and begun.unfinished is not None:
-            for name in record.files:  # before it says that all is there
-                to_disk(begun.folder / name)
-            record.files.remove(UNFINISHED)
-        with suppress(OutputError) if result.error else nullcontext():
-            record.save(result.to_dict())
-        if ended and begun.unfinished is not None:
-            begun.unfinished.remove()
+        begun.end(result, ended)
         if isinstance(result.error, OutputError) and not self.beside_others:
             raise result.error
         return result

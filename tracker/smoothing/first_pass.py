@@ -122,12 +122,12 @@ class FirstPass(Resumable):
     def tracks(self, table: TrackTable, frame: int) -> Tracks:
         """The tracks of a frame of the source, by its number from 0, as the table has them, with what they carry."""
         position = self.recorder.shown[frame]
-        tracks = replace(table.at(position, self.recorder.names), detected=self._carried[position])
-        return replace(tracks, embedded=self.embedded(frame)) if self._embeddings else tracks
+        tracks = table.at(position, self.recorder.names)
+        return replace(tracks, detected=self._carried[position], embedded=self.embedded(frame))
 
     def embedded(self, frame: int) -> TakenEmbeddings | None:
-        """What was taken in a frame of the source, by its number from 0; None: nothing, as in one that is repeated."""
-        noted = self._rows[frame].data
+        """What was taken in a frame of the source, by its number from 0; None: nothing, or nobody wants it."""
+        noted = self._rows[frame].data if self._embeddings else {}
         if not noted or not len(noted["embedded"]):
             return None
         by_id = np.argsort(noted["ids"])

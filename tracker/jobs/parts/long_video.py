@@ -24,7 +24,7 @@ from tracker.jobs.parts.joined import JoinedParts
 from tracker.jobs.parts.tracked_part import TOLD, PartFiles
 from tracker.jobs.passes.online import Drawn, OnlinePass
 from tracker.jobs.result_files import ResultFiles
-from tracker.jobs.result_folder import LOCK, RECORD, UNFINISHED, Output, Record, ResultFolders
+from tracker.jobs.result_folder import LOCK, RECORD, Output, Record, ResultFolders
 from tracker.jobs.resume.beginning import begin
 from tracker.jobs.resume.conditions import Conditions
 from tracker.jobs.resume.earlier import EarlierRun
@@ -150,8 +150,10 @@ class LongVideo:
         start = time.perf_counter()
         config, ending = self.tracker.config, Interruptible()
         records = [read_yaml(self._folder(part) / RECORD) for part in parts]
+        embeddings = self.gallery is not None
         opened = [
-            partial(PartFiles, self._folder(p), r["state"], r["names"]) for p, r in zip(parts, records, strict=True)
+            partial(PartFiles, self._folder(part), record["state"], record["names"], embeddings)
+            for part, record in zip(parts, records, strict=True)
         ]
         joined = JoinedParts(parts, opened, config)
         with ExitStack() as context:
@@ -170,7 +172,7 @@ class LongVideo:
             collector = None if self.gallery is None else EmbeddingCollector()
             files = ResultFiles(begun.folder, source, self._left, record.add, *drawn, collector=collector)
             with files:
-                first = context.enter_context(FirstPass(unfinished.folder, embeddings=collector is not None))
+                first = context.enter_context(FirstPass(unfinished.folder, embeddings=embeddings))
                 settled = self._settled(joined, first, drawn)
                 try:
                     for frame, tracks, hide in self._shown(source, settled, files.pictures):
@@ -187,15 +189,9 @@ class LongVideo:
                 result.stage_seconds[stage] = sum(one["ms_per_frame"][stage] * one["frames"] / 1000 for one in told)
             result.stage_seconds["write"] += files.seconds
             result.interrupted = bool(ending.stopped)
-            if not result.interrupted:
-                if self.gallery is not None and collector is not None:
-                    self.gallery.add(collector.collected(self.given, self.output.name, self.tracker))
-                for name in record.files:
-                    to_disk(begun.folder / name)
-                record.files.remove(UNFINISHED)
-            record.save(result.to_dict())
-            if not result.interrupted:
-                unfinished.remove()
+            if self.gallery is not None and collector is not None and not result.interrupted:
+                self.gallery.add(collector.collected(self.given, self.output.name, self.tracker))
+            begun.end(result, complete=not result.interrupted)
         return result
 
     def _settled(self, joined: JoinedParts, first: FirstPass, drawn: Drawn) -> SettledFrames:
@@ -235,8 +231,7 @@ class LongVideo:
         return self.tracker
 
     def _conditions(self, source: Source) -> dict[str, Any]:
-        place = None if self.gallery is None else self.gallery.place
-        asked = Conditions(self._left, self.vid_stride, self.fps, self.zones, self.ground, self.command, place)
+        asked = Conditions(self._left, self.vid_stride, self.fps, self.zones, self.ground, self.command, self.gallery)
         device = resolve_device(self.tracker.config.device)
         return asked.of(source, self.given, self.tracker.config, device, recorded=True)
 

@@ -26,7 +26,7 @@ class PartFiles:
     Args:
         folder: of the files, which stay.
         state: `state` of who wrote them; None: they are new.
-        names: class number -> name.
+        names: class number -> name. embeddings: the tracks are read with those that were taken of them.
 
     Attributes:
         first: the rows, of every frame from where the tracking began.
@@ -36,8 +36,14 @@ class PartFiles:
     pictures = embeddings = False
     window_closed = False
 
-    def __init__(self, folder: Path, state: Mapping[str, Any] | None = None, names: Mapping[int, str] = {}) -> None:
-        self.first = FirstPass(folder, kept=True)
+    def __init__(
+        self,
+        folder: Path,
+        state: Mapping[str, Any] | None = None,
+        names: Mapping[int, str] = {},
+        embeddings: bool = False,
+    ) -> None:
+        self.first = FirstPass(folder, kept=True, embeddings=embeddings)
         self._told = ColumnFile(folder, TOLD)
         self._names = names
         self._open = ExitStack()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tracker.errors import ResumeError
+from tracker.errors import OutputError, ResumeError
 from tracker.jobs.outcome import SourceResult
 from tracker.jobs.result_folder import RECORD, UNFINISHED, Record, ResultFolders
 from tracker.jobs.resume.earlier import EarlierRun
 from tracker.jobs.resume.unfinished import Unfinished, saved
+from tracker.system.files import to_disk
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,22 @@ class Beginning:
     unfinished: Unfinished | None = None
     saved: Mapping[str, Any] | None = None
     finished: SourceResult | None = None
+
+    def end(self, result: SourceResult, complete: bool) -> None:
+        """Write the record; a complete run has its files with the system first, and keeps nothing to go on with.
+
+        Raises:
+            OutputError: that cannot be done, unless the result has another error.
+        """
+        unfinished = self.unfinished if complete else None
+        if unfinished is not None:
+            for name in self.record.files:  # before it says that all is there
+                to_disk(self.folder / name)
+            self.record.files.remove(UNFINISHED)
+        with suppress(OutputError) if result.error else nullcontext():
+            self.record.save(result.to_dict())
+        if unfinished is not None:
+            unfinished.remove()
 
 
 def begin(folders: ResultFolders, name: str, given: Any, conditions: dict[str, Any], recorded: bool) -> Beginning:

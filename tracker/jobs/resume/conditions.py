@@ -11,6 +11,7 @@ from tracker import provenance
 from tracker.analytics.ground.plane import GroundPlane
 from tracker.analytics.zones import Zones
 from tracker.config import Config
+from tracker.jobs.identities.archive import IdentityArchive
 from tracker.jobs.outcome import given_source
 from tracker.jobs.result_folder import LEAVES, Output
 from tracker.jobs.resume.earlier import fingerprint
@@ -27,7 +28,7 @@ class Conditions:
     zones: Zones
     ground: GroundPlane | None
     command: Sequence[str]
-    gallery: str | None = None
+    gallery: IdentityArchive | None = None
 
     def of(self, source: Source, given: Any, config: Config, device: str, recorded: bool) -> dict[str, Any]:
         """For one source.
@@ -53,5 +54,5 @@ class Conditions:
             **({"zones": self.zones.to_dict()} if self.zones else {}),
             **({"camera": self.ground.to_dict()} if self.ground else {}),
             **({"blur": list(output.blur)} if output.blur else {}),
-            **({} if self.gallery is None else {"gallery": self.gallery}),
+            **({} if self.gallery is None else {"gallery": self.gallery.place}),
         } | provenance.conditions(config, device)
