@@ -15,7 +15,7 @@ from tracker.jobs.batch.long_videos import LongVideos
 from tracker.jobs.batch.manifest import VideoRow, VideoState
 from tracker.jobs.batch.pool import WorkerPool
 from tracker.jobs.batch.sources import listed
-from tracker.jobs.batch.tracking import PARTS, CutVideo, JoinTask, NoPartsError, PartTask, TrackingPlan, Video
+from tracker.jobs.batch.tracking import PARTS, JoinTask, NoPartsError, PartTask, TrackingPlan, Video
 from tracker.jobs.batch.videos import batch
 from tracker.jobs.outcome import Progress
 from tracker.jobs.parts.cutting import VideoPart
@@ -66,7 +66,7 @@ class TestWhatIsStillToBeDone:
     @pytest.fixture
     def long(self, queue):
         long = LongVideos(queue)
-        assert long.done(VIDEO, CutVideo(VIDEO, [task.part for task in TASKS])) is None
+        assert long.done(VIDEO, JoinTask(VIDEO, [task.part for task in TASKS])) is None
         assert [(task.source, task.part.number) for task in list(queue)[:2]] == [("door.mp4", 1), ("door.mp4", 11)]
         return long
 

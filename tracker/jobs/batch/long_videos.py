@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tracker.jobs.batch.manifest import VideoRow, VideoState
-from tracker.jobs.batch.tracking import CutVideo, JoinTask, NoPartsError, PartTask, Video
+from tracker.jobs.batch.tracking import JoinTask, NoPartsError, PartTask, Video
 from tracker.jobs.outcome import Progress
 
 
@@ -20,7 +20,7 @@ class _Underway:
         frames: part's number -> how many of its frames are done.
     """
 
-    cut: CutVideo
+    join: JoinTask
     waiting: set[int]
     frames: dict[int, int] = field(default_factory=dict)
     since: float = field(default_factory=time.monotonic)
@@ -43,12 +43,12 @@ class LongVideos:
         if video is None or not isinstance(task, PartTask):
             return news
         video.frames[task.part.number] = news.frames
-        frames, total = sum(video.frames.values()), sum(part.tracked for part in video.cut.parts)
+        frames, total = sum(video.frames.values()), sum(part.tracked for part in video.join.parts)
         return replace(news, frames=frames, frame_count=total, seconds=time.monotonic() - video.since)
 
-    def done(self, task: Video | PartTask | JoinTask, result: VideoRow | CutVideo) -> VideoRow | None:
+    def done(self, task: Video | PartTask | JoinTask, result: VideoRow | JoinTask) -> VideoRow | None:
         """The row of a video that has ended by this; None: there is more to be done."""
-        if isinstance(result, CutVideo):
+        if isinstance(result, JoinTask):
             self._open[task.source] = _Underway(result, {part.number for part in result.parts})
             self._queue.extendleft(PartTask(result.video, part) for part in reversed(result.parts))
             return None
@@ -62,7 +62,7 @@ class LongVideos:
             return result
         video.waiting.discard(task.part.number)
         if not video.waiting:
-            self._queue.appendleft(JoinTask(task.video, video.cut.parts))
+            self._queue.appendleft(video.join)
         return None
 
     def failed(self, task: Video | PartTask | JoinTask, error: BaseException) -> bool:

@@ -94,38 +94,30 @@ class Video:
         return self
 
 
-@dataclass(frozen=True)
-class CutVideo:
-    """A video that is to be tracked in parts, which its task found out."""
+@dataclass(frozen=True, eq=False)
+class VideoTask:
+    """Something that is to be done of a video that is cut."""
 
     video: Video
-    parts: Sequence[VideoPart]
+
+    @property
+    def source(self) -> str:
+        """Of the video."""
+        return self.video.source
 
 
 @dataclass(frozen=True, eq=False)
-class PartTask:
-    """One part of a video to be tracked."""
+class PartTask(VideoTask):
+    """One part of it to be tracked."""
 
-    video: Video
     part: VideoPart
 
-    @property
-    def source(self) -> str:
-        """Of the video."""
-        return self.video.source
-
 
 @dataclass(frozen=True, eq=False)
-class JoinTask:
-    """The results of a video to be written, of parts that are all tracked."""
+class JoinTask(VideoTask):
+    """Its results to be written, when all parts are tracked; also what a task says that finds the video to be long."""
 
-    video: Video
     parts: Sequence[VideoPart]
-
-    @property
-    def source(self) -> str:
-        """Of the video."""
-        return self.video.source
 
 
 class NoPartsError(TrackerError):
@@ -197,11 +189,11 @@ def ready(tracking: TrackingPlan) -> Work:
             return long_video(video).cut(tracking.part_s)
         return ()
 
-    def do(task: Video | PartTask | JoinTask, tell: Tell) -> VideoRow | CutVideo:
+    def do(task: Video | PartTask | JoinTask, tell: Tell) -> VideoRow | JoinTask:
         try:
             if isinstance(task, Video):
                 parts = cut(task)
-                return CutVideo(task, parts) if parts else track(task, tell)
+                return JoinTask(task, parts) if parts else track(task, tell)
             return of_parts(task, tell)
         except OutputError as error:
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
