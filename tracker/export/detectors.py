@@ -35,7 +35,7 @@ def exportable(settings: DetectorConfig) -> ExportableDetector:
     """The detector of `settings`.
 
     Raises:
-        WeightsError: missing, damaged, of another network. UsageError: one that cannot be exported.
+        WeightsError: missing, damaged, of another network. UsageError: words for one that takes none.
     """
     weights = find_weights(settings.model)
     if rf_detr.is_rf_detr(weights):

@@ -13,6 +13,7 @@ import numpy as np
 
 from tracker.appearance.normalisation import SimilarityScale
 from tracker.appearance.similarity import LONGEST_S, Calibration
+from tracker.columns.coco_runs import within
 from tracker.jobs.identities.video_embeddings import VideoEmbeddings
 from tracker.structures import Floats, Ints
 
@@ -77,7 +78,6 @@ def meetings(part: VideoEmbeddings) -> Ints:
     row, begin, end = row[order], begin[order], end[order]
     until = np.searchsorted(begin, end, side="right")  # those that begin before it ends
     many = np.maximum(until - np.arange(len(row)) - 1, 0)
-    one = np.repeat(np.arange(len(row)), many)
-    other = one + 1 + np.arange(len(one)) - np.repeat(np.cumsum(many) - many, many)
-    pairs = np.sort(np.column_stack([row[one], row[other]]), axis=1)
+    one, place = within(many)
+    pairs = np.sort(np.column_stack([row[one], row[one + 1 + place]]), axis=1)
     return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
