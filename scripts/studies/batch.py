@@ -102,7 +102,7 @@ def children_cpu_s() -> float:
 
 
 def cut(videos: list[Path], clips: int, frames: int, folder: Path) -> list[Path]:
-    """Clips of so many frames, of the videos in turn."""
+    """Clips of so many frames, of the videos in turn, and from a video's beginning again where it has no more."""
     folder.mkdir(parents=True)
     made = []
     for number in range(clips):
@@ -111,7 +111,7 @@ def cut(videos: list[Path], clips: int, frames: int, folder: Path) -> list[Path]
             of = source.streams.video[0]
             stream = target.add_stream("libx264", rate=of.average_rate, options={"crf": "20"})
             stream.width, stream.height, stream.pix_fmt = of.width, of.height, "yuv420p"
-            first = number // len(videos) * frames
+            first = number // len(videos) * frames % max(of.frames - frames + 1, 1)
             for index, frame in enumerate(source.decode(video=0)):
                 if index < first:
                     continue
