@@ -195,3 +195,35 @@ def test_a_name_with_line_breaks_is_found_again(tmp_path):
     archive.add(video_of("/in/a\rb\r\nc\n.mp4", [1]))
     find_identities(archive)
     assert archive.forget_identity(1) == 1
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from helpers.galleries import video_of
+from tracker.jobs.batch.storage import gallery_at
+pathlib.Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # all is written, and has no name yet
+gallery_at(sys.argv[1]).add(video_of("/in/a.mp4", [1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signal kills there")
+def test_what_a_killed_writer_left_is_cleared_by_the_next_one_and_nothing_else(tmp_path):
+    path = os.pathsep.join(map(str, (Path(tracker.__file__).parents[1], Path(__file__).parents[2])))
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path], env=os.environ | {"PYTHONPATH": path}, check=False)
+    videos = tmp_path / "videos"
+    (left,) = videos.iterdir()
+    assert left.name.startswith(".") and left.name.endswith(".safetensors")
+    (videos / ".mine.safetensors").touch()
+    with (videos / f".{32 * 'a'}.b.safetensors").open("w") as alive:
+        fcntl = pytest.importorskip("fcntl")
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        gallery_at(str(tmp_path)).add(video_of("/in/c.mp4", [2]))
+        left = sorted(path.name for path in videos.iterdir() if path.name.startswith("."))
+    assert left == [f".{32 * 'a'}.b.safetensors", ".mine.safetensors"], "of a writer at work, and a user's own"
+    assert [video.source for video in gallery_at(str(tmp_path)).videos()] == ["/in/c.mp4"]
+
+
+def test_a_gallery_is_looked_at_once_for_all_videos_of_a_process(archive, monkeypatch):
+    archive.require_usable()
+    monkeypatch.setattr(type(archive), "_table", lambda _: pytest.fail("the table is read again"))
+    archive.of_source("/in/b.mp4").require_usable()

@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -22,10 +24,11 @@ from tracker.columns.documented import IDENTITIES
 from tracker.columns.documented import names as headings
 from tracker.errors import DataError, OutputError, UsageError
 from tracker.jobs.identities.video_embeddings import ENDING, VideoEmbeddings, file_name
-from tracker.system.files import replace_file, writing
+from tracker.system.files import locked, to_disk, writing
 
 VIDEOS, TABLE = "videos", "identities.csv"
 _HEADER = ",".join(headings(IDENTITIES))
+_DRAFT = re.compile(rf"\.[0-9a-f]{{32}}\.(.+{re.escape(ENDING)}|{re.escape(TABLE)})")
 
 
 class GalleryFiles(Protocol):
@@ -54,6 +57,7 @@ class LocalGallery:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._cleared: set[Path] = set()  # of what killed writers have left
         self.place = str(folder)
 
     def names(self) -> list[str]:
@@ -67,14 +71,16 @@ class LocalGallery:
     def put(self, name: str, content: bytes) -> None:
         """As of `GalleryFiles`."""
         path = self._folder / name
-        draft = path.with_name(f".{uuid.uuid4().hex}.{path.name}")  # its own: others may write the same at once
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                replace_file(draft, content, durable=True)
+            if path.parent not in self._cleared:
+                self._cleared.add(path.parent)
+                _clear_drafts(path.parent)
+            with _draft(path) as draft:
+                draft.write_bytes(content)
+                to_disk(draft)
                 draft.replace(path)
-            finally:
-                draft.unlink(missing_ok=True)
+            to_disk(path.parent)
 
     def remove(self, name: str) -> None:
         """As of `GalleryFiles`."""
@@ -89,6 +95,29 @@ class LocalGallery:
             TemporaryFile(dir=there).close()
 
 
+@contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    """A name beside `path` that no other writer has, kept by a lock until the context or the process ends."""
+    while True:
+        draft = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
+        with suppress(BlockingIOError):  # who clears drafts looks at it in this moment
+            lock = locked(draft)
+            break
+    try:
+        with nullcontext() if lock is None else lock:
+            yield draft
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _clear_drafts(folder: Path) -> None:
+    """Remove drafts of writers that are no more: nobody keeps them."""
+    for path in folder.iterdir():
+        if _DRAFT.fullmatch(path.name):
+            with suppress(BlockingIOError), locked(path) or nullcontext():
+                path.unlink(missing_ok=True)
+
+
 class IdentityArchive:
     """What the tracks of all videos look like.
 
@@ -97,12 +126,14 @@ class IdentityArchive:
     """
 
     def __init__(self, files: GalleryFiles, source: str = "") -> None:
-        self._files, self._source = files, source
+        self._files, self._source, self._usable = files, source, False
         self.place = files.place
 
     def of_source(self, source: str) -> Self:
         """The same gallery, for a video that is read from a copy."""
-        return type(self)(self._files, source)
+        same = type(self)(self._files, source)
+        same._usable = self._usable
+        return same
 
     def add(self, video: VideoEmbeddings) -> None:
         """Take in a video, in place of what it added before.
@@ -138,10 +169,13 @@ class IdentityArchive:
     def require_usable(self) -> None:
         """
         Raises:
-            OutputError: as of `add` and `write_table`, as far as it is known before a video is tracked.
+            OutputError: as of `add` and `write_table`, as far as it is known before a video is tracked. It is looked
+                at once, for all videos that this process adds.
         """
-        self._files.require_writable()
-        self._require_own_table()
+        if not self._usable:
+            self._files.require_writable()
+            self._require_own_table()
+            self._usable = True
 
     def _require_own_table(self) -> None:
         if (text := self._table()) and not _is_ours(text):
