@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tracker.config import Config
 from tracker.jobs.parts.cutting import BEYOND_S, WARM_UP_S, VideoPart
 from tracker.jobs.parts.joint import IdNames, Seen, continued, returned
+from tracker.jobs.parts.remembered import RememberedLooks
 from tracker.jobs.parts.tracked_part import PartFiles
 from tracker.smoothing.first_pass import FirstPass
 from tracker.structures import Ints, Tracks
@@ -35,6 +36,26 @@ class JointFacts:
     continued: int
     returned: int
     new: int
+
+
+@dataclass(frozen=True, eq=False)
+class _OwnTracks:
+    """The tracks of a part.
+
+    Attributes:
+        seen: what it saw near its ends. ids: those that its own frames have, also such as were given up for known ones.
+        born_s: id -> when it was seen first, in all frames that were tracked.
+        given_up: id -> the first own frame that has it, and the known one that it turned out to be.
+        given_up_late: the same of those that turned out to be a known one behind the last own frame: nobody is told.
+        positions: of its own frames among those that were tracked.
+    """
+
+    seen: Seen
+    ids: Ints
+    born_s: Mapping[int, float]
+    given_up: Mapping[int, tuple[int, int]]
+    given_up_late: Mapping[int, int]
+    positions: Sequence[int]
 
 
 class JoinedParts:
@@ -75,19 +96,41 @@ class JoinedParts:
         """Name the ids of each part by those of the part before; the first one's are as they are."""
         before: Seen | None = None
         last = 0
+        looks = RememberedLooks(self._config) if self._config.appearance.enabled else None
         for part, opened in zip(self._parts, self._files, strict=True):
             with opened() as files:
-                after, ids = self._seen(part, files)
-            called = dict(zip(ids.tolist(), ids.tolist(), strict=True))
-            if before is not None:
-                called = self._joint(before, after, part.first, ids, last)
+                own = self._seen(part, files)
+                called = dict(zip(own.ids.tolist(), own.ids.tolist(), strict=True))
+                if before is not None:
+                    called = self._joint(before, own, part.first, last)
+                called |= {young: called[known] for young, known in own.given_up_late.items() if known in called}
+                if looks is not None:
+                    called = self._remembered(looks, own, files, called, last if before is not None else None)
             last = max([last, *called.values()])
             self._names.append(IdNames(called))
-            before = after.named(self._names[-1])
+            before = own.seen.named(self._names[-1])
 
-    def _joint(self, before: Seen, after: Seen, cut: int, ids: Ints, last: int) -> dict[int, int]:
+    def _remembered(
+        self, looks: RememberedLooks, own: _OwnTracks, files: PartFiles, called: dict[int, int], last: int | None
+    ) -> dict[int, int]:
+        """The same names, but for those of new tracks that are objects known to parts before; `last` was given before
+        this part."""
+        born_s = dict[int, float]()
+        if last is not None:
+            born_s = {called[one]: time_s for one, time_s in own.born_s.items() if called.get(one, 0) > last}
+        back = looks.go_through((files.first.noted(position) for position in own.positions), called, born_s)
+        if back:
+            joint = self.joints[-1]
+            self.joints[-1] = replace(joint, returned=joint.returned + len(back), new=joint.new - len(back))
+        return {old: back.get(name, name) for old, name in called.items()}
+
+    def _joint(self, before: Seen, own: _OwnTracks, cut: int, last: int) -> dict[int, int]:
         """What the ids of the later part are called; `last` was given last."""
+        after, ids = own.seen, own.ids
         called = continued(before, after, cut, self._config.offline.fill_s)  # also who is away until the next cut
+        for young, (number, known) in own.given_up.items():
+            if number <= before.numbers[-1] and known in called:  # the part before knew at once who that is
+                called[young] = called[known]
         new = ids[~np.isin(ids, list(called))].tolist()
         fresh = {old: last + count for count, old in enumerate(new, 1)}
         gone = np.setdiff1d(before.table.ids, list(called.values()))
@@ -98,21 +141,30 @@ class JoinedParts:
         called |= {old: back[fresh[old]] for old in new if fresh[old] in back}
         return called | {old: last + count for count, old in enumerate(still, 1)}
 
-    def _seen(self, part: VideoPart, files: PartFiles) -> tuple[Seen, Ints]:
-        """What a part saw near its ends, and the ids that its own frames have, those given up for known ones too."""
-        told, renamed, numbers = set[int](), dict[int, int](), list[int]()
-        for frame, tracks in files.frames():
+    def _seen(self, part: VideoPart, files: PartFiles) -> _OwnTracks:
+        told, renamed, late = dict[int, int](), dict[int, int](), dict[int, int]()
+        numbers, positions = list[int](), list[int]()
+        for position, (frame, tracks) in enumerate(files.frames()):
             renamed.update(tracks.renamed)
+            if frame.number > part.last:
+                late.update(tracks.renamed)
             if not frame.repeated:
                 numbers.append(frame.number)
             if part.first <= frame.number <= part.last:
-                told.update(tracks.confirmed.ids.tolist())
+                positions.append(position)
+                for one in tracks.confirmed.ids.tolist():
+                    told.setdefault(one, frame.number)
         seen = Seen(files.first.recorder.table(), np.array(numbers, np.int64))
-        told.update(seen.within(part.first, part.last).table.ids.tolist())
-        told.update(young for young, known in renamed.items() if known in told)
-        times, of = seen.table.times_s, seen.table.row_times_s
-        near = (of <= times[0] + 2 * _EDGE_S) | (of >= times[-1] - 2 * _EDGE_S)
-        return replace(seen, table=seen.table[near]), np.array(sorted(told), np.int64)
+        table, times = seen.table, seen.table.times_s
+        ids = {*told, *seen.within(part.first, part.last).table.ids.tolist()}
+        ids.update(young for young, known in renamed.items() if known in ids)
+        one, first = np.unique(table.ids, return_index=True)
+        born_s = dict(zip(one.tolist(), table.row_times_s[first].tolist(), strict=True))
+        near = (table.row_times_s <= times[0] + 2 * _EDGE_S) | (table.row_times_s >= times[-1] - 2 * _EDGE_S)
+        given_up = {young: (told[young], known) for young, known in renamed.items() if young in told}
+        seen, own = replace(seen, table=table[near]), np.array(sorted(ids), np.int64)
+        late = {young: known for young, known in late.items() if young in told}
+        return _OwnTracks(seen, own, born_s, given_up, late, positions)
 
 
 def _called(tracks: Tracks, names: IdNames) -> Tracks:
