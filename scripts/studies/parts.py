@@ -1,11 +1,13 @@
 """What cutting a long video into parts costs: accuracy, ids at the joints, time.
 
     python scripts/studies/parts.py mot SETS/mot17 --parts 8
+    python scripts/studies/parts.py replay VIDEO --times 20 --parts 8
     python scripts/studies/parts.py video VIDEO --times 20 --parts 8 --jobs 2 [--options='--config edge']
 
 `mot`: the sequences of a folder laid end to end, detections given, tracked whole and in parts, online and offline, and
-both scored. `video`: a video that is repeated so many times, by `track batch` whole and in parts. Both count the ids
-that are lost at a joint: those that the whole run has on both sides of it, and the parts not under one id.
+both scored. `replay`: a video that is looked at once, every detection embedded, and tracked so many times in a row.
+`video`: a video that is repeated so many times, by `track batch` whole and in parts. All count the ids that are lost at
+a joint: those that the whole run has on both sides of it, and the parts not under one id.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -43,7 +46,7 @@ from tracker.smoothing.offline import post_processed
 from tracker.tracker import Tracker
 from tracker.video.bookmark import Bookmark
 from tracker.video.clock import Clock
-from tracker.video.source import Frame
+from tracker.video.source import Frame, open_source
 
 _NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 NAME = "end-to-end"
@@ -105,14 +108,21 @@ def offline_lines(joined: JoinedParts, config: Config, folder: Path) -> Iterator
             yield table.at(position, {}).to_mot(position + 1)
 
 
-def tell_lost(whole: NDArray[np.float64], parts: NDArray[np.float64], cuts: list[int]) -> None:
+def tell_lost(
+    whole: NDArray[np.float64],
+    parts: NDArray[np.float64],
+    cuts: list[int],
+    truth: NDArray[np.float64] | None = None,
+) -> None:
     """Say of each cut how many ids the whole run has on both sides of it, and which of these the parts lose.
 
     Args:
         whole, parts: (R, 6+) frame, id, left, top, width, height. cuts: the first frame behind each.
+        truth: the same of the ground truth, which says whether what is lost is one object.
     """
     called = _called(whole, parts)
-    kept, missing = 0, []
+    really = None if truth is None else _called(whole, truth)
+    kept, same, missing = 0, 0, []
     for cut in cuts:
         for one in np.unique(whole[:, 1]):
             of = (whole[:, 1] == one) & (called >= 0)
@@ -121,9 +131,15 @@ def tell_lost(whole: NDArray[np.float64], parts: NDArray[np.float64], cuts: list
                 kept += 1
                 if called[before[-1]] != called[after[0]]:
                     missing.append((int(one), int(whole[before[-1], 0]), cut, int(whole[after[0], 0])))
+                    if really is not None:
+                        own = whole[:, 1] == one
+                        known = [really[own & (really >= 0) & side] for side in (whole[:, 0] < cut, whole[:, 0] >= cut)]
+                        same += int(len(known[0]) > 0 < len(known[1]) and known[0][-1] == known[1][0])
     print(
         f"  {kept} ids on both sides of a cut, {len(missing)} of them lost (id, last seen, cut, seen again): {missing}"
     )
+    if really is not None:
+        print(f"  of those lost, {same} are one object by the ground truth")
 
 
 def _called(whole: NDArray[np.float64], parts: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -162,9 +178,39 @@ def mot(root: Path, count: int, folder: Path) -> None:
         scores = score(folder / "truth", place)["combined"]
         print(name, {key: round(scores[key], 2) for key in ("HOTA", "DetA", "AssA", "IDF1", "IDSW")}, flush=True)
     cuts = [part.first for part in parts[1:]]
+    people = np.loadtxt(folder / "truth" / NAME / "gt" / "gt.txt", delimiter=",", ndmin=2)
+    people = people[people[:, 6] > 0]
     for one, two in (("whole", "parts"), ("whole --offline", "parts --offline")):
         print(two)
-        tell_lost(*(results(out[name] / f"{NAME}.txt") for name in (one, two)), cuts)
+        tell_lost(*(results(out[name] / f"{NAME}.txt") for name in (one, two)), cuts, people)
+
+
+def replay(video: Path, times: int, count: int, folder: Path) -> None:
+    """A video that is looked at once, so many times in a row, whole and in parts."""
+    tracker = Tracker(Config())
+    seen: list[Given] = []
+    with open_source(str(video)) as source:
+        for frame in source:
+            found = tracker.detector([frame.image])[0]
+            found = found.with_features(tracker.embedder(frame.image, found.xyxy))
+            tracker.update(frame.image, found, None, frame.time_s)  # for the camera's motion
+            empty = np.broadcast_to(np.uint8(0), frame.image.shape)
+            seen.append(Given(frame.number, frame.time_s, empty, found, tracker.camera_motion))
+        length_s = len(seen) / source.fps
+    frames = [
+        replace(one, number=len(seen) * turn + row, time_s=turn * length_s + one.time_s)
+        for turn in range(times)
+        for row, one in enumerate(seen, 1)
+    ]
+    start = time.process_time()
+    track_frames(tracker, frames, folder / "whole.txt")
+    whole_s, start = time.process_time() - start, time.process_time()
+    parts, joined = in_parts(tracker, frames, count, folder / "pieces")
+    (folder / "parts.txt").write_text("".join(tracks.to_mot(frame.number) for frame, tracks in joined.frames()))
+    print(f"{len(frames)} frames; whole {whole_s:.1f} s of CPU, in parts {time.process_time() - start:.1f} s")
+    tell_lost(*(results(folder / f"{name}.txt") for name in ("whole", "parts")), [part.first for part in parts[1:]])
+    for joint in joined.joints:
+        print(joint)
 
 
 def repeated(video: Path, times: int, target: Path) -> None:
@@ -214,7 +260,7 @@ def video(source: Path, times: int, count: int, jobs: int, words: list[str], fol
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("mot", "video"))
+    parser.add_argument("what", choices=("mot", "replay", "video"))
     parser.add_argument("path", type=Path)
     parser.add_argument("--parts", type=int, default=8)
     parser.add_argument("--times", type=int, default=20)
@@ -226,6 +272,8 @@ def main() -> None:
         folder = asked.keep or Path(scratch)
         if asked.what == "mot":
             mot(asked.path, asked.parts, folder)
+        elif asked.what == "replay":
+            replay(asked.path, asked.times, asked.parts, folder)
         else:
             video(asked.path, asked.times, asked.parts, asked.jobs, shlex.split(asked.options), folder)
 

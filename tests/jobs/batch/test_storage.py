@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from helpers.clips import pan
+from helpers.galleries import video_of
 from helpers.ray_nodes import ENVIRONMENT
-from tracker.errors import OutputError, SourceError
+from tracker.errors import OutputError, SourceError, UsageError
 from tracker.jobs.batch import storage
-from tracker.jobs.batch.storage import Results, copied, is_stored, objects
+from tracker.jobs.batch.storage import Results, copied, gallery_at, is_stored, objects
+from tracker.jobs.identities.finding import find_identities
 
 pytest.importorskip("s3fs")
 server = pytest.importorskip("moto.server")
@@ -114,6 +116,30 @@ def test_a_batch_of_objects_is_complete_whatever_requests_fail(bucket, tmp_path)
     before = files.info("archive/out/1/tracks.txt")["LastModified"]
     code, err = track_batch("s3://archive/in/*.mp4", "--project", "s3://archive/out/")
     assert code == 1 and files.info("archive/out/1/tracks.txt")["LastModified"] == before
+
+
+def test_a_gallery_is_complete_whatever_requests_fail(bucket, tmp_path):
+    """Two videos of one name, in two folders, among them: each has its own file."""
+    people = {"/a/1.mp4": [1, 2, 3], "/b/1.mp4": [2, 4], "/b/2.mp4": range(1, 40)}
+    local, stored = gallery_at(str(tmp_path / "seen")), gallery_at("s3://archive/seen")
+    for number in (1, 2):
+        bucket.on = True
+        stored.require_usable()
+        for source, seen in people.items():
+            for archive in (stored, local):
+                archive.add(video_of(source, [number, *seen]))
+        found = find_identities(stored)
+        bucket.on = False
+        assert (found.videos, find_identities(local)) == (3, found)
+        files = [path for path in (tmp_path / "seen").rglob("*") if path.is_file()]
+        there = filesystem().find("archive/seen")
+        assert there == sorted(f"archive/seen/{path.relative_to(tmp_path / 'seen').as_posix()}" for path in files)
+        for path in files:
+            name = path.relative_to(tmp_path / "seen").as_posix()
+            assert filesystem().cat_file(f"archive/seen/{name}") == path.read_bytes()
+    assert bucket.faults > 5
+    with pytest.raises(UsageError, match="knows several videos as 1; give the source"):
+        stored.forget_video("1")
 
 
 def test_results_of_others_are_left_alone(bucket, tmp_path):
