@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oriented import area, paired_intersection, paired_iou
+from oriented import area, paired_intersection, paired_iou, slimmed
 from tracker.columns.oriented import corners_of
 
 
@@ -55,3 +55,9 @@ def test_upright_ones_overlap_as_their_boxes_and_what_is_not_known_not_at_all():
     assert paired_iou(corners_of(a, np.zeros(1)), corners_of(b, np.zeros(1))) == pytest.approx([1 / 3])
     assert paired_iou(corners_of(a, np.zeros(1)), np.full((1, 4, 2), np.nan)) == [0]
     assert paired_iou(np.zeros((0, 4, 2)), np.zeros((0, 4, 2))).shape == (0,)
+
+
+def test_boxes_are_slimmed_about_their_middle_unless_they_are_slim():
+    rows = np.zeros((3, 9))
+    rows[:, 2:6] = [[0, 0, 40, 20], [10, 10, 20, 40], [5, 5, 40, 8]]
+    assert slimmed(rows, 4)[:, 2:6].tolist() == [[0, 5, 40, 10], [15, 10, 10, 40], [5, 5, 40, 8]]

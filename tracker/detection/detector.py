@@ -215,8 +215,8 @@ def find_weights(model: str) -> Path:
                 "or give --download (track, track eval, track info)"
             )
         raise WeightsError(
-            f"no detector weights at {str(path)!r} (nothing is downloaded); give the path of a YOLO .pt or "
-            ".safetensors file, or none for the embedded one"
+            f"no detector weights at {str(path)!r}, and no maker that is known publishes a file of this name, so "
+            "nothing is downloaded; give the path of a YOLO .pt or .safetensors file, or none for the embedded one"
         )
     if path.suffix not in (".pt", ".pth", ".safetensors", *SUFFIXES):
         raise WeightsError(

@@ -26,7 +26,7 @@ from tracker.system.snapshots.resumable import Resumable
 HEADS = "heads"
 _PERSON = "person"
 _NEARLY_HEADS = {"head", "face", "faces"}  # what people write who mean heads
-_MARGIN = 0.1  # of a box's width and height, beyond each side: boxes are not exact
+_MARGIN = 0.1  # of a box's longer side, beyond each side: across a person boxes err by as many pixels as along it
 _BLOCKS_LONG, _BLOCKS_SHORT = 8, 3  # the most blocks along an object's longer and shorter side: no face, no letter
 _LEAST_BLOCK_PX = 6
 _SAMPLES = 8  # pixels along a block's side that its colour is made of: more take longer, and nobody sees it
@@ -255,7 +255,8 @@ def heads(xyxy: Floats, keypoints: Floats | None) -> Floats:
 
 def _hide_boxes(image: Image, xyxy: NDArray[Any]) -> None:
     """Pixelate boxes (N, 4), each a little larger than it is, unless it lies in one that is."""
-    grown = xyxy + _MARGIN * np.tile(xyxy[:, 2:] - xyxy[:, :2], 2) * np.array([-1, -1, 1, 1])
+    margin = _MARGIN * (xyxy[:, 2:] - xyxy[:, :2]).max(axis=1, initial=0, keepdims=True)
+    grown = xyxy + margin * np.array([-1, -1, 1, 1])
     blocks = _block_px(xyxy).tolist()
     inside = ((grown[:, None, :2] <= xyxy[:, :2]) & (grown[:, None, 2:] >= xyxy[:, 2:])).all(axis=2)
     hidden = np.zeros(len(xyxy), bool)  # already
