@@ -21,10 +21,11 @@ from tracker.system.snapshots.resumable import Names, Resumable
 if TYPE_CHECKING:
     from tracker.video.source import Frame
 
-# Encoding is what costs most of a street's frame. Against the preset "superfast" at 23 these options take a quarter
-# less of the processor and no more of the disk; what is lost is not seen. Motion in whole pixels (`subme=0`) would save
-# a tenth more, but noisy pictures would take half as much again of the disk.
-FAST = {"preset": "ultrafast", "crf": "26", "x264-params": "no-deblock=0:subme=1"}
+# Encoding is what costs most of a street's frame. Against the preset "superfast" at 23 these options take half
+# of the processor and less of the disk; what is lost is not seen. With a constant quantizer x264 need not find out
+# beforehand what a frame will take, a sixth of the work; the price is that noise that is seen by eye takes up to half
+# as much again of the disk. So it would with motion in whole pixels (`subme=0`), which would save a tenth more.
+FAST = {"preset": "ultrafast", "qp": "28", "x264-params": "no-deblock=0:subme=1"}
 
 
 class VideoWriter(Resumable):
@@ -62,7 +63,7 @@ class VideoWriter(Resumable):
         "_container",
         "_stream",
     )
-    rebuilt += ("_picture", "_image")
+    rebuilt += ("_picture", "_planes", "_image")
 
     _TIME_BASE = Fraction(1, 90_000)
     _FRAGMENT_S = 1.0
@@ -89,8 +90,9 @@ class VideoWriter(Resumable):
         self._size = (0, 0)
         self._container: Any = None
         self._stream: Any = None
-        self._picture: Any = None  # the last one as the encoder takes it, ...
-        self._image: Image | None = None  # ... and what it was made of
+        self._picture: Any = None  # what the encoder is given: of each frame in the same memory, ...
+        self._planes = np.zeros((0, 0), np.uint8)  # ... by way of these, as OpenCV has them ...
+        self._image: Image | None = None  # ... and made of this; None: it is not filled yet
         self._first_s = self._last_s = 0.0
         self._last_pts = -1
         self._aside = aside
@@ -99,23 +101,31 @@ class VideoWriter(Resumable):
 
     def write(self, frame: Frame, tracks: Tracks | None = None) -> None:  # noqa: ARG002 - what is drawn is in the image
         """Encode the frame's image."""
-        import av
-
         if self._frames == self._part_frames or frame.time_s - self._last_s > self._LONGEST_GAP_S:
             self.close()
         if self._container is None:
             self._open(frame)
         self._frames += 1
         self._last_s = frame.time_s
-        if self._picture is None or not (frame.repeated and frame.image is self._image):
-            planes = np.asarray(cv2.cvtColor(self._fit(frame.image), cv2.COLOR_BGR2YUV_I420), np.uint8)
-            self._picture, self._image = av.VideoFrame.from_ndarray(planes, "yuv420p"), frame.image
+        if not (frame.repeated and frame.image is self._image):
+            self._fill(frame.image)
         picture = self._picture
         pts = round((frame.time_s - self._first_s) / self._TIME_BASE)
         picture.pts = self._last_pts = max(pts, self._last_pts + 1)  # times that stand still or go back would be lost
         picture.time_base = self._TIME_BASE
         with writing(self.path):
             self._mux(self._stream.encode(picture))
+
+    def _fill(self, image: Image) -> None:
+        """Make the encoder's picture of an image."""
+        cv2.cvtColor(self._fit(image), cv2.COLOR_BGR2YUV_I420, dst=self._planes)
+        begin = 0
+        for plane in self._picture.planes:
+            end = begin + plane.width * plane.height
+            rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)  # which may be longer
+            rows[:, : plane.width] = self._planes.ravel()[begin:end].reshape(plane.height, plane.width)
+            begin = end
+        self._image = image
 
     def _mux(self, packets: list[Any]) -> None:
         """Add packets of the encoder, one a frame; with each key frame the fragment before it is written."""
@@ -209,7 +219,7 @@ class VideoWriter(Resumable):
         height, width = frame.image.shape[:2]
         scale = min(1.0, self._LARGEST / max(width, height))
         self._size = _even(width * scale), _even(height * scale)
-        self._first_s, self._last_pts, self._frames, self._picture = frame.time_s, -1, 0, None
+        self._first_s, self._last_pts, self._frames = frame.time_s, -1, 0
         self._whole, self._since = 0, []
         self._begin()
 
@@ -223,11 +233,14 @@ class VideoWriter(Resumable):
                 f"file:{self.path}", "w", format="mp4", options={"movflags": movflags, "flush_packets": "1"}
             )
         stream = self._container.add_stream("libx264", rate=self._fps, options={"tune": "zerolatency", **self._encoder})
-        stream.width, stream.height, stream.pix_fmt = *self._size, "yuv420p"
+        width, height = self._size
+        self._picture, self._image = av.VideoFrame(width, height, "yuv420p"), None
+        self._planes = np.empty((height * 3 // 2, width), np.uint8)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context = stream.codec_context
         context.time_base = self._TIME_BASE
         context.gop_size = max(1, round(self._fps * self._FRAGMENT_S))
-        context.thread_count = min(4, os.cpu_count() or 1)
+        context.thread_count = min(4, max(1, (os.cpu_count() or 1) // 2))  # the detector needs the others
         context.colorspace = context.color_primaries = context.color_trc = 6  # BT.601, OpenCV's only conversion
         context.color_range = 1  # 16 to 235
         self._stream = stream
