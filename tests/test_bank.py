@@ -56,6 +56,18 @@ def test_arrays_at_least_double_when_they_are_full_and_stay(bank):
     assert sizes == [64, 64, 129, 429, 429, 429]
 
 
+def test_what_a_track_looked_like_does_not_depend_on_how_many_others_were_seen():
+    chance = np.random.default_rng(0)
+    together, alone, row = Slots(700), Slots(700), np.array([650])
+    for time_s in (1.0, 2.0, 3.0):
+        features = chance.standard_normal((700, 32)).astype(np.float32)
+        features[chance.random(700) < 0.2] = np.nan
+        together.remember(np.arange(700), features, time_s)
+        alone.remember(row, features[row], time_s)
+    for name in ("embeddings", "embedding_s", "embedding_counts"):
+        assert getattr(together, name)[row].tobytes() == getattr(alone, name)[row].tobytes()
+
+
 def test_slots_are_used_again_and_ids_never(bank):
     see(bank, 5, 0.0)
     first, ids = set(bank.live.tolist()), bank.ids(bank.live)

@@ -15,6 +15,7 @@ _VOTED = 16  # classes that votes are counted of, a track
 _MANY = 30  # detections after which a track is hardly a false alarm
 _NEAR = 0.1  # heights: where an object is expected with less deviation, its box lies on it
 _EMBEDDINGS = 10  # a remembered embedding is the mean of so many; then an exponential average with that memory
+_BLOCK = 256  # tracks whose embeddings are blended at once: half a megabyte, which stays in the cache
 
 
 class Slots(Stateful):
@@ -104,6 +105,11 @@ class Slots(Stateful):
             return
         if not given.all():
             slots, features = slots[given], features[given]
+        for begin in range(0, len(slots), _BLOCK):
+            self._blend(slots[begin : begin + _BLOCK], features[begin : begin + _BLOCK], time_s)
+
+    def _blend(self, slots: Ints, features: Floats, time_s: float) -> None:
+        """Blend embeddings (N, D), none of NaN."""
         count = self.embedding_counts.take(slots) + 1
         old = self.embeddings.take(slots, axis=0)
         blend = features - old
