@@ -1,5 +1,6 @@
 """The gallery: what it keeps, what it gives up, and that it never grows beyond its bounds."""
 
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -85,6 +86,18 @@ def test_a_hundred_thousand_people_leave_no_more_than_the_bound():
             sizes.add((len(gallery), gallery.nbytes))
     assert sizes == {(100, gallery.nbytes)}
     assert recall(gallery, RED, time_s=2000.0).ids.tolist() == list(range(99_901, 100_001)), "those seen last"
+
+
+def test_whoever_comes_costs_no_copy_of_all_others():
+    gallery, rng = Gallery(), np.random.default_rng(0)
+    peaks = []
+    for first in range(1, 602, 4):
+        features = rng.normal(size=(4, 512)).astype(np.float32)
+        tracemalloc.start()
+        remember(gallery, np.arange(first, first + 4), features, time_s=float(first))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert max(peaks[1:]) < 200_000, "500 are kept, in 5 MB"
 
 
 @pytest.mark.parametrize("size", [0, 3])

@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import resource
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -336,3 +338,36 @@ def test_tracks_can_be_pickled_with_their_forecasts():
             assert copy.ids.tolist() == part.ids.tolist()
             assert copy.forecast(7).xyxy.tobytes() == part.forecast(7).xyxy.tobytes()
             assert copy.forecast(7, 0.5).std.tobytes() == part.forecast(7, 0.5).std.tobytes()
+
+
+def of_many():
+    """A gallery of 5 MB."""
+    gallery = Gallery()
+    for first in range(1, 500, 100):
+        features = np.random.default_rng(first).normal(size=(100, 512)).astype(np.float32)
+        ids = np.arange(first, first + 100)
+        gallery.remember(ids, np.zeros(100, np.int64), features, np.ones(100, np.float32), 1, 0.0)
+    return gallery
+
+
+def test_what_is_saved_is_not_copied_first(tmp_path):
+    gallery = of_many()
+    gallery.save(tmp_path / "state")  # whatever is imported
+    tracemalloc.start()
+    gallery.save(tmp_path / "state")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < gallery.nbytes / 10
+
+
+def test_a_disk_without_room_is_one_sentence_and_leaves_what_was_there(tmp_path):
+    of_many().save(tmp_path / "state")
+    there = (tmp_path / "state").read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(OutputError, match=r"no space left to write .*state; make room"):
+            of_many().save(tmp_path / "state")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (tmp_path / "state").read_bytes() == there and [path.name for path in tmp_path.iterdir()] == ["state"]

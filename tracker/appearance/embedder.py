@@ -48,7 +48,8 @@ class Embedder:
         self.device = "cpu" if export else device
         openvino = export is not None and export.format == "openvino"
         if export:
-            notes, self._network = load_notes(model), export.open("appearance", any_shape=not openvino)
+            notes = load_notes(model)
+            self._network = export.open("appearance", any_shape=not openvino, at_once=False)  # `_turn`
         else:
             notes, self._network = _by_torch(model, device)
         self.calibration, self.crop_size = notes.calibration, notes.crop_size

@@ -5,8 +5,9 @@ A track that motion has lost is forgotten by the bank; its embeddings stay here,
 there is no room, of the two most alike the worse one goes. Trackers may share a gallery: an identity then has one id in
 all cameras.
 
-All identities are rows of fixed arrays. Where all rows are taken the identity longest unseen gives up its row, so
-neither memory nor time depends on how many there ever were.
+All identities are rows of arrays that have room for as many as the bound allows from the beginning: the system gives
+memory as rows are taken, and none is ever copied to a larger place, which a process would keep. Where all rows are
+taken the identity longest unseen gives up its row, so neither memory nor time depends on how many there ever were.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import RLock
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker.columns.checked import widened
 from tracker.config import BankConfig, Config
@@ -60,13 +62,14 @@ class Gallery(Stateful):
     """
 
     saved = ("_next_id", "_cameras", *_COLUMNS)
-    rebuilt = ("_config", "_memory_s", "_size", "_kept", "_lock")
+    rebuilt = ("_config", "_memory_s", "_size", "_kept", "_lock", "_room")
 
     def __init__(self, config: BankConfig | None = None) -> None:
         config = config or BankConfig()
         self._config = config
         self._memory_s, self._size, self._kept = config.memory_s, config.memory_size, config.memory_embeddings
         self._lock = RLock()
+        self._room: dict[str, NDArray[Any]] = {}  # the whole of each column, which begins with the rows in use
         self._next_id = 1
         self._cameras = 0
         self._ids = np.zeros(0, np.int64)  # of each row; 0: the row is free
@@ -247,17 +250,23 @@ class Gallery(Stateful):
         if len(free) < count:
             more = min(max(len(self._ids), count, 64), self._size - len(self._ids))
             free = np.concatenate([free, np.arange(len(self._ids), len(self._ids) + more)])
-            self._grow(more)
+            if more:
+                self._grow(len(self._ids) + more)
         if len(free) < count:
             oldest = np.argsort(self._seen_s, kind="stable")
             oldest = oldest[~np.isin(oldest, np.concatenate([free, taken]))]
             free = np.concatenate([free, oldest])
         return free[:count]
 
-    def _grow(self, more: int) -> None:
+    def _grow(self, rows: int) -> None:
+        """Have so many rows."""
         for name in _COLUMNS:
             column = getattr(self, name)
-            setattr(self, name, np.concatenate([column, np.zeros((more, *column.shape[1:]), column.dtype)]))
+            room = self._room.get(name)
+            if room is None or column.base is not room:  # the first, those of a state, or wider ones
+                room = self._room[name] = np.zeros((self._size, *column.shape[1:]), column.dtype)
+                room[: len(column)] = column
+            setattr(self, name, room[:rows])
 
     def _make_room(self, rows: Ints) -> None:
         """Move the latest embeddings of these rows to an empty slot, or in place of the worse of the two most alike."""

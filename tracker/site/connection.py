@@ -16,6 +16,7 @@ import numpy as np
 
 from tracker.errors import SourceError
 from tracker.structures import Image
+from tracker.video.container import FileReader
 from tracker.video.live import LiveReader
 from tracker.video.reader import DEFAULT_RATE, Picture
 from tracker.video.source import check_url, open_reader
@@ -62,6 +63,8 @@ def connected(source: Any, stop: Event) -> Connection:
         reader = open_reader(source, 0.0)
         if isinstance(reader, LiveReader):
             return Connection(reader.session(), True, False, 1 / reader.fps, again=True)
+        if isinstance(reader, FileReader):
+            reader.frame_threads = False  # cameras are decoded side by side
         return Connection(reader.pictures(stop), False, False, 1 / reader.fps, again=False)
     items = _checked(source)
     first = next(items, None)

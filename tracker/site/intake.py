@@ -110,7 +110,10 @@ class Intake:
                 taken = self._waiting.popleft()
                 self._changed.notify_all()
             self.arrived_s = taken.arrived_s
-            yield Frame(taken.image(), taken.number, taken.time_s)
+            frame = Frame(taken.image(), taken.number, taken.time_s)
+            del taken  # and with it what was decoded
+            yield frame
+            del frame
 
     def _run(self) -> None:
         pause_s = PAUSE_S

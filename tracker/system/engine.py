@@ -48,12 +48,13 @@ class Export:
     precision: str
     networks: Mapping[str, Mapping[str, Any]]
 
-    def open(self, name: str, *, any_shape: bool = True) -> ExportedNetwork:
+    def open(self, name: str, *, any_shape: bool = True, at_once: bool = True) -> ExportedNetwork:
         """The network `name`: arrays in, arrays out, from any number of threads at once.
 
         Args:
             name: which.
             any_shape: False where inputs come in few shapes: a network is laid out for each of them, which is quicker.
+            at_once: False where threads take turns: it is laid out once, not for as many as may be in it at once.
 
         Raises:
             WeightsError: the folder does not hold it, or its file is damaged.
@@ -62,18 +63,18 @@ class Export:
         if name not in self.networks:
             raise WeightsError(f"{self.folder} holds no {name} network; make one with: {COMMAND}")
         file = self.folder / str(self.networks[name]["file"])
-        return opened(file, f"make it again with: {COMMAND}", any_shape=any_shape)
+        return opened(file, f"make it again with: {COMMAND}", any_shape=any_shape, at_once=at_once)
 
 
-def opened(file: Path, remedy: str, *, any_shape: bool = True) -> OpenVinoNetwork | OnnxNetwork:
-    """The network in an `.onnx` file, or in an `.xml` file of OpenVINO; `any_shape` as for `Export.open`.
+def opened(file: Path, remedy: str, *, any_shape: bool = True, at_once: bool = True) -> OpenVinoNetwork | OnnxNetwork:
+    """The network in an `.onnx` file, or in an `.xml` file of OpenVINO; the rest as for `Export.open`.
 
     Raises:
         WeightsError: the file is damaged; `remedy` says what to do.
         MissingExtraError: the engine is not installed.
     """
     try:
-        return OnnxNetwork(file) if file.suffix == ".onnx" else OpenVinoNetwork(file, any_shape)
+        return OnnxNetwork(file) if file.suffix == ".onnx" else OpenVinoNetwork(file, any_shape, at_once)
     except TrackerError:
         raise
     except Exception as error:  # whatever a damaged file makes the engine raise
@@ -119,13 +120,13 @@ class OpenVinoNetwork:
         shapes: of the inputs; -1 where a length is free.
     """
 
-    def __init__(self, file: Path, any_shape: bool) -> None:
+    def __init__(self, file: Path, any_shape: bool, at_once: bool) -> None:
         openvino = extra("openvino", "openvino")
         self._core = openvino.Core()
         with own_signal_stack():
             self._core.get_versions("CPU")  # loads the plugin
         self._kept = file.parent / COMPILED
-        self._any_shape = any_shape
+        self._any_shape, self._at_once = any_shape, at_once
         self._compiled: dict[Shapes, Any] = {}
         self._free: dict[Shapes, list[Any]] = {}  # requests that nobody is in, the last used last
         self._begun = _Begun()
@@ -139,10 +140,13 @@ class OpenVinoNetwork:
         model = self._model
         if shapes:
             model.reshape(dict(zip(model.inputs, map(list, shapes), strict=True)))
-        streams = min(STREAMS, os.cpu_count() or 1)
+        cores = os.cpu_count() or 1
+        streams = min(STREAMS, cores)
         # 32-bit where it is not INT8: the same numbers on processors that would take 16-bit floats otherwise. Threads
         # are not bound to cores, which decoding and encoding want too.
         settings = {"NUM_STREAMS": streams, "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
+        if not self._at_once:  # with the same share of the cores; 27 MB less for each stream of the appearance network
+            settings |= {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": max(1, cores // streams)}
         if self._kept.is_dir():
             with suppress(Exception):  # it may be another user's; what is damaged there OpenVINO makes again
                 return self._core.compile_model(model, "CPU", settings | {"CACHE_DIR": str(self._kept)})

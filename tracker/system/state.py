@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.errors import DataError
-from tracker.system.files import replace_file
+from tracker.system.files import replacing
 
 State = dict[str, NDArray[Any]]
 """Attributes by name, those of a part behind its own: `precision.error`."""
@@ -124,18 +125,27 @@ def loading(path: str | Path) -> Iterator[None]:
 def write(path: str | Path, kind: str, about: Mapping[str, Any], state: State, durable: bool = False) -> None:
     """Replace `path` by a state, at once: a reader, or a kill in the middle, finds either the old file or the new.
 
+    The arrays are written from where they are: a site saves a gallery in the thread of each camera, and copies of 5 MB
+    would stay in the heap of each.
+
     Args:
         kind: what it is a state of. about: what has to be known to make that, for JSON. durable: as of `replace_file`.
 
     Raises:
         OutputError: it cannot be written; what was there stays.
     """
-    from safetensors.numpy import save
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
 
     head = {"format": _FORMAT, "version": VERSION, "kind": kind, "about": about}
     note = json.dumps(head | {"sha256": _digest(head, state)}, sort_keys=True)
-    tensors = {name: np.array(array, order="C") for name, array in state.items()}
-    replace_file(Path(path), save(tensors, {_FORMAT: note}), durable)
+    tensors = {name: np.array(array, order="C", copy=None) for name, array in state.items()}
+    with replacing(Path(path), durable) as file:
+        try:
+            save_file(tensors, file.name, {_FORMAT: note})
+        except SafetensorError as error:  # which has the system's refusal in words
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(number[1]) if number else 0, str(error)) from error
 
 
 def read(path: str | Path, kind: str) -> tuple[dict[str, Any], State]:

@@ -13,28 +13,24 @@ from http.client import HTTPException
 from itertools import chain, islice
 from pathlib import Path
 from threading import Event
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import av
 import av.error
-import cv2
-import numpy as np
 from av import Packet
 from av.container import InputContainer
 from av.stream import Disposition
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from tracker.errors import SourceError
-from tracker.structures import Image
 from tracker.video.bookmark import Bookmark, digest
 from tracker.video.live import LiveReader
+from tracker.video.pixels.converter import Converter
 from tracker.video.reader import DEFAULT_RATE, Picture, Reader
 from tracker.video.truncated import is_truncated
 from tracker.video.url import SILENCE_S, fetch, host, redacted, scheme
 
 _TEXT_ART = {"tty", "bin", "xbin", "adf", "idf"}  # libav would draw any text file as a video of letters
-_TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}  # quarters, left about
 _WEB = ("http", "https")
 _RECORDED = 1.5  # times as fast as it plays
 INDEXED = ("mov", "matroska")  # formats whose index finds a key frame by its time
@@ -56,11 +52,16 @@ def url_reader(url: str, reconnect_s: float) -> Reader:
 
 
 class FileReader:
-    """A video file. What can be read of a truncated or damaged one comes before the error."""
+    """A video file. What can be read of a truncated or damaged one comes before the error.
+
+    Attributes:
+        frame_threads: decode several frames at once: fastest for a file alone, and each thread holds pictures.
+    """
 
     live = False
 
     def __init__(self, path: Path) -> None:
+        self.frame_threads = True
         self.shown = str(path)
         self.name = path.stem
         self._path = path
@@ -70,7 +71,7 @@ class FileReader:
 
     def pictures(self, _: Event) -> Iterator[Picture]:
         container, self._fresh = self._fresh or self._open(), None
-        return self._all_of(_pictures(container, self.shown, frame_threads=True), 0)
+        return self._all_of(_pictures(container, self.shown, self.frame_threads), 0)
 
     def pictures_from(self, bookmark: Bookmark, stop: Event) -> Iterator[Picture]:
         found = None if self._truncated else sought(self._open(), self.shown, bookmark)
@@ -296,7 +297,7 @@ def _pictures(
     with closing(container):
         stream = video_stream(container, shown)
         stream.thread_type = "AUTO" if frame_threads else "SLICE"
-        shape = _pixel_shape(stream)
+        picture = Converter(stream)
         streams = (stream,) if silence_s == math.inf else ()
         packets: Iterator[Packet[Any]] = container.demux(*streams)
         heard, pictured = time.monotonic(), False
@@ -321,7 +322,7 @@ def _pictures(
                     raise _DamagedPacket from error
                 continue
             for frame in frames:
-                yield frame.time, partial(_bgr, frame, shape)
+                yield frame.time, partial(picture, frame)
             pictured = pictured or bool(frames)
             if frames or not pictured:
                 heard = time.monotonic()
@@ -367,23 +368,5 @@ def _flush(stream: VideoStream) -> Packet[Any]:
     return packet
 
 
-def _pixel_shape(stream: VideoStream) -> Fraction:
-    """Width to height of a pixel (anamorphic video: not 1); 1 where it is unknown, absurd or nearly so."""
-    shape = stream.sample_aspect_ratio or Fraction(1)
-    return shape if Fraction(1, 4) <= shape <= 4 and abs(shape - 1) > Fraction(1, 50) else Fraction(1)
-
-
 class _DamagedPacket(Exception):
     """A packet that cannot be decoded."""
-
-
-def _bgr(frame: VideoFrame, shape: Fraction) -> Image:
-    """Pixels as (H, W, 3) uint8 BGR, turned upright, as wide as they are shown.
-
-    swscale converts with the colour matrix that the file names (measured equal, bit for bit, to OpenCV's decoding),
-    which `cv2.cvtColor` from the planes does not.
-    """
-    width = None if shape == 1 else round(frame.width * shape)
-    image = cast(Image, frame.to_ndarray(format="bgr24", width=width))
-    turn = _TURNS.get(round(frame.rotation / 90) % 4)
-    return np.ascontiguousarray(image if turn is None else cast(Image, cv2.rotate(image, turn)))

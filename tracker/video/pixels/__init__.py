@@ -1,0 +1,1 @@
+"""From what a decoder gives to pictures."""
