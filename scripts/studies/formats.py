@@ -9,9 +9,11 @@ memory is the system's count (with Python, NumPy and OpenCV loaded). Rows with m
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -58,9 +60,9 @@ def generated(rows: int, masks: bool = False) -> Annotations:
     )
 
 
-def as_run(folder: Path, rows: int) -> None:
+def as_run(folder: Path, rows: int, masks: bool = False) -> None:
     """The tables of a run with these rows."""
-    made = generated(rows)
+    made = generated(rows, masks)
     folder.mkdir()
     (folder / "run.yaml").write_text(
         f"source: {{given: clip.mp4, size: [{SIZE[0]}, {SIZE[1]}], frames_per_s: 25.0, vid_stride: 1}}\n"
@@ -81,6 +83,14 @@ def as_run(folder: Path, rows: int) -> None:
             edges = ",".join(f"{edge:.2f}" for edge in box)
             status = "predicted" if hidden else "confirmed"
             file.write(f"{frame},{time_s:.4f},{i},{kind},{made.names[kind]},{score:.4f},{edges},{status}\n")
+    if made.columns.masks is None:
+        return
+    cuts = np.searchsorted(made.frames, np.arange(1, made.frame_count + 2)).tolist()
+    with (folder / "tracks.jsonl").open("w") as file:
+        for number, (begin, end) in enumerate(pairwise(cuts), 1):
+            outlines = made.columns.masks[begin:end].to_coco()
+            tracks = [{"id": i, "mask": one} for i, one in zip(made.ids[begin:end].tolist(), outlines, strict=True)]
+            file.write(json.dumps({"frame": number, "time_s": made.times_s[number - 1], "tracks": tracks}) + "\n")
 
 
 def step(what: str, folder: Path, rows: int) -> str:
@@ -89,7 +99,7 @@ def step(what: str, folder: Path, rows: int) -> str:
     begun = 0.0
     if name == "run":
         begun = time.process_time()
-        done = len(FinishedRun.read(folder / "run").annotations)
+        done = len(FinishedRun.read(folder / way.replace("read", "run")).annotations)
     elif way.startswith("write"):
         masks = way.endswith("masks")
         made = generated(rows, masks) if masks else FinishedRun.read(folder / "run").annotations
@@ -120,6 +130,9 @@ def main() -> None:
         folder = Path(text)
         as_run(folder / "run", given.rows)
         steps = ["run/read"]
+        if "mots" in given.only.split(","):
+            as_run(folder / "run masks", given.rows, masks=True)
+            steps += ["run/read masks"]
         for name in given.only.split(","):
             steps += [f"{name}/write", f"{name}/read"] if name != "mots" else []
             steps += [f"{name}/write masks", f"{name}/read masks"] if name in ("mots", "coco-video") else []

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tracker import Masks
-from tracker.columns.masks import part_of
+from tracker.columns.masks import GatheredMasks, part_of
 from tracker.errors import InputError
 
 pictures = st.tuples(st.integers(0, 4), st.integers(1, 12), st.integers(1, 12)).flatmap(
@@ -121,3 +121,30 @@ def test_a_coarse_raster_lies_on_the_pixels_that_it_stands_for():
     assert fine.shape == (12, 16)
     np.testing.assert_allclose(fine[1:3, 1:3].mean(), raster[1, 1], atol=0.02)
     np.testing.assert_allclose(part_of(raster, (0.25, 0.25), (1.0, 1.0), (5, 3, 9, 8)), fine[3:8, 5:9], atol=0.02)
+
+
+@given(pictures, st.data())
+def test_masks_gathered_in_any_order_are_those_of_their_rows(dense, data):
+    masks = Masks.of(dense)
+    rows = data.draw(st.lists(st.integers(0, len(masks) - 1), unique=True)) if len(masks) else []
+    gathered = GatheredMasks(len(masks), masks.size)
+    for row in rows:
+        gathered.add(row, masks.to_coco()[row])
+    expected = [one if row in rows else None for row, one in enumerate(masks.to_coco())]
+    assert (gathered.all is None and not rows) or gathered.all.to_coco() == expected
+
+
+def test_gathered_masks_are_text_a_few_at_a_time(monkeypatch):
+    monkeypatch.setattr("tracker.columns.masks._BLOCK", 1)
+    taken, from_coco = [], Masks.from_coco
+    monkeypatch.setattr(Masks, "from_coco", lambda some, size: taken.append(len(some)) or from_coco(some, size))
+    gathered = GatheredMasks(10, (2, 3))
+    for row in range(10):
+        gathered.add(row, {"size": [2, 3], "counts": "231"})
+    assert len(gathered.all) == 10 and max(taken) == 4
+
+
+def test_counts_that_come_back_to_the_frame_s_size_by_running_over_are_refused():
+    """2^64 pixels, and those of the frame, are those of the frame in 64 bits."""
+    with pytest.raises(InputError, match="not of the frame"):
+        Masks.from_coco([{"size": [2, 3], "counts": [2**62, 2**62, 2**62, 2**62, 6]}], (2, 3))

@@ -96,43 +96,48 @@ def _together(encoded: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> tu
     stop = np.searchsorted(last, ends)
     if (last[stop - 1] != ends - 1).any():  # one goes on in the next
         return None
-    many = np.diff(stop, prepend=0)
-    part, place = within(many)
-    counts = steps.copy()
-    for kind in (place % 2 == 1, (place % 2 == 0) & (place > 0)):
-        counts[kind] = _sums(steps[kind], part[kind])
-    if (counts[place > 0] <= 0).any() or (counts < 0).any():
+    many, pixels = np.diff(stop, prepend=0), size[0] * size[1]
+    # in two columns, a mask below the other: then a count's difference is to the one above it, but for a mask's first
+    rows = (many + 1) // 2
+    begin = 2 * (np.cumsum(rows) - rows)
+    counts = np.zeros(2 * int(rows.sum()), np.int64)
+    counts[np.arange(len(steps)) + np.repeat(begin - (stop - many), many)] = steps
+    first, counts[begin] = counts[begin], 0
+    sums = np.cumsum(counts.reshape(-1, 2), axis=0)
+    before = np.vstack([np.zeros((1, 2), np.int64), sums])[begin // 2]
+    counts = (sums - np.repeat(before, rows, axis=0)).reshape(-1)
+    counts[begin] = 1  # which may be 0, unlike any other
+    odd = many % 2 == 1
+    none = (begin + many)[odd]  # beside the last of an odd number
+    counts[none] = 1
+    if counts.min() <= 0 or counts.max() > pixels or first.min() < 0 or first.max() > pixels:
         return None
-    edges = _sums(counts, part)
-    if (edges[stop - 1] != size[0] * size[1]).any():
+    counts[begin], counts[none] = first, 0
+    edges = np.cumsum(counts)
+    if (edges[begin + 2 * rows - 1] != pixels * np.arange(1, len(many) + 1)).any():
         return None
-    sizes = many // 2 * 2
-    return edges[place < sizes[part]].astype(np.int32), sizes
-
-
-def _sums(values: Ints, part: Ints) -> Ints:
-    """(V,) the sum of all values of its part up to each."""
-    total = np.cumsum(values)
-    first = np.flatnonzero(np.diff(part, prepend=-1))
-    return np.asarray(total - np.repeat((total - values)[first], np.diff(first, append=len(part))))
+    edges -= np.repeat(pixels * np.arange(len(many)), 2 * rows)
+    kept = np.ones(len(edges) // 2, bool)
+    kept[none // 2] = False
+    return edges.reshape(-1, 2)[kept].reshape(-1).astype(np.int32), many // 2 * 2
 
 
 def _letters(numbers: Ints) -> tuple[NDArray[np.uint8], Ints]:
     """Letters (L,) for numbers (K,), and how many each takes (K,)."""
     size = np.where(numbers < 0, ~numbers, numbers)
     many = np.ones(len(numbers), np.int64)
+    longer = np.flatnonzero(size >> 4)  # few are
     for level in range(1, _MOST_LETTERS):
-        longer = size >= 1 << 5 * level - 1
-        if not longer.any():
-            break
-        many += longer
+        many[longer] = level + 1
+        longer = longer[size[longer] >> 5 * level + 4 > 0]
     place = np.cumsum(many) - many
-    letters = np.zeros(int(many.sum()), np.uint8)
+    letters = np.empty(int(many.sum()), np.uint8)
+    letters[place] = (numbers & 31) + 48
     rest, left = numbers, many
-    while len(rest):
-        letters[place] = (rest & 31) + np.where(left > 1, 80, 48)
-        more = np.flatnonzero(left > 1)
+    while len(more := np.flatnonzero(left > 1)):
+        letters[place[more]] += 32  # it goes on
         rest, left, place = rest[more] >> 5, left[more] - 1, place[more] + 1
+        letters[place] = (rest & 31) + 48
     return letters, many
 
 
@@ -147,7 +152,9 @@ def _one(encoded: Mapping[str, Any], size: tuple[int, int]) -> NDArray[np.int32]
         if isinstance(counts, str | bytes):
             counts = _counts(counts.encode("ascii") if isinstance(counts, str) else counts)
         runs = np.asarray(counts, np.int64)
-        fits = tuple(encoded["size"]) == size and runs.ndim == 1 and (runs >= 0).all() and runs.sum() == np.prod(size)
+        pixels = size[0] * size[1]
+        fits = tuple(encoded["size"]) == size and runs.ndim == 1 and ((runs >= 0) & (runs <= pixels)).all()
+        fits = fits and runs.sum() == pixels
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"a mask is none in COCO's run-length encoding ({error}); encode it again") from error
     if not fits:
@@ -173,13 +180,19 @@ def _numbers(letters: bytes) -> tuple[Ints, Ints]:
     Raises:
         ValueError: there are others among them, the last number goes on, or one is too large.
     """
-    values = np.frombuffer(letters, np.uint8).astype(np.int64) - 48
-    if len(values) and (values.min() < 0 or values.max() > 63 or values[-1] & 32):
+    values = np.frombuffer(letters, np.uint8) - np.uint8(48)  # what is below has come to be above
+    if len(values) and (values.max() > 63 or values[-1] & 32):
         raise ValueError("letters that are none")
-    last = np.flatnonzero(values & 32 == 0)
+    last = np.flatnonzero(values < 32)
     many = np.diff(last, prepend=-1)
     if many.max(initial=0) > _MOST_LETTERS:
         raise ValueError("a number that is too large")
-    _, place = within(many)
-    numbers = np.add.reduceat((values & 31) << 5 * place, last - many + 1) if len(last) else last
-    return numbers - np.where(values[last] & 16, 1 << 5 * many, 0), last
+    first = last - many + 1
+    numbers = (values[first] & 31).astype(np.int64)
+    longer = np.flatnonzero(many > 1)  # few are
+    for level in range(1, _MOST_LETTERS):
+        numbers[longer] |= (values[first[longer] + level] & 31).astype(np.int64) << 5 * level
+        longer = longer[many[longer] > level + 1]
+    negative = np.flatnonzero(values[last] & 16)
+    numbers[negative] -= 1 << 5 * many[negative]
+    return numbers, last

@@ -18,7 +18,7 @@ from tracker.errors import InputError
 Covered = NDArray[np.bool_]  # (h, w), which pixels an object covers
 
 _NONE = -1  # `first` of a row without a mask
-_BLOCK = 1 << 12  # masks that are looked at together
+_BLOCK = 1 << 10  # masks that are looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +101,21 @@ class Masks:
         ends = np.cumsum(np.concatenate([np.zeros(1, np.int64), *(sizes for _, sizes in parts)]))
         first, last = np.full(len(known), _NONE), np.full(len(known), _NONE)
         first[known], last[known] = ends[:-1], ends[1:]
+        return cls(edges, first, last, size)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Masks], size: tuple[int, int]) -> Masks:
+        """The rows of some, all of frames of that size, one after another."""
+        moved = np.cumsum([0, *(len(part.edges) for part in parts)]).tolist()
+        edges = np.concatenate([np.zeros(0, np.int32), *(part.edges for part in parts)])
+        ends = (
+            [
+                np.where(part.known, places + by, _NONE)
+                for part, places, by in zip(parts, places_of, moved, strict=False)
+            ]
+            for places_of in ([part.first for part in parts], [part.last for part in parts])
+        )
+        first, last = (np.concatenate([np.zeros(0, np.int64), *some]) for some in ends)
         return cls(edges, first, last, size)
 
     def __len__(self) -> int:
@@ -197,6 +212,40 @@ class Masks:
                 texts(part.own_edges, part.last - part.first, pixels), part.known.tolist(), strict=True
             )
         ]
+
+
+class GatheredMasks:
+    """Masks of rows, taken one by one in any order: as runs in memory, and only some thousand of them as text."""
+
+    def __init__(self, rows: int, size: tuple[int, int]) -> None:
+        """Of so many rows, of frames of (height, width)."""
+        self._size = size
+        self._place = np.full(rows, -1)  # of a row's among all
+        self._parts: list[Masks] = []
+        self._text: list[dict[str, Any]] = []
+        self._many = 0
+
+    def add(self, row: int, encoded: dict[str, Any]) -> None:
+        """Take one as COCO has it, in place of the row's last one.
+
+        Raises:
+            InputError: as of `Masks.from_coco`; `all` may raise it, too.
+        """
+        self._place[row] = self._many
+        self._many += 1
+        self._text.append(encoded)
+        if len(self._text) == 4 * _BLOCK:
+            self._decode()
+
+    @property
+    def all(self) -> Masks | None:
+        """One of each row; None where none was taken."""
+        self._decode()
+        return Masks.joined(self._parts, self._size).take(self._place) if self._many else None
+
+    def _decode(self) -> None:
+        self._parts.append(Masks.from_coco(self._text, self._size))
+        self._text.clear()
 
 
 def rectangles(xyxy: NDArray[Any], size: tuple[int, int]) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tracker.columns.carried import Columns
 from tracker.columns.documented import OBJECT_NAME, ON_GROUND, SUMMARY, names
-from tracker.columns.masks import Masks
+from tracker.columns.masks import GatheredMasks
 from tracker.datasets.annotations import Annotations, times_of_all
 from tracker.errors import DataError, InputError
 
@@ -280,7 +280,8 @@ class FinishedRun:
             return Columns(), {}
         order = np.argsort(frames, kind="stable")
         ordered = frames[order]
-        found: dict[str, dict[int, Any]] = {"mask": {}, "keypoints": {}, "corners": {}, "data": {}}
+        found: dict[str, dict[int, Any]] = {"keypoints": {}, "corners": {}, "data": {}}
+        masks = GatheredMasks(len(ids), (self.size[1], self.size[0]))
         times: dict[int, float] = {}
         try:
             for one in self._objects("tracks.jsonl"):
@@ -291,10 +292,10 @@ class FinishedRun:
                     for key, rows in found.items():
                         if track.get(key) is not None:
                             rows[place[track["id"]]] = track[key]
-            masks = [found["mask"].get(row) for row in range(len(ids))] if found["mask"] else None
-            width, height = self.size
+                    if track.get("mask") is not None:
+                        masks.add(place[track["id"]], track["mask"])
             columns = Columns(
-                masks=None if masks is None else Masks.from_coco(masks, (height, width)),
+                masks=masks.all,
                 keypoints=_array(found["keypoints"], len(ids)),
                 corners=_array(found["corners"], len(ids)),
                 data=_named(found["data"], len(ids)),

@@ -77,22 +77,28 @@ def _class_numbers(video: Annotations) -> dict[int, int]:
 
 def _apart(masks: Masks, frames: NDArray[np.int64], scores: NDArray[np.float64]) -> Masks:
     """Masks (N,), each known, of which no two of a frame share a pixel: it is that of the higher score."""
-    edges, sizes = masks.own_edges.astype(np.int64), masks.last - masks.first
+    sizes = masks.last - masks.first
     moved = frames * (masks.size[0] * masks.size[1] + 1)  # so that frames do not meet
-    runs = (edges + np.repeat(moved, sizes)).reshape(-1, 2)
-    rank = np.empty(len(masks), np.int64)
-    rank[np.argsort(scores, kind="stable")] = np.arange(len(masks))
+    edges = masks.own_edges + np.repeat(moved, sizes)
+    order = np.argsort(
+        edges, kind="stable"
+    )  # which takes a tenth of any other's time: they are in order piece by piece
+    new = np.diff(edges[order], prepend=-1) > 0
+    bounds = edges[order[new]]
+    bound = np.empty(len(edges), np.int64)  # of each edge
+    bound[order] = np.cumsum(new) - 1
     row = np.repeat(np.arange(len(masks)), sizes // 2)
-    order = np.argsort(rank[row], kind="stable")  # the highest last
-    runs, row = runs[order], row[order]
-    bounds = np.sort(runs, axis=None)
-    bounds = bounds[np.diff(bounds, prepend=-1) > 0]  # `np.unique` takes twelve times as long for numbers so large
-    begin, end = np.searchsorted(bounds, runs).T
+    rank = np.empty(len(masks), np.min_scalar_type(len(masks)))
+    rank[np.argsort(scores, kind="stable")] = np.arange(len(masks))
+    last = np.argsort(rank[row], kind="stable")  # of runs, the highest last
+    begin, end = bound.reshape(-1, 2)[last].T
     run, place = within(end - begin)
     owner = np.full(len(bounds), -1)
-    owner[begin[run] + place] = row[run]  # from each bound to the next; where there are several, the last one stays
+    owner[begin[run] + place] = row[last][
+        run
+    ]  # from each bound to the next; where there are several, the last one stays
     mine = np.flatnonzero(owner >= 0)
-    mine = mine[np.argsort(owner[mine], kind="stable")]
+    mine = mine[np.argsort(owner[mine].astype(rank.dtype), kind="stable")]
     of, start, stop = owner[mine], bounds[mine], bounds[np.minimum(mine + 1, len(bounds) - 1)]
     goes_on = (of[1:] == of[:-1]) & (start[1:] == stop[:-1])
     first, last = np.append(True, ~goes_on)[: len(of)], np.append(~goes_on, True)[: len(of)]
