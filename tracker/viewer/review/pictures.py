@@ -2,23 +2,26 @@
 
 One thread decodes. It answers the newest question first. Where it looks for a place anew it keeps the frames just
 before the one that was asked for (they are decoded on the way to it, and are asked for by whoever steps back); where it
-only goes on, those that are passed over are what somebody is faster than, and no time is lost with them. When nobody
-waits, it goes on ahead.
+only goes on, those that are passed over are what somebody is faster than, and no time is lost with them. The last few
+it holds as they were decoded: questions that a browser asks at once come in any order, and whoever stands still looks
+closer at what is there. When nobody waits, it goes on ahead.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tracker.errors import SourceError
+from tracker.structures import Image
 from tracker.system.images import jpeg
 from tracker.video.recorded.seeking import FramesByNumber, Numbered
 
 SMALL = 1280  # pixels, the width that is enough as long as nobody looks closer
 _BEFORE, _AHEAD = 16, 40  # frames kept on the way to one that is asked for, and after it
 _SKIPPED = 24  # frames decoded on rather than looked for anew
+_HELD = 8  # frames that are held as they were decoded: more than a browser asks for at once
 _KEPT_BYTES = 192 << 20
 _QUALITY = {False: 82, True: 92}  # small, whole
 _PATIENCE_S = 60.0
@@ -41,6 +44,7 @@ class FramePictures:
         self._bytes = 0
         self._wanted: OrderedDict[Key, int] = OrderedDict()  # key -> how many wait, the newest last
         self._missing: set[int] = set()
+        self._held: OrderedDict[int, Callable[[], Image]] = OrderedDict()  # number -> picture, of the thread alone
         self._changed = threading.Condition()
         self._at = _NOWHERE  # the last frame that was read
         self._ahead = 0  # the last frame that is read without being asked for
@@ -86,6 +90,8 @@ class FramePictures:
             target, before = self._at + 1 if key is None else key[0], 1
             if key is not None:
                 self._ahead = target + _AHEAD
+                if self._answer(target):
+                    continue
                 if not _NOWHERE < self._at < target <= self._at + _SKIPPED:
                     reading, before = self._frames.read(target), _BEFORE
             try:
@@ -103,6 +109,19 @@ class FramePictures:
         """What is waited for and not there yet."""
         return [key for key in self._wanted if key not in self._kept and key[0] not in self._missing]
 
+    def _answer(self, number: int) -> bool:
+        """Whether a frame is held, and what is asked of it was answered."""
+        image = self._held.get(number)
+        if image is None:
+            return False
+        with self._changed:
+            wholes = {whole for n, whole in self._open() if n == number}
+        try:
+            self._encode(number, image, wholes)
+        except SourceError:
+            return False
+        return True
+
     def _read(self, reading: Iterator[Numbered], target: int, before: int) -> int:
         """Read up to a frame and keep so many up to it; returns how far it came. A newer question is not waited for:
         frames are near.
@@ -113,14 +132,21 @@ class FramePictures:
                 wholes = {whole for n, whole in self._open() if n == number}
             if number > target - before:
                 wholes.add(False)
-            wholes = {whole for whole in wholes if (number, whole) not in self._kept}
-            if wholes:
-                picture = image()
-                for whole in wholes:
-                    self._keep((number, whole), jpeg(picture, _QUALITY[whole], None if whole else SMALL))
+            if self._frames.is_video:  # others are as near by their number
+                self._held[number] = image
+                if len(self._held) > _HELD:
+                    self._held.popitem(last=False)
+            self._encode(number, image, wholes)
             if number >= target or self._closed:
                 break
         return number
+
+    def _encode(self, number: int, image: Callable[[], Image], wholes: set[bool]) -> None:
+        wholes = {whole for whole in wholes if (number, whole) not in self._kept}
+        if wholes:
+            picture = image()
+            for whole in wholes:
+                self._keep((number, whole), jpeg(picture, _QUALITY[whole], None if whole else SMALL))
 
     def _keep(self, key: Key, jpeg: bytes) -> None:
         with self._changed:
