@@ -28,7 +28,7 @@ _FIRST_WEIGHT, _FIRST_ENOUGH, _FIRST_MEMORY = 5.0, 12.0, 200.0  # the same of fi
 _CLASSES = 2000  # of which something is known at most; further ones stay as they start
 _FAR = (0.2, 0.5)  # sizes: of whom goes so little in its first step, none is looked for afar later; so much, all are
 _UPRIGHT = (0.6, 0.8)  # vertical disagreement over horizontal: heights count fully up to here, not at all from here ...
-_STEADY = (0.1, 0.16)  # ... unless vertical extents agree as such: up to here they always count
+_STEADY = (0.075, 0.1)  # ... unless vertical extents agree as such: up to here they always count
 _LITTLE = 0.4  # an overlap, across times down, that is rare between a pedestrian's prediction and its detection
 _RARE = (0.02, 0.08)  # share of sure matches that overlap so little: gates as they are, and as low as they get
 _LIFT = 3.0  # by this much at most similarities are multiplied, that is gates are lowered
@@ -67,7 +67,7 @@ class Habits(Stateful):
         return True
 
     def of(self, classes: Ints, status: Ints) -> tuple[Floats | None, Floats | None]:
-        """Of tracks of these classes and `Status` (N,); gates of the lost stay as they are.
+        """Of tracks of these classes and `Status` (N,); gates of the lost are lowered half as far.
 
         Returns:
             (N,) from 0 to 1, how much of the configured height power counts, and (N,) from 1, what similarities are
@@ -76,7 +76,8 @@ class Habits(Stateful):
         if self.ordinary:
             return None, None
         upright, lift = self._table[:2].take(self._rows(classes), axis=1)
-        lift[status == PREDICTED] = 1
+        lost = status == PREDICTED
+        lift[lost] = (lift[lost] + 1) / 2
         return upright, lift
 
     def reach(self, classes: Ints, hits: Ints) -> Floats:
