@@ -3,8 +3,9 @@
 A detector's error of a box lasts for some frames, so most of a foot point's error is a state of the filter itself that
 fades with time (a first-order Gauss-Markov process); only the rest is white. A filter that took all of it for white
 would believe after a second that it knew a speed many times better than it does. State of a track: place (2), velocity
-(2) and lasting error (2), all in metres and seconds. The velocity is believed to change slowly, which makes it exact, and its
-length more slowly than its direction; where the sightings of about a second are off to the same side, it has changed, and is uncertain again. After
+(2) and lasting error (2), all in metres and seconds. The velocity is believed to change slowly, which makes it exact,
+and its length more slowly than its direction; where the sightings of about a second are off to the same side, it has
+changed, and is uncertain again. After
 Bar-Shalom, Li & Kirubarajan, "Estimation with Applications to Tracking and Navigation" (2001), ch. 6.2, 8.2 and 11.2.
 """
 
