@@ -2,17 +2,19 @@
 
     pip install shapely                     # for Ultralytics' counter; supervision is in the extra of that name
     python scripts/studies/peers.py SETS/mot17 --out PEERS/mot17     # tracks of other trackers, for each set
-    python scripts/studies/counts.py SETS --peers PEERS --out OUT [--only mot17] [--speed]
+    python scripts/studies/counts.py SETS --peers PEERS --out OUT [--only mot17] [--perfect] [--speed]
 
 Each sequence gets ten lines and ten zones around places where objects are, drawn by its name and `SEED`. All trackers
 get the same detections. Each tool is held against its own rule on the ground truth, so that what differs is not its
-definition but its error: for supervision `LineZone` and `PolygonZone` by the middle of the lower edge, with the time
-from first to last frame inside of its own example, for Ultralytics `ObjectCounter`, which goes by centres and has no
-dwell. Of the others the tracker whose counts are best is shown for each set and column: nobody could have chosen
-better. In MOT17 the boxes of distractors (people on vehicles, static people, reflections) are taken from all tools
-alike, as its own evaluation does.
+definition but its error, and all that are compared go by the same point of a box: feet are harder to find than
+centres, and Ultralytics' `ObjectCounter` goes by centres alone. It has no dwell; supervision's `LineZone` and
+`PolygonZone` have the time from first to last frame inside of its own example. Of the others the tracker whose counts
+are best is shown for each set and column: nobody could have chosen better. With `--perfect` there is a row of perfect
+association, too: what our rule makes of the same detections, each under the id of the object that it is of (IoU of a
+half or more). In MOT17 the boxes of distractors (people on vehicles, static people, reflections) are taken from all
+tools alike, as its own evaluation does.
 
-Leaves OUT/counts.csv: for each set and tool the sum of all errors in percent of what there was.
+Leaves OUT/counts.csv: for each set, anchor and tool the sum of all errors in percent of what there was.
 """
 
 from __future__ import annotations
@@ -25,12 +27,13 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+from scipy.optimize import linear_sum_assignment
 
 from accuracy import SETS
 from options import Only, Out, Sets, study
@@ -42,13 +45,16 @@ from tracker.evaluation.matching import of_distractors
 from tracker.jobs.sequences import given
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.smoothing.offline import Recorder, post_processed
-from tracker.structures import CONFIRMED, PREDICTED
+from tracker.structures import CONFIRMED, PREDICTED, Detections
 
 SEED = 0
+_SAME = 0.5  # IoU from which on a detection is of an object
 PLACES = 10  # lines, and as many zones, of each sequence
 SHOWN = ("mot17", "uadetrac", "hockey", "uavdt")
 OURS = ("live", "half a second later", "offline")
-ROWS = [*(f"tracker, {mode}" for mode in OURS), "supervision", "Ultralytics"]
+PERFECT = "perfect association"
+ANCHORS = ("bottom", "centre")
+COLUMNS = ("crossings", "entries", "dwell")
 
 
 @dataclass
@@ -145,8 +151,20 @@ def our_tracks(tracker: Tracker, sequence: MotSequence) -> dict[str, list[Tracks
     return dict(zip(OURS, (live, later, offline), strict=True))
 
 
-def ours(said: dict[str, Any], frames: Iterable[Tracks]) -> Found:
-    zones, found = Zones.parsed(said, "drawn"), Found()
+def perfect(frames: Iterable[Tracks], detections: Iterable[Detections]) -> list[Tracks]:
+    """The objects of the ground truth where they are detected, with the boxes of their detections."""
+    found = []
+    for objects, boxes in zip(frames, detections, strict=True):
+        overlap = iou(objects.xyxy, boxes.xyxy)
+        there, box = linear_sum_assignment(-overlap)
+        same = overlap[there, box] >= _SAME
+        found.append(replace(objects[there[same]], xyxy=boxes.xyxy[box[same]].astype(np.float32)))
+    return found
+
+
+def ours(said: dict[str, Any], frames: Iterable[Tracks], anchor: str) -> Found:
+    by = {kind: {name: shape | {"anchor": anchor} for name, shape in shapes.items()} for kind, shapes in said.items()}
+    zones, found = Zones.parsed(by, "drawn"), Found()
     for tracks in frames:
         zones.update(tracks)
     zones.finish()
@@ -158,15 +176,15 @@ def ours(said: dict[str, Any], frames: Iterable[Tracks]) -> Found:
     return found
 
 
-def supervisions(said: dict[str, Any], frames: Iterable[Tracks]) -> Found:
+def supervisions(said: dict[str, Any], frames: Iterable[Tracks], anchor: str) -> Found:
     import supervision as sv
 
-    foot = (sv.Position.BOTTOM_CENTER,)
+    point = (sv.Position.BOTTOM_CENTER if anchor == "bottom" else sv.Position.CENTER,)
     lines = {
-        name: sv.LineZone(*(sv.Point(*point) for point in shape["points"]), triggering_anchors=foot)
+        name: sv.LineZone(*(sv.Point(*end) for end in shape["points"]), triggering_anchors=point)
         for name, shape in said["lines"].items()
     }
-    zones = {name: sv.PolygonZone(np.array(shape["points"])) for name, shape in said["zones"].items()}
+    zones = {name: sv.PolygonZone(np.array(shape["points"]), point) for name, shape in said["zones"].items()}
     seen: dict[str, dict[int, list[float]]] = {name: defaultdict(list) for name in zones}
     for tracks in frames:
         rows = sv.Detections(tracks.xyxy.copy(), class_id=tracks.classes, tracker_id=tracks.ids)
@@ -182,7 +200,7 @@ def supervisions(said: dict[str, Any], frames: Iterable[Tracks]) -> Found:
     return found
 
 
-def ultralytics(said: dict[str, Any], frames: Iterable[Tracks]) -> Found:
+def ultralytics(said: dict[str, Any], frames: Iterable[Tracks], _centre: str) -> Found:
     """`ObjectCounter` without its network: what it does with the tracks of a frame."""
     from shapely.geometry import LineString, Point, Polygon
     from ultralytics.solutions import ObjectCounter
@@ -218,8 +236,11 @@ def ultralytics(said: dict[str, Any], frames: Iterable[Tracks]) -> Found:
     return found
 
 
-Tool = Callable[[dict[str, Any], Iterable[Tracks]], Found]
-TOOLS: dict[str, Tool] = {"supervision": supervisions, "Ultralytics": ultralytics}
+Tool = Callable[[dict[str, Any], Iterable[Tracks], str], Found]
+TOOLS: dict[str, tuple[Tool, tuple[str, ...]]] = {
+    "supervision": (supervisions, ANCHORS),
+    "Ultralytics": (ultralytics, ("centre",)),
+}
 
 
 def main(
@@ -227,6 +248,7 @@ def main(
     out: Out,
     peers: Annotated[Path, typer.Option(help="Folder of what scripts/studies/peers.py left for each set.")],
     only: Only = "",
+    with_perfect: Annotated[bool, typer.Option("--perfect", help="Also perfect association.")] = False,
     speed: Annotated[bool, typer.Option("--speed", help="Only how long 1,000 objects take with 50 zones.")] = False,
 ) -> None:
     """Count and compare."""
@@ -239,43 +261,52 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     rows = []
     for key in only.split(",") if only else SHOWN:
-        rows += compared(key, find_sequences([sets / key]), peers / key)
+        rows += compared(key, find_sequences([sets / key]), peers / key, with_perfect)
     with (out / "counts.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["set", "tool", "tracks", "crossings", "entries", "dwell"], lineterminator="\n")
+        writer = csv.DictWriter(file, ["set", "anchor", "tool", "tracks", *COLUMNS], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
 
-def compared(key: str, sequences: list[MotSequence], peers: Path) -> list[dict[str, str]]:
+def compared(key: str, sequences: list[MotSequence], peers: Path, with_perfect: bool) -> list[dict[str, str]]:
     """The rows of a set."""
     tracker = Tracker(Config().override({"appearance": {"enabled": False}}), device="cpu")
     others = sorted(path.name for path in peers.iterdir() if path.is_dir())
-    errors: dict[tuple[str, str], Error] = defaultdict(Error)
+    errors: dict[tuple[str, str], dict[str, Error]] = defaultdict(lambda: defaultdict(Error))  # anchor, tool -> tracks
     for sequence in sequences:
         whole = sequence.ground_truth()
         truth = whole[(whole[:, 6] > 0) & (whole[:, 7] == 1)] if SETS[key] else whole[whole[:, 6] > 0]
         said = places(sequence, truth)
+        objects = list(true_tracks(sequence, truth))
 
-        def fair(frames: Iterable[Tracks], whole: np.ndarray = whole) -> Iterable[Tracks]:
-            return without_distractors(frames, whole) if SETS[key] else frames
+        def fair(frames: Iterable[Tracks], whole: np.ndarray = whole) -> list[Tracks]:
+            return without_distractors(frames, whole) if SETS[key] else list(frames)
 
-        true = ours(said, true_tracks(sequence, truth))
-        for mode, frames in our_tracks(tracker, sequence).items():
-            errors[f"tracker, {mode}", "ours"].add(ours(said, fair(frames)), true)
-        for name, tool in TOOLS.items():
-            true = tool(said, true_tracks(sequence, truth))
-            for other in others:
-                table = read_table(peers / other / f"{sequence.name}.txt")
-                table = table[np.argsort(table[:, 0], kind="stable")]
-                errors[name, other].add(tool(said, fair(true_tracks(sequence, table))), true)
+        own = {f"tracker, {mode}": fair(frames) for mode, frames in our_tracks(tracker, sequence).items()}
+        if with_perfect:
+            detections = (frame.detections for frame in given(tracker, sequence, always=True))
+            own[PERFECT] = perfect(objects, detections)
+        tables = {other: read_table(peers / other / f"{sequence.name}.txt") for other in others}
+        ordered = {other: table[np.argsort(table[:, 0], kind="stable")] for other, table in tables.items()}
+        theirs = {other: fair(true_tracks(sequence, table)) for other, table in ordered.items()}
+        for anchor in ANCHORS:
+            true = ours(said, objects, anchor)
+            for name, frames in own.items():
+                errors[anchor, name]["ours"].add(ours(said, frames, anchor), true)
+            for name, (tool, anchors) in TOOLS.items():
+                if anchor in anchors:
+                    true = tool(said, objects, anchor)
+                    for other, frames in theirs.items():
+                        errors[anchor, name][other].add(tool(said, frames, anchor), true)
     rows = []
-    for tool in ROWS:
-        of = {tracks: error.percent() for (name, tracks), error in errors.items() if name == tool}
-        best = {column: min(percent[column] for percent in of.values()) for column in ("crossings", "entries", "dwell")}
-        which = min(of, key=lambda tracks: of[tracks]["crossings"])
-        rows.append({"set": key, "tool": tool, "tracks": which} | {c: f"{value:.1f}" for c, value in best.items()})
+    for (anchor, tool_name), tracks in sorted(errors.items(), key=lambda item: ANCHORS.index(item[0][0])):
+        of = {other: error.percent() for other, error in tracks.items()}
+        best = {column: min(percent[column] for percent in of.values()) for column in COLUMNS}
+        which = min(of, key=lambda other: of[other]["crossings"])
+        shown = {column: "" if math.isnan(value) else f"{value:.1f}" for column, value in best.items()}
+        rows.append({"set": key, "anchor": anchor, "tool": tool_name, "tracks": which} | shown)
         print(rows[-1], flush=True)
-        print("   ", {tracks: {c: round(v, 1) for c, v in p.items()} for tracks, p in of.items()}, flush=True)
+        print("   ", {other: {c: round(v, 1) for c, v in p.items()} for other, p in of.items()}, flush=True)
     return rows
 
 

@@ -251,6 +251,21 @@ class TestSpeed:
         assert np.median([wrong[n] for n in range(20, 80)]) < 0.04
         assert np.median([wrong[n] for n in range(90, 120)]) < 0.1
 
+    def test_lasts_in_a_bend(self):
+        rng, per_m = np.random.default_rng(0), 16
+        corners = np.array([[0, 0], [100, 0], [0, 100], [100, 100]])
+        motion = GroundMotion(GroundPlane.from_points(per_m * corners, corners))
+        std, stays = 0.02 * np.multiply(SIZE, [2, 1]), math.exp(-0.1 / 0.3)
+        lanes, off = 5 + 3.0 * np.arange(28), rng.normal(0, std, (28, 2))
+        wrong = []
+        for n in range(100):  # 1.2 m/s on circles of 12 m
+            off = stays * off + math.sqrt(1 - stays**2) * rng.normal(0, std, off.shape)
+            way = 12 * np.array([math.sin(n / 100), math.cos(n / 100)])
+            places = np.stack([lanes, np.full(28, 45.0)], axis=1) + way
+            said = motion.update(seen(n / 10, dict(enumerate((per_m * places + off).tolist(), 1))))
+            wrong.append(np.abs(said.speed_m_s / 1.2 - 1))
+        assert np.median(wrong[30:]) < 0.019  # 0.022 where direction is believed to last as speed does
+
     def test_refuses_time_that_goes_back(self):
         motion = GroundMotion(GROUND)
         motion.update(seen(1.0, {}))

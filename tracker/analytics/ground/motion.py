@@ -3,8 +3,9 @@
 A detector's error of a box lasts for some frames, so most of a foot point's error is a state of the filter itself that
 fades with time (a first-order Gauss-Markov process); only the rest is white. A filter that took all of it for white
 would believe after a second that it knew a speed many times better than it does. State of a track: place (2), velocity
-(2) and lasting error (2), all in metres and seconds. The velocity is believed to change slowly, which makes it exact;
-where the sightings of about a second are off to the same side, it has changed, and is uncertain again. After
+(2) and lasting error (2), all in metres and seconds. The velocity is believed to change slowly, which makes it exact,
+and its length more slowly than its direction; where the sightings of about a second are off to the same side, it has
+changed, and is uncertain again. After
 Bar-Shalom, Li & Kirubarajan, "Estimation with Applications to Tracking and Navigation" (2001), ch. 6.2, 8.2 and 11.2.
 """
 
@@ -24,7 +25,8 @@ from tracker.system.snapshots.resumable import Resumable
 
 LASTS_S = 0.3  # after which a foot point's lasting error has fallen to 1/e
 WHITE = 0.1  # share of its variance that does not last
-ACCELERATION = (0.02, 0.02)  # of the velocity's random walk: m/s per sqrt(s), and the share of the speed added to it
+ACCELERATION = 0.02  # of the velocity's random walk: m/s per sqrt(s)
+_FASTER, _TURNS = 0.01, 0.05  # shares of the speed added to it: along the way, and across; speed lasts, direction less
 _START_M_S = 30.0  # standard deviation of a new track's velocity: of anything that goes on the ground
 _SPAN_S = 0.5  # between the first sighting and the last, before a speed is told
 _FORGOTTEN_S = 3.0  # a track that was not seen for so long is filtered anew
@@ -191,8 +193,7 @@ def _forecast(filters: GroundFilters, covariance: Array, now: float) -> GroundFi
     for axis in (0, 1):
         step[:, axis, 2 + axis] = seconds[:, 0]
         step[:, 4 + axis, 4 + axis] = stays[:, 0]
-    floor, share = ACCELERATION
-    walk = ((floor + share * np.linalg.norm(filters.mean[:, _VELOCITY], axis=1)) ** 2)[:, None, None] * np.eye(2)
+    walk = _walk(filters.mean[:, _VELOCITY])
     seconds, stays = seconds[:, None], stays[:, None]
     whole = step @ filters.covariance @ step.swapaxes(1, 2)
     whole[:, _PLACE, _PLACE] += walk * seconds**3 / 3
@@ -210,6 +211,15 @@ def _forecast(filters: GroundFilters, covariance: Array, now: float) -> GroundFi
         sightings=fades[:, 0] ** 2 * filters.sightings,
         time_s=np.full(len(mean), now),
     )
+
+
+def _walk(velocity: Array) -> Array:
+    """(N, 2, 2) variance per second of how velocities (N, 2) change."""
+    speed = np.linalg.norm(velocity, axis=1)
+    heading = velocity / np.maximum(speed, 1e-9)[:, None]
+    along = heading[:, :, None] * heading[:, None]
+    faster, turns = (((ACCELERATION + share * speed) ** 2)[:, None, None] for share in (_FASTER, _TURNS))
+    return np.asarray(faster * along + turns * (np.eye(2) - along))
 
 
 def _corrected(filters: GroundFilters, place: Array, covariance: Array) -> GroundFilters:
