@@ -100,6 +100,32 @@ def test_a_slot_that_is_used_again_holds_nothing_of_the_track_before(bank):
     )
 
 
+def test_who_is_seen_in_part_at_first_is_remembered_as_it_looks_in_whole():
+    slots, track = Slots(1, 2), np.array([0])
+    part, whole = np.array([[1.0, 0]], np.float32), np.array([[0, 1.0]], np.float32)
+    for look in [part] * 6 + [whole] * 6:
+        slots.remember(track, look, 0.0)
+    assert (slots.embeddings @ whole.T).item() > 0.8
+
+
+def test_one_look_changes_a_memory_of_many_by_a_tenth():
+    slots, track = Slots(1, 2), np.array([0])
+    known, other = np.array([[1.0, 0]], np.float32), np.array([[0, 1.0]], np.float32)
+    for _ in range(200):
+        slots.remember(track, known, 0.0)
+    slots.remember(track, other, 0.0)
+    assert slots.embeddings[0, 1] / slots.embeddings[0, 0] == pytest.approx(0.1 / 0.9, rel=1e-4)
+
+
+@pytest.mark.parametrize(("pending", "age_s", "sooner"), [(True, 1.0, True), (True, 3.0, False), (False, 1.0, False)])
+def test_a_young_track_that_may_be_an_old_one_is_looked_at_more_often(pending, age_s, sooner):
+    slots, track = Slots(1, 2), np.array([0])
+    slots.remember(track, np.array([[1.0, 0]], np.float32), 10.0)
+    slots.pending[:], slots.born_s[:] = pending, 10.0 - age_s
+    due = [bool(slots.stale(track, 10.0 + after, refresh_s=0.5, reid_s=2.0)[0]) for after in (0.05, 0.15, 0.5)]
+    assert due == [False, sooner, True]
+
+
 def test_live_slots_are_in_order_of_their_ids(bank):
     see(bank, 4, 0.0)
     see(bank, 4, 0.04, tracks=[1, 3], detections=[1, 3])

@@ -14,8 +14,9 @@ from tracker.system.state import Names, Stateful, fits
 _VOTED = 16  # classes that votes are counted of, a track
 _MANY = 30  # detections after which a track is hardly a false alarm
 _NEAR = 0.1  # heights: where an object is expected with less deviation, its box lies on it
-_EMBEDDINGS = 10  # a remembered embedding is the mean of so many; then an exponential average with that memory
 _BLOCK = 256  # tracks whose embeddings are blended at once: half a megabyte, which stays in the cache
+_SOONER = 0.2  # of the usual time between two embeddings passes while a track may be an old one
+_LATEST = 0.1  # least weight of a new embedding beside what is remembered, from the 19th on: an exponential average
 
 
 class Slots(Stateful):
@@ -98,7 +99,10 @@ class Slots(Stateful):
         self.winner[slots], self.classes[slots] = winner, voted[row, winner]
 
     def remember(self, slots: Ints, features: Floats, time_s: float) -> None:
-        """Blend the new embeddings (N, D) into the remembered ones; a row of NaN leaves the memory as it is."""
+        """Blend the new embeddings (N, D) into the remembered ones; a row of NaN leaves the memory as it is.
+
+        The k-th look counts k-fold: who comes out from behind something, or into the picture, is at first seen in part.
+        """
         self.widen(features.shape[1])
         given = ~np.isnan(features[:, 0])
         if not given.any():
@@ -113,12 +117,20 @@ class Slots(Stateful):
         count = self.embedding_counts.take(slots) + 1
         old = self.embeddings.take(slots, axis=0)
         blend = features - old
-        blend *= (1 / np.minimum(count, _EMBEDDINGS)).astype(np.float32)[:, None]
+        blend *= np.maximum(2 / (count + 1), _LATEST).astype(np.float32)[:, None]
         blend += old
         first = count == 1
         blend[first] = features[first]
         blend /= np.sqrt(np.einsum("nd,nd->n", blend, blend))[:, None]
         self.embeddings[slots], self.embedding_s[slots], self.embedding_counts[slots] = blend, time_s, count
+
+    def stale(self, slots: Ints, time_s: float, refresh_s: float, reid_s: float) -> Mask:
+        """(N,) which tracks' looks are to be taken again: sooner while a young one may be an old one, come back."""
+        doubtful = self.pending.take(slots) & (time_s - self.born_s.take(slots) <= reid_s)
+        age = (time_s - self.embedding_s.take(slots)).astype(np.float32)
+        due: Mask = age >= np.where(doubtful, _SOONER * refresh_s, refresh_s)
+        due |= np.isnan(self.embeddings[slots, 0])
+        return due
 
     def steady(self, slots: Ints, least_score: float) -> Mask:
         """(N,) which tracks, not seen now, a detector rather misses for a moment than that they are gone.

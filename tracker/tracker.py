@@ -321,8 +321,8 @@ class Tracker(Stateful):
         if image is None or not self._embeds(image, found):
             return found
         settings = self.config.association
-        embeddings, age = self._bank.embeddings(self._bank.live, time_s)
-        stale = np.isnan(embeddings[:, 0]) | (age >= self.config.appearance.refresh_s)
+        refresh_s, reid_s = self.config.appearance.refresh_s, self.config.bank.reid_s
+        stale = self._bank.slots.stale(self._bank.live, time_s, refresh_s, reid_s)
         confirmed = motion.matrix(len(tracks.status), len(found)) * (tracks.status != TENTATIVE)[:, None]
         wanted = worth_embedding(confirmed, stale, found.xyxy, confidence >= settings.high_score, settings.min_overlap)
         features = np.full((len(found), FEATURE_SIZE), np.nan, np.float32)
