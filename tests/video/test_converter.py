@@ -18,7 +18,9 @@ KINDS = [
 ]
 
 
-def frames(path, codec="ffv1", pixels="yuv420p", options=None, count=3, size=(64, 48), colours=(None, None), shape=None):
+def frames(
+    path, codec="ffv1", pixels="yuv420p", options=None, count=3, size=(64, 48), colours=(None, None), shape=None
+):
     """The stream of a file of noise, and its decoded frames."""
     rng = np.random.default_rng(0)
     with av.open(str(path), "w", format="nut") as container:
