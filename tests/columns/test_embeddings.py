@@ -31,7 +31,8 @@ def test_tracks_that_are_kept_hold_only_what_was_taken():
     features = np.full((20, 2048), np.nan, np.float32)
     features[[3, 7]] = np.eye(2, 2048)
     tracker = Tracker()
-    tracker.update(None, Detections(boxes, features=features))
+    for _ in range(3):  # until all are confirmed, and the gallery has its room
+        tracker.update(None, Detections(boxes, features=features))
     tracemalloc.start()
     kept = [tracker.update(None, Detections(boxes, features=features)) for _ in range(50)]
     held, _ = tracemalloc.get_traced_memory()

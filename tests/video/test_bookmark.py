@@ -13,6 +13,7 @@ import pytest
 from tracker.errors import SourceError
 from tracker.video import container
 from tracker.video.bookmark import digest
+from tracker.video.pixels.converter import Converter
 from tracker.video.source import open_source
 
 FRAMES = 130
@@ -148,8 +149,10 @@ class TestSeeking:
     def test_needs_no_decoding_from_the_start(self, marks, monkeypatch):
         path, (*_, last) = marks
         decoded = []
-        bgr = container._bgr
-        monkeypatch.setattr(container, "_bgr", lambda frame, shape: decoded.append(frame.pts) or bgr(frame, shape))
+        convert = Converter.__call__
+        monkeypatch.setattr(
+            Converter, "__call__", lambda self, frame: decoded.append(frame.pts) or convert(self, frame)
+        )
         assert found(path, last) == last.stamp_s
         assert len(decoded) == 2, "converted alone are the one that is looked at, and it once more for this test"
 
