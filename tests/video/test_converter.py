@@ -1,5 +1,7 @@
 """Decoded frames become the pictures that swscale makes of them, in memory that is used again."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -16,12 +18,14 @@ KINDS = [
 ]
 
 
-def frames(path, codec="ffv1", pixels="yuv420p", options=None, count=3, size=(64, 48), colours=(None, None)):
+def frames(path, codec="ffv1", pixels="yuv420p", options=None, count=3, size=(64, 48), colours=(None,) * 2, shape=None):
     """The stream of a file of noise, and its decoded frames."""
     rng = np.random.default_rng(0)
     with av.open(str(path), "w", format="nut") as container:
         stream = container.add_stream(codec, rate=25, options=options or {})
         stream.width, stream.height, stream.pix_fmt = *size, pixels
+        if shape is not None:
+            stream.codec_context.sample_aspect_ratio = shape
         for _ in range(count):
             image = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
             frame = av.VideoFrame.from_ndarray(image, "rgb24").reformat(format=pixels)
@@ -44,6 +48,22 @@ def test_the_pixels_are_those_of_swscale(tmp_path, codec, pixels, options):
     assert len(pictures) == 3
     for picture, frame in zip(pictures, decoded, strict=True):
         np.testing.assert_array_equal(picture, frame.to_ndarray(format="bgr24"))
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels", "size", "shape"),
+    [
+        ("libx264", "yuv420p10le", (94, 70), None),
+        ("libx264", "yuv420p", (94, 70), Fraction(4, 3)),
+        ("mpeg4", "yuv420p", (94, 71), None),
+    ],
+    ids=["10 bits", "anamorphic", "odd height"],
+)
+def test_colours_are_where_the_file_says(tmp_path, codec, pixels, size, shape):
+    stream, decoded = frames(tmp_path / "clip.nut", codec, pixels, size=size, shape=shape)
+    width = round(size[0] * (stream.sample_aspect_ratio or 1))
+    for frame in decoded:
+        np.testing.assert_array_equal(Converter(stream)(frame), frame.to_ndarray(format="bgr24", width=width))
 
 
 @pytest.mark.parametrize("matrix", [1, 5, 9])

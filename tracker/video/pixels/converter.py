@@ -16,6 +16,9 @@ from tracker.structures import Image
 
 _TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}  # quarters, left about
 _TICK = Fraction(1, 90_000)  # what a filter wants to know of times, which nobody reads
+# Those that swscale converts pixel by pixel. With all others it asks where between the pixels colours are, of which a
+# filter is not told: 10 bits or an odd height would have them half a pixel aside.
+_PLAIN = {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p"}
 
 
 class Converter:
@@ -24,7 +27,8 @@ class Converter:
     swscale converts with the colour matrix that the file names (measured equal, bit for bit, to OpenCV's decoding),
     which `cv2.cvtColor` from the planes does not. It writes to a pool of pictures that belongs to this stream: where
     each picture is allocated anew, those of several threads lie scattered over the heaps of all, which then keep many
-    times what is in use, and memory that the system hands out anew costs five times what the conversion does.
+    times what is in use, and memory that the system hands out anew costs five times what the conversion does. Of rare
+    kinds of frames each picture is allocated anew.
 
     Args:
         stream: whose frames they are. Several threads may convert them.
@@ -45,29 +49,31 @@ class Converter:
     def _converted(self, frame: VideoFrame) -> VideoFrame:
         """The frame in BGR."""
         width = round(frame.width * self._shape)
-        if frame.interlaced_frame:  # rare, and converted field by field, which filters do otherwise at some heights
+        plain = frame.format.name in _PLAIN and width == frame.width and frame.height % 2 == 0
+        if not plain or frame.interlaced_frame:  # converted field by field, which filters do otherwise at some heights
             return frame.reformat(format="bgr24", width=width)
         kind = frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range
         with self._turn:
             if kind != self._kind:
-                self._graph, self._kind = self._graph_for(frame, width), kind
+                self._graph, self._kind = _graph_for(frame), kind
             self._graph.vpush(frame)
             return self._graph.vpull()
 
-    def _graph_for(self, frame: VideoFrame, width: int) -> Graph:
-        graph = Graph()
-        graph.threads = 1
-        height = frame.height
-        parts = [
-            graph.add_buffer(width=frame.width, height=height, format=frame.format, time_base=_TICK),
-            graph.add("scale", f"{width}:{height}:flags=bilinear"),
-            graph.add("format", "bgr24"),
-            graph.add("buffersink"),
-        ]
-        for part, following in zip(parts, parts[1:], strict=False):
-            part.link_to(following)
-        graph.configure()
-        return graph
+
+def _graph_for(frame: VideoFrame) -> Graph:
+    """What converts frames like this one."""
+    graph = Graph()
+    graph.threads = 1
+    parts = [
+        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=_TICK),
+        graph.add("scale", "flags=bilinear"),
+        graph.add("format", "bgr24"),
+        graph.add("buffersink"),
+    ]
+    for part, following in zip(parts, parts[1:], strict=False):
+        part.link_to(following)
+    graph.configure()
+    return graph
 
 
 def _pixel_shape(stream: VideoStream) -> Fraction:
