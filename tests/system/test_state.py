@@ -4,12 +4,14 @@ import json
 import pickle
 import resource
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load, load_file, save_file
 
 from tracker import Config, Detections, Gallery, Tracker
@@ -371,3 +373,34 @@ def test_a_disk_without_room_is_one_sentence_and_leaves_what_was_there(tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (tmp_path / "state").read_bytes() == there and [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+ARRAYS = hnp.arrays(
+    st.sampled_from([np.bool_, np.uint8, np.int32, np.int64, np.float32, np.float64, np.float16]),
+    hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
+)
+
+
+@given(st.dictionaries(st.text("ab._0é", min_size=1), ARRAYS, max_size=5))
+def test_whatever_arrays_a_state_has_are_read_as_they_were(tmp_path_factory, arrays):
+    path = tmp_path_factory.getbasetemp() / "any.state"
+    arrays |= {f"{name}'": array.T[..., ::-1] for name, array in arrays.items() if array.ndim}  # not in one piece
+    state.write(path, "test", {"of": 1}, arrays)
+    about, found = state.read(path, "test")
+    assert about == {"of": 1} and found.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert found[name].dtype == array.dtype and found[name].shape == array.shape
+        assert found[name].tobytes() == array.tobytes()
+
+
+def test_a_state_is_for_whom_any_other_file_is_and_writing_it_makes_no_other_file(tmp_path, monkeypatch):
+    (tmp_path / "other").touch()
+    seen = []
+    monkeypatch.setattr(Path, "replace", lambda *paths, replace=Path.replace: (seen.append(names()), replace(*paths)))
+
+    def names():
+        return {path.name for path in tmp_path.iterdir()}
+
+    Gallery().save(tmp_path / "state")
+    assert seen == [{"other", ".state.part"}], "which the next one writes to again after a kill"
+    assert (tmp_path / "state").stat().st_mode == (tmp_path / "other").stat().st_mode

@@ -18,9 +18,7 @@ KINDS = [
 ]
 
 
-def frames(
-    path, codec="ffv1", pixels="yuv420p", options=None, count=3, size=(64, 48), colours=(None, None), shape=None
-):
+def frames(path, codec="ffv1", pixels="yuv420p", options=None, count=3, size=(64, 48), colours=(None,) * 2, shape=None):
     """The stream of a file of noise, and its decoded frames."""
     rng = np.random.default_rng(0)
     with av.open(str(path), "w", format="nut") as container:
@@ -100,3 +98,20 @@ def test_the_memory_of_a_picture_that_is_gone_is_used_again_and_that_of_one_that
         others.append(np.ones(newest.size, np.uint8))  # what else a process allocates meanwhile
     assert len(places) == 2, "the newest picture, and the one that is made"
     np.testing.assert_array_equal(part, there[:10, :10])
+
+
+def test_who_draws_on_a_picture_does_not_draw_on_those_that_the_decoder_makes_of_it(tmp_path):
+    path, image = tmp_path / "screen.flv", np.full((96, 128, 3), 100, np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("flashsv", rate=10)  # decoded as BGR, and told by what has changed
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "bgr24"
+        for number in range(3):
+            image[:8, :8] = number
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "bgr24")))
+        container.mux(stream.encode(None))
+    with av.open(str(path)) as container:
+        convert = Converter(container.streams.video[0])
+        for frame in container.decode(video=0):
+            picture = convert(frame)
+            assert (picture[40:, 40:] == 100).all()
+            picture[:] = 255

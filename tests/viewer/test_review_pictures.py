@@ -42,3 +42,11 @@ def test_what_was_passed_long_ago_is_looked_for_anew(frames):
             assert shown.jpeg(number) is not None
         assert len(shown._held) <= pictures._HELD
     assert frames.sought == [1, 3]
+
+
+def test_a_look_back_at_what_is_held_does_not_read_all_that_lies_between(frames):
+    with closing(FramePictures(frames)) as shown:
+        for number, whole in ((30, False), (2, False), (30, True)):
+            assert shown.jpeg(number, whole) is not None
+        assert shown._ahead == 2
+    assert frames.sought == [30, 2]

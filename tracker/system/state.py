@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
+import struct
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,7 +126,8 @@ def write(path: str | Path, kind: str, about: Mapping[str, Any], state: State, d
     """Replace `path` by a state, at once: a reader, or a kill in the middle, finds either the old file or the new.
 
     The arrays are written from where they are: a site saves a gallery in the thread of each camera, and copies of 5 MB
-    would stay in the heap of each.
+    would stay in the heap of each. The library makes such copies, or writes to a file of its own that nobody else may
+    read and that a kill leaves behind, so what is around the arrays is written here.
 
     Args:
         kind: what it is a state of. about: what has to be known to make that, for JSON. durable: as of `replace_file`.
@@ -134,18 +135,27 @@ def write(path: str | Path, kind: str, about: Mapping[str, Any], state: State, d
     Raises:
         OutputError: it cannot be written; what was there stays.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
     head = {"format": _FORMAT, "version": VERSION, "kind": kind, "about": about}
-    note = json.dumps(head | {"sha256": _digest(head, state)}, sort_keys=True)
-    tensors = {name: np.array(array, order="C", copy=None) for name, array in state.items()}
+    entries: dict[str, Any] = {
+        "__metadata__": {_FORMAT: json.dumps(head | {"sha256": _digest(head, state)}, sort_keys=True)}
+    }
+    arrays, end = [], 0
+    for name, array in sorted(state.items(), key=lambda item: -item[1].dtype.itemsize):  # so each lies aligned
+        arrays.append(np.array(array, array.dtype.newbyteorder("<"), order="C", copy=None))
+        begin, end = end, end + array.nbytes
+        entries[name] = {"dtype": _type(array), "shape": array.shape, "data_offsets": (begin, end)}
+    text = json.dumps(entries).encode()
+    text += b" " * (-len(text) % 8)
     with replacing(Path(path), durable) as file:
-        try:
-            save_file(tensors, file.name, {_FORMAT: note})
-        except SafetensorError as error:  # which has the system's refusal in words
-            number = re.search(r"os error (\d+)", str(error))
-            raise OSError(int(number[1]) if number else 0, str(error)) from error
+        file.write(struct.pack("<Q", len(text)) + text)
+        for array in arrays:
+            file.write(array.data)
+
+
+def _type(array: NDArray[Any]) -> str:
+    """What safetensors calls its type."""
+    kind, bits = array.dtype.kind, 8 * array.dtype.itemsize
+    return "BOOL" if kind == "b" else f"{kind.upper()}{bits}"
 
 
 def read(path: str | Path, kind: str) -> tuple[dict[str, Any], State]:

@@ -1,9 +1,11 @@
 """The gallery of an archive: a file a video, whole at any time, in whatever order they come, and deleted when asked."""
 
 import csv
+import errno
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -213,14 +215,42 @@ def test_what_a_killed_writer_left_is_cleared_by_the_next_one_and_nothing_else(t
     videos = tmp_path / "videos"
     (left,) = videos.iterdir()
     assert left.name.startswith(".") and left.name.endswith(".safetensors")
-    (videos / ".mine.safetensors").touch()
-    with (videos / f".{32 * 'a'}.b.safetensors").open("w") as alive:
-        fcntl = pytest.importorskip("fcntl")
-        fcntl.flock(alive, fcntl.LOCK_EX)
-        gallery_at(str(tmp_path)).add(video_of("/in/c.mp4", [2]))
-        left = sorted(path.name for path in videos.iterdir() if path.name.startswith("."))
-    assert left == [f".{32 * 'a'}.b.safetensors", ".mine.safetensors"], "of a writer at work, and a user's own"
+    alive, mine = videos / f".{32 * 'a'}.b.safetensors", videos / ".mine.safetensors"
+    alive.touch()
+    mine.touch()
+    for path in (left, mine):
+        os.utime(path, (time.time() - 2 * 3600,) * 2)
+    gallery_at(str(tmp_path)).add(video_of("/in/c.mp4", [2]))
+    found = {path for path in videos.iterdir() if path.name.startswith(".")}
+    assert found == {alive, mine}, "of a writer at work, and a user's own"
     assert [video.source for video in gallery_at(str(tmp_path)).videos()] == ["/in/c.mp4"]
+
+
+def test_a_draft_at_work_stays_where_there_are_no_locks(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def refused(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    write = Path.write_bytes
+
+    def write_slowly(path, content):
+        write(path, content)
+        monkeypatch.setattr(Path, "write_bytes", write)
+        gallery_at(str(tmp_path)).add(video_of("/in/b.mp4", [2]))  # another machine, meanwhile
+
+    monkeypatch.setattr(Path, "write_bytes", write_slowly)
+    gallery_at(str(tmp_path)).add(video_of("/in/a.mp4", [1]))
+    assert {video.source for video in gallery_at(str(tmp_path)).videos()} == {"/in/a.mp4", "/in/b.mp4"}
+
+
+def test_what_cannot_be_cleared_keeps_nobody_from_writing(tmp_path):
+    stays = tmp_path / "videos" / f".{32 * 'a'}.b.safetensors"
+    (stays / "in it").mkdir(parents=True)  # as with another user's, for whoever runs the tests
+    os.utime(stays, (0, 0))
+    gallery_at(str(tmp_path)).add(video_of("/in/a.mp4", [1]))
+    assert [video.source for video in gallery_at(str(tmp_path)).videos()] == ["/in/a.mp4"]
 
 
 def test_a_gallery_is_looked_at_once_for_all_videos_of_a_process(archive, monkeypatch):

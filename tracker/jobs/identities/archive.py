@@ -10,9 +10,10 @@ import csv
 import io
 import os
 import re
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -24,9 +25,10 @@ from tracker.columns.documented import IDENTITIES
 from tracker.columns.documented import names as headings
 from tracker.errors import DataError, OutputError, UsageError
 from tracker.jobs.identities.video_embeddings import ENDING, VideoEmbeddings, file_name
-from tracker.system.files import locked, to_disk, writing
+from tracker.system.files import to_disk, writing
 
 VIDEOS, TABLE = "videos", "identities.csv"
+_DRAFT_S = 3600.0  # after which nobody writes at a draft any more: it takes seconds
 _HEADER = ",".join(headings(IDENTITIES))
 _DRAFT = re.compile(rf"\.[0-9a-f]{{32}}\.(.+{re.escape(ENDING)}|{re.escape(TABLE)})")
 
@@ -76,10 +78,13 @@ class LocalGallery:
             if path.parent not in self._cleared:
                 self._cleared.add(path.parent)
                 _clear_drafts(path.parent)
-            with _draft(path) as draft:
+            draft = path.with_name(f".{uuid.uuid4().hex}.{path.name}")  # its own: others may write the same at once
+            try:
                 draft.write_bytes(content)
                 to_disk(draft)
                 draft.replace(path)
+            finally:
+                draft.unlink(missing_ok=True)
             to_disk(path.parent)
 
     def remove(self, name: str) -> None:
@@ -95,27 +100,17 @@ class LocalGallery:
             TemporaryFile(dir=there).close()
 
 
-@contextmanager
-def _draft(path: Path) -> Iterator[Path]:
-    """A name beside `path` that no other writer has, kept by a lock until the context or the process ends."""
-    while True:
-        draft = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
-        with suppress(BlockingIOError):  # who clears drafts looks at it in this moment
-            lock = locked(draft)
-            break
-    try:
-        with nullcontext() if lock is None else lock:
-            yield draft
-    finally:
-        draft.unlink(missing_ok=True)
-
-
 def _clear_drafts(folder: Path) -> None:
-    """Remove drafts of writers that are no more: nobody keeps them."""
+    """Remove drafts of writers that are no more, by their age: not every folder that machines share knows locks.
+
+    Nobody fails because another user's stay.
+    """
+    begun_before = time.time() - _DRAFT_S
     for path in folder.iterdir():
         if _DRAFT.fullmatch(path.name):
-            with suppress(BlockingIOError), locked(path) or nullcontext():
-                path.unlink(missing_ok=True)
+            with suppress(OSError):
+                if path.lstat().st_mtime < begun_before:
+                    path.unlink()
 
 
 class IdentityArchive:

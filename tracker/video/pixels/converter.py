@@ -41,8 +41,11 @@ class Converter:
         self._graph = Graph()
 
     def __call__(self, frame: VideoFrame) -> Image:
-        """The picture of a frame."""
-        image = cast(Image, self._converted(frame).to_ndarray())
+        """The picture of a frame, which may be drawn on."""
+        converted = self._converted(frame)
+        image = cast(Image, converted.to_ndarray())
+        if converted is frame:  # the decoder's own picture, which it may make the next one of
+            image = image.copy()
         turn = _TURNS.get(round(frame.rotation / 90) % 4)
         return np.ascontiguousarray(image if turn is None else cast(Image, cv2.rotate(image, turn)))
 

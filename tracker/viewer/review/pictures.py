@@ -89,9 +89,9 @@ class FramePictures:
                 key = next(reversed(self._open()), None)
             target, before = self._at + 1 if key is None else key[0], 1
             if key is not None:
-                self._ahead = target + _AHEAD
                 if self._answer(target):
                     continue
+                self._ahead = target + _AHEAD
                 if not _NOWHERE < self._at < target <= self._at + _SKIPPED:
                     reading, before = self._frames.read(target), _BEFORE
             try:
