@@ -5,8 +5,10 @@ from functools import partial
 import numpy as np
 
 from tracker.config import Config
+from tracker.jobs.parts import joined
 from tracker.jobs.parts.cutting import VideoPart
 from tracker.jobs.parts.joined import JoinedParts
+from tracker.jobs.parts.remembered import RememberedLooks
 from tracker.jobs.parts.tracked_part import PartFiles
 from tracker.structures import Detections, Status, Tracks
 from tracker.video.bookmark import Bookmark
@@ -109,6 +111,14 @@ def test_nobody_is_known_without_looks_or_longer_than_a_run_remembers(tmp_path):
     for settings in ({"appearance": {"enabled": False}}, {"bank": {"memory_s": 5.0}}):
         _, ids = ids_of(made, Config().override(settings))
         assert ids[190][200] == 2 and ids[190][400] not in (1, 2)
+
+
+def test_who_is_forgotten_takes_no_memory(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(joined, "RememberedLooks", lambda config: made.append(RememberedLooks(config)) or made[0])
+    ids_of(gone_and_back(tmp_path), Config().override({"bank": {"memory_s": 5.0}}))
+    (looks,) = made
+    assert looks._sums.keys() == looks._last_s.keys() == {2, 3, 4}, "those of the last part"
 
 
 def test_nobody_is_who_was_there_at_the_same_time(tmp_path):

@@ -6,7 +6,7 @@ in order of time, under the ids of the whole, with a gallery that remembers as l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -48,16 +48,23 @@ class RememberedLooks:
             born_s: id of the whole, of tracks that are new in this part -> when it was first seen, at the latest.
         """
         back: dict[int, int] = {}
-        known, young = IdNames(names), dict(born_s)
+        known, young, time_s = IdNames(names), dict(born_s), 0.0
         for noted in frames:
             if not noted:
                 continue
+            time_s = float(noted["time_s"][0])
             found = self._frame(noted, known, young)
             if found:
                 back |= found
                 known = IdNames({old: back.get(name, name) for old, name in names.items()})
                 young = {name: first_s for name, first_s in born_s.items() if name not in back}
+        self._keep({*known.new.tolist(), *self._gallery.ids(time_s).tolist()})
         return back
+
+    def _keep(self, ids: Set[int]) -> None:
+        """Forget all others: a day has any number of them."""
+        self._last_s = {one: seen_s for one, seen_s in self._last_s.items() if one in ids}
+        self._sums = {one: total for one, total in self._sums.items() if one in ids}
 
     def _frame(self, noted: Mapping[str, NDArray[Any]], known: IdNames, born_s: Mapping[int, float]) -> dict[int, int]:
         """Take in a frame; which of its new ids are known ones."""
@@ -104,11 +111,11 @@ class RememberedLooks:
             return {}
         sums = np.stack([self._sums[one] for one in ids.tolist()])
         looks = sums / np.linalg.norm(sums, axis=1, keepdims=True)
-        seen = np.array(list(self._last_s), np.int64), np.array(list(self._last_s.values()))
         recall = self._gallery.recall(looks, np.unique(of_part), _CAMERA, time_s)
         if not len(recall.ids):
             return {}
         scaled, sharpness = self._scale(recall.similarity, found.classes)
+        seen = recall.ids, np.array([self._last_s[one] for one in recall.ids.tolist()])
         odds = self._calibration.log_odds(scaled, recall.seconds[..., None]) * sharpness
         ruled_out = (recall.classes[:, None] != found.classes) | met(recall.ids, seen, born_s)
         nowhere = np.zeros((len(recall.ids), len(ids)), np.float32)
