@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from tracker.appearance import gallery as gallery_module
 from tracker.appearance.gallery import OTHER_CAMERA_S, Gallery, Recall, combined
 from tracker.config import BankConfig
 
@@ -158,3 +159,14 @@ def test_what_is_kept_of_each_can_be_asked_for_and_of_who_is_not_known_is_nothin
     assert np.array_equal(embeddings[0, :2], np.concatenate([BLUE, GREEN]))
     assert quality[0, :2].tolist() == [0.25, 0.5]
     assert Gallery().kept(np.array([7]))[0].shape[:2] == (1, Gallery()._kept)
+
+
+def test_a_bound_that_is_never_reached_asks_for_no_memory_and_one_that_is_reached_is_kept(monkeypatch):
+    monkeypatch.setattr(gallery_module, "_ROOM", 10)
+    gallery = Gallery(BankConfig(memory_size=1000))
+    for first in range(1, 400, 100):
+        ids, features = np.arange(first, first + 100), np.eye(100, 128, dtype=np.float32)
+        gallery.remember(ids, np.zeros(100, np.int64), features, np.ones(100, np.float32), 1, 0.0)
+        assert len(gallery._embeddings.base) <= 2 * (first + 99)
+        assert gallery.ids(0.0).tolist() == list(range(1, first + 100))
+    assert (gallery.kept(np.array([1]))[0][0, 0] == np.eye(1, 128)).all()

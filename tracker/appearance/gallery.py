@@ -5,9 +5,10 @@ A track that motion has lost is forgotten by the bank; its embeddings stay here,
 there is no room, of the two most alike the worse one goes. Trackers may share a gallery: an identity then has one id in
 all cameras.
 
-All identities are rows of arrays that have room for as many as the bound allows from the beginning: the system gives
-memory as rows are taken, and none is ever copied to a larger place, which a process would keep. Where all rows are
-taken the identity longest unseen gives up its row, so neither memory nor time depends on how many there ever were.
+All identities are rows of arrays that have room for as many as the bound allows from the beginning, or for thousands
+of them: the system gives memory as rows are taken, and few are ever copied to a larger place, which a process would
+keep. Where all rows are taken the identity longest unseen gives up its row, so neither memory nor time depends on how
+many there ever were.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tracker.system import state
 from tracker.system.state import Stateful, fits
 
 OTHER_CAMERA_S = 20.0  # another camera's view differs at least as much as this long a time makes embeddings differ
+_ROOM = 5000  # rows that there is room for at once: not every system promises more memory than it has
 _LATEST = 0  # the slot of the latest embedding
 _COLUMNS = ("_ids", "_classes", "_seen_s", "_embeddings", "_quality", "_embedding_s", "_camera", "_alike")
 
@@ -263,8 +265,9 @@ class Gallery(Stateful):
         for name in _COLUMNS:
             column = getattr(self, name)
             room = self._room.get(name)
-            if room is None or column.base is not room:  # the first, those of a state, or wider ones
-                room = self._room[name] = np.zeros((self._size, *column.shape[1:]), column.dtype)
+            if room is None or column.base is not room or len(room) < rows:  # the first, those of a state, wider ones
+                many = min(self._size, max(_ROOM, rows))
+                room = self._room[name] = np.zeros((many, *column.shape[1:]), column.dtype)
                 room[: len(column)] = column
             setattr(self, name, room[:rows])
 
