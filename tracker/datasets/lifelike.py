@@ -21,7 +21,8 @@ Errors = NDArray[np.float64]
 UPRIGHT = (0.046, 0.018, 0.086, 0.032)
 ANY_WAY_UP = (0.033, 0.033, 0.06, 0.06)  # the same without a preferred direction
 _STAYS_S = 0.25  # after which an error has fallen to 1/e: .86 from frame to frame at 25 frames/s
-_SURE = (2.2, 0.5, 0.7)  # log-odds of an object's score: mean over objects, their deviation, and that over time
+_SURE = 2.2  # log-odds of an object's score: mean over objects, ...
+_SURE_VARIES = (0.5, 0.7)  # ... their deviation, and that over time
 _OCCLUSION = 5.0  # taken from them where an object is occluded wholly
 _WORSE = 2.0  # by so many times an error grows there
 _MISSED, _MISSED_S = 0.03, 0.15  # share of detections that are missed for no reason to be seen, and for how long
@@ -38,6 +39,8 @@ def from_truth(
     rng: np.random.Generator,
     error: Sequence[float] = UPRIGHT,
     false_alarms: float = _FALSE,
+    sure: float = _SURE,
+    missed: float = _MISSED,
 ) -> Table:
     """Detections (R, 7) as a usual detector would give them: frame, -1, left, top, width, height, score.
 
@@ -47,6 +50,7 @@ def from_truth(
         rng: see `degrade.generator`.
         error: standard deviations of centre x, y in widths, heights, and of the logarithms of width and height.
         false_alarms: mean number in a frame, of true objects' sizes, anywhere in the frame.
+        sure: mean log-odds of an object's score. missed: share of detections that are missed for no reason to be seen.
     """
     objects = truth[truth[:, FLAG] > 0]
     occluded = _occluded(objects)
@@ -59,10 +63,10 @@ def from_truth(
         off = _lasting(len(rows), 5, fps, rng)
         box = off[:, :4] * np.asarray(error) * (1 + _WORSE * hidden[:, None])
         found[rows, LEFT : HEIGHT + 1] = _moved(found[rows, LEFT : HEIGHT + 1], box)
-        mean, between, within = _SURE
-        odds = rng.normal(mean, between) + within * off[:, 4] - _OCCLUSION * hidden
+        between, within = _SURE_VARIES
+        odds = rng.normal(sure, between) + within * off[:, 4] - _OCCLUSION * hidden
         found[rows, SCORE] = 1 / (1 + np.exp(-odds))
-        keep[rows] = ~_bursts(len(rows), _MISSED, _MISSED_S * fps, rng)
+        keep[rows] = ~_bursts(len(rows), missed, _MISSED_S * fps, rng)
     keep &= found[:, SCORE] >= _LEAST
     found[:, ID] = -1
     found = np.concatenate([found[keep], _false(objects, length, fps, size, rng, false_alarms)])

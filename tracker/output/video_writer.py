@@ -21,10 +21,9 @@ from tracker.system.snapshots.resumable import Names, Resumable
 if TYPE_CHECKING:
     from tracker.video.source import Frame
 
-# Encoding is what costs most of a street's frame. Against the preset "superfast" at 23 these options take half
-# of the processor and less of the disk; what is lost is not seen. With a constant quantizer x264 need not find out
-# beforehand what a frame will take, a sixth of the work; the price is that noise that is seen by eye takes up to half
-# as much again of the disk. So it would with motion in whole pixels (`subme=0`), which would save a tenth more.
+# Encoding is what costs most of a street's frame. With a constant quantizer x264 need not find out beforehand what a
+# frame will take, as it does for a rate factor: a sixth of the work. What is lost is not seen; the price is that strong
+# noise takes up to 57 % more of the disk. So it would with motion in whole pixels (`subme=0`), which would save a tenth more.
 FAST = {"preset": "ultrafast", "qp": "28", "x264-params": "no-deblock=0:subme=1"}
 
 
