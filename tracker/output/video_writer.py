@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 # Encoding is what costs most of a street's frame. With a constant quantizer x264 need not find out beforehand what a
 # frame will take, as it does for a rate factor: a sixth of the work. What is lost is not seen; the price is that strong
-# noise takes up to 57 % more of the disk. So it would with motion in whole pixels (`subme=0`), which would save a tenth more.
+# noise takes up to 57 % more of the disk. So it would with motion in whole pixels (`subme=0`), which would save a tenth
+# more.
 FAST = {"preset": "ultrafast", "qp": "28", "x264-params": "no-deblock=0:subme=1"}
 
 
