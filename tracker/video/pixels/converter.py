@@ -25,10 +25,10 @@ class Converter:
     """Pixels as (H, W, 3) uint8 BGR, turned upright, as wide as they are shown.
 
     swscale converts with the colour matrix that the file names (usual kinds are equal, bit for bit, to OpenCV's
-    decoding), which `cv2.cvtColor` from the planes does not. It writes to a pool of pictures that belongs to this stream: where
-    each picture is allocated anew, those of several threads lie scattered over the heaps of all, which then keep many
-    times what is in use, and memory that the system hands out anew costs five times what the conversion does. Of rare
-    kinds of frames each picture is allocated anew.
+    decoding), which `cv2.cvtColor` from the planes does not. It writes to a pool of pictures that belongs to this
+    stream: where each picture is allocated anew, those of several threads lie scattered over the heaps of all, which
+    then keep many times what is in use, and memory that the system hands out anew costs five times what the conversion
+    does. Of rare kinds of frames each picture is allocated anew.
 
     Args:
         stream: whose frames they are. Several threads may convert them.
