@@ -425,7 +425,7 @@ class TestWhenItIsEnded:
         assert all(line.endswith(",-1,-1,-1") for line in lines)
         assert all(len(row) == 11 and row["status"] for row in rows(left / "tracks.csv"))
         last = json.loads(whole_lines(left / "tracks.jsonl")[-1])["frame"]
-        assert int(lines[-1].split(",")[0]) <= last
+        assert int(lines[-1].split(",")[0]) <= last + 1, "a kill can come between two files of one frame"
         assert yaml.safe_load((left / "run.yaml").read_text())["config"]
         with av.open(str(left / "video.mp4")) as container:
             assert sum(1 for _ in container.decode(video=0)) >= last - 12 - 12, "all but the last second"
