@@ -10,6 +10,7 @@ from tracker.structures import Tracks
 from tracker.video.source import Frame
 
 FISH, FRAMES, FPS = 4, 30, 15
+CAMERA = {"preset": "veryfast", "crf": "18"}  # whatever the results' video is encoded with
 
 
 def film(path: Path) -> Path:
@@ -18,7 +19,7 @@ def film(path: Path) -> Path:
     nobody = Tracks(none, empty, empty[:, 0], none, none, none, none, 0.0, 1 / FPS)
     rng = np.random.default_rng(0)
     floor = rng.integers(140, 160, (128, 160, 3)).astype(np.uint8)
-    writer = VideoWriter(path, FPS)
+    writer = VideoWriter(path, FPS, CAMERA)
     for t in range(FRAMES):
         image = floor.copy()
         for lane in range(FISH):
