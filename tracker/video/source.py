@@ -213,7 +213,7 @@ class _ReadAhead:
         self._ready: deque[Frame] = deque()
         self._changed = threading.Condition()
         self._stop = threading.Event()
-        self._ended = False
+        self._taken = self._ended = False
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, args=(frames,), name=f"decode {reader.name}", daemon=True)
         self._thread.start()
@@ -258,20 +258,20 @@ class _ReadAhead:
     def _give(self, frame: Frame) -> bool:
         """Puts a frame down for the reader; False where it will not be fetched."""
         with self._changed:
-            if self._live and len(self._ready) == AHEAD_LIVE:
+            while self._live and self._taken and len(self._ready) >= AHEAD_LIVE:  # for the first one somebody waits
                 self._ready.popleft()
             self._changed.wait_for(lambda: len(self._ready) < AHEAD or self._stop.is_set())
-            if self._stop.is_set():
-                return False
-            self._ready.append(frame)
-            self._changed.notify_all()
-            return True
+            if not self._stop.is_set():
+                self._ready.append(frame)
+                self._changed.notify_all()
+            return not self._stop.is_set()
 
     def _take(self) -> Frame | None:
         """The next frame; None after the last. Raises what ended the thread."""
         with self._changed:
             self._changed.wait_for(lambda: self._ready or self._ended or self._stop.is_set())
             if self._ready:
+                self._taken = True
                 self._changed.notify_all()
                 return self._ready.popleft()
         if self._error is not None and not self._stop.is_set():
