@@ -172,8 +172,7 @@ class Tracker(Stateful):
     def _stream_scale(self) -> SimilarityScale:
         """The similarity calibration to this stream, begun with its first features."""
         if self._similarity_scale is None:
-            known = self.networks.calibration
-            self._similarity_scale = SimilarityScale(known.different_mean, known.different_deviation, known.same_mean)
+            self._similarity_scale = SimilarityScale.before_any(self.networks.calibration)
         return self._similarity_scale
 
     @one_thread()
@@ -360,8 +359,7 @@ class Tracker(Stateful):
 
     def _appearance_odds(self, similarity: Floats, seconds: Floats, classes: Ints) -> Floats:
         """(..., M) log-odds that embeddings are of one object, by their similarity to M detections of these classes."""
-        scaled, sharpness = self._stream_scale(similarity, classes)
-        return self.networks.calibration.log_odds(scaled, seconds) * sharpness
+        return self._stream_scale.log_odds(self.networks.calibration, similarity, seconds, classes)
 
     def _reidentify(self, found: Detections, time_s: float) -> None:
         """Re-identification: new tracks that look like absent ones get their ids back, or are pending."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from tracker.appearance.similarity import Calibration
 from tracker.boxes import iou, occluded_share
 from tracker.structures import Detections, Floats, Ints
 from tracker.system.state import State, Stateful, fits
@@ -52,6 +53,16 @@ class SimilarityScale(Stateful):
         self._mean, self._deviation, self._same = mean, deviation, same
         self._different: dict[int, Spread] = {}
         self._alike: dict[int, Spread] = {}
+
+    @classmethod
+    def before_any(cls, calibration: Calibration) -> Self:
+        """As the calibration has it: of a stream of which nothing was seen yet."""
+        return cls(calibration.different_mean, calibration.different_deviation, calibration.same_mean)
+
+    def log_odds(self, calibration: Calibration, similarity: Floats, seconds: ArrayLike, classes: Ints) -> Floats:
+        """(..., M) log-odds that embeddings are of one object, by their similarity to M detections of these classes."""
+        scaled, sharpness = self(similarity, classes)
+        return calibration.log_odds(scaled, seconds) * sharpness
 
     def state_dict(self, without: Collection[str] = ()) -> State:
         """Class numbers and what is known of each, (C,) and (C, 3), in the place of a dictionary."""

@@ -106,16 +106,13 @@ class Masks:
     @classmethod
     def joined(cls, parts: Sequence[Masks], size: tuple[int, int]) -> Masks:
         """The rows of some, all of frames of that size, one after another."""
-        moved = np.cumsum([0, *(len(part.edges) for part in parts)]).tolist()
+        moved = np.cumsum([0, *(len(part.edges) for part in parts)])[:-1]
         edges = np.concatenate([np.zeros(0, np.int32), *(part.edges for part in parts)])
-        ends = (
-            [
-                np.where(part.known, places + by, _NONE)
-                for part, places, by in zip(parts, places_of, moved, strict=False)
-            ]
-            for places_of in ([part.first for part in parts], [part.last for part in parts])
-        )
-        first, last = (np.concatenate([np.zeros(0, np.int64), *some]) for some in ends)
+        pieces = [
+            np.where(part.known, np.stack([part.first, part.last]) + by, _NONE)
+            for part, by in zip(parts, moved, strict=True)
+        ]
+        first, last = np.concatenate([np.zeros((2, 0), np.int64), *pieces], axis=1)
         return cls(edges, first, last, size)
 
     def __len__(self) -> int:

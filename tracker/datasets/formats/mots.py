@@ -80,9 +80,8 @@ def _apart(masks: Masks, frames: NDArray[np.int64], scores: NDArray[np.float64])
     sizes = masks.last - masks.first
     moved = frames * (masks.size[0] * masks.size[1] + 1)  # so that frames do not meet
     edges = masks.own_edges + np.repeat(moved, sizes)
-    order = np.argsort(
-        edges, kind="stable"
-    )  # which takes a tenth of any other's time: they are in order piece by piece
+    # "stable" takes a tenth of any other's time here: the edges are in order piece by piece
+    order = np.argsort(edges, kind="stable")
     new = np.diff(edges[order], prepend=-1) > 0
     bounds = edges[order[new]]
     bound = np.empty(len(edges), np.int64)  # of each edge
@@ -90,13 +89,12 @@ def _apart(masks: Masks, frames: NDArray[np.int64], scores: NDArray[np.float64])
     row = np.repeat(np.arange(len(masks)), sizes // 2)
     rank = np.empty(len(masks), np.min_scalar_type(len(masks)))
     rank[np.argsort(scores, kind="stable")] = np.arange(len(masks))
-    last = np.argsort(rank[row], kind="stable")  # of runs, the highest last
-    begin, end = bound.reshape(-1, 2)[last].T
+    upwards = np.argsort(rank[row], kind="stable")  # of runs, the highest last
+    begin, end = bound.reshape(-1, 2)[upwards].T
     run, place = within(end - begin)
     owner = np.full(len(bounds), -1)
-    owner[begin[run] + place] = row[last][
-        run
-    ]  # from each bound to the next; where there are several, the last one stays
+    # from each bound to the next; where there are several, the last one stays
+    owner[begin[run] + place] = row[upwards][run]
     mine = np.flatnonzero(owner >= 0)
     mine = mine[np.argsort(owner[mine].astype(rank.dtype), kind="stable")]
     of, start, stop = owner[mine], bounds[mine], bounds[np.minimum(mine + 1, len(bounds) - 1)]

@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -126,8 +127,8 @@ class IdentityArchive:
 
     def of_source(self, source: str) -> Self:
         """The same gallery, for a video that is read from a copy."""
-        same = type(self)(self._files, source)
-        same._usable = self._usable
+        same = copy(self)
+        same._source = source
         return same
 
     def add(self, video: VideoEmbeddings) -> None:

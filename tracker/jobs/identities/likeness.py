@@ -35,9 +35,7 @@ class Likeness:
 
     def __init__(self, calibration: Calibration) -> None:
         self._calibration = calibration
-        self._scale = SimilarityScale(
-            calibration.different_mean, calibration.different_deviation, calibration.same_mean
-        )
+        self._scale = SimilarityScale.before_any(calibration)
 
     def learn(self, means: Floats, part: VideoEmbeddings) -> None:
         """Take in a video's tracks of this class, and what each looks like on average, (T, D)."""
@@ -56,9 +54,7 @@ class Likeness:
 
     def odds(self, similarity: Floats) -> Floats:
         """(P,) log-odds that tracks as similar as this are of one object, were both answers as likely beforehand."""
-        scaled, sharpness = self._scale(np.asarray(similarity, np.float32), _ONE)
-        odds: Floats = self._calibration.log_odds(scaled, LONGEST_S) * sharpness
-        return odds
+        return self._scale.log_odds(self._calibration, np.asarray(similarity, np.float32), LONGEST_S, _ONE)
 
     def least(self, tracks: int, more_odds: float = 0.0) -> float:
         """The similarity from which clusters are one identity; infinite where no similarity is evidence.

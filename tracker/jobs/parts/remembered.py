@@ -32,8 +32,8 @@ class RememberedLooks:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._calibration = known = load_notes(config.appearance.model).calibration
-        self._scale = SimilarityScale(known.different_mean, known.different_deviation, known.same_mean)
+        self._calibration = load_notes(config.appearance.model).calibration
+        self._scale = SimilarityScale.before_any(self._calibration)
         self._gallery = Gallery(config.bank)
         self._last_s: dict[int, float] = {}  # when each was seen
         self._sums: dict[int, Floats] = {}  # of its embeddings
@@ -114,9 +114,8 @@ class RememberedLooks:
         recall = self._gallery.recall(looks, np.unique(of_part), _CAMERA, time_s)
         if not len(recall.ids):
             return {}
-        scaled, sharpness = self._scale(recall.similarity, found.classes)
         seen = recall.ids, np.array([self._last_s[one] for one in recall.ids.tolist()])
-        odds = self._calibration.log_odds(scaled, recall.seconds[..., None]) * sharpness
+        odds = self._scale.log_odds(self._calibration, recall.similarity, recall.seconds[..., None], found.classes)
         ruled_out = (recall.classes[:, None] != found.classes) | met(recall.ids, seen, born_s)
         nowhere = np.zeros((len(recall.ids), len(ids)), np.float32)
         rows, new = reidentify(reid_odds(recall, odds, nowhere, ruled_out), self._config.association)
