@@ -5,6 +5,7 @@ from itertools import count
 import numpy as np
 import pytest
 
+from tracker import Tracker
 from tracker.association.stages import Matches
 from tracker.bank import TrackBank
 from tracker.config import BankConfig
@@ -157,3 +158,17 @@ def test_a_bank_goes_on_with_what_it_is_given(bank):
     for name in ("ids", "xyxy", "scores", "classes", "status", "detection_index"):
         np.testing.assert_array_equal(getattr(told[0], name), getattr(told[1], name))
     assert len(told[0]) == 72
+
+
+@pytest.mark.parametrize("step, is_smoothed", [(0.1, True), (0.9, False)])
+def test_how_far_boxes_are_smoothed_later_follows_how_far_the_objects_here_turn(step, is_smoothed):
+    """Thirty that go straight by a tenth of their size a frame, or anywhere by nine tenths; a detector's sizes."""
+    rng, tracker = np.random.default_rng(0), Tracker(device="cpu")
+    centre, course = rng.random((30, 2)) * [4000, 2000], rng.uniform(0, 2 * np.pi, 30)
+    for _ in range(90):
+        course = course if is_smoothed else rng.uniform(0, 2 * np.pi, 30)
+        centre = centre + 30 * step * np.stack([np.cos(course), np.sin(course)], axis=1)
+        half = 15 * np.exp(rng.normal(0, 0.06, (30, 2)))
+        found = np.concatenate([centre - half, centre + half], axis=1)
+        tracks = tracker.update(None, Detections(found, np.full(30, 0.9)))
+    assert tracks.jitter > 0.5 if is_smoothed else tracks.jitter < 0.1

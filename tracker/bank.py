@@ -264,10 +264,17 @@ class TrackBank(Stateful):
             names=names,
             renamed=self._renamed,
             pending=own.ids.take(self._pending),
-            jitter=self._precision.jitter * self._mending.mean,  # a turn is not smoothed either
+            jitter=self._jitter(),
             forecaster=self._predictor.snapshot(slots, time_s),
             looked=order is not None,
         )
+
+    def _jitter(self) -> float:
+        """`Tracks.jitter`: less where what is mended is no error but a turn, and as far as the classes here turn."""
+        own, live = self.slots, self.live
+        lift = self._habits.of(own.classes.take(live), own.status.take(live))[1] if len(live) else None
+        goes_straight = 1.0 if lift is None else float(smoothness(lift).mean())
+        return self._precision.jitter * self._mending.mean * goes_straight
 
     def _confirm(self, slots: Ints, frame_size: FrameSize) -> None:
         """Confirm the tracks, just seen, that were seen often enough and once surely enough."""
