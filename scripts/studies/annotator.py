@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -185,7 +184,7 @@ def viewed(folder: Path) -> Iterator[str]:
                 raise SystemExit(f"track view: {said}{process.stderr.read()}")
             yield found.group()
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
 
 
 @contextmanager

@@ -185,6 +185,27 @@ class TestSeeing:
         assert len([frame for frame in seen if frame > 8]) >= 2, "those before were there already"
         page.wait_for_function("() => page.view.shown === 60")
 
+    def test_a_picture_that_rests_is_as_large_as_it_is_seen_and_one_that_moves_is_small(self, chromium, tmp_path):
+        rows = [(frame, 1, 100, 100, 140, 200, "person", "confirmed") for frame in range(1, 31)]
+        size = 1600, 900
+        large = write_video(tmp_path / "large.mp4", 30, size)
+        folder = write_run(tmp_path / "run", rows, 30, str(large), size)
+        asked = []
+        with served(folder) as url, opened(chromium, url, width=1800, height=1200) as page:
+            page.on("request", lambda request: asked.append(request.url))
+            page.evaluate("""async () => {
+              const { player, view } = page;
+              performance.now = () => player.movedAt; // as fast as can be, whatever else this machine does
+              for (let frame = 2; frame <= 20; frame++) {
+                view.set({ frame });
+                await new Promise((done) => setTimeout(done, 30));
+              }
+              delete performance.now;
+            }""")
+            page.wait_for_function("() => page.view.shown === 20 && page.frames.has(20, true)")
+            assert page.evaluate("() => [page.frames.get(20).width, page.frames.get(20, true).width]") == [960, 1600]
+            assert [url.rpartition("/")[2] for url in asked if "whole" in url] == ["20.jpg?whole=1"]
+
     def test_playing_ends_with_the_last_frame(self, page):
         go(page, 50)
         page.locator("#speed").select_option("4")

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tracker.appearance.similarity import Calibration
 from tracker.boxes import iou, occluded_share
+from tracker.columns.classes import distinct
 from tracker.structures import Detections, Floats, Ints
 from tracker.system.state import State, Stateful, fits
 
@@ -95,7 +96,7 @@ class SimilarityScale(Stateful):
         assert seen.features is not None
         similarity = seen.features @ seen.features.T
         apart = iou(seen.xyxy, seen.xyxy) < _APART  # each pair twice, none of a detection with itself
-        labels = _distinct(seen.classes)
+        labels = distinct(seen.classes)
         for label in labels.tolist():
             of_class = seen.classes == label
             values = similarity[apart if len(labels) == 1 else apart & of_class & of_class[:, None]]
@@ -103,7 +104,7 @@ class SimilarityScale(Stateful):
 
     def learn_different(self, similarity: Floats, classes: Ints) -> None:
         """Take in how similar (N,) pairs of different objects of these classes are."""
-        for label in _distinct(classes).tolist():
+        for label in distinct(classes).tolist():
             values = similarity[classes == label]
             _add(self._different, label, values, len(values))
 
@@ -111,7 +112,7 @@ class SimilarityScale(Stateful):
         """Take in how similar (N,) tracks of these classes were to what they looked like a moment ago; NaN: unknown."""
         known = ~np.isnan(similarity)
         similarity, classes = similarity[known], classes[known]
-        for label in _distinct(classes).tolist():
+        for label in distinct(classes).tolist():
             values = similarity[classes == label]
             _add(self._alike, label, values, len(values))
 
@@ -123,7 +124,7 @@ class SimilarityScale(Stateful):
             from 1, log-odds say of these classes here, where different objects vary less; below 1, down to 0, where
             embeddings hardly tell them apart.
         """
-        labels = _distinct(classes)
+        labels = distinct(classes)
         shifts = np.array([self._shift(label) for label in labels.tolist()], np.float32).reshape(-1, 3)
         if len(labels) > 1:
             shifts = shifts[np.searchsorted(labels, classes)]
@@ -151,12 +152,6 @@ class SimilarityScale(Stateful):
 
 def _blend(value: float, weight: float, prior: float, prior_weight: float) -> float:
     return (weight * value + prior_weight * prior) / (weight + prior_weight)
-
-
-def _distinct(classes: Ints) -> Ints:
-    """The class numbers there are, ascending; most frames hold one, which is seen without sorting."""
-    first = classes[:1]
-    return first if (classes == first).all() else np.unique(classes)
 
 
 def _add(spreads: dict[int, Spread], label: int, values: Floats, pairs: int) -> None:

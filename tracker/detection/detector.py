@@ -178,7 +178,8 @@ def _way_on(name: str, known: list[str], model: str) -> str:
     near = nearest(name, known)
     info = " ".join(filter(None, ("track info", model)))
     listed = f"it knows {', '.join(known)}" if len(known) <= _FEW else f"{info} lists the {len(known)} it knows"
-    way = f"{listed}, and docs/how-to/unknown-objects.md tells how to track what it does not"
+    words = f"--model yoloe-11s-seg.pt --prompt '{name}'"
+    way = f"{listed}; for others give a network that knows them (--model), or one that looks for words ({words})"
     return f"did you mean {near!r}? If not: {way}" if near else way
 
 

@@ -113,6 +113,16 @@ def test_datumaro_and_pycocotools_read_coco(tmp_path):
     }
 
 
+def test_datumaro_misses_nothing_in_coco_of_boxes_alone(tmp_path, caplog):
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "images").mkdir()
+    path = written("coco-video", tmp_path / "annotations", replace(VIDEO, columns=Columns()))
+    assert all(row["segmentation"] == [] for row in json.loads(path.read_text())["annotations"])
+    base = pytest.importorskip("datumaro.plugins.data_formats.coco.base", exc_type=ImportError)
+    assert sum(len(item.annotations) for item in base.CocoInstancesBase(str(path))) == 4
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 def test_label_studios_sdk_puts_boxes_between_keyframes_where_we_do(tmp_path):
     video = pytest.importorskip(
         "label_studio_sdk._extensions.label_studio_tools.postprocessing.video", exc_type=ImportError

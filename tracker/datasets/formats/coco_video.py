@@ -145,7 +145,7 @@ class _CocoVideo:
                 "area": round(box[2] * box[3], 2) if outline is None else area,
                 "iscrowd": 0,
                 "score": score,
-                **({} if outline is None else {"segmentation": outline}),
+                "segmentation": [] if outline is None else outline,  # COCO has one of each, and Datumaro asks for it
                 **skeleton,
                 "attributes": {"occluded": occluded, "keyframe": key, "track_id": self._track + i},
             }

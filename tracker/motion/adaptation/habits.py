@@ -18,6 +18,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.columns.classes import distinct
 from tracker.structures import PREDICTED, Floats, Ints, Mask
 from tracker.system.state import Names, Stateful, fits
 
@@ -98,7 +99,7 @@ class Habits(Stateful):
             expected: (N, 4) cxcywh in pixels. detected: (N, 4) xyxy in pixels.
             sure: (N,) which matches are hardly wrong.
         """
-        for label in _distinct(classes).tolist():
+        for label in distinct(classes).tolist():
             of_class = sure & (classes == label)
             followed, first = (of_class & (hits > _SETTLED)).nonzero()[0], (of_class & (hits == 1)).nonzero()[0]
             row = self._row(label) if len(followed) or len(first) else None
@@ -202,9 +203,3 @@ def _steps(expected: Floats, detected: Floats) -> Floats:
     off = (detected[:, :2] + detected[:, 2:]) / 2 - expected[:, :2]
     steps: Floats = np.sqrt((off * off).sum(axis=1) / (expected[:, 2] * expected[:, 3]))
     return steps
-
-
-def _distinct(classes: Ints) -> Ints:
-    """The class numbers there are, ascending; most frames hold one, which is seen without sorting."""
-    first = classes[:1]
-    return first if (classes == first).all() else np.unique(classes)

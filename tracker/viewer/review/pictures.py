@@ -18,7 +18,7 @@ from tracker.structures import Image
 from tracker.system.images import jpeg
 from tracker.video.recorded.seeking import FramesByNumber, Numbered
 
-SMALL = 1280  # pixels, the width that is enough as long as nobody looks closer
+SMALL = 960  # pixels, the width that is enough as long as it moves
 _BEFORE, _AHEAD = 16, 40  # frames kept on the way to one that is asked for, and after it
 _SKIPPED = 24  # frames decoded on rather than looked for anew
 _HELD = 8  # frames that are held as they were decoded: more than a browser asks for at once

@@ -31,7 +31,7 @@ from tracker.viewer.review.crops import ObjectCrops
 from tracker.viewer.review.explaining import Explanations
 from tracker.viewer.review.forecasting import forecast
 from tracker.viewer.review.origins import Origins
-from tracker.viewer.review.pictures import FramePictures
+from tracker.viewer.review.pictures import SMALL, FramePictures
 
 
 class ReviewedRun:
@@ -109,6 +109,7 @@ class ReviewedRun:
             "stride": self.run.step,
             "frames_per_s": rows.frames_per_s,
             "pictures": self._pictures is not None,
+            "small": SMALL,
             "problem": self.problem,
             "remark": self._remark,
             "crops": self._pictures is not None or (self.run.folder / "crops").is_dir(),

@@ -5,7 +5,7 @@
 /rows                 the rows as they are with the edits (`rows.py`)
 /edits                GET: edits.json's content, its version as ETag; PUT with If-Match: replaces it, where it is that
                       version still
-/frames/N.jpg         a frame, 1280 pixels wide at most; with ?whole=1 as large as it is
+/frames/N.jpg         a frame, 960 pixels wide at most; with ?whole=1 as large as it is
 /shapes/N             masks, skeletons and oriented boxes of a frame's rows
 /crops/ID.jpg         an object's best picture
 /events, /doubts      JSON: what happened, and where to look, with the ids of now

@@ -1,7 +1,7 @@
 // Pictures of frames: the one that is wanted first, then those that will be, a few questions at a time.
 
 const AT_ONCE = 5; // browsers allow six
-const DECODED = 24; // pictures that are ready to be drawn
+const READY_PIXELS = 24e6, READY = 8; // of pictures that are ready to be drawn, and how many there are of any size
 const KEPT_BYTES = 96 << 20; // of those that are not
 
 export class Frames extends EventTarget {
@@ -11,7 +11,7 @@ export class Frames extends EventTarget {
     this.available = available;
     this.ready = new Map(); // key -> ImageBitmap, the last used last
     this.blobs = new Map();
-    this.bytes = 0;
+    this.pixels = this.bytes = 0;
     this.missing = new Set();
     this.asked = new Set(); // keys
     this.wanted = [];
@@ -78,10 +78,13 @@ export class Frames extends EventTarget {
         blob = await answer.blob();
         this.#keep(one, blob);
       }
-      this.ready.set(one, await createImageBitmap(blob));
-      while (this.ready.size > DECODED) {
-        const [oldest, picture] = this.ready.entries().next().value;
-        picture.close();
+      const picture = await createImageBitmap(blob);
+      this.ready.set(one, picture);
+      this.pixels += area(picture);
+      while (this.pixels > READY_PIXELS && this.ready.size > READY) {
+        const [oldest, old] = this.ready.entries().next().value;
+        this.pixels -= area(old);
+        old.close();
         this.ready.delete(oldest);
       }
     } catch {
@@ -103,4 +106,5 @@ export class Frames extends EventTarget {
   }
 }
 
+const area = ({ width, height }) => width * height;
 const key = (frame, whole) => `${frame}${whole ? "w" : ""}`;

@@ -214,6 +214,7 @@ class Page {
     clearTimeout(this.settled);
     this.settled = setTimeout(() => {
       this.still = true;
+      this.#want(); // closer, where it was passed by quickly
       this.#waiting();
       this.#describePicture();
     }, 250);

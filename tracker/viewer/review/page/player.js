@@ -12,10 +12,11 @@ export class Player {
 
   want(whole) {
     const { view } = this;
+    const now = performance.now(), brisk = now - this.movedAt < BRISK_MS;
     if (view.frame !== this.at) {
-      [this.direction, this.brisk] = [view.frame >= this.at ? 1 : -1, performance.now() - this.movedAt < BRISK_MS];
-      [this.at, this.movedAt] = [view.frame, performance.now()];
-    }
+      [this.direction, this.brisk] = [view.frame >= this.at ? 1 : -1, brisk];
+      [this.at, this.movedAt] = [view.frame, now];
+    } else this.brisk &&= brisk;
     this.frames.want(view.frame, { whole: whole && !this.brisk, ahead: view.playing || this.brisk ? AHEAD : 3, direction: this.direction });
   }
 
