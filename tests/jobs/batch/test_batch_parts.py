@@ -66,7 +66,7 @@ class TestWhatIsStillToBeDone:
     @pytest.fixture
     def long(self, queue):
         long = LongVideos(queue)
-        assert long.done(VIDEO, JoinTask(VIDEO, [task.part for task in TASKS])) is None
+        assert long.done(VIDEO, JoinTask(VIDEO, [task.part for task in TASKS], frames=56)) is None
         assert [(task.source, task.part.number) for task in list(queue)[:2]] == [("door.mp4", 1), ("door.mp4", 11)]
         return long
 
@@ -90,7 +90,26 @@ class TestWhatIsStillToBeDone:
     def test_is_told_of_all_parts_together(self, long):
         long.told(TASKS[0], Progress("door", 5, 18, 2, 1.0))
         at = long.told(TASKS[1], Progress("door", 7, 18, 3, 1.0))
-        assert (at.frames, at.frame_count, at.live) == (12, 36, 3)
+        assert (at.frames, at.frame_count, at.live) == (12, 56, 3)
+
+    def test_counts_parts_that_an_earlier_call_has_done(self, long):
+        long.done(TASKS[0], replace(ROW, frames=18))
+        assert long.told(TASKS[1], Progress("door", 7, 18, 3, 1.0)).frames == 25
+
+    def test_never_goes_back_when_they_are_joined(self, long, queue):
+        for task in TASKS:
+            long.done(task, replace(ROW, frames=18))
+        joint = queue[0]
+        shown = [long.told(joint, Progress("door", frames, 20, 3, 0.0)) for frames in (1, 20)]
+        assert [(at.frames, at.frame_count) for at in shown] == [(37, 56), (56, 56)]
+        assert all(at.seconds > 0 for at in shown), "since the first of its parts was begun"
+
+    def test_is_all_done_where_joined_frames_are_not_looked_at_again(self, queue):
+        long = LongVideos(queue)
+        long.done(VIDEO, JoinTask(VIDEO, [task.part for task in TASKS], frames=36))
+        for task in TASKS:
+            long.done(task, replace(ROW, frames=18))
+        assert long.told(queue[0], Progress("door", 9, 20, 3, 0.0)).frames == 36
 
 
 def test_what_needs_a_whole_video_is_refused(tmp_path):

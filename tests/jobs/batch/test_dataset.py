@@ -1,7 +1,9 @@
 """`tracks.parquet` says what the videos' `tracks.csv` say, to whoever reads Parquet."""
 
 import csv
+import re
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +64,49 @@ def test_polars_reads_all_videos_at_once(archive):
     assert set(rows["video"]) == {"door", "50% of=yard ü"} == set(written(archive))
     assert rows["source"].unique().str.ends_with(".mp4").all()
     assert rows.schema["frame"] == polars.Int64 and rows.schema["time_s"] == polars.Float64
+
+
+@pytest.fixture(scope="module")
+def questions():
+    """Those of the how-to, in SQL."""
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "archive.md"
+    (block,) = re.findall(r"```sql\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    *questions, rest = block.split(";")
+    assert len(questions) == 3 and not rest.strip()
+    return questions
+
+
+@pytest.fixture(scope="module")
+def answers(archive, questions):
+    """What DuckDB answers."""
+    duckdb = pytest.importorskip("duckdb")
+    with duckdb.connect() as connection:
+        connection.sql(f"create view tracks as from '{archive}/tracks.parquet/*/*.parquet'")
+        return [connection.sql(question).fetchall() for question in questions]
+
+
+class TestQuestionsOfTheHowTo:
+    """Every tool that it names gives the same answers to all three of them."""
+
+    def test_count_the_objects_of_every_hour(self, answers, archive):
+        with (archive / "summary.csv").open(newline="") as file:
+            objects = len(list(csv.DictReader(file)))
+        assert sum(count for *_, count in answers[0]) == objects > 0
+
+    def test_find_the_longest_stays(self, answers):
+        assert answers[1] == sorted(answers[1], key=lambda row: (-row[3], *row[:2])) and answers[1][0][3] > 0
+
+    def test_are_answered_alike_by_polars(self, answers, archive, questions):
+        polars = pytest.importorskip("polars")
+        asked = polars.SQLContext(tracks=polars.scan_parquet(archive / "tracks.parquet"))
+        assert [asked.execute(question).collect().rows() for question in questions] == answers
+
+    def test_are_answered_alike_by_spark(self, answers, archive, questions, tmp_path):
+        sql = pytest.importorskip("pyspark.sql", reason="pyspark, 490 MB, is not installed")
+        builder = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+        with builder.config("spark.sql.warehouse.dir", str(tmp_path)).getOrCreate() as spark:
+            spark.read.parquet(str(archive / "tracks.parquet")).createOrReplaceTempView("tracks")
+            assert [[tuple(row) for row in spark.sql(question).collect()] for question in questions] == answers
 
 
 def test_a_part_is_what_track_leaves_of_one_video(archive):

@@ -17,7 +17,7 @@ class _Underway:
     """A video of which parts are tracked.
 
     Attributes:
-        frames: part's number -> how many of its frames are done.
+        frames: part's number -> how many of its frames are done; 0: of the joined ones.
     """
 
     join: JoinTask
@@ -40,10 +40,11 @@ class LongVideos:
     def told(self, task: Video | PartTask | JoinTask, news: Progress) -> Progress:
         """Where a task's video stands, by what the task told."""
         video = self._open.get(task.source)
-        if video is None or not isinstance(task, PartTask):
+        if video is None:
             return news
-        video.frames[task.part.number] = news.frames
-        frames, total = sum(video.frames.values()), sum(part.tracked for part in video.join.parts)
+        video.frames[task.part.number if isinstance(task, PartTask) else 0] = news.frames
+        total = video.join.frames
+        frames = min(sum(video.frames.values()), total)  # joined ones count where they are looked at once more
         return replace(news, frames=frames, frame_count=total, seconds=time.monotonic() - video.since)
 
     def done(self, task: Video | PartTask | JoinTask, result: VideoRow | JoinTask) -> VideoRow | None:
@@ -60,6 +61,7 @@ class LongVideos:
         if isinstance(task, JoinTask):
             del self._open[task.source]
             return result
+        video.frames[task.part.number] = result.frames  # also of one that an earlier call has done
         video.waiting.discard(task.part.number)
         if not video.waiting:
             self._queue.appendleft(video.join)

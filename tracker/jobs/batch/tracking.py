@@ -115,9 +115,14 @@ class PartTask(VideoTask):
 
 @dataclass(frozen=True, eq=False)
 class JoinTask(VideoTask):
-    """Its results to be written, when all parts are tracked; also what a task says that finds the video to be long."""
+    """Its results to be written, when all parts are tracked; also what a task says that finds the video to be long.
+
+    Attributes:
+        frames: how many all its tasks have to look at.
+    """
 
     parts: Sequence[VideoPart]
+    frames: int
 
 
 class NoPartsError(TrackerError):
@@ -182,18 +187,19 @@ def ready(tracking: TrackingPlan) -> Work:
         parts = parts_folder(output.project, video.folder)
         return LongVideo(video.given, parts, tracker, output, *asked, archive, tracking.command)
 
-    def cut(video: Video) -> Sequence[VideoPart]:
+    def cut(video: Video) -> JoinTask | None:
         if not tracking.part_s or video.whole or is_url(str(video.given)):
-            return ()
+            return None
         with suppress(SourceError):  # it fails in its turn
-            return long_video(video).cut(tracking.part_s)
-        return ()
+            long = long_video(video)
+            if parts := long.cut(tracking.part_s):
+                return JoinTask(video, parts, long.frames(parts))
+        return None
 
     def do(task: Video | PartTask | JoinTask, tell: Tell) -> VideoRow | JoinTask:
         try:
             if isinstance(task, Video):
-                parts = cut(task)
-                return JoinTask(task, parts) if parts else track(task, tell)
+                return cut(task) or track(task, tell)
             return of_parts(task, tell)
         except OutputError as error:
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:

@@ -101,6 +101,11 @@ class LongVideo:
                     return []
         return parts
 
+    def frames(self, parts: Sequence[VideoPart]) -> int:
+        """How many frames are looked at: of each part, and once more of the whole where their pictures are wanted."""
+        again = parts[-1].last if self.output.video or self.output.crops else 0
+        return sum(self._frames(count) for count in (*(part.tracked for part in parts), again))
+
     def track(self, part: VideoPart, tell: Tell) -> SourceResult:
         """Track a part, unless that is done.
 
@@ -117,7 +122,7 @@ class LongVideo:
             assert source.size is not None
             tracker, device = self._tracker(), resolve_device(self.tracker.config.device)
             drawn = Drawn.of(self.zones, self.output.blur, self.ground, source.size, tracker)
-            source.frame_count = 1 + (part.tracked - 1) // self.vid_stride
+            source.frame_count = self._frames(part.tracked)
             source.go_on(part.begin, part.end)
             result = SourceResult(self.output.name, folder)
             with _alone(folder), PartFiles(folder) as files:
@@ -220,6 +225,10 @@ class LongVideo:
             if known is not None and (known.number, known.time_s) != (frame.number, frame.time_s):
                 raise SourceError(f"{source.name} does not give the frames that it gave; track it anew")
             yield replace(frame, image=blank if known is None else known.image), tracks, hide
+
+    def _frames(self, count: int) -> int:
+        """How many of so many frames are looked at."""
+        return -(-count // self.vid_stride)
 
     def _folder(self, part: VideoPart) -> Path:
         return self.parts / f"{part.number:04d}"
