@@ -14,10 +14,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -34,6 +35,8 @@ from tracker import Config, Site, open_source
 from tracker.boxes import iou
 from tracker.site.config import SiteConfig
 
+STARTS_S = 600.0  # a process has its first row within, on a machine with much else to do
+
 
 def killed(
     clip: Clip,
@@ -46,43 +49,63 @@ def killed(
 
     Who stayed is known from a second site at the same camera, which is not killed.
     """
-    rng, kept, lost_s = random.Random(seed), [], []
+    rng, kept, late_s, lost_s = random.Random(seed), [], [], []
     with (
         TemporaryDirectory(prefix="site-study-", ignore_cleanup_errors=True) as name,
         loopback.cameras(clip, 1, 10.0, height) as urls,
+        ExitStack() as stack,
     ):
         folder, other = Path(name) / "killed", Path(name) / "witness"
         command = [sys.executable, "-m", "tracker", "serve", *urls, *(["--config", config] if config else [])]
         words = [*command, "--project", str(folder)]
-        witness = subprocess.Popen([*command, "--project", str(other)], stderr=subprocess.DEVNULL)
+        quiet = partial(subprocess.Popen, stderr=subprocess.DEVNULL)
+        stack.enter_context(running(quiet([*command, "--project", str(other)])))
+        ended_s = 0.0
         for number in range(times + 1):
-            before = rows(folder)
-            process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+            at_kill = rows(folder)
+            process = stack.enter_context(running(quiet(words)))
             begun_s = time.time()
-            while (found := rows(folder)) == before and time.time() < begun_s + 120:
+            while not (new := [row for row in rows(folder) if float(row["time_s"]) > ended_s]):
+                assert time.time() < begun_s + STARTS_S, "it goes on"
                 time.sleep(0.1)
             time.sleep(2 + (rng.uniform(0, 4) if number < times else 3))
-            process.send_signal(signal.SIGKILL if number < times else signal.SIGTERM)
-            ended_s = time.time()
-            process.wait()
             found = rows(folder)
-            lost_s.append(ended_s - float(found[-1]["time_s"]))
+            before = [row for row in found if float(row["time_s"]) <= ended_s]
+            assert before[: len(at_kill)] == at_kill, "what was written stays"
+            assert len({(row["frame"], row["id"]) for row in found}) == len(found), "no row twice"
             if before:
-                first = found[len(before)]
-                assert int(first["frame"]) > int(before[-1]["frame"]), "numbers go on"
-                last_s, again_s = float(before[-1]["time_s"]), float(first["time_s"])
+                last_s, again_s = float(before[-1]["time_s"]), float(new[0]["time_s"])
+                late_s.append(ended_s - float(at_kill[-1]["time_s"]))
+                lost_s.append(ended_s - last_s)
+                assert int(new[0]["frame"]) > int(before[-1]["frame"]), "numbers go on"
                 seen = rows(other)
                 there = same_objects(before, seen, last_s - 0.5, last_s)
                 back = same_objects(found[len(before) :], seen, again_s + 1.0, again_s + 2.0)
                 stayed = sorted(there.keys() & back.keys())
-                again = [i for i in stayed if there[i] == back[i]]
-                kept.append((len(again), len(stayed)))
-                away = f"away {again_s - last_s:4.1f} s"
-                print(f"{number:3d}: {away}; of {len(stayed)} who stayed {len(again)} keep the id")
-        witness.kill()
-        witness.wait()
-        print(f"exit code at the end: {process.returncode}; rows lost at a kill: {max(lost_s[:-1]):.2f} s at most")
-        print(f"ids again: {sum(a for a, _ in kept)} of {sum(b for _, b in kept)}")
+                same = [i for i in stayed if there[i] == back[i]]
+                kept.append((len(same), len(stayed)))
+                print(
+                    f"{number:3d}: away {again_s - ended_s:4.1f} s; of {len(stayed)} who stayed {len(same)} keep the "
+                    f"id; rows up to {late_s[-1]:.2f} s before the kill, after the restart {lost_s[-1]:.2f} s",
+                    flush=True,
+                )
+            process.send_signal(signal.SIGKILL if number < times else signal.SIGTERM)
+            ended_s = time.time()
+            process.wait()
+        again, stayed = (sum(column) for column in zip(*kept, strict=True))
+        print(f"exit code at the end: {process.returncode}; ids again: {again} of {stayed}")
+        for what, span_s in (("lost at a kill", lost_s), ("not yet in the table at a kill", late_s)):
+            print(f"rows {what}: {np.median(span_s):.2f} s (median), {max(span_s):.2f} s (longest)")
+
+
+@contextmanager
+def running(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """It, killed at the end where it still runs."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def same_objects(

@@ -33,6 +33,7 @@ from tracker.site.pictures.recording import Recording
 from tracker.site.presence import Presence
 from tracker.site.results.metres import Metres
 from tracker.site.results.records import Records
+from tracker.site.results.unsettled import Place, UnsettledFrames
 from tracker.site.said import BoundedLog
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.structures import Detections, Image, Tracks
@@ -86,9 +87,14 @@ class Camera:
         self.records = Records(folder, metres=bool(settings.camera))
         self._recording = Recording(self.records) if settings.record else None
         self._known = Known(Presence(ends_after_s), PlaceCounts(self._zones), metres)
+        self._say = BoundedLog(name)
+        self._problems: dict[str, str] = {}  # what goes wrong now, by what it is about
+        bank, offline = tracker.config.bank, tracker.config.offline
+        self._unsettled = UnsettledFrames(store.folder / f"{name}.unsettled.jsonl", bank.report_delay_s)
+        earlier = FixedLagSmoother[Place](bank.report_delay_s, offline)
+        self._written("rows", partial(self._unsettled.recover, self.records, earlier, detect.names))
         resumed = store.resume(name, tracker, self._known, folder)
         self._tracker = resumed.tracker
-        self._say = BoundedLog(name)
         self._intake = Intake(self._say, settings.source, resumed.number, resumed.time_s)
         self._smoother = self._new_smoother()
         self._number, self._time_s = resumed.number, resumed.time_s
@@ -98,7 +104,6 @@ class Camera:
         self._changed = threading.Condition()
         self._lately: deque[tuple[float, int, float]] = deque()  # when, frames received by then, lag
         self._frames = self._looked_at = self._visits = 0
-        self._problems: dict[str, str] = {}  # what goes wrong now, by what it is about
         self._untracked_since_s: float | None = None  # monotonic, when the first frame came that is not tracked yet
         self._was_stuck = False
         self._size = (0, 0)
@@ -224,8 +229,12 @@ class Camera:
         self._number, self._time_s = frame.number, frame.time_s
         if self._recording is not None and not self._hiding.waits:
             self._written("video", partial(self._recording.write, frame))
+        first = self._smoother.first
+        waits = None if first is None else first.frame
+        motion = self._tracker.camera_motion
+        self._written("unsettled", partial(self._unsettled.add, frame, tracks, motion, waits))
         held = self._hiding.hold(frame, found)
-        decided = self._smoother.push(held, tracks, self._tracker.camera_motion, frame.repeated)
+        decided = self._smoother.push(held, tracks, motion, frame.repeated)
         shown = replace(frame, image=self._hiding.shown(frame, tracks, found))
         self._report(shown, tracks, self._settle(decided))
 
@@ -327,6 +336,7 @@ class Camera:
         if self._recording is not None:
             self._written("video", self._recording.close)
         self._written("rows", self.records.close)
+        self._written("unsettled", self._unsettled.clear)
         if self._frames:
             self._written("state", self._save_state)
             self._written("gallery", partial(self._store.save_gallery, self.name))

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -126,34 +126,32 @@ def _has_metres(table: Path, wanted: bool) -> bool:
     return CsvWriter.GROUND[0] in header.split(",") if header.endswith("\n") else wanted
 
 
-@dataclass(frozen=True)
-class Written:
-    """What the rows of a camera say that its state does not know: 0 and minus infinity where there are none.
+class Row(NamedTuple):
+    """What a row of a camera's tables begins with: number of the frame, its time, and id."""
 
-    Attributes:
-        frame, id, time_s: the largest.
-    """
-
-    frame: int = 0
-    id: int = 0
-    time_s: float = -np.inf
+    frame: int
+    time_s: float
+    id: int
 
 
-def written_since(folder: Path, since_s: float) -> Written:
-    """The rows of a camera's folder later than this moment; a torn last one counts for nothing."""
-    frame, newest, time_s = 0, 0, -np.inf
+def written_since(folder: Path, since_s: float) -> Row:
+    """The largest values of a camera's rows later than this moment; 0 and minus infinity where there are none."""
+    frame, time_s, newest = 0, -np.inf, 0
+    for row in rows_since(folder, since_s):
+        frame, time_s, newest = max(frame, row.frame), max(time_s, row.time_s), max(newest, row.id)
+    return Row(frame, time_s, newest)
+
+
+def rows_since(folder: Path, since_s: float) -> Iterator[Row]:
+    """The rows of a camera's folder later than this moment, an hour's last one first; without a torn one."""
     for hour in sorted(folder.glob("*T*Z"), reverse=True):
         if hour.name < hour_of(max(since_s, 0.0)):
             break
-        for row in _rows_backwards(hour / TRACKS):
-            if row[1] <= since_s:
-                break
-            frame, time_s, newest = max(frame, int(row[0])), max(time_s, row[1]), max(newest, int(row[2]))
-    return Written(frame, newest, time_s)
+        yield from takewhile(lambda row: row.time_s > since_s, _rows_backwards(hour / TRACKS))
 
 
-def _rows_backwards(path: Path) -> Iterator[tuple[float, float, float]]:
-    """Frame, time and id of each whole row, the last one first."""
+def _rows_backwards(path: Path) -> Iterator[Row]:
+    """Each whole row, the last one first."""
     if not path.is_file():
         return
     with path.open("rb") as file:
@@ -170,4 +168,4 @@ def _rows_backwards(path: Path) -> Iterator[tuple[float, float, float]]:
                 cells = line.split(b",", 3)
                 with suppress(ValueError):  # the header, or what a power cut left of a row
                     if len(cells) == 4:
-                        yield float(int(cells[0])), float(cells[1]), float(int(cells[2]))
+                        yield Row(int(cells[0]), float(cells[1]), int(cells[2]))
