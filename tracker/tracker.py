@@ -18,6 +18,7 @@ from tracker import camera_motion as camera
 from tracker import checkpoint
 from tracker.affine import Affine, identity, is_identity
 from tracker.analytics.history import History, TrackHistory
+from tracker.appearance.colours import ColourMemory
 from tracker.appearance.comparison import Comparison
 from tracker.appearance.gallery import Gallery
 from tracker.appearance.normalisation import SimilarityScale, crop_quality
@@ -86,7 +87,7 @@ class Tracker(Stateful):
     """
 
     saved: ClassVar[Names] = ("gallery", "_camera_number", "_bank", "_camera", "_similarity_scale", "_scale", "_times")
-    saved += ("looks", "camera_motion")
+    saved += ("looks", "camera_motion", "_colours")
     rebuilt: ClassVar[Names] = ("config", "stage_seconds", "features", "keep_decision", "decision", "returns")
     rebuilt += ("networks", "_shared", "_names", "_history")
 
@@ -109,7 +110,7 @@ class Tracker(Stateful):
         self._bank = self._new_bank()
         self._camera = camera.CameraMotion(self.config.camera)
         self._similarity_scale: SimilarityScale | None = None
-        self._scale = ScoreScale()
+        self._scale, self._colours = ScoreScale(), ColourMemory(self.config.bank.memory_size)
         self._times = FrameTimes(1 / self.config.frame_rate)
         self.looks = Looks(self.config.detector.every, self.config.detector.look_within_s)
         self.camera_motion = identity()
@@ -224,7 +225,7 @@ class Tracker(Stateful):
             matches, looks = self._match(tracks, found, given, confidence, motion, size, time_s)
             found = found if looks is None or size is None else self._bank.own(found, matches, looks, size, time_s)
             self._bank.update(matches, found, confidence, time_s, size)
-            self._reidentify(found, time_s)
+            self._reidentify(image, found, time_s)
             self._remember(found, time_s)
             return self._report(seen, found, given, time_s)
 
@@ -345,7 +346,8 @@ class Tracker(Stateful):
             self._stream_scale.learn(found)
             looks = self._bank.embeddings(self._bank.live, time_s)
             bonus = partial(appearance_bonus, config=settings)
-            appearance = Comparison(*looks, tracks.status, found, size, self._appearance_odds, bonus)
+            odds = partial(self._stream_scale.log_odds, self.networks.calibration)
+            appearance = Comparison(*looks, tracks.status, found, size, odds, bonus)
         matches = associate(tracks.status, confidence, motion, appearance, settings)
         matches = add_far(matches, tracks, found, self._bank.sure(confidence), appearance, self._bank.reach)
         self.decision = self.returns = None
@@ -357,21 +359,21 @@ class Tracker(Stateful):
             self._stream_scale.learn_same(same, found.classes[matches.detections])
         return matches, appearance
 
-    def _appearance_odds(self, similarity: Floats, seconds: Floats, classes: Ints) -> Floats:
-        """(..., M) log-odds that embeddings are of one object, by their similarity to M detections of these classes."""
-        return self._stream_scale.log_odds(self.networks.calibration, similarity, seconds, classes)
-
-    def _reidentify(self, found: Detections, time_s: float) -> None:
+    def _reidentify(self, image: Image | None, found: Detections, time_s: float) -> None:
         """Re-identification: new tracks that look like absent ones get their ids back, or are pending."""
-        bank, settings = self._bank, self.config.association
-        if found.features is None or not len(young := bank.newly_seen(time_s)):
+        bank, settings, young = self._bank, self.config.association, self._bank.newly_seen(time_s)
+        looked_at = bank.slots.embedded(bank.live, time_s)
+        self._colours.look(image, bank.ids(looked_at), found[bank.detections(looked_at)], time_s)
+        if found.features is None or not len(young):
             return
         embeddings, classes = bank.embeddings(young, time_s)[0], bank.classes(young)
         sightings, born_s = bank.sightings(), bank.slots.born_s.take(young)
         known = self.gallery.recall(embeddings, met_by_all(sightings, born_s), self._camera_number, time_s)
-        by_appearance = self._appearance_odds(known.similarity, known.seconds[..., None], classes)
+        seconds = known.seconds[..., None]
+        by_appearance = self._stream_scale.log_odds(self.networks.calibration, known.similarity, seconds, classes)
         ruled_out = (known.classes[:, None] != classes) | met(known.ids, sightings, born_s)
-        odds = reid_odds(known, by_appearance, bank.motion_odds(known.ids, young), ruled_out)
+        otherwise = bank.motion_odds(known.ids, young) + self._colours.odds(known.ids, bank.ids(young), classes)
+        odds = reid_odds(known, by_appearance, otherwise, ruled_out)
         self.returns = Returns(known.ids, bank.ids(young), odds) if self.keep_decision else None
         rows, new = reidentify(odds, settings)
         bank.set_pending(young, np.any(odds > settings.reid_doubt, axis=0))

@@ -12,7 +12,8 @@ crops       pictures of people of a sequence with identities (the earlier half o
             160 pixels and looked at by the embedded network. They change for as long as their clip is, not the
             gap;
 same camera, other camera  pictures of people of a re-identification benchmark (--held, people that the network has
-            not learned from): who comes back is seen in other pictures, by the same camera or by another one.
+            not learned from): who comes back is seen in other pictures, by the same camera or by another one. Here
+            there are frames, too, into which the pictures are pasted, so that colours are seen as well.
 
 python scripts/studies/reidentification.py OUT --people people --strangers coco256 --held joint/held
 """
@@ -30,11 +31,12 @@ import typer
 from numpy.typing import NDArray
 
 from options import study
-from tracker import Config, Detections, Tracker
+from tracker import Config, Detections, Gallery, Tracker
 from tracker.appearance.embedder import Embedder
 from tracker.boxes import occluded_fraction, tlwh_to_xyxy
 from tracker.datasets.mot import CLASS, FRAME, HEIGHT, ID, LEFT, MotSequence
 from tracker.datasets.reid_folders import ReidImage, pictures
+from tracker.structures import Image
 from tracker.system.images import read_image
 from tracker.train.appearance.crops import collect
 
@@ -43,19 +45,21 @@ PEOPLE, MANY = 12, 60  # how many leave, and how many pass; with pictures of a b
 GAPS_S = (5.0, 20.0, 62.0, 240.0)  # 62 s are 1,860 frames
 ODDS = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0)  # 1 is the default
 DEFAULT_ODDS = 1.0
+BOX, APART = (40, 100), 90  # width and height of everybody, and from one to the next, in pixels
 GIVEN_UP_S = 1.7  # after which motion has lost everybody
 OWN = 17  # dimensions in which people differ, for similarities that spread as measured
 EMBEDDINGS = 10  # kept of each half of a track
 SINGLE = 36  # strangers from the folder to draw from
 
 Vectors = NDArray[np.float64]
-Appearance = Callable[[int, float], Vectors]  # person (behind those who leave: strangers) and time -> how it looks then
+Look = tuple[Vectors, Image | None]  # embedding, and the picture it was taken of
+Appearance = Callable[[int, float], Look]  # person (behind those who leave: strangers) and time -> how it looks then
 
 
 def clean(rng: np.random.Generator) -> Appearance:
     """Cosine .75 within, about 0 between."""
     people = _unit(rng.normal(size=(2 * PEOPLE, 512)))
-    return lambda who, _: np.sqrt(0.75) * people[who] + np.sqrt(0.25) * _unit(rng.normal(size=512))
+    return lambda who, _: (np.sqrt(0.75) * people[who] + np.sqrt(0.25) * _unit(rng.normal(size=512)), None)
 
 
 def statistics(rng: np.random.Generator) -> Appearance:
@@ -64,13 +68,13 @@ def statistics(rng: np.random.Generator) -> Appearance:
     shared, own = axes[0], _unit(rng.normal(size=(2 * PEOPLE, OWN)))
     drift, since = _unit(rng.normal(size=(2 * PEOPLE, OWN))), np.zeros(2 * PEOPLE)
 
-    def embedding(who: int, time_s: float) -> Vectors:
+    def embedding(who: int, time_s: float) -> Look:
         kept = np.exp(-(time_s - since[who]) / 3)
         drift[who] = kept * drift[who] + np.sqrt(1 - kept**2) * _unit(rng.normal(size=OWN))
         since[who] = time_s
         picture = rng.normal(size=OWN) / np.sqrt(OWN)
         parts = np.sqrt(0.44) * own[who] + np.sqrt(0.37) * drift[who] + np.sqrt(0.19) * picture
-        return _unit(np.sqrt(0.49) * shared + np.sqrt(0.51) * parts @ axes[1:])
+        return _unit(np.sqrt(0.49) * shared + np.sqrt(0.51) * parts @ axes[1:]), None
 
     return embedding
 
@@ -100,9 +104,9 @@ class Crops:
         order = rng.permutation(len(self.known))
         others = [self.single[i] for i in rng.permutation(len(self.single))[:PEOPLE]]
 
-        def embedding(who: int, time_s: float) -> Vectors:
+        def embedding(who: int, time_s: float) -> Look:
             embeddings = self.known[order[who]][int(time_s > SEEN / FPS)] if who < PEOPLE else others[who - PEOPLE]
-            return embeddings[rng.integers(len(embeddings))]
+            return embeddings[rng.integers(len(embeddings))], None
 
         return embedding
 
@@ -131,7 +135,7 @@ class Pictures:
         for picture in pictures(folder):
             cameras.setdefault(picture.identity, {}).setdefault(picture.camera, []).append(picture)
         embedder = Embedder()
-        self.people: list[tuple[Vectors, Vectors, Vectors]] = []  # leaving, returning there, and elsewhere
+        self.people: list[tuple[list[Look], list[Look], list[Look]]] = []  # leaving, returning there, and elsewhere
         for seen in cameras.values():
             first, *others = sorted(seen.values(), key=len, reverse=True)
             if len(first) > 1 and others:
@@ -143,7 +147,7 @@ class Pictures:
         def make(rng: np.random.Generator) -> Appearance:
             order = rng.permutation(len(self.people))
 
-            def embedding(who: int, time_s: float) -> Vectors:
+            def embedding(who: int, time_s: float) -> Look:
                 seen = self.people[order[who]][(1 + elsewhere) * (who < MANY and time_s > SEEN / FPS)]
                 return seen[rng.integers(len(seen))]
 
@@ -151,12 +155,23 @@ class Pictures:
 
         return make
 
-    def _embedded(self, embedder: Embedder, shown: list[ReidImage]) -> Vectors:
-        rows = []
+    def _embedded(self, embedder: Embedder, shown: list[ReidImage]) -> list[Look]:
+        rows: list[Look] = []
         for picture in shown:
             image = read_image(picture.file)
-            rows.append(embedder(image, np.array([[0.0, 0, image.shape[1], image.shape[0]]]))[0])
-        return np.stack(rows).astype(np.float64)
+            embedding = embedder(image, np.array([[0.0, 0, image.shape[1], image.shape[0]]]))[0]
+            rows.append((embedding.astype(np.float64), np.asarray(cv2.resize(image, BOX), np.uint8)))
+        return rows
+
+
+def pasted(boxes: Vectors, shown: tuple[Image | None, ...]) -> Image | None:
+    """A grey frame with pictures, all or none, at these boxes."""
+    frame = np.full((100 + BOX[1] + 100, APART * (2 + len(shown)), 3), 128, np.uint8)
+    for picture, left in zip(shown, boxes[:, 0].round().astype(int), strict=True):
+        if picture is None:
+            return None
+        frame[100 : 100 + BOX[1], left : left + BOX[0]] = picture
+    return frame
 
 
 def _unit(rows: Vectors) -> Vectors:
@@ -164,19 +179,25 @@ def _unit(rows: Vectors) -> Vectors:
 
 
 def story(
-    appearance: Appearance, people: int, gap_s: float, odds: float, rng: np.random.Generator
+    appearance: Appearance, people: int, gap_s: float, odds: float, rng: np.random.Generator, elsewhere: bool = False
 ) -> tuple[int, int, int]:
-    """Old ids given back, given to a stranger, and given to another of the people who left."""
-    tracker = Tracker(Config().override({"association": {"reid_odds": odds}}))
+    """Old ids given back, given to a stranger, and given to another of the people who left.
+
+    With `elsewhere` they come back to another camera, whose tracker shares the gallery.
+    """
+    config = Config().override({"association": {"reid_odds": odds}, "camera": {"method": "none"}})
+    gallery = Gallery(config.bank)
+    tracker = Tracker(config, gallery=gallery)
 
     def ids(who: list[int], start_s: float) -> NDArray[np.int64]:
         """The ids of these people, who stand side by side, at the end of the time they are seen for."""
         for step in range(SEEN):
             time_s = start_s + step / FPS
-            left = 90.0 * np.arange(len(who)) + rng.normal(0, 1, len(who))
-            boxes = np.stack([left, np.full(len(who), 100), left + 40, np.full(len(who), 200)], axis=1)
-            features = np.stack([appearance(i, time_s) for i in who])
-            tracks = tracker.update(None, Detections(boxes, features=features), time_s=time_s)
+            left = APART * (1 + np.arange(len(who))) + rng.normal(0, 1, len(who))
+            boxes = np.stack([left, np.full(len(who), 100), left + BOX[0], np.full(len(who), 100 + BOX[1])], axis=1)
+            features, shown = zip(*(appearance(i, time_s) for i in who), strict=True)
+            found = Detections(boxes, features=np.stack(features))
+            tracks = tracker.update(pasted(boxes, shown), found, time_s=time_s)
         tracker.update(None, Detections.empty(), time_s=time_s + 1 / FPS)
         given = np.zeros(len(who), np.int64)
         given[tracks.detection_index] = tracks.ids
@@ -193,6 +214,8 @@ def story(
     passing = ids([people + i for i in rng.permutation(people)], shown_s + (gap_s - shown_s) / 2)
     nobody((gap_s + 3 * shown_s) / 2, GIVEN_UP_S)
     back = rng.permutation(people)
+    if elsewhere:
+        tracker = Tracker(config, gallery=gallery)
     new = ids(back.tolist(), shown_s + gap_s)
     kept = new == old[back]
     return int(kept.sum()), int(np.isin(passing, old).sum()), int((np.isin(new, old) & ~kept).sum())
@@ -242,7 +265,7 @@ def main(
                 counts = np.zeros(3)
                 for trial in range(trials):
                     rng = np.random.default_rng((trial, int(gap)))
-                    counts += story(make(rng), count, gap, odds, rng)
+                    counts += story(make(rng), count, gap, odds, rng, kind == "other camera")
                 kept, strange, mixed = (100 * counts / (trials * count)).round(2).tolist()
                 points.append({"odds": odds, "kept": kept, "wrong": strange + mixed, "strangers": strange})
                 print(f"{kind:12s} {gap:5g} s  odds {odds:4g}: kept {kept:6.2f} %  to a stranger {strange:5.2f} %  "

@@ -48,14 +48,15 @@ def met_by_all(sightings: Sightings, born_s: NDArray[np.float64]) -> Ints:
     return np.asarray(known[seen_s >= born_s.max()])
 
 
-def reid_odds(known: Recall, embeddings: Floats, motion: Floats, ruled_out: Mask) -> Floats:
+def reid_odds(known: Recall, embeddings: Floats, otherwise: Floats, ruled_out: Mask) -> Floats:
     """(G, M) log-odds that absent identities are these new tracks, come back; -inf where that is ruled out.
 
     Args:
-        embeddings: (G, K, M) log-odds by each of the embeddings that are kept. motion: (G, M) by where they are.
+        embeddings: (G, K, M) log-odds by each of the embeddings that are kept.
+        otherwise: (G, M) by where they are, and by their colours.
     """
     any_of_them = np.log(np.maximum((~ruled_out).sum(axis=0), 1).astype(np.float32))
-    odds: Floats = combined(embeddings, known) + motion - any_of_them
+    odds: Floats = combined(embeddings, known) + otherwise - any_of_them
     odds[ruled_out] = -np.inf
     return odds
 
