@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.appearance.comparison import Comparison
-from tracker.appearance.contradiction import CONTRARY, contrary_since, picture_changed, recognisable, well_known
+from tracker.appearance.contradiction import contrary_since, well_known
 from tracker.appearance.reidentification import Sightings, motion_odds
 from tracker.association.stages import FAR, WEAK, Matches, TrackPredictions
 from tracker.boxes import cxcywh_to_xyxy, largest, paired_fraction, paired_iou
@@ -155,13 +155,6 @@ class TrackBank(Stateful):
         odds = np.where(known, looks.odds(matches.tracks, rows), np.nan)
         since_s, other = contrary_since(odds, own.contrary_s.take(slots), found, rows, size, time_s)
         self._others, own.contrary_s[slots] = slots[other], np.where(other, np.inf, since_s)
-        if np.count_nonzero(other):  # in few frames
-            agreed_s = np.where(odds >= CONTRARY, time_s, own.embedding_s.take(slots))
-            agreed_s[~(known & recognisable(found.xyxy, size).take(rows))] = -np.inf
-            if picture_changed(since_s, agreed_s, begun_s := float(since_s[other].min())):
-                before = self.live[own.embedding_s.take(self.live) < begun_s]  # their next embedding is all they are
-                own.embedding_counts[before], own.contrary_s[before], self._others = 0, np.inf, slots[:0]
-                return found
         return found.without_features(rows[np.isfinite(since_s) & ~other])
 
     def _part(self, slots: Ints, time_s: float) -> None:
@@ -323,13 +316,16 @@ class TrackBank(Stateful):
 
     def embedded(self, time_s: float) -> Ints:
         """Slots of confirmed tracks whose embedding was taken in this frame."""
-        embedded = self.slots.embedded(self.live, time_s)
-        return embedded.take(np.flatnonzero(self.slots.status.take(embedded) == CONFIRMED))
+        own, live = self.slots, self.live
+        fresh = (own.embedding_s.take(live) == time_s) & (own.embedding_counts.take(live) > 0)
+        return live.take(np.flatnonzero(fresh & (own.status.take(live) == CONFIRMED)))
 
     def newly_seen(self, time_s: float) -> Ints:
         """Slots of young tracks whose embedding was taken in this frame: those that may yet be re-identified."""
-        embedded = self.slots.embedded(self.live, time_s)
-        return embedded[time_s - self.slots.born_s.take(embedded) <= self._config.reid_s]
+        own, live = self.slots, self.live
+        young = time_s - own.born_s.take(live) <= self._config.reid_s
+        fresh = (own.embedding_s.take(live) == time_s) & (own.embedding_counts.take(live) > 0)
+        return live.take(np.flatnonzero(young & fresh))
 
     def reactivate(self, slots: Ints, ids: Ints) -> None:
         """Reactivation: young tracks are these known identities; a lost track of the same id ends in them."""
@@ -338,7 +334,8 @@ class TrackBank(Stateful):
         self._free.extend(self.live[ended].tolist())
         self.live = self.live[~ended]
         self._renamed = dict(zip(own.ids[slots].tolist(), ids.tolist(), strict=True))
-        own.ids[slots], own.born_s[slots] = ids, -np.inf  # known for long
+        own.ids[slots] = ids
+        own.born_s[slots] = -np.inf  # known for long
         self.live = self.live[np.argsort(own.ids.take(self.live))]
 
     def motion_odds(self, ids: Ints, slots: Ints) -> Floats:
@@ -376,7 +373,8 @@ class TrackBank(Stateful):
             self._end(missed, time_s)
 
     def _end(self, ended: Mask, time_s: float) -> None:
-        """The `ended` (N,) of the live tracks are no more; keep when those that were confirmed were seen last."""
+        """The `ended` (N,) of the live tracks are no more; of those that were confirmed, keep for a while when each
+        was seen last."""
         slots = self.live[ended]
         self._free.extend(slots.tolist())
         self.live = self.live[~ended]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tracker import Detections, Tracker
-from tracker.appearance.contradiction import contrary_since, picture_changed, recognisable, well_known
+from tracker.appearance.contradiction import contrary_since, recognisable, well_known
 from tracker.structures import FEATURE_SIZE
 
 SIZE = (640.0, 480.0)
@@ -20,17 +20,6 @@ def seen(box, look):
 def ids(tracker, box, look, frames):
     """The ids that a box with this look has in so many frames."""
     return [tracker.update(PICTURE, seen(box, look)).ids.tolist() for _ in range(frames)]
-
-
-def in_a_row(tracker, looks, frames):
-    """The ids, from left to right, of boxes with these looks in so many frames."""
-    left = 60.0 + 120 * np.arange(len(looks))
-    boxes = np.stack([left, np.full(len(looks), 200), left + 40, np.full(len(looks), 320)], axis=1)
-    given = []
-    for _ in range(frames):
-        tracks = tracker.update(PICTURE, Detections(boxes, scores=np.full(len(looks), 0.9), features=looks))
-        given.append(tracks.ids[np.argsort(tracks.xyxy[:, 0])].tolist())
-    return given
 
 
 class TestStory:
@@ -72,22 +61,6 @@ class TestStory:
             after = both(OTHER, ONE)
         assert after == before[::-1]
 
-    def test_where_the_light_changes_all_keep_their_ids(self):
-        tracker, before, after = Tracker(), np.eye(8, FEATURE_SIZE)[:4], np.eye(8, FEATURE_SIZE)[4:]
-        in_a_row(tracker, before, 50)
-        assert in_a_row(tracker, after, 60)[-1] == [1, 2, 3, 4]
-
-    def test_of_many_the_one_that_is_another_object_gets_an_id_of_its_own(self):
-        tracker, before, other = Tracker(), np.eye(8, FEATURE_SIZE)[:4], np.eye(8, FEATURE_SIZE)[[4, 1, 2, 3]]
-        in_a_row(tracker, before, 50)
-        assert in_a_row(tracker, other, 20)[-1] == [5, 2, 3, 4]
-
-    def test_after_a_change_of_light_another_object_is_noticed_as_before(self):
-        tracker, looks = Tracker(), np.eye(9, FEATURE_SIZE)
-        in_a_row(tracker, looks[:4], 50)
-        in_a_row(tracker, looks[4:8], 60)
-        assert in_a_row(tracker, looks[[4, 5, 6, 8]], 20)[-1] == [1, 2, 3, 5]
-
     def test_it_goes_on_from_a_file(self, tmp_path):
         tracker = Tracker()
         ids(tracker, MIDDLE, ONE, 50)
@@ -112,20 +85,6 @@ class TestStory:
 def test_since_when(odds, since, box, now, other):
     since_s, decided = contrary_since(np.array([odds]), np.array([since]), seen(box, ONE), np.array([0]), SIZE, 5.0)
     assert since_s.tolist() == [now] and decided.tolist() == [other]
-
-
-@pytest.mark.parametrize(
-    ("since", "agreed", "changed"),
-    [
-        ([4.0, 4.2, 4.1], [3, 3, 3], True),  # all that were looked at,
-        ([4.0, 4.2, 4.1, np.inf, np.inf, np.inf, np.inf], [3, 3, 3, 3.9, 3.9, 3.9, 4.1], True),  # or most
-        ([4.0, 4.2, 4.1, np.inf, np.inf, np.inf], [3, 3, 3, 4.3, 4.3, 4.3], False),  # half of them
-        ([4.0, 4.2], [3, 3], False),  # two may have swapped
-        ([4.0, 4.2, 1.0], [3, 3, 0], False),  # one of three that began long before
-    ],
-)
-def test_where_most_contradict_at_once_the_picture_changed(since, agreed, changed):
-    assert picture_changed(np.array(since), np.array(agreed, float), 4.0) is changed
 
 
 def test_what_is_well_known_was_looked_at_often_and_for_long():

@@ -2,8 +2,7 @@
 
 Motion does not see it. A detector that takes two people for one, where one comes out from behind the other, lets a box
 slide from this one to that one without a gap, and two tracks that swap objects go on smoothly. What is cut off by the
-picture's border, or occluded, looks like another object without being one: with that no contradiction begins. And where
-most tracks contradict at once, it is the picture that changed, by its light, exposure or resolution.
+picture's border, or occluded, looks like another object without being one: with that no contradiction begins.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ _WELL_KNOWN, _WELL_KNOWN_S = 4, 1.5  # embeddings, and age, of a memory that can
 _LASTING_S = 0.3  # an arm, a turn or a lamp post contradicts for a moment
 _BORDER = 0.01  # of the picture's size: a box so near to its border is cut off
 _OCCLUDED = 0.1  # share of an object that leaves it recognisable
-_MANY = 3  # tracks that contradict at once without having swapped objects, as two may
 
 
 def well_known(embeddings: Ints, age_s: Seconds) -> Mask:
@@ -55,20 +53,6 @@ def contrary_since(
     against &= whole | np.isfinite(since_s)
     since_s = np.where(looked, np.where(against, np.minimum(since_s, time_s), np.inf), since_s)
     return since_s, against & whole & (time_s - since_s >= _LASTING_S)
-
-
-def picture_changed(since_s: Seconds, agreed_s: Seconds, begun_s: float) -> bool:
-    """Whether contradictions that began at `begun_s` or later are of the picture, not of the objects in it.
-
-    Tracks are not looked at in the same frames, so all that were since then are counted.
-
-    Args:
-        since_s: (K,) as of `contrary_since`. agreed_s: (K,) seconds when tracks, well known and now recognisable,
-            last looked like what they remember.
-    """
-    contrary = np.count_nonzero((since_s >= begun_s) & np.isfinite(since_s))
-    agreeing = np.count_nonzero((agreed_s >= begun_s) & np.isinf(since_s))
-    return bool(contrary >= _MANY and contrary > agreeing)
 
 
 def recognisable(xyxy: Floats, frame_size: tuple[float, float]) -> Mask:
