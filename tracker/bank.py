@@ -316,16 +316,13 @@ class TrackBank(Stateful):
 
     def embedded(self, time_s: float) -> Ints:
         """Slots of confirmed tracks whose embedding was taken in this frame."""
-        own, live = self.slots, self.live
-        fresh = (own.embedding_s.take(live) == time_s) & (own.embedding_counts.take(live) > 0)
-        return live.take(np.flatnonzero(fresh & (own.status.take(live) == CONFIRMED)))
+        embedded = self.slots.embedded(self.live, time_s)
+        return embedded.take(np.flatnonzero(self.slots.status.take(embedded) == CONFIRMED))
 
     def newly_seen(self, time_s: float) -> Ints:
         """Slots of young tracks whose embedding was taken in this frame: those that may yet be re-identified."""
-        own, live = self.slots, self.live
-        young = time_s - own.born_s.take(live) <= self._config.reid_s
-        fresh = (own.embedding_s.take(live) == time_s) & (own.embedding_counts.take(live) > 0)
-        return live.take(np.flatnonzero(young & fresh))
+        embedded = self.slots.embedded(self.live, time_s)
+        return embedded[time_s - self.slots.born_s.take(embedded) <= self._config.reid_s]
 
     def reactivate(self, slots: Ints, ids: Ints) -> None:
         """Reactivation: young tracks are these known identities; a lost track of the same id ends in them."""

@@ -132,6 +132,11 @@ class Slots(Stateful):
         due |= np.isnan(self.embeddings[slots, 0])
         return due
 
+    def embedded(self, slots: Ints, time_s: float) -> Ints:
+        """Those of these tracks whose embedding was taken in this frame."""
+        taken = (self.embedding_s.take(slots) == time_s) & (self.embedding_counts.take(slots) > 0)
+        return slots.take(np.flatnonzero(taken))
+
     def steady(self, slots: Ints, least_score: float) -> Mask:
         """(N,) which tracks, not seen now, a detector rather misses for a moment than that they are gone.
 

@@ -283,8 +283,7 @@ class Tracks(Carrying):
         pending: (K,) int64 ids of tentative tracks that are as sure as confirmed ones, and only wait to be
             re-identified: whoever looks at the last frame of a stream knows that nobody comes for them any more.
         looked: whether objects were looked for in this frame; where not, all boxes are predicted.
-        fillable: whether boxes are put later between two detections of an object; not where little of what a detector
-            shows surely is there in the next frame: then what it does not show mostly is not there.
+        fillable: whether what is not detected for a moment mostly is there: only then gaps are filled later.
         detected: what the M detections of the frame carried, of which `masks`, `keypoints`, `corners` and `data` are
             the tracks' rows.
         embedded: the embeddings that were taken of these detections; None: none at all.

@@ -138,7 +138,7 @@ def test_the_file_holds_what_waits_and_little_more(tmp_path, monkeypatch):
         waiting.add(frame, tracks, motion, held.first)
         write(records, held.push(frame, tracks, motion, frame.repeated))
         sizes.append((tmp_path / "door.unsettled.jsonl").stat().st_size)
-    assert max(sizes[40:]) <= max(sizes[:40])
+    assert max(sizes[40:]) <= max(sizes[:40]) + 1200  # no more with time, but for a line
     assert max(sizes) < 4000 + 20 * 1200
     records.close()
     recover(tmp_path)

@@ -33,7 +33,7 @@ from tracker.site.pictures.recording import Recording
 from tracker.site.presence import Presence
 from tracker.site.results.metres import Metres
 from tracker.site.results.records import Records
-from tracker.site.results.unsettled import Place, UnsettledFrames
+from tracker.site.results.unsettled import FramePlace, UnsettledFrames
 from tracker.site.said import BoundedLog
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.structures import Detections, Image, Tracks
@@ -91,7 +91,7 @@ class Camera:
         self._problems: dict[str, str] = {}  # what goes wrong now, by what it is about
         bank, offline = tracker.config.bank, tracker.config.offline
         self._unsettled = UnsettledFrames(store.folder / f"{name}.unsettled.jsonl", bank.report_delay_s)
-        earlier = FixedLagSmoother[Place](bank.report_delay_s, offline)
+        earlier = FixedLagSmoother[FramePlace](bank.report_delay_s, offline)
         self._written("rows", partial(self._unsettled.recover, self.records, earlier, detect.names))
         resumed = store.resume(name, tracker, self._known, folder)
         self._tracker = resumed.tracker

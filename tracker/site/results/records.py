@@ -126,7 +126,7 @@ def _has_metres(table: Path, wanted: bool) -> bool:
     return CsvWriter.GROUND[0] in header.split(",") if header.endswith("\n") else wanted
 
 
-class Row(NamedTuple):
+class WrittenRow(NamedTuple):
     """What a row of a camera's tables begins with: number of the frame, its time, and id."""
 
     frame: int
@@ -134,15 +134,15 @@ class Row(NamedTuple):
     id: int
 
 
-def written_since(folder: Path, since_s: float) -> Row:
+def written_since(folder: Path, since_s: float) -> WrittenRow:
     """The largest values of a camera's rows later than this moment; 0 and minus infinity where there are none."""
     frame, time_s, newest = 0, -np.inf, 0
     for row in rows_since(folder, since_s):
         frame, time_s, newest = max(frame, row.frame), max(time_s, row.time_s), max(newest, row.id)
-    return Row(frame, time_s, newest)
+    return WrittenRow(frame, time_s, newest)
 
 
-def rows_since(folder: Path, since_s: float) -> Iterator[Row]:
+def rows_since(folder: Path, since_s: float) -> Iterator[WrittenRow]:
     """The rows of a camera's folder later than this moment, an hour's last one first; without a torn one."""
     for hour in sorted(folder.glob("*T*Z"), reverse=True):
         if hour.name < hour_of(max(since_s, 0.0)):
@@ -150,7 +150,7 @@ def rows_since(folder: Path, since_s: float) -> Iterator[Row]:
         yield from takewhile(lambda row: row.time_s > since_s, _rows_backwards(hour / TRACKS))
 
 
-def _rows_backwards(path: Path) -> Iterator[Row]:
+def _rows_backwards(path: Path) -> Iterator[WrittenRow]:
     """Each whole row, the last one first."""
     if not path.is_file():
         return
@@ -168,4 +168,4 @@ def _rows_backwards(path: Path) -> Iterator[Row]:
                 cells = line.split(b",", 3)
                 with suppress(ValueError):  # the header, or what a power cut left of a row
                     if len(cells) == 4:
-                        yield Row(int(cells[0]), float(cells[1]), int(cells[2]))
+                        yield WrittenRow(int(cells[0]), float(cells[1]), int(cells[2]))

@@ -27,11 +27,11 @@ from tracker.video.source import Frame
 _MOST = 1 << 18  # bytes of lines that are not needed any more, beyond which the file is made anew
 _FLOATS = ("xyxy", "scores")
 _WHOLE = ("ids", "classes", "raw_classes", "status", "detection_index", "pending")
-_PLAIN = ("time_s", "interval_s", "jitter", "looked")
+_PLAIN = ("time_s", "interval_s", "jitter", "looked", "fillable")
 
 _ROUNDING_S = 1e-3  # of times in tables, at most
 
-Place = tuple[int, float]  # number and time of a frame
+FramePlace = tuple[int, float]  # number and time of a frame
 
 _log = logging.getLogger("tracker.site")
 
@@ -80,13 +80,13 @@ class UnsettledFrames:
         replace_text(self._path, "".join(line for _, line in self._needed))
         self._file = Lines(self._path, resumed=True)
 
-    def recover(self, records: Records, smoother: FixedLagSmoother[Place], names: Mapping[int, str]) -> None:
+    def recover(self, records: Records, smoother: FixedLagSmoother[FramePlace], names: Mapping[int, str]) -> None:
         """Write the rows that an earlier process was killed before it wrote.
 
         Args:
             records: of the camera, before anything is added to them. smoother: a fresh one. names: number -> class.
         """
-        decided: list[tuple[Place, Tracks]] = []
+        decided: list[tuple[FramePlace, Tracks]] = []
         try:
             for place, tracks, motion, repeated in self._earlier(names):
                 if not repeated or smoother.first is not None:  # else what it repeats is not needed any more
@@ -104,7 +104,7 @@ class UnsettledFrames:
             if number >= last and lacking.any():  # some of the last one may be there
                 records.write(Settled(number, time_s, tracks[lacking]))
 
-    def _earlier(self, names: Mapping[int, str]) -> Iterator[tuple[Place, Tracks, Affine, bool]]:
+    def _earlier(self, names: Mapping[int, str]) -> Iterator[tuple[FramePlace, Tracks, Affine, bool]]:
         """What `add` was given, but for what a kill has torn: number and time, tracks, motion, and is it repeated?"""
         text = self._path.read_text(encoding="utf-8") if self._path.is_file() else ""
         for line in text.split("\n")[:-1]:
