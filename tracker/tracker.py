@@ -343,7 +343,8 @@ class Tracker(Stateful):
         settings, appearance = self.config.association, None
         if found.features is not None and len(found):
             self._stream_scale.learn(found)
-            looks = self._bank.embeddings(self._bank.live, time_s)
+            own, live = self._bank.slots, self._bank.live
+            looks = own.embeddings, live, own.ages(live, time_s)
             bonus = partial(appearance_bonus, config=settings)
             appearance = Comparison(*looks, tracks.status, found, size, self._appearance_odds, bonus)
         matches = associate(tracks.status, confidence, motion, appearance, settings)
@@ -364,9 +365,9 @@ class Tracker(Stateful):
     def _reidentify(self, found: Detections, time_s: float) -> None:
         """Re-identification: new tracks that look like absent ones get their ids back, or are pending."""
         bank, settings = self._bank, self.config.association
-        if found.features is None or not len(young := bank.newly_seen(time_s)):
+        if found.features is None or not len(young := bank.newly_seen(time_s, self.gallery.ids(time_s))):
             return
-        embeddings, classes = bank.embeddings(young, time_s)[0], bank.classes(young)
+        embeddings, classes = bank.slots.embeddings.take(young, axis=0), bank.classes(young)
         sightings, born_s = bank.sightings(), bank.slots.born_s.take(young)
         known = self.gallery.recall(embeddings, met_by_all(sightings, born_s), self._camera_number, time_s)
         by_appearance = self._appearance_odds(known.similarity, known.seconds[..., None], classes)
@@ -386,7 +387,7 @@ class Tracker(Stateful):
         rows = self._bank.detections(slots)
         quality = crop_quality(found.xyxy, found.scores)[rows]
         ids, classes = self._bank.ids(slots), self._bank.classes(slots)
-        self.gallery.remember(ids, classes, found.features[rows], quality, self._camera_number, time_s)
+        self.gallery.remember(ids, classes, found.features, quality, self._camera_number, time_s, rows)
 
     def _report(self, seen: Detections, found: Detections, given: Ints, time_s: float) -> Tracks:
         """The tracks of this frame, of which the looks learn; `features` in the caller's order."""
