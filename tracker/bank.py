@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tracker.appearance.comparison import Comparison
 from tracker.appearance.contradiction import contrary_since, well_known
-from tracker.appearance.reidentification import Sightings, motion_odds
+from tracker.appearance.reidentification import Sightings, motion_odds, unmet
 from tracker.association.stages import FAR, WEAK, Matches, TrackPredictions
 from tracker.boxes import cxcywh_to_xyxy, largest, paired_fraction, paired_iou
 from tracker.config import BankConfig
@@ -206,11 +206,6 @@ class TrackBank(Stateful):
         """Voted class numbers (N,)."""
         return self.slots.classes.take(slots)
 
-    def embeddings(self, slots: Ints, time_s: float) -> tuple[Floats, Floats]:
-        """Remembered embeddings (N, D), NaN where there is none, and seconds (N,) since they were last seen."""
-        age = (time_s - self.slots.embedding_s.take(slots)).astype(np.float32)
-        return self.slots.embeddings.take(slots, axis=0), age
-
     def _begin(self, count: int, time_s: float) -> Ints:
         """Slots of so many new tentative tracks."""
         if not count:
@@ -319,10 +314,16 @@ class TrackBank(Stateful):
         embedded = self.slots.embedded(self.live, time_s)
         return embedded.take(np.flatnonzero(self.slots.status.take(embedded) == CONFIRMED))
 
-    def newly_seen(self, time_s: float) -> Ints:
-        """Slots of young tracks whose embedding was taken in this frame: those that may yet be re-identified."""
-        embedded = self.slots.embedded(self.live, time_s)
-        return embedded[time_s - self.slots.born_s.take(embedded) <= self._config.reid_s]
+    def newly_seen(self, time_s: float, remembered: Ints) -> Ints:
+        """Slots of young tracks whose embedding was taken in this frame: those that may yet be re-identified.
+
+        That is as one of the `remembered` ids: who has met them all waits for none.
+        """
+        own, embedded = self.slots, self.slots.embedded(self.live, time_s)
+        slots = embedded[time_s - own.born_s.take(embedded) <= self._config.reid_s]
+        may = unmet(remembered, self.sightings(), own.born_s.take(slots))
+        own.pending[slots[~may]] = False
+        return slots[may]
 
     def reactivate(self, slots: Ints, ids: Ints) -> None:
         """Reactivation: young tracks are these known identities; a lost track of the same id ends in them."""

@@ -124,11 +124,14 @@ class Slots(Stateful):
         blend /= np.sqrt(np.einsum("nd,nd->n", blend, blend))[:, None]
         self.embeddings[slots], self.embedding_s[slots], self.embedding_counts[slots] = blend, time_s, count
 
+    def ages(self, slots: Ints, time_s: float) -> Floats:
+        """(N,) seconds since the tracks' embeddings were taken."""
+        return (time_s - self.embedding_s.take(slots)).astype(np.float32)
+
     def stale(self, slots: Ints, time_s: float, refresh_s: float, reid_s: float) -> Mask:
         """(N,) which tracks' looks are to be taken again: sooner while a young one may be an old one, come back."""
         doubtful = self.pending.take(slots) & (time_s - self.born_s.take(slots) <= reid_s)
-        age = (time_s - self.embedding_s.take(slots)).astype(np.float32)
-        due: Mask = age >= np.where(doubtful, _SOONER * refresh_s, refresh_s)
+        due: Mask = self.ages(slots, time_s) >= np.where(doubtful, _SOONER * refresh_s, refresh_s)
         due |= np.isnan(self.embeddings[slots, 0])
         return due
 

@@ -111,14 +111,13 @@ class Tracker(Stateful):
         self._camera = camera.CameraMotion(self.config.camera)
         self._similarity_scale: SimilarityScale | None = None
         self._scale, self._colours = ScoreScale(), ColourMemory(self.config.bank.memory_size)
-        self._times = FrameTimes(1 / self.config.frame_rate)
+        self._times, self._history = FrameTimes(1 / self.config.frame_rate), History()
         self.looks = Looks(self.config.detector.every, self.config.detector.look_within_s)
         self.camera_motion = identity()
         self.features: Floats | None = None
         self.decision: Decision | None = None
         self.returns: Returns | None = None
         self._names: dict[int, str] = {}  # of classes, by all detections so far
-        self._history = History()
 
     def save(self, path: str | Path) -> None:
         """Write everything it knows by now to a file that `load` reads, in place of what is there.
@@ -344,9 +343,10 @@ class Tracker(Stateful):
         settings, appearance = self.config.association, None
         if found.features is not None and len(found):
             self._stream_scale.learn(found)
-            looks = self._bank.embeddings(self._bank.live, time_s)
+            own, live = self._bank.slots, self._bank.live
             bonus = partial(appearance_bonus, config=settings)
             odds = partial(self._stream_scale.log_odds, self.networks.calibration)
+            looks = own.embeddings, live, own.ages(live, time_s)
             appearance = Comparison(*looks, tracks.status, found, size, odds, bonus)
         matches = associate(tracks.status, confidence, motion, appearance, settings)
         matches = add_far(matches, tracks, found, self._bank.sure(confidence), appearance, self._bank.reach)
@@ -361,12 +361,12 @@ class Tracker(Stateful):
 
     def _reidentify(self, image: Image | None, found: Detections, time_s: float) -> None:
         """Re-identification: new tracks that look like absent ones get their ids back, or are pending."""
-        bank, settings, young = self._bank, self.config.association, self._bank.newly_seen(time_s)
+        bank, settings = self._bank, self.config.association
         looked_at = bank.slots.embedded(bank.live, time_s)
         self._colours.look(image, bank.ids(looked_at), found[bank.detections(looked_at)], time_s)
-        if found.features is None or not len(young):
+        if found.features is None or not len(young := bank.newly_seen(time_s, self.gallery.ids(time_s))):
             return
-        embeddings, classes = bank.embeddings(young, time_s)[0], bank.classes(young)
+        embeddings, classes = bank.slots.embeddings.take(young, axis=0), bank.classes(young)
         sightings, born_s = bank.sightings(), bank.slots.born_s.take(young)
         known = self.gallery.recall(embeddings, met_by_all(sightings, born_s), self._camera_number, time_s)
         seconds = known.seconds[..., None]
@@ -388,7 +388,7 @@ class Tracker(Stateful):
         rows = self._bank.detections(slots)
         quality = crop_quality(found.xyxy, found.scores)[rows]
         ids, classes = self._bank.ids(slots), self._bank.classes(slots)
-        self.gallery.remember(ids, classes, found.features[rows], quality, self._camera_number, time_s)
+        self.gallery.remember(ids, classes, found.features, quality, self._camera_number, time_s, rows)
 
     def _report(self, seen: Detections, found: Detections, given: Ints, time_s: float) -> Tracks:
         """The tracks of this frame, of which the looks learn; `features` in the caller's order."""

@@ -15,7 +15,8 @@ def compared(embeddings, features, age, status, size=None, boxes=None):
     def odds(similarity, seconds, classes):
         return np.nan_to_num(similarity - np.float32(0.1) * seconds + classes.astype(np.float32)).astype(np.float32)
 
-    return Comparison(embeddings, age, status, found, size, odds, lambda odds: odds / 10)
+    slots = np.arange(len(embeddings))[::-1]
+    return Comparison(embeddings[::-1], slots, age, status, found, size, odds, lambda odds: odds / 10)
 
 
 @pytest.fixture
@@ -34,10 +35,12 @@ def test_of_many_those_that_are_asked_for_are_compared_alike(looks, monkeypatch)
     monkeypatch.setattr("tracker.appearance.comparison._BLOCK", 4)
     asked = compared(*looks)
     row, column = (index.ravel() for index in np.indices((7, 9)))
+    np.testing.assert_allclose(asked(row[40::-3], column[40::-3]), every(row[40::-3], column[40::-3]), atol=1e-6)
     np.testing.assert_allclose(asked(row, column), every(row, column), atol=1e-6)
     rows, columns = np.array([[1], [3], [6]]), np.array([0, 5, 8])
     np.testing.assert_allclose(asked(rows, columns), every(rows, columns), atol=1e-6)
     np.testing.assert_allclose(asked.lately(row, column), every.lately(row, column), atol=1e-6)
+    np.testing.assert_allclose(asked(row[::-5], column[::-5]), every(row[::-5], column[::-5]), atol=1e-6)
     assert np.isnan(asked.lately(row, column)).tolist() == ((row > 1) | (column == 5)).tolist()
 
 

@@ -34,7 +34,7 @@ class TestStory:
         ids(tracker, MIDDLE, ONE, 50)
         ids(tracker, MIDDLE, OTHER, 5)
         assert ids(tracker, MIDDLE, ONE, 20)[-1] == [1]
-        assert tracker._bank.embeddings(tracker._bank.live, 1.0)[0][0] @ ONE > 0.99
+        assert tracker._bank.slots.embeddings[tracker._bank.live[0]] @ ONE > 0.99
 
     def test_who_is_cut_off_by_the_border_keeps_the_id(self):
         tracker = Tracker()

@@ -170,3 +170,14 @@ def test_a_bound_that_is_never_reached_asks_for_no_memory_and_one_that_is_reache
         assert len(gallery._embeddings.base) <= 2 * (first + 99)
         assert gallery.ids(0.0).tolist() == list(range(1, first + 100))
     assert (gallery.kept(np.array([1]))[0][0, 0] == np.eye(1, 128)).all()
+
+
+@pytest.mark.parametrize("size", [4, 100])
+def test_rows_of_more_embeddings_are_kept_as_if_they_had_been_gathered(size):
+    features, rows = np.eye(12, 128, dtype=np.float32), np.array([7, 2, 9, 0, 11, 4])
+    ids, classes, quality = np.arange(1, 7), np.zeros(6, np.int64), np.ones(6, np.float32)
+    picked, gathered = (Gallery(BankConfig(memory_size=size)) for _ in range(2))
+    picked.remember(ids, classes, features, quality, 1, 0.0, rows)
+    gathered.remember(ids, classes, features[rows], quality, 1, 0.0)
+    np.testing.assert_array_equal(picked.kept(ids)[0], gathered.kept(ids)[0])
+    assert len(picked.ids(0.0)) == min(size, 6)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.appearance.gallery import Recall
-from tracker.appearance.reidentification import met, met_by_all, reid_odds, reidentify
+from tracker.appearance.reidentification import met, met_by_all, reid_odds, reidentify, unmet
 from tracker.config import AssociationConfig
 
 
@@ -26,6 +26,8 @@ def test_who_all_new_tracks_have_met_is_none_of_them_and_need_not_be_compared(la
     expected = [[last_s.get(number, -1) >= begin for begin in born_s] for number in everybody.tolist()]
     assert met(everybody, sightings, born_s).tolist() == expected
     assert sorted(met_by_all(sightings, born_s)) == [n for n, row in zip(everybody, expected, strict=True) if all(row)]
+    assert unmet(everybody, sightings, born_s).tolist() == [not all(column) for column in zip(*expected, strict=True)]
+    assert not unmet(everybody[:0], sightings, born_s).any(), "there is nobody to meet"
 
 
 @pytest.mark.parametrize("candidates", [1, 3, 10])

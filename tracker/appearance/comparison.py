@@ -23,7 +23,8 @@ class Comparison:
     picture's border cuts off looks like another object: that says nothing against a track seen in the frame before.
 
     Args:
-        embeddings: (N, D) of the tracks; rows of NaN where there is none. age: (N,) seconds since they were taken.
+        embeddings: (S, D) of all slots; rows of NaN where there is none. slots: (N,) the tracks'.
+        age: (N,) seconds since the tracks' embeddings were taken.
         status: (N,) of the tracks. found: the detections, with features. size: of the picture, where there is one.
         odds: similarities (..., M) to M detections, seconds that broadcast, and classes (M,) -> log-odds.
         bonus: log-odds -> what they add to the similarity of motion.
@@ -32,6 +33,7 @@ class Comparison:
     def __init__(
         self,
         embeddings: Floats,
+        slots: Ints,
         age: Floats,
         status: Ints,
         found: Detections,
@@ -41,15 +43,17 @@ class Comparison:
     ) -> None:
         assert found.features is not None
         features, classes = found.features, found.classes
-        self._embeddings, self._age, self._features, self._classes = embeddings, age, features, classes
-        self._known_lost = (status == PREDICTED) & ~np.isnan(embeddings[:, 0])
+        self._embeddings, self._slots, self._age = embeddings, slots, age
+        self._features, self._classes = features, classes
+        self._known_lost = (status == PREDICTED) & ~np.isnan(embeddings[slots, 0])
         self._seen, self._missing = status == CONFIRMED, np.isnan(features[:, 0])
         self._cut = np.zeros(len(found), bool) if size is None else cut_off(found.xyxy, size)
         self._odds, self._bonus = odds, bonus
         self._every: tuple[Floats, Floats] | None = None  # similarity and log-odds of all pairs
-        if len(embeddings) * len(features) <= _FEW:
-            row, column = np.arange(len(embeddings))[:, None], np.arange(len(features))
-            similarity = embeddings @ features.T
+        self._asked = np.zeros(0, np.int64), np.zeros(0, np.float32)  # pairs compared, ascending, and their similarity
+        if len(slots) * len(features) <= _FEW:
+            row, column = np.arange(len(slots))[:, None], np.arange(len(features))
+            similarity = embeddings.take(slots, axis=0) @ features.T
             self._every = similarity, self._judged(similarity, row, column)
 
     def __call__(self, row: Ints, column: Ints) -> Floats:
@@ -76,12 +80,21 @@ class Comparison:
         if self._every is not None:
             return self._every[0][row, column]
         if row.ndim > 1:
-            return self._embeddings[row[:, 0]] @ self._features[column].T
-        similarity = np.empty(len(row), np.float32)
-        for begin in range(0, len(row), _BLOCK):
-            part = slice(begin, begin + _BLOCK)
-            own, other = self._embeddings.take(row[part], axis=0), self._features.take(column[part], axis=0)
-            np.einsum("pd,pd->p", own, other, out=similarity[part])
+            return self._embeddings[self._slots[row[:, 0]]] @ self._features[column].T
+        pairs, similarity = row * len(self._features) + column, np.empty(len(row), np.float32)
+        asked, known = self._asked
+        place = np.searchsorted(asked, pairs)
+        new = np.flatnonzero(asked.take(place, mode="clip") != pairs) if len(asked) else np.arange(len(pairs))
+        if len(new) < len(pairs):
+            similarity = known.take(place, mode="clip")
+        for begin in range(0, len(new), _BLOCK):
+            part = new[begin : begin + _BLOCK]
+            own = self._embeddings.take(self._slots[row[part]], axis=0)
+            similarity[part] = np.einsum("pd,pd->p", own, self._features.take(column[part], axis=0))
+        if len(new):
+            pairs, known = np.concatenate([asked, pairs[new]]), np.concatenate([known, similarity[new]])
+            order = np.argsort(pairs, kind="stable")
+            self._asked = pairs[order], known[order]
         return similarity
 
     def _judged(self, similarity: Floats, row: Ints, column: Ints) -> Floats:

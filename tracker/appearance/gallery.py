@@ -160,19 +160,32 @@ class Gallery(Stateful):
         with self._lock:
             self._embeddings = widened(self._embeddings, width, "the gallery")
 
-    def remember(self, ids: Ints, classes: Ints, features: Floats, quality: Floats, camera: int, time_s: float) -> None:
+    def remember(
+        self,
+        ids: Ints,
+        classes: Ints,
+        features: Floats,
+        quality: Floats,
+        camera: int,
+        time_s: float,
+        which: Ints | None = None,
+    ) -> None:
         """Keep new embeddings of these identities, one of each.
 
         Args:
             ids, classes: (N,), ids unique. features: (N, D) unit rows. quality: (N,), higher is better.
             camera: where they come from. time_s: now.
+            which: (N,) the rows of `features` where it has others, too, which need not be gathered then.
         """
         with self._lock:
             self.widen(features.shape[1])
             rows = self._rows(ids)
             given = rows >= 0
             if not given.all():
-                rows, classes, features, quality = rows[given], classes[given], features[given], quality[given]
+                rows, classes, quality = rows[given], classes[given], quality[given]
+                which = np.flatnonzero(given) if which is None else which[given]
+            if which is not None:
+                features = features.take(which, axis=0)
             self._make_room(rows)
             self._classes[rows], self._seen_s[rows] = classes, time_s
             self._embeddings[rows, _LATEST], self._quality[rows, _LATEST] = features, quality

@@ -35,11 +35,24 @@ def met(ids: Ints, sightings: Sightings, born_s: NDArray[np.float64]) -> Mask:
 
     What was not seen since a track began cannot have been seen beside it.
     """
+    return np.asarray(_last_s(ids, sightings)[:, None] >= born_s)
+
+
+def unmet(ids: Ints, sightings: Sightings, born_s: NDArray[np.float64]) -> Mask:
+    """(M,) which young tracks have not met all of these identities: in a crowd few, and no others are compared."""
+    return np.asarray(_last_s(ids, sightings).min(initial=np.inf) < born_s)
+
+
+def _last_s(ids: Ints, sightings: Sightings) -> NDArray[np.float64]:
+    """(N,) when identities were seen last, -inf where never."""
     known, seen_s = sightings
-    row, column = np.nonzero(ids[:, None] == known)
     last_s = np.full(len(ids), -np.inf)
-    np.maximum.at(last_s, row, seen_s[column])
-    return np.asarray(last_s[:, None] >= born_s)
+    if len(ids):
+        order = np.argsort(ids)
+        row = order.take(np.searchsorted(ids, known, sorter=order), mode="clip")
+        of_them = ids[row] == known
+        np.maximum.at(last_s, row[of_them], seen_s[of_them])
+    return last_s
 
 
 def met_by_all(sightings: Sightings, born_s: NDArray[np.float64]) -> Ints:

@@ -36,7 +36,9 @@ class InputMap:
         if not known.any():
             return None
         rows = slice(None) if known.all() else known  # all of them need not be copied
-        return rows, features[rows] @ self.appearance - self.nothing
+        added = features[rows] @ self.appearance
+        added -= self.nothing
+        return rows, added
 
 
 class SlotState(Stateful):
