@@ -9,9 +9,7 @@ seen that is none. Where nothing is tracked, newcomers alone decide.
 What that loss says of boxes it does not say of identities: two of seven dancers who meet once, and whom a look skipped
 then lets go on under each other's id, cost more than all boxes between looks. So where the forecasts of two tracks are
 not told apart by their own uncertainty, the next frame is looked at. Where that is so for much of the time, in a crowd,
-it would be every frame, and where people walk mends nothing: those who meet there are not kept apart by every frame
-either. So in a crowd it counts how many of the tracks are alike, times how steeply their forecasts lose overlap. Where
-both are much, among dancers, every frame is looked at.
+it would be every frame and mends nothing: those who meet there are not kept apart by every frame either.
 """
 
 from __future__ import annotations
@@ -40,10 +38,8 @@ _SURPRISE = 0.35  # ... and half where so much less overlaps than before, times 
 _PRIOR = 20 * np.array([2, LONGEST_S, 0.9 + 0.54, LONGEST_S**2, LONGEST_S * 0.54, 2])
 _APART = 2.0  # standard deviations of their difference by which the edges of two forecasts differ, or they are alike
 _CROWD = 0.25  # share of the time in which two are alike: from here on it is a crowd
-_MIXED = 0.1  # share of the tracks that are alike, times the overlap lost a second: all frames of a crowd from here on
 _CROWD_MEMORY_S = 60.0  # what was seen of that counts e times less after so long
-# Before anything was seen: seconds in which two were alike, those of all tracks in which they were, and all seconds.
-_CROWD_PRIOR_S = 5 * np.array([0.2, 0.0, 1.0])
+_CROWD_PRIOR_S = 5 * np.array([0.2, 1.0])  # before anything was seen: seconds in which two were alike, and all seconds
 
 
 class Looks(Stateful):
@@ -70,7 +66,7 @@ class Looks(Stateful):
         self._due_s = -math.inf  # not before
         self._wait = 1  # frames from the last look to the next
         self._left_s = 0.0  # by which it came early: frames do not divide the longest time
-        self._alike_s = _CROWD_PRIOR_S  # seconds in which two were alike, those of a mean track, and all seconds
+        self._alike_s = _CROWD_PRIOR_S  # seconds in which two tracks were alike, and all seconds
         # of forecasts compared: number, seconds ahead x, overlap y, x squared, x times y; and number with lost ones
         self._sums = np.zeros(6)
         self._compared_s = -math.inf
@@ -136,7 +132,7 @@ class Looks(Stateful):
         return frames
 
     def _meet(self, tracks: Tracks, seconds: float) -> bool:
-        """Whether tracks may be taken for each other at the next look, if that is later than the next frame.
+        """Whether two of these tracks may be taken for each other at the next look, and it is no crowd.
 
         Args:
             seconds: since the last look.
@@ -146,12 +142,9 @@ class Looks(Stateful):
         row, column = near(xyxy, xyxy, np.full((len(xyxy), 2), 0.5, np.float32))
         row, column = row[row < column], column[row < column]
         apart = (xyxy[row] - xyxy[column]) ** 2 / np.maximum(variance[row] + variance[column], 1e-9)
-        alike = apart.mean(axis=1) < _APART**2
-        share = len(np.unique([row[alike], column[alike]])) / max(len(tracks), 1)
-        kept = math.exp(-seconds / _CROWD_MEMORY_S)
-        self._alike_s = self._alike_s * kept + (bool(share) * seconds, share * seconds, seconds)
-        two, each, all_s = self._alike_s.tolist()
-        return share > 0 if two <= _CROWD * all_s else -self._line()[1] * each > _MIXED * all_s
+        alike = bool((apart.mean(axis=1) < _APART**2).any())
+        self._alike_s = self._alike_s * math.exp(-seconds / _CROWD_MEMORY_S) + (alike * seconds, seconds)
+        return alike and bool(self._alike_s[0] <= _CROWD * self._alike_s[1])
 
     def _line(self) -> tuple[float, float, float]:
         """Overlap now and what it gains a second, by least squares; and its mean with 0 for those that were lost."""
@@ -180,4 +173,4 @@ class Looks(Stateful):
     def _check_state(self) -> None:
         fits(len(self._ids) == len(self._boxes), "number of tracks that were forecast")
         fits(bool(np.isfinite(self._sums).all()), "what is known of forecasts")
-        fits(self._alike_s.shape == (3,), "what is known of who meets")
+        fits(self._alike_s.shape == (2,), "what is known of who meets")
