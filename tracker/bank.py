@@ -262,7 +262,6 @@ class TrackBank(Stateful):
             jitter=self._jitter(),
             forecaster=self._predictor.snapshot(slots, time_s),
             looked=order is not None,
-            fillable=self._births.lasting,
         )
 
     def _jitter(self) -> float:

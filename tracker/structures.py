@@ -283,7 +283,6 @@ class Tracks(Carrying):
         pending: (K,) int64 ids of tentative tracks that are as sure as confirmed ones, and only wait to be
             re-identified: whoever looks at the last frame of a stream knows that nobody comes for them any more.
         looked: whether objects were looked for in this frame; where not, all boxes are predicted.
-        fillable: whether what is not detected for a moment mostly is there: only then gaps are filled later.
         detected: what the M detections of the frame carried, of which `masks`, `keypoints`, `corners` and `data` are
             the tracks' rows.
         embedded: the embeddings that were taken of these detections; None: none at all.
@@ -304,7 +303,6 @@ class Tracks(Carrying):
     forecaster: Forecaster | None = field(default=None, repr=False)
     pending: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     looked: bool = True
-    fillable: bool = True
     detected: Columns = field(default=_NO_COLUMNS, repr=False)
     embedded: TakenEmbeddings | None = field(default=None, repr=False)
 
@@ -329,7 +327,6 @@ class Tracks(Carrying):
             of_rows(self.forecaster, np.arange(len(self))[keep]),
             self.pending,
             self.looked,
-            self.fillable,
             self.detected,
             self.embedded,
         )

@@ -33,16 +33,6 @@ def test_the_more_sure_ones_vanish_the_more_often_one_is_asked_for(seen, missed,
     assert [confirmed(births, hits, SURE) for hits in (1, 2, 3)] == [hits >= needed for hits in (1, 2, 3)]
 
 
-@pytest.mark.parametrize("flickers", [False, True])
-def test_gaps_are_filled_later_unless_what_is_seen_surely_flickers(flickers):
-    rng, tracker = np.random.default_rng(0), Tracker()
-    for _ in range(40):
-        corner = rng.random((5, 2)) * 2000 if flickers else np.arange(10).reshape(5, 2) * 100.0
-        boxes = np.concatenate([corner, corner + [40, 100]], axis=1)
-        tracks = tracker.update(None, Detections(boxes, np.full(5, SURE)))
-    assert tracks.fillable != flickers
-
-
 def test_two_likely_detections_are_enough_where_likely_and_sure_ones_stay():
     assert not confirmed(after(), 2, LIKELY)
     assert confirmed(after(sure=(20, 0), likely=(18, 2)), 2, LIKELY)

@@ -185,15 +185,6 @@ class TestOccludedObjects:
         stream = [tracks(0.0, t1=C), tracks(1.0), tracks(2.1, t1=C)]
         assert [ids for _, ids, _ in short(reported(stream, delay_s=5.0, settings=FILL))] == [[1], [], [1]]
 
-    @pytest.mark.parametrize("fillable, shown", [(True, [[1], [1], [1]]), (False, [[1], [], [1]])])
-    def test_gaps_stay_open_where_what_is_not_seen_is_mostly_not_there(self, fillable, shown):
-        stream = [replace(tracks(0.1 * i, **({} if i == 1 else {"t1": C})), fillable=fillable) for i in range(3)]
-        assert [ids for _, ids, _ in short(reported(stream, settings=FILL))] == shown
-
-    def test_but_between_two_looks_it_has_boxes(self):
-        stream = [replace(tracks(0.1 * i, t1=P if i % 2 else C), fillable=False, looked=i % 2 == 0) for i in range(5)]
-        assert [ids for _, ids, _ in short(reported(stream, settings=FILL))] == [[1]] * 5
-
     def test_the_way_between_is_straight_on_the_ground_not_in_the_picture(self):
         """Something stands still while the camera pans 5 pixels a frame to the left."""
         camera = np.array([[1, 0, 5.0], [0, 1, 0]])
@@ -259,7 +250,6 @@ def test_with_all_the_time_it_tells_what_a_finished_video_shows(frames, seed):
         times_s=np.array([t.time_s for t in stream]),
         camera=np.array(cameras),
         looked=np.ones(len(stream), bool),
-        fillable=np.ones(len(stream), bool),
     )
     for more in rows[1:]:
         table = table.stacked(more)

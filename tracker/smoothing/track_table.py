@@ -42,7 +42,6 @@ class TrackTable:
         embedding_ids: (L,) int64 ids of tracks with an embedding.
         embeddings: (L, D) float32 unit vectors: their mean.
         looked: (F,) bool, which frames were looked at.
-        fillable: (F,) bool, up to which frames gaps are filled (`Tracks.fillable`).
     """
 
     frames: Ints
@@ -58,7 +57,6 @@ class TrackTable:
     embedding_ids: Ints
     embeddings: Floats
     looked: NDArray[np.bool_]
-    fillable: NDArray[np.bool_]
 
     @classmethod
     def empty(cls) -> TrackTable:
@@ -66,7 +64,7 @@ class TrackTable:
         number, box, score = np.zeros(0, np.int64), np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
         camera, embeddings = np.zeros((0, 2, 3)), np.zeros((0, 0), np.float32)
         rows = number, number, box, score, number, number, number, number
-        return cls(*rows, np.zeros(0), camera, number, embeddings, np.zeros(0, bool), np.zeros(0, bool))
+        return cls(*rows, np.zeros(0), camera, number, embeddings, np.zeros(0, bool))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -109,8 +107,7 @@ def columns(rows: TrackTable | Tracks) -> dict[str, Any]:
 
 
 def filled(table: TrackTable, limit_s: float) -> TrackTable:
-    """The table with the frames a track misses for at most `limit_s` filled by straight lines on the ground,
-    where it is seen again in a frame that is `fillable`.
+    """The table with the frames a track misses for at most `limit_s` filled by straight lines on the ground.
 
     So are those between two looks, however long these are apart, and those nearer to the first or the last
     sighting than to the look before or after, which missed the object: there the line goes on.
@@ -122,8 +119,7 @@ def filled(table: TrackTable, limit_s: float) -> TrackTable:
         table: ordered by id and frame.
     """
     seconds = table.row_times_s
-    near = (np.diff(seconds) <= limit_s + 1e-6) & table.fillable[table.frames[1:]]
-    near |= np.diff(np.cumsum(table.looked)[table.frames]) == 1
+    near = (np.diff(seconds) <= limit_s + 1e-6) | (np.diff(np.cumsum(table.looked)[table.frames]) == 1)
     before = np.flatnonzero((np.diff(table.ids) == 0) & (np.diff(table.frames) > 1) & near)
     missing = table.frames[before + 1] - table.frames[before] - 1
     left = np.repeat(before, missing)

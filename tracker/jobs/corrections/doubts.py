@@ -167,7 +167,6 @@ def _table(detected: Annotations, piece: Ints, track: Ints, looks: Mapping[int, 
         embedding_ids=np.array(known, np.int64),
         embeddings=embeddings.reshape(len(known), -1 if known else 0),
         looked=np.ones(detected.frame_count, bool),
-        fillable=np.ones(detected.frame_count, bool),
     )
 
 

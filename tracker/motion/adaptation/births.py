@@ -21,7 +21,7 @@ from tracker.system.state import Names, Stateful, fits
 # What is believed at first: two of three sure ones are seen again, and half of the likely ones, less readily given up.
 _SEEN, _BEGUN = np.array([2.0, 5.0]), np.array([3.0, 10.0])
 _MEMORY = 100.0  # beginnings that are looked back on
-_AT_ONCE = 0.65  # share of sure ones seen again from which on one is reported at once, and gaps are closed later,
+_AT_ONCE = 0.65  # share of sure ones seen again from which on one is reported at once,
 _BELIEVED = 0.8  # and from which on that is waited for when missed
 _DOUBTED = 0.4  # share up to which it takes one detection more
 _RIGHT = 0.65  # share of likely ones seen again from which on two detections are enough of them, too
@@ -50,11 +50,6 @@ class Births(Stateful):
         """Is nearly all that begins surely there to stay?"""
         return bool(self.seen[0] > _BELIEVED * self.begun[0])
 
-    @property
-    def lasting(self) -> bool:
-        """Does most of what begins surely last?"""
-        return bool(self.seen[0] > _AT_ONCE * self.begun[0])
-
     def enough(self, hits: Ints, best: Floats, age_s: Floats, known: bool) -> Mask:
         """(N,) which new tracks were seen often enough, and once surely enough, to be confirmed.
 
@@ -68,7 +63,7 @@ class Births(Stateful):
         score = self._likely if sure > _BELIEVED and likely > _RIGHT and not known else config.confirm_score
         often = hits >= config.confirm_hits + (sure < _DOUBTED and config.confirm_hits > 1)
         enough: Mask = often & (best >= np.interp(age_s, [0, config.confirm_s], [score, config.birth_score]))
-        if self.lasting and not known:
+        if sure > _AT_ONCE and not known:
             enough |= (hits >= config.confirm_hits - 1) & (best >= config.confirm_score)
         return enough
 
