@@ -363,7 +363,7 @@ class Tracker(Stateful):
         """Re-identification: new tracks that look like absent ones get their ids back, or are pending."""
         bank, settings = self._bank, self.config.association
         looked_at = bank.slots.embedded(bank.live, time_s)
-        self._colours.look(image, bank.ids(looked_at), found[bank.detections(looked_at)], time_s)
+        self._colours.look(image, bank.ids(looked_at), found, bank.detections(looked_at), time_s)
         if found.features is None or not len(young := bank.newly_seen(time_s, self.gallery.ids(time_s))):
             return
         embeddings, classes = bank.slots.embeddings.take(young, axis=0), bank.classes(young)

@@ -29,7 +29,9 @@ def noisy(frame, seed):
 def shown(colours, ids, *coats, times=20, start_s=0.0):
     frame, boxes = dressed(*coats)
     for step in range(times):
-        colours.look(noisy(frame, (len(coats), step)), np.array(ids), Detections(boxes), start_s + step / 30)
+        colours.look(
+            noisy(frame, (len(coats), step)), np.array(ids), Detections(boxes), np.arange(len(ids)), start_s + step / 30
+        )
 
 
 class TestHistograms:
@@ -80,7 +82,7 @@ class TestColourMemory:
 
     def test_without_a_picture_nothing_is_learned(self):
         colours = ColourMemory(500)
-        colours.look(None, np.array([1]), Detections(dressed(RED)[1]), 0.0)
+        colours.look(None, np.array([1]), Detections(dressed(RED)[1]), np.array([0]), 0.0)
         assert colours.odds(np.array([1]), np.array([1]), ONE).tolist() == [[0]]
 
     def test_who_was_longest_unseen_is_forgotten_first(self):

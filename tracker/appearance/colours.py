@@ -59,9 +59,10 @@ class ColourMemory(Stateful):
         rows = len(self._ids)
         fits(len(self._seen_s) == len(self._counts) == len(self._histograms) == rows, "number of remembered colours")
 
-    def look(self, image: Image | None, ids: Ints, seen: Detections, time_s: float) -> None:
-        """Take in what colours these identities (N,) have, seen as these detections; without a picture nothing."""
+    def look(self, image: Image | None, ids: Ints, found: Detections, rows: Ints, time_s: float) -> None:
+        """Take in what colours these identities (N,) have, seen in these rows (N,); without a picture nothing."""
         if image is not None and self._size and len(ids):
+            seen = found[rows]
             self.remember(ids, seen.with_features(histograms(image, seen.xyxy)), time_s)
 
     def remember(self, ids: Ints, seen: Detections, time_s: float) -> None:
