@@ -93,6 +93,15 @@ class TestTheResultsAreUltralyticsOwn:
         (found,) = YoloDetector(DetectorConfig(**options))([frame])
         agree(found, expected(reference, frame, **options))
 
+    @pytest.mark.parametrize("capability", ["AVX2", "AVX512"])
+    def test_however_this_cpu_convolves(self, reference, bus, capability, monkeypatch):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+        fuse, fused = yolo._fuse_convolutions, []
+        monkeypatch.setattr(yolo, "_fuse_convolutions", lambda network: (fused.append(network), fuse(network)))
+        (found,) = YoloDetector(DetectorConfig(conf=0.25))([bus])
+        agree(found, expected(reference, bus, conf=0.25))
+        assert len(fused) == (capability == "AVX512")
+
     def test_with_chosen_classes(self, reference, bus):
         (found,) = YoloDetector(DetectorConfig(classes=("bus",)))([bus])
         agree(found, expected(reference, bus, conf=0.1, classes=[5]))

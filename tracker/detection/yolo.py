@@ -1,7 +1,7 @@
 """The YOLO network in use: its layers laid out for speed. `yolo_weights.py` reads and writes it.
 
-- On the CPU convolution, bias and SiLU are one oneDNN operation on weights laid out once (what `torch.compile` would
-  make of them, without its minute of compilation).
+- On a CPU with AVX-512 convolution, bias and SiLU are one oneDNN operation on weights laid out once (what
+  `torch.compile` would make of them, without its minute of compilation).
 - Class scores decide first: boxes are decoded only where a score passes the threshold.
 
 Ultralytics' layers: https://github.com/ultralytics/ultralytics (AGPL-3.0).
@@ -37,9 +37,16 @@ def for_inference(network: Any, device: torch.device, dtype: torch.dtype, conf: 
     layers: Any = fused.model
     layers[-1] = rows_of(layers[-1], conf)
     fused.requires_grad_(False).to(device, dtype).to(memory_format=torch.channels_last)
-    if device.type == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if device.type == "cpu" and _keeps_layouts():
         _fuse_convolutions(fused)
     return fused
+
+
+def _keeps_layouts() -> bool:
+    """Whether oneDNN takes weights as they were laid out once. Without AVX-512 it wants another layout for each size of
+    input and number of threads, and lays them out anew in every call, which takes longer than the convolution."""
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return available and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 class TorchYolo:
