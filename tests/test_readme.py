@@ -36,8 +36,8 @@ SHORTER = {
     "track train detector": "--steps 1 --imgsz 64 --batch 2 --hold-out 0.5 --quiet",
     "track tune": "--trials 2 --config small.yaml",
     "track eval MOT17/train --detections yolo": "--config small.yaml",
-    "track export": "--frames 6",
-    "track bench": "--rounds 1 --loops 1 --stream 1000 --detect-every 1 --quiet",
+    "track export": "--frames 6 --config small.yaml",
+    "track bench": "--rounds 1 --loops 1 --stream 1000 --detect-every 1 --config small.yaml --quiet",
 }
 EXPLAINED = (
     "runs/track/video"  # and looked at, corrected, ...: left by the first of the commands, where it is not left out
