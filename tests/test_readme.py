@@ -30,6 +30,11 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("track ")
 ]
+SLOW = (  # networks are made in 8 bits, others' trackers are run: a minute each
+    "track export --int8",
+    "track video.mp4 --config edge",
+    "track bench",
+)
 SHORTER = {
     "track train motion": "--steps 8 --config quick.yaml --quiet",
     "track train appearance": "--steps 2 --batch 4 --quiet",
@@ -73,7 +78,9 @@ def run(command, capsys):
     return end.value.code or 0, output.out, output.err
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command", [pytest.param(line, marks=[pytest.mark.slow] if line.startswith(SLOW) else []) for line in COMMANDS]
+)
 def test_a_command_of_the_readme_runs(command, folder, request, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     if "--config edge" in command:

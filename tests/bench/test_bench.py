@@ -173,6 +173,7 @@ def yolo(tmp_path_factory):
 
 
 class TestUltralytics:
+    @pytest.mark.slow
     def test_its_default_tracker_is_named_as_this_version_has_it(self, yolo):
         from ultralytics.utils import DEFAULT_CFG_DICT
 

@@ -194,6 +194,7 @@ def test_the_manifest_says_what_it_is(folder):
 
 
 class TestInt8:
+    @pytest.mark.slow
     def test_all_three_networks(self, calibration_set, tmp_path):
         pytest.importorskip("nncf")
         pytest.importorskip("onnxruntime")
@@ -210,6 +211,7 @@ class TestInt8:
         assert signal_stack() == before
         assert 0 < parity["motion"].differences["hidden"] < 1
 
+    @pytest.mark.slow
     def test_made_once_and_kept_in_the_cache_folder(self, int8_cache, monkeypatch, clip):
         cache, first, said = int8_cache
         assert said and all("once" in text for text in said)
@@ -229,6 +231,7 @@ class TestInt8:
         assert tracker.config == config, "what is noted and repeated is the engine, not its cache"
         assert sum(len(tracks.confirmed) for _, tracks in tracker.stream(clip)) >= 12
 
+    @pytest.mark.slow
     def test_laid_out_once_for_a_processor(self, int8_cache, tmp_path, monkeypatch):
         """Else each run would do it anew, which is most of its start; the same numbers come of what is damaged."""
         cache, first, _ = int8_cache

@@ -95,6 +95,7 @@ def interrupted(words: list[object], folder: Path, number: int, chance: random.R
         ),
     ],
 )
+@pytest.mark.slow
 def test_twice_interrupted_it_leaves_what_it_would_have_left(clip, tmp_path, whole, number, seed, way):
     words, chance = [clip, "--project", tmp_path, *way], random.Random(seed)
     folder = tmp_path / "clip"

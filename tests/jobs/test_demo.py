@@ -71,6 +71,7 @@ def test_the_detector_takes_the_cut_outs_for_people(some):
     assert false < 0.1 * total
 
 
+@pytest.mark.slow
 def test_track_demo_leaves_the_clip_its_truth_and_the_result(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo, "SECONDS", 1.2)
     for _ in range(2):  # also over what an earlier demo made

@@ -132,7 +132,9 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", [pytest.param(way, marks=[pytest.mark.slow] if "appearance" in way else []) for way in WAYS]
+)
 def test_killed_at_any_moment_it_goes_on_and_leaves_the_same(way, tracker, people, tmp_path, monkeypatch, drawn):
     settings, wanted = WAYS[way]
     same = {"zones": Zones.parsed(PLACES, "here"), "ground": GROUND}
@@ -188,6 +190,7 @@ class Segmenting:
 
 
 @pytest.mark.parametrize("offline", [False, True])
+@pytest.mark.slow
 def test_masks_that_are_hidden_and_pictures_that_wait_compressed(
     tracker, people, tmp_path, monkeypatch, drawn, offline
 ):
@@ -207,6 +210,7 @@ def test_masks_that_are_hidden_and_pictures_that_wait_compressed(
 
 
 @pytest.mark.parametrize("offline", [False, True])
+@pytest.mark.slow
 def test_ended_by_the_user_again_and_again(tracker, people, tmp_path, offline):
     """Each time it goes on where it ended, and what it had written early, since it ended, is forgotten."""
 
@@ -230,6 +234,7 @@ def test_ended_by_the_user_again_and_again(tracker, people, tmp_path, offline):
     assert len(record["resumed"]) == 3 and record["result"]["frames"] == 50
 
 
+@pytest.mark.slow
 def test_ended_while_it_reads_up_to_where_it_was_it_goes_on_the_next_time(tracker, people, tmp_path, monkeypatch):
     def ends(at):
         if at.frames == 30:
@@ -488,6 +493,7 @@ def test_ended_again_while_it_is_post_processed_it_tells_what_was_tracked(tracke
     assert not result.interrupted and sum(result.tracks_by_class.values()) == result.tracks and result.counts
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_it_and_with_room_it_goes_on(tracker, people, tmp_path, monkeypatch):
     (whole,) = run([people], tracker, Output(tmp_path / "whole"))
     with monkeypatch.context() as patch:

@@ -42,6 +42,7 @@ def rows(out):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_the_first_trial_is_the_settings_as_they_are(data, searched, tmp_path):
     out, found = searched
     hota = []

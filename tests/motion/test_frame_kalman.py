@@ -77,6 +77,7 @@ def test_aspects_there_and_back():
     np.testing.assert_allclose(std[:, 2], np.hypot(0.1 * BOX[:, 3], 3 * ratio))
 
 
+@pytest.mark.slow
 def test_the_fit_makes_the_future_likelier(tmp_path):
     pytest.importorskip("torch")
     import fit_frame_kalman

@@ -37,6 +37,7 @@ def one_box(monkeypatch):
     monkeypatch.setattr(SharedDetector, "__call__", look)
 
 
+@pytest.mark.slow
 def test_one_killed_one_stalled_one_lying_one_changing_and_one_absent_hold_up_nobody(tmp_path):
     plans = {
         "sound": [Session(frames=1500)],

@@ -68,11 +68,13 @@ COMMANDS = [
     "view seen/run",
     "apply seen/run",
     "eval MOT17/train --out results",
-    "eval MOT17/train --detections yolo --config small.yaml --out results",
+    pytest.param("eval MOT17/train --detections yolo --config small.yaml --out results", marks=slow),
     "eval-motion MOT17/train --horizons 1 --out motion",
     "eval-appearance MOT17/train --stride 10 --out looks.json",
     "tune MOT17/train --trials 2 --config small.yaml --out tuned",
-    "train appearance my-images --teacher osnet.safetensors --steps 2 --batch 4 --out appearance",
+    pytest.param(
+        "train appearance my-images --teacher osnet.safetensors --steps 2 --batch 4 --out appearance", marks=slow
+    ),
     pytest.param("train motion MOT17/train SportsMOT/train --steps 8 --config quick.yaml --out lstm", marks=slow),
     pytest.param(
         "train detector my-images --steps 1 --imgsz 64 --batch 2 --hold-out 0.5 --out detector",

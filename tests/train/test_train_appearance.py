@@ -136,6 +136,7 @@ def test_either_people_or_things_alone_will_do(crops: list[Crop]) -> None:
 # Distillation
 
 
+@pytest.mark.slow
 def test_a_damaged_student_comes_back_to_its_teacher(crops: list[Crop], tmp_path: Path) -> None:
     torch.manual_seed(0)
     teacher = load_weights()

@@ -287,6 +287,7 @@ class TestFineTuning:
         (found,) = YoloDetector(DetectorConfig(str(tmp_path / "detector.safetensors")))([BUS])
         assert 5 in found.classes
 
+    @pytest.mark.slow
     def test_the_result_lies_between_the_start_and_what_was_trained(self, street, tmp_path):
         states = []
         for mix in (0.25, 0.5, 1.0):
@@ -412,6 +413,7 @@ class TestFineTuning:
         with pytest.raises(WeightsError, match=r"last\.pt"):
             fine_tune([street], tmp_path, QUICK, resume=True)
 
+    @pytest.mark.slow
     def test_more_epochs_than_at_first_go_on_where_it_ended(self, street, tmp_path):
         fine_tune([street], tmp_path, QUICK)
         told = []
@@ -571,6 +573,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_of_the_network(street, tmp_path):
     """Fonts (of names beyond ASCII another one), reports, other networks, new versions: in a home that has nothing."""
     folder = yolo_folder(tmp_path / "straße", ("müll", "person"), count=2)

@@ -420,6 +420,7 @@ def test_the_curves_are_logged_for_tensorboard_where_it_is_installed(data, tmp_p
     assert [event.value for event in logged] == pytest.approx([float(row["validation_loss"]) for row in rows])
 
 
+@pytest.mark.slow
 def test_half_precision_learns_as_well(data, tmp_path):
     settings = replace(SMALL, iterations=6, validate_every=6)
     (full,), (half,) = (

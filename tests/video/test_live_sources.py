@@ -130,6 +130,7 @@ def test_files_among_them_are_worked_through_in_order(tracker, server, tmp_path)
     assert live
 
 
+@pytest.mark.slow
 def test_their_tracks_are_those_of_each_alone(server, tmp_path):
     """Networks are shared by threads that look at other frames meanwhile: nothing of one is seen by another."""
     clip = pan(tmp_path / "a.mp4", 30)

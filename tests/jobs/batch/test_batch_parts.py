@@ -36,6 +36,7 @@ def plan(project, **output) -> TrackingPlan:
     return TrackingPlan(settings, Output(project, video=False, **output), part_s=PART_S)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_costs_the_part_that_it_tracked(tmp_path):
     clip = crossing(tmp_path / "long.mp4", fps=2)
     sources, killed = listed([str(clip)]), []

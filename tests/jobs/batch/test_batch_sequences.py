@@ -38,6 +38,7 @@ def test_eval_writes_and_scores_the_same(data, more, tmp_path, capsys):
     assert sorted(one[0]) == ["A.txt", "B.txt", "C.txt"] and all(one[0].values())
 
 
+@pytest.mark.slow
 def test_eval_by_the_detector_writes_the_same(tmp_path, capsys):
     """The last bits of a convolution depend on how many threads share it, so processes have as many as this one."""
     root = write_inputs(tmp_path)

@@ -178,6 +178,7 @@ class TestWhateverEndsIt:
         assert int(rows(tmp_path / "out")["long.mp4"]["frames"]) > 0
         assert written.read_text().endswith("\n")
 
+    @pytest.mark.slow
     def test_a_kill_costs_what_was_running_and_the_next_call_does_it(self, clips, two_at_once, tmp_path):
         process = start(clips, "--project", "out", "--jobs", "2", cwd=tmp_path)
         wait_for(lambda: list((tmp_path / "out").glob("*/tracks.txt")), process)
@@ -188,6 +189,7 @@ class TestWhateverEndsIt:
         assert code == 1 and sorted(states(tmp_path / "out").values()) == ["done", "done", "done", "failed"]
         assert tables(tmp_path / "out") == tables(two_at_once[0])
 
+    @pytest.mark.slow
     def test_a_process_that_is_killed_costs_its_own_video(self, clips, tmp_path):
         killed = []
 
@@ -302,6 +304,7 @@ def with_conf(plan: TrackingPlan, conf: float) -> TrackingPlan:
     return dataclasses.replace(plan, config=plan.config.override({"detector": {"conf": conf}}))
 
 
+@pytest.mark.slow
 def test_settings_that_suit_no_video_end_it_before_the_first(clips, tmp_path):
     words = [clips, "--project", "out", "--jobs", "1", "--classes", "unicorn"]
     code, _, err = track_batch(*words, cwd=tmp_path)

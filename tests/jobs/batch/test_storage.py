@@ -118,6 +118,7 @@ def test_a_batch_of_objects_is_complete_whatever_requests_fail(bucket, tmp_path)
     assert code == 1 and files.info("archive/out/1/tracks.txt")["LastModified"] == before
 
 
+@pytest.mark.slow
 def test_a_gallery_is_complete_whatever_requests_fail(bucket, tmp_path):
     """Two videos of one name, in two folders, among them: each has its own file."""
     people = {"/a/1.mp4": [1, 2, 3], "/b/1.mp4": [2, 4], "/b/2.mp4": range(1, 40)}

@@ -151,6 +151,7 @@ def test_one_that_ends_before_its_container_says_so_has_no_parts(long_video, las
         replace(long_video[0], parts=tmp_path).track(replace(last_frames, end=53), nobody)
 
 
+@pytest.mark.slow
 def test_what_is_post_processed_and_drawn_is_that_of_the_whole(tracker, clip, long_video, tmp_path):
     output = Output(tmp_path, "parts", exist_ok=True, crops=True, offline=True)
     video = replace(long_video[0], output=output, parts=tmp_path / ".parts", zones=Zones())
