@@ -32,6 +32,7 @@ COMMANDS = [
 ]
 SLOW = (  # networks are made in 8 bits, others' trackers are run: a minute each
     "track export --int8",
+    "track video.mp4 --model exported",
     "track video.mp4 --config edge",
     "track bench",
 )

@@ -289,6 +289,7 @@ class TestReport:
         assert "decode" in shown and "HOTA" in shown
 
 
+@pytest.mark.slow
 def test_the_command_leaves_numbers_and_a_picture(tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib")
     monkeypatch.setattr("tracker.bench.growth.COUNTS", (10,))

@@ -532,8 +532,8 @@ class TestStandardOutput:
             ("| head -0", 1, ""),
             ("> /dev/full", 1, "error: the output cannot be written: no space left on device; make room, or send it "),
             (">&-", 0, ""),
-            (">&- 2>&-", 0, ""),
-            ("2> /dev/full", 0, ""),
+            pytest.param(">&- 2>&-", 0, "", marks=pytest.mark.slow),
+            pytest.param("2> /dev/full", 0, "", marks=pytest.mark.slow),
         ],
         ids=["nobody reads", "full", "closed", "both closed", "errors full"],
     )

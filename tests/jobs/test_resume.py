@@ -130,11 +130,10 @@ WAYS = {
     "offline": ({}, {"offline": True, "crops": True, "json": True}),
     "offline, with appearance": ({"appearance": {"enabled": True}}, {"offline": True, "blur": ("heads",)}),
 }
+QUICK = ("every third frame", "when it is needed", "offline")
 
 
-@pytest.mark.parametrize(
-    "way", [pytest.param(way, marks=[pytest.mark.slow] if "appearance" in way else []) for way in WAYS]
-)
+@pytest.mark.parametrize("way", [pytest.param(way, marks=[] if way in QUICK else [pytest.mark.slow]) for way in WAYS])
 def test_killed_at_any_moment_it_goes_on_and_leaves_the_same(way, tracker, people, tmp_path, monkeypatch, drawn):
     settings, wanted = WAYS[way]
     same = {"zones": Zones.parsed(PLACES, "here"), "ground": GROUND}
@@ -158,6 +157,7 @@ def test_killed_at_any_moment_it_goes_on_and_leaves_the_same(way, tracker, peopl
     assert {len(pictures) for pictures in drawn.values()} <= {1}, "the same is drawn, bit for bit"
 
 
+@pytest.mark.slow
 def test_frames_that_show_a_picture_once_more(tracker, tmp_path, monkeypatch, drawn):
     clip = pan(tmp_path / "film.mp4", 42, fps=30, repeat_every=6)
     moments = {n: tmp_path / f"{n}" / "film" for n in (20, 31)}
@@ -290,6 +290,7 @@ class TestWhatIsThere:
         assert again.finished_before and (again.frames, again.tracks) == (first.frames, first.tracks)
         assert self.everything(tmp_path) == before
 
+    @pytest.mark.slow
     def test_what_was_counted_in_a_finished_run_is_told_again(self, tracker, people, tmp_path):
         output, zones = Output(tmp_path, video=False, resume=True), Zones.parsed(PLACES, "here")
         (first,), (again,) = (run([people], tracker, output, zones=zones) for _ in range(2))
@@ -449,6 +450,7 @@ class TestWhatIsThere:
         (left / "mine.txt").unlink()
         assert_same(left, whole.folder)
 
+    @pytest.mark.slow
     def test_of_several_sources_the_rest_is_done(self, left, short, tracker, people, tmp_path):
         run([people], tracker, Output(left.parent, video=False))
         (tmp_path / "third").mkdir()
@@ -476,6 +478,7 @@ class TestWhatIsThere:
         assert result.folder == tmp_path / "named" and result.frames == 14 and not result.finished_before
 
 
+@pytest.mark.slow
 def test_ended_again_while_it_is_post_processed_it_tells_what_was_tracked(tracker, people, tmp_path, monkeypatch):
     output = Output(tmp_path, video=False, offline=True, resume=True)
     zones = Zones.parsed(PLACES, "here")

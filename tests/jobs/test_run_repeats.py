@@ -129,6 +129,7 @@ def test_repeats_are_no_moment_of_rest_to_the_tracker(tracker, clip):
     assert np.diff(times) == pytest.approx(1 / 25, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_repeats_of_a_run_can_be_repeated_and_explained(clip, result):
     again = repetition(result[0].folder)
     with closing(again.frames()) as frames:

@@ -131,6 +131,7 @@ def test_the_live_picture_shows_the_places_and_the_counts(watched, frames, tmp_p
     assert said[0][1].tolist() == [[160, 0], [160, 240]]
 
 
+@pytest.mark.slow
 def test_the_page_tells_the_counts_and_what_happened_in_few_words(frames, tmp_path):
     with browser() as chromium:
         running = site(frames, tmp_path, http=HttpConfig(bind="127.0.0.1:0"))

@@ -58,6 +58,7 @@ def test_a_track_goes_over_where_it_is_first_on_another_object():
     assert gone_over(annotated(rows()), SEEN, 1) is None
 
 
+@pytest.mark.slow
 def test_it_mends_what_is_wrong_and_leaves_the_rest(tmp_path):
     pytest.importorskip("playwright.sync_api")
     if not (shutil.which("chromium") or shutil.which("google-chrome")):

@@ -22,6 +22,7 @@ def test_every_precision_and_batch_is_compared_and_a_cpu_agrees_with_itself(setu
     assert found["detections"] == found["in_both"] == found["detections_cpu"]
 
 
+@pytest.mark.slow
 def test_a_run_is_timed_stage_by_stage(setup):
     about, measure = next(cuda_check.speed(setup))
     assert about == {"precision": "tf32", "batch": 8}

@@ -60,18 +60,18 @@ COMMANDS = [
     "zones video.mp4 --out places.yaml",
     "report seen/run",
     "serve video.mp4 --http 127.0.0.1:0 --project site",
-    "run video.mp4 --offline --no-video --save-crops",
-    "batch video.mp4 --project archive --jobs 1 --no-video --gallery gallery",
+    pytest.param("run video.mp4 --offline --no-video --save-crops", marks=slow),
+    pytest.param("batch video.mp4 --project archive --jobs 1 --no-video --gallery gallery", marks=slow),
     "identities seen/gallery",
-    "explain seen/run --id 1 --frame 5",
+    pytest.param("explain seen/run --id 1 --frame 5", marks=slow),
     "convert MOT17/train --from mot --to coco-video --out tracks.json",
     "view seen/run",
     "apply seen/run",
     "eval MOT17/train --out results",
     pytest.param("eval MOT17/train --detections yolo --config small.yaml --out results", marks=slow),
     "eval-motion MOT17/train --horizons 1 --out motion",
-    "eval-appearance MOT17/train --stride 10 --out looks.json",
-    "tune MOT17/train --trials 2 --config small.yaml --out tuned",
+    pytest.param("eval-appearance MOT17/train --stride 10 --out looks.json", marks=slow),
+    pytest.param("tune MOT17/train --trials 2 --config small.yaml --out tuned", marks=slow),
     pytest.param(
         "train appearance my-images --teacher osnet.safetensors --steps 2 --batch 4 --out appearance", marks=slow
     ),
@@ -190,7 +190,7 @@ def nowhere_else(tmp_path_factory):
     return words
 
 
-@pytest.mark.parametrize("home", ["/root", None])
+@pytest.mark.parametrize("home", [pytest.param("/root", marks=slow), None])
 def test_a_run_needs_no_place_to_write_but_its_output(home, nowhere_else, inputs, tmp_path):
     environment = {k: v for k, v in os.environ.items() if k not in ("TMPDIR", "HOME")} | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "tracker", "video.mp4", "--project", str(tmp_path)]

@@ -514,6 +514,7 @@ def test_it_begins_with_the_embedded_weights_whoever_the_teacher_is(
         assert torch.equal(task.network.state_dict()[name], value), name
 
 
+@pytest.mark.slow
 def test_people_are_learned_while_a_damaged_student_comes_back_to_its_teacher(
     crops: list[Crop], reid_folder: Path, tmp_path: Path
 ) -> None:

@@ -315,7 +315,7 @@ class TestFineTuning:
         assert (tmp_path / "detector.safetensors").is_file()
         assert {t.split(":")[0] for t in told if t.startswith("epoch")} == {"epoch 2 of 2"}
 
-    @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+    @pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)])
     def test_a_signal_in_the_first_epoch_leaves_what_was_learned(self, street, tmp_path, monkeypatch, capsys, name):
         def learned(step):
             """Sends the signal in the middle of the second step."""
@@ -390,6 +390,7 @@ class TestFineTuning:
         left = tmp_path / "run" / "weights"
         assert yolo.read_checkpoint(left / "last.pt")["epoch"] == 0 and not (left / ".last.pt.part").exists()
 
+    @pytest.mark.slow
     def test_one_that_was_interrupted_after_the_last_epoch_is_finished(self, street, tmp_path):
         fine_tune([street], tmp_path, QUICK)
         weights = tmp_path / "detector.safetensors"
@@ -401,6 +402,7 @@ class TestFineTuning:
         after = yolo.load(weights)[0].state_dict()
         assert all(torch.allclose(before[name], after[name], atol=1e-3) for name in before)
 
+    @pytest.mark.slow
     def test_what_was_made_with_other_settings_is_not_gone_on_from(self, street, tmp_path):
         fine_tune([street], tmp_path, QUICK)
         with pytest.raises(
@@ -420,6 +422,7 @@ class TestFineTuning:
         fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "epochs": 2}), resume=True, progress=told.append)
         assert {t.split(":")[0] for t in told if t.startswith("epoch")} == {"epoch 2 of 2"}
 
+    @pytest.mark.slow
     def test_steps_are_rounded_up_to_whole_passes(self, street, tmp_path):
         told = []  # of six images two are held out, so that a pass is two batches
         fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "steps": 3}), progress=told.append)
@@ -427,6 +430,7 @@ class TestFineTuning:
         with pytest.raises(UsageError, match=r"has 4 steps behind it; give that many or more"):
             fine_tune([street], tmp_path, FineTuneConfig(**{**vars(QUICK), "steps": 2}), resume=True)
 
+    @pytest.mark.slow
     def test_a_training_that_diverges_ends_with_a_sentence_and_keeps_what_was_good(self, street, tmp_path):
         fine_tune([street], tmp_path, QUICK)
         kept = [(tmp_path / name).read_bytes() for name in ("detector.safetensors", "detector.md")]

@@ -336,6 +336,7 @@ def test_the_command_leaves_weights_card_curves_and_pictures(data, tmp_path, cap
         assert {"curves.png", "error_by_horizon.png", "reliability.png", "forecasts.png"} <= names
 
 
+@pytest.mark.slow
 def test_the_command_counts_steps_and_holds_out_names_and_a_share(data, tmp_path, capsys):
     settings = tmp_path / "small.yaml"
     settings.write_text("filter_iterations: 1\nshort_windows: 8\nlong_windows: 4\nlong_steps: 8\nhold_out: [SEQ-1]\n")

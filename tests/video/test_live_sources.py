@@ -110,6 +110,7 @@ def test_one_that_cannot_write_does_not_end_the_others(tracker, server, tmp_path
     assert yard.error is None and yard.frames >= 30
 
 
+@pytest.mark.slow
 def test_files_among_them_are_worked_through_in_order(tracker, server, tmp_path):
     clips = [pan(tmp_path / f"{name}.mp4", 12) for name in ("a", "b")]
     done, live = [], []

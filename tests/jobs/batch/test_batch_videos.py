@@ -164,7 +164,7 @@ class TestABatch:
 
 
 class TestWhateverEndsIt:
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
     def test_leaves_what_runs_complete_and_is_taken_up_again(self, number, clips, long_clip, tmp_path):
         process = start(clips / "0.mp4", long_clip, clips / "1.mp4", "--project", "out", "--jobs", "1", cwd=tmp_path)
         written = tmp_path / "out" / "long" / "tracks.txt"
@@ -204,6 +204,7 @@ class TestWhateverEndsIt:
         assert by_state[killed[0]].state == "failed" and "SIGKILL" in by_state[killed[0]].error
         assert sorted(row.state for row in result.rows) == ["done", "done", "failed"]
 
+    @pytest.mark.slow
     def test_a_full_disk_ends_it_and_marks_no_video_as_broken(self, clips, tmp_path):
         disk = tmp_path / "disk"
         disk.mkdir()

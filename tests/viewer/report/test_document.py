@@ -88,6 +88,7 @@ def edited(folder, **changes):
 
 
 class TestWhatItSays:
+    @pytest.mark.slow
     def test_crossings_and_stays_are_those_of_the_counts(self, left):
         page = document(FinishedRun.read(left))
         counts = table(left / "counts.csv")
