@@ -70,11 +70,16 @@ def test_all_that_the_network_says_is_in_the_export(name, engine, zidane, tmp_pa
 
 MASKS, POINTS = "IoU in percent of masks with PyTorch's", "keypoints off by percent of the box"
 ANGLES = "angles off by degrees"
+CPU = Path("/proc/cpuinfo")
+VNNI = pytest.mark.skipif(
+    CPU.is_file() and "vnni" not in CPU.read_text(),
+    reason="without VNNI sums of RT-DETR's products of 8 bits overflow, which the agreement then says: 0.6 of 100",
+)
 INT8 = [
     ("yolo11n-seg", "onnx", {MASKS}),
     ("yolo11n-pose", "onnx", {POINTS}),
     ("yolo11n-obb", "onnx", {ANGLES}),
-    ("yolov8n-rtdetr", "openvino", set()),
+    pytest.param("yolov8n-rtdetr", "openvino", set(), marks=VNNI),
 ]
 
 
