@@ -543,10 +543,10 @@ lives = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @example(spans=[[(4, 3)], [(0, 3)]], every=5)  # confirmed in the first frame, at time 0, without an embedding
 @given(lives, st.integers(1, 30))
-@pytest.mark.slow
 def test_nobody_is_two_objects_of_one_frame(spans, every):
     """An id is never of two objects while both are there, nor of one and, later, of another it was seen beside."""
     present = [{i for first, length in object_ for i in range(first, first + length)} for object_ in spans]

@@ -189,8 +189,8 @@ class Segmenting:
         return Detections(found.xyxy, found.scores, found.classes, masks=masks, names=self.names)
 
 
-@pytest.mark.parametrize("offline", [False, True])
 @pytest.mark.slow
+@pytest.mark.parametrize("offline", [False, True])
 def test_masks_that_are_hidden_and_pictures_that_wait_compressed(
     tracker, people, tmp_path, monkeypatch, drawn, offline
 ):
@@ -209,8 +209,8 @@ def test_masks_that_are_hidden_and_pictures_that_wait_compressed(
     assert {len(pictures) for pictures in drawn.values()} == {1}
 
 
-@pytest.mark.parametrize("offline", [False, True])
 @pytest.mark.slow
+@pytest.mark.parametrize("offline", [False, True])
 def test_ended_by_the_user_again_and_again(tracker, people, tmp_path, offline):
     """Each time it goes on where it ended, and what it had written early, since it ended, is forgotten."""
 
