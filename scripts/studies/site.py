@@ -66,14 +66,15 @@ def same(
     """Four loopback cameras in one site, and the frames that each tracked once more alone."""
     settings = Config.load(config) if config else Config()
     taken: dict[str, list[Frame]] = {}
-    frames = Intake.frames
+    take = Intake.take
 
-    def recorded(self: Intake) -> Iterator[Frame]:
-        for frame in frames(self):
+    def recorded(self: Intake) -> Frame | None:
+        frame = take(self)
+        if frame is not None:
             taken.setdefault(self._say.name, []).append(frame)
-            yield frame
+        return frame
 
-    Intake.frames = recorded  # type: ignore[method-assign]
+    Intake.take = recorded  # type: ignore[method-assign]
     with scratch() as folder, cameras(clip, 4, 10.0, height) as urls:
         site = Site(replace(SiteConfig.of_sources(urls), project=folder / "site", tracker=settings))
         threading.Thread(target=lambda: (wait_for_frames(site), time.sleep(seconds), site.stop())).start()
@@ -225,12 +226,12 @@ def hold(
         wait_for_frames(site)
         time.sleep(10)
         me, before = psutil.Process(), [camera.status() for camera in site.cameras.values()]
-        cores, lags = sum(me.cpu_times()[:2]), []
+        cores, threads, lags = sum(me.cpu_times()[:2]), spent(), []
         for _ in range(round(seconds)):
             time.sleep(1)
             lags.append([camera.status().lag_s for camera in site.cameras.values()])
         after = [camera.status() for camera in site.cameras.values()]
-        used = (sum(me.cpu_times()[:2]) - cores) / seconds
+        used, threads = (sum(me.cpu_times()[:2]) - cores) / seconds, spent() - threads
         memory = me.memory_full_info().pss
         site.stop()
         for a, b, lag_s in zip(before, after, np.array(lags).T, strict=True):
@@ -239,7 +240,8 @@ def hold(
                 f"{(b.looked_at - a.looked_at) / seconds:.1f} looks/s, longest lag {np.median(lag_s):.2f} s "
                 f"(median of seconds), {lag_s.max():.2f} s (worst), {b.present} present"
             )
-        print(f"{used:.2f} cores, {memory / MIB:.0f} MiB")
+        shares = ", ".join(f"{what} {cpu_s / seconds:.2f}" for what, cpu_s in threads.most_common())
+        print(f"{used:.2f} cores ({shares}), {memory / MIB:.0f} MiB")
 
 
 class Walkers:

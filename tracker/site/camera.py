@@ -35,10 +35,11 @@ from tracker.site.results.metres import Metres
 from tracker.site.results.records import Records
 from tracker.site.results.unsettled import FramePlace, UnsettledFrames
 from tracker.site.said import BoundedLog
+from tracker.site.turns import Turns
 from tracker.smoothing.fixed_lag import FixedLagSmoother
 from tracker.structures import Detections, Image, Tracks
 from tracker.tracker import Tracker
-from tracker.video.repeats import marked
+from tracker.video.repeats import Repeats
 from tracker.video.source import Frame
 
 MOST_FAILURES = 10  # frames in a row that cannot be tracked, after which it is given up
@@ -53,6 +54,7 @@ class Camera:
         name, settings: of the site's configuration.
         tracker: of its own, fresh; its gallery may be shared.
         detect: the detector of all cameras.
+        turns: in which they work.
         folder: where its results go.
         store: where its state is.
         ends_after_s: as of `Presence`.
@@ -69,6 +71,7 @@ class Camera:
         settings: SiteCamera,
         tracker: Tracker,
         detect: SharedDetector,
+        turns: Turns,
         folder: Path,
         store: StateFolder,
         ends_after_s: float,
@@ -76,7 +79,7 @@ class Camera:
         looked_for: Sequence[str] = (),
     ) -> None:
         self.name = name
-        self._settings, self._detect = settings, detect
+        self._settings, self._detect, self._turns = settings, detect, turns
         self._store, self._publish = store, publish
         self._zones = Zones.load(settings.zones) if settings.zones else Zones()
         self._zones.require(detect.names)
@@ -193,12 +196,19 @@ class Camera:
     def _run(self) -> None:
         set_torch_threads(self._detect.threads)
         failures = 0
+        repeats = Repeats(self._tracker.config.detector.skip_repeats)
         try:
-            for frame in marked(self._intake.frames(), self._tracker.config.detector.skip_repeats):
+            while self._intake.wait():
                 if self._untracked_since_s is None:
-                    self._untracked_since_s = self._intake.arrived_s
+                    self._untracked_since_s = time.monotonic()
                 try:
-                    self._take(frame)
+                    with self._turns:
+                        taken = self._intake.take()  # the newest by now, where the machine is behind
+                        if taken is None:  # it was stopped meanwhile
+                            break
+                        frame = repeats.mark(taken)
+                        tracks, found = self._track(frame)
+                    self._take(frame, tracks, found)
                     failures = 0
                     self._untracked_since_s = None
                     self._note("tracking", "")
@@ -206,7 +216,7 @@ class Camera:
                     self._note("tracking", str(error))
                 except Exception:
                     failures += 1
-                    about = f": frame {frame.number} cannot be tracked; begins without its tracks"
+                    about = f": a frame after {self._number} cannot be tracked; begins without its tracks"
                     self._say(logging.ERROR, about, trace=True)
                     self._problems["tracking"] = "a frame could not be tracked, see the log"
                     if failures == MOST_FAILURES:
@@ -222,10 +232,8 @@ class Camera:
         config = self._tracker.config
         return FixedLagSmoother(config.bank.report_delay_s, config.offline)
 
-    def _take(self, frame: Frame) -> None:
-        """The whole way of a frame."""
-        self._size = frame.image.shape[1], frame.image.shape[0]
-        tracks, found = self._track(frame)
+    def _take(self, frame: Frame, tracks: Tracks, found: Detections | None) -> None:
+        """The rest of a frame's way: it is decided on, written and shown."""
         self._number, self._time_s = frame.number, frame.time_s
         if self._recording is not None and not self._hiding.waits:
             self._written("video", partial(self._recording.write, frame))
@@ -240,6 +248,7 @@ class Camera:
 
     def _track(self, frame: Frame) -> tuple[Tracks, Detections | None]:
         """Its tracks, and all that was found in it, wherever and of whatever class."""
+        self._size = frame.image.shape[1], frame.image.shape[0]
         if frame.repeated:
             assert self._last is not None  # the first frame repeats none
             return self._last, None

@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,20 +100,21 @@ class Intake:
         """Seconds since the last frame arrived, or since the beginning."""
         return time.monotonic() - self._heard_s
 
-    def frames(self) -> Iterator[Frame]:
-        """The frames to be tracked, each as late as it is asked for, until it is stopped or a recording ends."""
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._over or self._stop.is_set())
-                if not self._waiting:
-                    return
-                taken = self._waiting.popleft()
-                self._changed.notify_all()
-            self.arrived_s = taken.arrived_s
-            frame = Frame(taken.image(), taken.number, taken.time_s)
-            del taken  # and with it what was decoded
-            yield frame
-            del frame
+    def wait(self) -> bool:
+        """Wait for a frame; False: there will be none, it was stopped or a recording has ended."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._over or self._stop.is_set())
+            return bool(self._waiting)
+
+    def take(self) -> Frame | None:
+        """The frame to be tracked next; None where none waits any more."""
+        with self._changed:
+            if not self._waiting:
+                return None
+            taken = self._waiting.popleft()
+            self._changed.notify_all()
+        self.arrived_s = taken.arrived_s
+        return Frame(taken.image(), taken.number, taken.time_s)
 
     def _run(self) -> None:
         pause_s = PAUSE_S

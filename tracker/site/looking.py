@@ -34,6 +34,7 @@ class SharedDetector:
         batch: frames together on CUDA; 0: 8.
 
     Attributes:
+        busy_with: cameras at work at once that keep it busy; with more of them each frame is later.
         threads: of PyTorch, for each thread that asks.
     """
 
@@ -43,6 +44,7 @@ class SharedDetector:
         self._batch = 1 if alone else batch or _CUDA_BATCH
         cores = cores_of_networks()
         at_once = min(_WORKERS, cores) if alone else 1
+        self.busy_with = at_once + 1 if alone else 2 * self._batch
         self.threads = max(1, cores // at_once)
         self._turn = threading.Semaphore(at_once)
         self._waiting: deque[_Question] = deque()

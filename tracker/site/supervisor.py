@@ -21,6 +21,7 @@ from tracker.site.looking import SharedDetector
 from tracker.site.persistence import StateFolder, claimed
 from tracker.site.publishing.spool_folder import SpoolFolder
 from tracker.site.results.retention import prune
+from tracker.site.turns import Turns
 from tracker.system.device import resolve_device
 from tracker.system.signal_handling import handled
 from tracker.tracker import Tracker
@@ -179,6 +180,7 @@ class Site:
         if common.appearance.enabled:
             networks.embedder  # noqa: B018 - before anything is written: errors leave nothing behind
         detect = SharedDetector(detector, resolve_device(common.device), common.detector.batch)
+        turns = Turns(detect.busy_with)
         self._claim = claimed(config.project)
         store = StateFolder(config.project, config.gallery == SHARED, common.bank)
         cameras = {}
@@ -187,7 +189,7 @@ class Site:
             tracker.networks = networks
             folder = config.project / name
             cameras[name] = Camera(
-                name, settings, tracker, detect, folder, store, config.ends_after_s, self._publish, wanted
+                name, settings, tracker, detect, turns, folder, store, config.ends_after_s, self._publish, wanted
             )
         return cameras
 
