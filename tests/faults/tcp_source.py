@@ -64,6 +64,7 @@ class TcpSource:
     Attributes:
         url: its address.
         connections: how many have been given one.
+        sent_s: how far the newest one has come, in seconds of what it delivers.
     """
 
     def __init__(self, sessions: Sequence[Session], kind: Kind = "tcp") -> None:
@@ -75,6 +76,7 @@ class TcpSource:
         port = self._listener.getsockname()[1]
         self.url = f"tcp://127.0.0.1:{port}" if kind == "tcp" else f"http://127.0.0.1:{port}/live"
         self.connections = 0
+        self.sent_s = 0.0
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def add(self, session: Session) -> None:
@@ -126,6 +128,7 @@ class TcpSource:
                     continue
             connection.sendall(data[: max(0, left)])
             left -= len(data)
+            self.sent_s = seconds
         if not session.silent and session.end == "reset":
             self._stop.wait(0.3)  # a reset discards what the viewer has not read yet
         connection.settimeout(0.05)

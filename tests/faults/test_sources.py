@@ -101,6 +101,16 @@ def test_a_picture_that_stalls_counts_as_gone_whatever_sound_goes_on(kind: str, 
     assert frames[-2].number >= 29, "no picture is lost that came before"
 
 
+@pytest.mark.parametrize("kind", ["tcp", "http"])
+def test_pictures_come_before_a_slow_camera_has_sent_twenty_to_tell_its_rate_from(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(container, "SILENCE_S", 10.0)  # opening may take no longer either
+    with TcpSource([Session(frames=1500, speed=0.2)], kind) as server:
+        read(server.url, 0, lambda frames: True)
+        assert server.sent_s * RATE < 13
+
+
 def test_waiting_for_a_source_ends_at_once_when_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "PAUSE_S", 600.0)
     numbers: list[int] = []

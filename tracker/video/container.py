@@ -38,6 +38,7 @@ _FAR = 500  # pictures: nearer to the beginning all are decoded, which takes sec
 _BEFORE_S = 1.0  # a key frame is sought so long before a picture, ...
 _SETTLED = 24  # ... and so many lie between at least: more than any codec orders anew
 _OVER_TCP = {"rtsp_transport": "tcp"}  # over UDP, lost packets smear the picture until the next key frame
+_PROBED = {"fpsprobesize": "3"}  # frames; for libav's 20 a camera of ten a second takes two, and they come all at once
 
 
 def url_reader(url: str, reconnect_s: float) -> Reader:
@@ -208,7 +209,8 @@ def _is_file(url: str, container: InputContainer) -> bool:
 
 
 def _open_url(url: str) -> InputContainer:
-    return _open(url, redacted(url), options=_OVER_TCP if scheme(url).startswith("rtsp") else {}, timeout=SILENCE_S)
+    options = _PROBED | (_OVER_TCP if scheme(url).startswith("rtsp") else {})
+    return _open(url, redacted(url), options=options, timeout=SILENCE_S)
 
 
 def _open(
