@@ -1,4 +1,4 @@
-"""A real Ray cluster on this machine: a head and a second node, each a process that can be killed."""
+"""A real Ray cluster on this machine: nodes are processes that can be killed."""
 
 import os
 import shutil
@@ -13,26 +13,34 @@ import psutil
 import tracker
 
 ENVIRONMENT = os.environ | {
-    "PYTHONPATH": str(Path(tracker.__file__).parents[1]),
+    "PYTHONPATH": os.pathsep.join(map(str, (Path(tracker.__file__).parents[1], Path(__file__).parents[1]))),
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_health_check_period_ms": "500",
     "RAY_health_check_failure_threshold": "3",
 }
-LIMITS = ["--num-cpus=1", "--memory=2500000000", "--object-store-memory=80000000", "--disable-usage-stats", "--block"]
+LIMITS = ["--object-store-memory=80000000", "--disable-usage-stats", "--block"]
+
+
+CORE = "--num-cpus=1 --memory=2500000000"
 
 
 class Cluster:
-    """Two nodes of a core each."""
+    """A head and a second node.
 
-    def __init__(self) -> None:
+    Args:
+        head, second: what each has to give, in words of `ray start`; of the second None: there is none.
+    """
+
+    def __init__(self, head: str = CORE, second: str | None = CORE) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="ray"))  # short: sockets are in it
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        head = ["--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={self._folder}/r"]
-        self._nodes = [self._start("head", *head)]
+        words = ["--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={self._folder}/r"]
+        self._nodes = [self._start("head", *words, *head.split())]
         self.address = (self._folder / "r" / "ray_current_cluster").read_text().strip()
-        self._nodes.append(self._start("second", f"--address={self.address}"))
+        if second is not None:
+            self._nodes.append(self._start("second", f"--address={self.address}", *second.split()))
 
     def _start(self, name: str, *words: str) -> psutil.Popen:
         log = self._folder / f"{name}.log"

@@ -11,9 +11,11 @@ import pytest
 
 from helpers.clips import crossing, pan
 from helpers.commands import ended
+from helpers.pool_tasks import Meeting, able
 from helpers.ray_nodes import ENVIRONMENT, Cluster
 from tracker.config import Config
-from tracker.jobs.batch.pool import WorkerPool
+from tracker.jobs.batch.pool import TaskDone, WorkerPool
+from tracker.jobs.batch.ray_cluster import RayPool
 from tracker.jobs.batch.sources import listed
 from tracker.jobs.batch.tracking import TrackingPlan
 from tracker.jobs.batch.videos import batch
@@ -103,3 +105,25 @@ def test_what_a_dead_driver_process_and_machine_did_is_done_by_others(tmp_path):
     batch(listed([str(tmp_path / "clips")]), plan, partial(WorkerPool, 1))
     assert tables(project) == tables(tmp_path / "local")
     assert "parts" in read_yaml(project / long.stem / "run.yaml")
+
+
+@pytest.mark.slow
+def test_tasks_share_a_gpu_by_fractions_of_it(tmp_path, monkeypatch):
+    """On a node that says that it has one: who gets it, and when, is decided by what is said."""
+    pytest.importorskip("ray")
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    cluster = Cluster("--num-cpus=2 --num-gpus=1 --memory=4000000000", None)
+
+    def met(share: float, waits_s: float) -> list[tuple[bool, str]]:
+        folder = tmp_path / f"{share}"
+        folder.mkdir()
+        with RayPool(cluster.address, able, gpu=share) as pool:
+            heard = list(pool.heard(Meeting(folder, name, waits_s=waits_s) for name in "ab"))
+        return [event.result for event in heard if isinstance(event, TaskDone)]
+
+    try:
+        assert met(0.5, 60.0) == [(True, "0"), (True, "0")]
+        assert met(0.6, 2.0) == [(False, "0"), (False, "0")]
+    finally:
+        cluster.close()
