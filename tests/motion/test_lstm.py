@@ -9,17 +9,19 @@ from helpers.motion_steps import step
 torch = pytest.importorskip("torch")
 
 from tracker.errors import WeightsError  # noqa: E402
-from tracker.motion.geometry import GEOMETRY_SIZE  # noqa: E402  # noqa: E402
+from tracker.motion import lstm_core  # noqa: E402
+from tracker.motion.geometry import GEOMETRY_SIZE  # noqa: E402
 from tracker.motion.head import OUTPUTS, REACH, STRETCH, corrected  # noqa: E402
 from tracker.motion.kalman_predictor import KalmanPredictor  # noqa: E402
 from tracker.motion.learned import LearnedPredictor  # noqa: E402
-from tracker.motion.load import load_predictor  # noqa: E402  # noqa: E402
-from tracker.motion.lstm_core import LstmCore  # noqa: E402  # noqa: E402
-from tracker.motion.networks.base import TorchCore  # noqa: E402  # noqa: E402
-from tracker.motion.networks.lstm import MotionNetwork  # noqa: E402  # noqa: E402
-from tracker.motion.networks.registry import NETWORKS  # noqa: E402  # noqa: E402
+from tracker.motion.load import load_predictor  # noqa: E402
+from tracker.motion.lstm_core import LstmCore  # noqa: E402
+from tracker.motion.networks.base import TorchCore  # noqa: E402
+from tracker.motion.networks.lstm import MotionNetwork  # noqa: E402
+from tracker.motion.networks.registry import NETWORKS  # noqa: E402
 from tracker.motion.predictor import Observations  # noqa: E402
 from tracker.motion.weights import EMBEDDED, read_weights, write_weights  # noqa: E402
+from tracker.structures import FEATURE_SIZE  # noqa: E402
 
 
 def network(kind=MotionNetwork):
@@ -82,6 +84,24 @@ def test_the_step_in_numpy_is_the_sequence_in_pytorch(inputs, with_features):
     np.testing.assert_allclose(np.stack(steps, axis=1), hidden.numpy(), atol=1e-5)
     others = np.setdiff1d(np.arange(16), slots)
     assert (core.state[:, :, others] == 7.0).all(), "slots that were not asked about keep their state"
+
+
+def test_blocks_of_many_tracks_are_stepped_side_by_side_to_the_same_bits_as_one_by_one():
+    chance, count = np.random.default_rng(2), 2 * lstm_core._BLOCK + 300
+    weights = tensors(network())
+    together, apart = LstmCore(weights), LstmCore(weights)
+    for core in (together, apart):
+        core.reserve(count)
+    slots = chance.permutation(count)
+    for with_looks in (True, False, True):
+        geometry = chance.standard_normal((count, GEOMETRY_SIZE), np.float32)
+        features = chance.standard_normal((count, FEATURE_SIZE), np.float32)
+        features[chance.random(count) < 0.5] = np.nan
+        looks = features if with_looks else None
+        blocks = [slice(begin, begin + lstm_core._BLOCK) for begin in range(0, count, lstm_core._BLOCK)]
+        one_by_one = [apart.step(slots[b], geometry[b], None if looks is None else looks[b]) for b in blocks]
+        np.testing.assert_array_equal(together.step(slots, geometry, looks), np.concatenate(one_by_one))
+        np.testing.assert_array_equal(together.state, apart.state)
 
 
 @pytest.mark.parametrize("kind", NETWORKS.values(), ids=NETWORKS)
