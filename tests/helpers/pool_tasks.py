@@ -13,11 +13,10 @@ CRASHES = {"crash": signal.SIGSEGV, "kill": signal.SIGKILL}
 
 @dataclass(frozen=True)
 class Meeting:
-    """Tasks that are at work at the same time see each other: returns whether, and the GPUs it was given."""
+    """A task that looks for another at work at the same time: whether there is one, and the GPUs it was given."""
 
     folder: Path
     name: str
-    others: int = 1
     waits_s: float = 60.0
 
     def __call__(self):
@@ -25,9 +24,9 @@ class Meeting:
         place = self.folder / self.name
         place.touch()
         try:
-            while not (met := len(list(self.folder.iterdir())) > self.others) and time.monotonic() < end_s:
+            while not (met := len(list(self.folder.iterdir())) > 1) and time.monotonic() < end_s:
                 time.sleep(0.02)
-            time.sleep(0.2 if met else 0)  # so that the other sees it, too
+            time.sleep(2.0 if met else 0)  # so that the other sees it, too
         finally:
             place.unlink()
         return met, os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -19,8 +19,6 @@ ENVIRONMENT = os.environ | {
     "RAY_health_check_failure_threshold": "3",
 }
 LIMITS = ["--object-store-memory=80000000", "--disable-usage-stats", "--block"]
-
-
 CORE = "--num-cpus=1 --memory=2500000000"
 
 
