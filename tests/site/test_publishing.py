@@ -25,6 +25,7 @@ from tracker.site.feed import Moment, Settled, Visit
 from tracker.site.messages.message import END, EVENT, SCHEMA, START, UPDATE, Message, of_event, of_visit
 from tracker.site.publishing import delivery as deliveries
 from tracker.site.publishing import mqtt as mqtt_module
+from tracker.site.publishing.address import Endpoint
 from tracker.site.publishing.delivery import Delivery
 from tracker.site.publishing.destination import destination
 from tracker.site.publishing.publisher import Updates
@@ -445,6 +446,18 @@ class TestWhatADestinationMayDo:
         heard = []
         with mosquitto(port, tmp_path / "broker"), listening(port, heard, "site/status"):
             until(lambda: heard == [b"online"])
+
+    def test_a_broker_that_goes_while_it_is_said_goodbye_is_not_missed(self, tmp_path):
+        port = free_port()
+        with mosquitto(port, tmp_path / "broker"):
+            broker = mqtt_module.Mqtt(Endpoint.of(f"mqtt://127.0.0.1:{port}/site"), None, 10.0)
+            broker.deliver([message()])
+            client = broker._client
+            client.loop_stop()
+            client._sock_close()  # as paho does where a connection breaks, a moment before it says so
+            assert client.is_connected()
+            broker.close()
+            assert not client.is_connected()
 
 
 def test_a_spool_that_is_full_does_no_more_than_one_that_is_not(tmp_path):

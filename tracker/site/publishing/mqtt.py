@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from tracker.errors import UsageError
@@ -66,7 +67,8 @@ class Mqtt:
         if client is None:
             return
         if client.is_connected():
-            client.publish(f"{self._topic}/status", b"offline", qos=1, retain=True).wait_for_publish(0.3)
+            with suppress(RuntimeError, ValueError):  # paho's own, where the connection breaks just now
+                client.publish(f"{self._topic}/status", b"offline", qos=1, retain=True).wait_for_publish(0.3)
         client.disconnect()
         client.loop_stop()
 
