@@ -35,6 +35,7 @@ from loopback import cameras, encoded
 from options import Cameras, Clip, Height, Preset, Rate, study
 from thread_times import spent
 from tracker import Config, Detections, Site, Tracker
+from tracker.jobs.prefetch import set_torch_threads
 from tracker.output.writers import CsvWriter
 from tracker.site.config import SiteCamera, SiteConfig
 from tracker.site.feed import LIVE
@@ -79,6 +80,8 @@ def same(
         site = Site(replace(SiteConfig.of_sources(urls), project=folder / "site", tracker=settings))
         threading.Thread(target=lambda: (wait_for_frames(site), time.sleep(seconds), site.stop())).start()
         site.run()
+        # without AVX-512 sums depend on the number of threads, in the last digit
+        set_torch_threads(next(iter(site.cameras.values()))._detect.threads)
         for name in site.cameras:
             alone(taken[name], settings, folder / f"{name}.csv")
             together = b"".join(path.read_bytes() for path in sorted((folder / "site" / name).glob("*/tracks.csv")))
