@@ -6,7 +6,6 @@ import math
 import sqlite3
 import sys
 import threading
-import time
 from dataclasses import replace
 
 import cv2
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 
 from helpers.brokers import free_port, hook, mosquitto, redis, slow_broker
 from helpers.clips import BUS
+from helpers.waiting import until
 from tracker import Config, Detections, Site, Tracker
 from tracker.errors import ConfigError, MissingExtraError, UsageError
 from tracker.site.config import PublishConfig, SiteCamera, SiteConfig
@@ -58,13 +58,6 @@ def visit(i=1, start_s=10.0, last_s=12.0) -> Visit:
 
 def message(kind=END, i=1) -> Message:
     return of_visit(kind, "door", visit(i))
-
-
-def until(condition):
-    end_s = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end_s, "it did not come true in time"
-        time.sleep(0.02)
 
 
 class TestMessages:

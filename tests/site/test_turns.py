@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from helpers.waiting import until
 from tracker.site.turns import Turns
 
 
@@ -21,13 +22,6 @@ def begun(turns: Turns, name: int, order: list[int], go: threading.Event) -> thr
     thread = threading.Thread(target=work)
     thread.start()
     return thread
-
-
-def waits_until(condition: object) -> None:
-    end_s = time.monotonic() + 10
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end_s
-        time.sleep(0.001)
 
 
 def test_no_more_than_so_many_are_in_at_once() -> None:
@@ -53,10 +47,10 @@ def test_no_more_than_so_many_are_in_at_once() -> None:
 def test_those_that_wait_come_in_order() -> None:
     turns, order, go = Turns(1), list[int](), threading.Event()
     threads = [begun(turns, 0, order, go)]
-    waits_until(lambda: order == [0])
+    until(lambda: order == [0])
     for name in range(1, 6):
         threads.append(begun(turns, name, order, go))
-        waits_until(lambda name=name: len(turns._waiting) == name)
+        until(lambda name=name: len(turns._waiting) == name)
     go.set()
     for thread in threads:
         thread.join()
@@ -68,13 +62,13 @@ def test_who_just_left_comes_in_after_those_that_wait() -> None:
 
     def again() -> None:
         with turns:
-            waits_until(lambda: len(turns._waiting) == 1)
+            until(lambda: len(turns._waiting) == 1)
         with turns:
             order.append("again")
 
     first = threading.Thread(target=again)
     first.start()
-    waits_until(lambda: turns._free == 0)
+    until(lambda: turns._free == 0)
     with turns:
         order.append("waited")
     first.join()
