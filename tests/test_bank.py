@@ -36,14 +36,14 @@ def see(bank, number, time_s, tracks=(), detections=()):
 
 def test_more_slots_leave_what_the_others_hold_as_it_is():
     slots = Slots(3)
-    before = {name: np.full_like(getattr(slots, name), 1) for name in slots.saved}
+    before = {name: np.full_like(getattr(slots, name), 1) for name in slots.saved if name != "free"}
     for name, column in before.items():
         setattr(slots, name, column)
-    slots.grow(5)
-    assert len(slots) == 8
+    claimed = slots.claim(5).tolist()
+    assert len(slots) == 64 and sorted(claimed + slots.free) == list(range(64))
     for name, column in before.items():
         grown = getattr(slots, name)
-        assert grown.shape == (8, *column.shape[1:]) and grown.dtype == column.dtype, name
+        assert grown.shape == (64, *column.shape[1:]) and grown.dtype == column.dtype, name
         np.testing.assert_array_equal(grown[:3], column)
         assert not grown[3:].any(), name
 

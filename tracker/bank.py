@@ -44,7 +44,7 @@ class TrackBank(Stateful):
     """
 
     saved: ClassVar[Names] = ("_predictor", "_precision", "_mending", "_habits", "_patience", "_births")
-    saved += ("slots", "live", "_free", "_departed", "_departed_s", "_pending")
+    saved += ("slots", "live", "_departed", "_departed_s", "_pending")
     rebuilt = ("_new_ids", "_config", "_renamed", "_others")
 
     def __init__(self, predictor: Predictor, config: BankConfig, new_ids: Callable[[int], Ints]) -> None:
@@ -57,13 +57,12 @@ class TrackBank(Stateful):
         self._pending: Ints = np.zeros(0, np.int64)  # slots of tracks that the last look would have confirmed otherwise
         self._others: Ints = np.zeros(0, np.int64)  # slots of tracks that are of another object from this frame on
         self.live: Ints = np.zeros(0, np.int64)
-        self._free: list[int] = []
         self._departed: Ints = np.zeros(0, np.int64)  # ids of confirmed tracks that ended a moment ago ...
         self._departed_s = np.zeros(0)  # ... and when they were seen last
         self.slots = Slots()
 
     def _check_state(self) -> None:
-        used = np.concatenate([self.live, np.array(self._free, np.int64)])
+        used = np.concatenate([self.live, np.array(self.slots.free, np.int64)])
         fits(np.array_equal(np.sort(used), np.arange(len(self.slots))), "the tracks' slots")
         fits(bool((np.diff(self.ids(self.live), prepend=0) > 0).all()), "the tracks' ids")
         fits(bool(np.isin(self._pending, self.live).all()), "the pending tracks")
@@ -210,7 +209,7 @@ class TrackBank(Stateful):
         """Slots of so many new tentative tracks."""
         if not count:
             return np.zeros(0, np.int64)
-        slots = self._take_slots(count)
+        slots = self.slots.claim(count)
         own = self.slots
         own.ids[slots] = self._new_ids(count)
         own.status[slots], own.born_s[slots], own.contrary_s[slots] = TENTATIVE, time_s, np.inf
@@ -328,7 +327,7 @@ class TrackBank(Stateful):
         """Reactivation: young tracks are these known identities; a lost track of the same id ends in them."""
         own = self.slots
         ended = np.isin(own.ids.take(self.live), ids)
-        self._free.extend(self.live[ended].tolist())
+        self.slots.free.extend(self.live[ended].tolist())
         self.live = self.live[~ended]
         self._renamed = dict(zip(own.ids[slots].tolist(), ids.tolist(), strict=True))
         own.ids[slots] = ids
@@ -373,7 +372,7 @@ class TrackBank(Stateful):
         """The `ended` (N,) of the live tracks are no more; of those that were confirmed, keep for a while when each
         was seen last."""
         slots = self.live[ended]
-        self._free.extend(slots.tolist())
+        self.slots.free.extend(slots.tolist())
         self.live = self.live[~ended]
         confirmed = slots[self.slots.status.take(slots) != TENTATIVE]
         if len(confirmed):
@@ -384,13 +383,3 @@ class TrackBank(Stateful):
         departed_s = np.concatenate([self._departed_s, seen_s])
         lately = time_s - departed_s <= self._config.reid_s
         self._departed, self._departed_s = np.concatenate([self._departed, ids])[lately], departed_s[lately]
-
-    def _take_slots(self, count: int) -> Ints:
-        """`count` unused slots; the arrays double when there are too few, and keep their size from then on."""
-        if len(self._free) < count:
-            have = len(self.slots)
-            self.slots.grow(max(have, count, 64 - have))
-            self._free.extend(range(len(self.slots) - 1, have - 1, -1))
-        taken = self._free[: -count - 1 : -1]
-        del self._free[-count:]
-        return np.array(taken, np.int64)

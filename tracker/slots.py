@@ -1,4 +1,7 @@
-"""The tracks' arrays: one row (slot) of every array a track. `bank.py` has the rules."""
+"""The tracks' arrays: one row (slot) of every array a track. Slots are used again, ids never are.
+
+`bank.py` has the rules.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +42,12 @@ class Slots(Stateful):
         embeddings: (C, D) float32 remembered appearance, unit vectors, NaN where there is none; D is 0 before any.
         embedding_s, embedding_counts: (C,) float64 seconds when it was last looked at, and int64 how often it was.
         contrary_s: (C,) float64 seconds since when all embeddings contradict the remembered one; inf: they do not.
+        free: slots of no live track, the next to be taken last.
     """
 
     saved: ClassVar[Names] = ("ids", "status", "hits", "born_s", "seen_s", "pending", "expected", "std", "reported")
     saved += ("scores", "best_confidence", "confidence_sum", "raw_classes", "classes", "winner", "voted", "votes")
-    saved += ("mended", "detections", "embeddings", "embedding_s", "embedding_counts", "contrary_s")
+    saved += ("mended", "detections", "embeddings", "embedding_s", "embedding_counts", "contrary_s", "free")
 
     def __init__(self, count: int = 0, width: int = 0) -> None:
         self.ids, self.status, self.hits, self.detections = (np.zeros(count, np.int64) for _ in range(4))
@@ -56,6 +60,7 @@ class Slots(Stateful):
         self.expected, self.std, self.reported, self.mended = (np.zeros((count, 4), np.float32) for _ in range(4))
         self.voted, self.votes = np.zeros((count, _VOTED), np.int64), np.zeros((count, _VOTED), np.float32)
         self.embeddings = np.zeros((count, width), np.float32)
+        self.free = list(range(count - 1, -1, -1))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -65,11 +70,18 @@ class Slots(Stateful):
         """D, of the embeddings; 0 before any."""
         return self.embeddings.shape[1]
 
-    def grow(self, count: int) -> None:
-        """Append so many rows."""
-        more = Slots(count, self.width)
-        for name in self.saved:
-            setattr(self, name, np.concatenate([getattr(self, name), getattr(more, name)]))
+    def claim(self, count: int) -> Ints:
+        """`count` free slots; the arrays double when there are too few, and keep their size from then on."""
+        if len(self.free) < count:
+            have = len(self)
+            more = Slots(max(have, count, 64 - have), self.width)
+            self.free += (slot + have for slot in more.free)
+            for name, array in vars(self).items():
+                if isinstance(array, np.ndarray):
+                    setattr(self, name, np.concatenate([array, getattr(more, name)]))
+        taken = self.free[: -count - 1 : -1]
+        del self.free[-count:]
+        return np.array(taken, np.int64)
 
     def widen(self, width: int) -> None:
         """Have room for embeddings of this width from now on.
@@ -172,6 +184,9 @@ class Slots(Stateful):
         return np.asarray(area(self.reported.take(slots, axis=0)) > share * frame_size[0] * frame_size[1])
 
     def _check_state(self) -> None:
-        fits(all(len(getattr(self, name)) == len(self) for name in self.saved), "number of the tracks' slots")
+        fits(
+            all(len(getattr(self, name)) == len(self) for name in self.saved if name != "free"),
+            "number of the tracks' slots",
+        )
         fits(bool(((self.winner >= 0) & (self.winner < _VOTED)).all()), "the tracks' votes")
         fits(bool(((self.status >= TENTATIVE) & (self.status <= PREDICTED)).all()), "the tracks' status")

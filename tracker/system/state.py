@@ -27,7 +27,7 @@ State = dict[str, NDArray[Any]]
 
 Names = tuple[str, ...]
 
-VERSION = 9
+VERSION = 10
 """Of what is saved; raised with every change of a class's `saved` or of what one of those attributes means."""
 
 _FORMAT = "tracker state"
