@@ -1,7 +1,6 @@
 """The tracks and their lives: tentative -> confirmed -> lost -> removed, one row (slot) of every array a track.
 
-`slots.py` has the arrays, this file the rules. Slots are used again, ids never are. The embeddings of a removed track
-are the gallery's to remember.
+`slots.py` has the arrays, this file the rules. The embeddings of a removed track are the gallery's to remember.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from tracker.motion.adaptation.births import Births
 from tracker.motion.adaptation.fusion import Mending, Precision, fused
 from tracker.motion.adaptation.habits import Habits, smoothness, turns
 from tracker.motion.adaptation.patience import Patience
+from tracker.motion.adaptation.scene_cuts import SceneCuts
 from tracker.motion.predictor import Observations, Predictor
 from tracker.slots import Slots
 from tracker.structures import CONFIRMED, PREDICTED, TENTATIVE, Detections, Floats, Ints, Mask, Tracks
@@ -43,17 +43,18 @@ class TrackBank(Stateful):
         slots: what is known of the tracks. live: (N,) the slots of those there are, in order of their ids.
     """
 
-    saved: ClassVar[Names] = ("_predictor", "_precision", "_mending", "_habits", "_patience", "_births")
+    saved: ClassVar[Names] = ("_predictor", "_precision", "_mending", "_habits", "_patience", "_births", "_cuts")
     saved += ("slots", "live", "_departed", "_departed_s", "_pending")
-    rebuilt = ("_new_ids", "_config", "_renamed", "_others")
+    rebuilt = ("_new_ids", "_config", "_renamed", "_others", "_cut")
 
     def __init__(self, predictor: Predictor, config: BankConfig, new_ids: Callable[[int], Ints]) -> None:
         self._predictor = predictor
         self._new_ids = new_ids
         self._config = config
         self._precision, self._mending = Precision(), Mending()
-        self._habits, self._patience, self._births = Habits(), Patience(), Births(config)
+        self._habits, self._patience, self._births, self._cuts = Habits(), Patience(), Births(config), SceneCuts()
         self._renamed: dict[int, int] = {}  # of this frame
+        self._cut = False  # is there one before this frame?
         self._pending: Ints = np.zeros(0, np.int64)  # slots of tracks that the last look would have confirmed otherwise
         self._others: Ints = np.zeros(0, np.int64)  # slots of tracks that are of another object from this frame on
         self.live: Ints = np.zeros(0, np.int64)
@@ -102,6 +103,19 @@ class TrackBank(Stateful):
         looked_for = self.sure(own.best_confidence.take(live)) & (own.status.take(live) != PREDICTED)
         reach: Floats = self._habits.reach(own.classes.take(live), own.hits.take(live)) * looked_for
         return reach
+
+    def cut(self, matches: Matches, found: Detections, confidence: Floats, time_s: float) -> bool:
+        """Is there a cut before this frame? Then all tracks end, and nothing matches."""
+        own, live = self.slots, self.live
+        known = (own.status.take(live) != TENTATIVE) & (time_s - own.seen_s.take(live) <= self._config.coast_s)
+        likely = confidence >= self._config.birth_score
+        counted = known.take(matches.tracks) & likely.take(matches.detections)
+        expected = cxcywh_to_xyxy(own.expected.take(live, axis=0))
+        overlaps = paired_iou(found.xyxy[matches.detections[counted]], expected[matches.tracks[counted]])
+        self._cut = self._cuts.behind(overlaps, expected[known], found.xyxy[likely], time_s)
+        if self._cut:
+            self._end(np.ones(len(live), bool), time_s)
+        return self._cut
 
     def update(self, matches: Matches, found: Detections, confidence: Floats, time_s: float, size: FrameSize) -> None:
         """Continue the matched tracks and begin new ones; what is not seen is lost, or removed if never confirmed."""
@@ -167,7 +181,7 @@ class TrackBank(Stateful):
     def coast(self, time_s: float) -> None:
         """A frame that is not looked at: all are where they are expected; what was lost before may be removed."""
         own = self.slots
-        self._renamed, self._pending = {}, self._pending[np.isin(self._pending, self.live)]
+        self._renamed, self._pending, self._cut = {}, self._pending[np.isin(self._pending, self.live)], False
         self._lose(own.status.take(self.live) == PREDICTED, time_s)
         own.reported[self.live] = cxcywh_to_xyxy(own.expected.take(self.live, axis=0))
 
@@ -261,6 +275,7 @@ class TrackBank(Stateful):
             jitter=self._jitter(),
             forecaster=self._predictor.snapshot(slots, time_s),
             looked=order is not None,
+            cut=self._cut,
         )
 
     def _jitter(self) -> float:

@@ -283,6 +283,7 @@ class Tracks(Carrying):
         pending: (K,) int64 ids of tentative tracks that are as sure as confirmed ones, and only wait to be
             re-identified: whoever looks at the last frame of a stream knows that nobody comes for them any more.
         looked: whether objects were looked for in this frame; where not, all boxes are predicted.
+        cut: whether this frame is the first behind a cut: no track of the one before goes on by its motion.
         detected: what the M detections of the frame carried, of which `masks`, `keypoints`, `corners` and `data` are
             the tracks' rows.
         embedded: the embeddings that were taken of these detections; None: none at all.
@@ -303,6 +304,7 @@ class Tracks(Carrying):
     forecaster: Forecaster | None = field(default=None, repr=False)
     pending: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     looked: bool = True
+    cut: bool = False
     detected: Columns = field(default=_NO_COLUMNS, repr=False)
     embedded: TakenEmbeddings | None = field(default=None, repr=False)
 
@@ -327,6 +329,7 @@ class Tracks(Carrying):
             of_rows(self.forecaster, np.arange(len(self))[keep]),
             self.pending,
             self.looked,
+            self.cut,
             self.detected,
             self.embedded,
         )

@@ -265,12 +265,11 @@ class Tracker(Stateful):
 
         One order for equal sets of detections: the result cannot depend on how they were listed.
         """
-        names = detections.names if detections is not None else self.detector.names
         if detections is None:
             assert image is not None
             detections = self.detector([image])[0]
-        if not names.items() <= self._names.items():
-            self._names = {**self._names, **names}
+        if not detections.names.items() <= self._names.items():
+            self._names = {**self._names, **detections.names}
         given = np.lexsort((*detections.xyxy.T[::-1], -detections.scores))
         return detections, detections.bare[given], given
 
@@ -346,14 +345,15 @@ class Tracker(Stateful):
             own, live = self._bank.slots, self._bank.live
             bonus = partial(appearance_bonus, config=settings)
             odds = partial(self._stream_scale.log_odds, self.networks.calibration)
-            looks = own.embeddings, live, own.ages(live, time_s)
-            appearance = Comparison(*looks, tracks.status, found, size, odds, bonus)
+            ages = own.ages(live, time_s)
+            appearance = Comparison(own.embeddings, live, ages, tracks.status, found, size, odds, bonus)
         matches = associate(tracks.status, confidence, motion, appearance, settings)
         matches = add_far(matches, tracks, found, self._bank.sure(confidence), appearance, self._bank.reach)
-        self.decision = self.returns = None
-        if self.keep_decision:
-            decided = self._bank.ids(self._bank.live), tracks, found, given, confidence, motion, appearance, matches
-            self.decision = decision_of(*decided, settings)
+        decided = self._bank.ids(self._bank.live), tracks, found, given, confidence, motion, appearance, matches
+        self.decision = decision_of(*decided, settings) if self.keep_decision else None
+        if self._bank.cut(matches, found, confidence, time_s):
+            self._scale, self.decision = ScoreScale(), None
+            return Matches.none(), None
         if appearance is not None:
             same = appearance.lately(matches.tracks, matches.detections)
             self._stream_scale.learn_same(same, found.classes[matches.detections])
@@ -361,7 +361,7 @@ class Tracker(Stateful):
 
     def _reidentify(self, image: Image | None, found: Detections, time_s: float) -> None:
         """Re-identification: new tracks that look like absent ones get their ids back, or are pending."""
-        bank, settings = self._bank, self.config.association
+        bank, settings, self.returns = self._bank, self.config.association, None
         looked_at = bank.slots.embedded(bank.live, time_s)
         self._colours.look(image, bank.ids(looked_at), found, bank.detections(looked_at), time_s)
         if found.features is None or not len(young := bank.newly_seen(time_s, self.gallery.ids(time_s))):

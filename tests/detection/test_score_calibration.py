@@ -25,6 +25,16 @@ def test_objects_end_above_one_half_and_false_alarms_below(low, high):
     assert (stretched[5:] > 0.5).mean() > 0.9
 
 
+def test_what_is_long_ago_counts_less():
+    """After days of light, an hour of night is learned (scores of a thousand objects a frame stand for the time)."""
+    scale = ScoreScale()
+    for low, high in ((0.2, 0.9), (0.1, 0.6)):
+        for scores in stream(low, high, frames=400, false_alarms=500, objects=1000):
+            stretched = scale(scores)
+    assert (stretched[:500] < 0.5).mean() > 0.9
+    assert (stretched[500:] > 0.5).mean() > 0.9
+
+
 def test_before_anything_is_known_scores_are_nearly_what_they_say():
     np.testing.assert_allclose(ScoreScale()(np.array([0.5], np.float32)), 0.5, atol=0.02)
 

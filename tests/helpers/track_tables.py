@@ -29,6 +29,7 @@ def make_table(rows, frames=100, camera=None, classes=None, embeddings=None):
         embedding_ids=np.array(sorted(embeddings), np.int64),
         embeddings=np.array([embeddings[i] for i in sorted(embeddings)], np.float32).reshape(-1, 512),
         looked=np.ones(frames, bool),
+        cuts=np.zeros(frames, bool),
     )
 
 

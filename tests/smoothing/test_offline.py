@@ -196,6 +196,7 @@ def test_filling_between_looks_takes_memory_by_the_rows_not_by_the_tracks_times_
         times_s=np.arange(frames) / RATE,
         camera=np.tile(np.eye(2, 3), (frames, 1, 1)),
         looked=looked,
+        cuts=np.zeros(frames, bool),
     )
     tracemalloc.start()
     out = filled(table, 1.0)

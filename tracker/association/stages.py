@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,10 @@ class Matches:
     tracks: Ints
     detections: Ints
     stages: Ints
+
+    @classmethod
+    def none(cls) -> Self:
+        return cls(*np.zeros((3, 0), np.int64))
 
 
 class Rule(NamedTuple):

@@ -2,8 +2,9 @@
 
 A detector's scores come in two heaps, false alarms low and objects high, and the sparsest place between them is where
 a detection is as likely true as false. Where that place is differs from detector to detector and from scene to scene
-(0.4 here, 0.65 there), so no constant fits: it is found in the stream itself, from a histogram of all scores so far,
-and scores are stretched so that it comes to lie at 0.5 and the objects' heap at 0.9.
+(0.4 here, 0.65 there), so no constant fits: it is found in the stream itself, from a histogram of its scores, and
+scores are stretched so that it comes to lie at 0.5 and the objects' heap at 0.9. What is long ago counts less and less,
+as a camera sees the day and the night.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _FOOT = 2.5  # standard deviations, in log-odds, from the peak of a heap to its 
 _SHOULDER = 0.15  # a heap with more than this share of all scores below its lower end has false alarms there
 _PRIOR = (0.5, 0.85)  # valley and peak assumed before anything was seen ...
 _PRIOR_WEIGHT = 300.0  # ... which counts as much as this many detections
+_MEMORY = 100_000  # detections that are looked back on: minutes of a crowd, hours of a quiet street
 _STRETCHED = np.array([0.0, 0.5, 0.9, 1.0])  # where 0, the valley, the peak and 1 come to lie
 _BOUNDS = (0.3, 0.85)  # a valley outside of these is not accepted
 
@@ -45,6 +47,9 @@ class ScoreScale(Stateful):
         self._histogram += np.bincount(np.minimum(counted * _BINS, _BINS - 1).astype(int), minlength=_BINS)
         self._seen += len(counted)
         if self._seen >= self._next_fit:  # ever more rarely: the estimate settles
+            if self._seen > _MEMORY:
+                self._histogram *= _MEMORY / self._seen
+                self._seen = _MEMORY
             self._fit()
             self._next_fit = int(1.05 * self._seen) + 20
         stretched: Floats = np.interp(scores, self._knots, _STRETCHED).astype(np.float32)

@@ -144,7 +144,7 @@ class FixedLagSmoother(Generic[F], Resumable):
             look = frame
         seen = seen[~old | (~followed & ((seconds >= reach_s - self._fill_s) | (seen.frames >= look)))]
         first = min(look, int(seen.frames.min(initial=look)))
-        parts = {name: getattr(seen, name)[first:] for name in ("times_s", "camera", "looked")}
+        parts = {name: getattr(seen, name)[first:] for name in ("times_s", "camera", "looked", "cuts")}
         return replace(seen, frames=seen.frames - first, **parts)
 
 
@@ -156,7 +156,8 @@ def _is_long(frames: int, seconds: float) -> bool:
 def _with(seen: TrackTable, tracks: Tracks) -> TrackTable:
     """The rows seen so far and those of the newest frame, ordered by id and frame; and which are confirmed by now."""
     rows = tracks[tracks.detection_index >= 0]
-    seen = replace(seen, times_s=np.append(seen.times_s, tracks.time_s), looked=np.append(seen.looked, tracks.looked))
+    looked, cuts = np.append(seen.looked, tracks.looked), np.append(seen.cuts, tracks.cut)
+    seen = replace(seen, times_s=np.append(seen.times_s, tracks.time_s), looked=looked, cuts=cuts)
     newest = replace(
         seen,
         frames=np.full(len(rows), len(seen.times_s) - 1),

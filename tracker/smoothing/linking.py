@@ -88,7 +88,7 @@ def _forecasts(
 
 
 def pairs(table: TrackTable, predictor: Predictor, max_gap_s: float) -> Pairs:
-    """All pairs of tracks with at most `max_gap_s` between the end of one and the beginning of the other.
+    """All pairs of tracks with at most `max_gap_s`, and no cut, between the end of one and the beginning of the other.
 
     Args:
         table: seen rows, ordered by id and frame.
@@ -105,6 +105,9 @@ def pairs(table: TrackTable, predictor: Predictor, max_gap_s: float) -> Pairs:
     ended, began, mean, std = ended[order], began[order], mean[order], std[order]
     assert np.array_equal(ended, earlier[back_order]) and np.array_equal(began, later[back_order])
     back_mean, back_std = back_mean[back_order], back_std[back_order]
+    shots = np.cumsum(table.cuts)[table.frames]
+    near = shots[ends.last[ended]] == shots[ends.first[began]]
+    ended, began, mean, std, back_mean, back_std = (p[near] for p in (ended, began, mean, std, back_mean, back_std))
     box = xyxy_to_cxcywh(table.xyxy.astype(np.float64))
     spread = [np.log(s[:, :2].mean(axis=1) / m[:, 3]) for m, s in ((mean, std), (back_mean, back_std))]
     size = np.log(box[:, 2:])

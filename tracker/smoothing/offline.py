@@ -41,6 +41,7 @@ class Recorder:
         self._pending: set[int] = set()  # of the last frame
         self._renamed: list[tuple[int, int, int]] = []  # before which frame, which id, became which
         self._looked: list[bool] = []
+        self._cuts: list[bool] = []
         self._embedding_sums: dict[int, Floats] = {}
         self.names: Mapping[int, str] = {}
         self.shown: list[int] = []  # of each frame of the source, which of those taken it shows
@@ -83,6 +84,7 @@ class Recorder:
             "pending": tracks.pending,
             "time_s": np.array([tracks.time_s]),
             "looked": np.array([tracks.looked]),
+            "cut": np.array([tracks.cut]),
             "camera": np.asarray(camera_motion, np.float64),
             "embedded": rows.ids[known],
             "embeddings": np.zeros((0, 0), np.float32) if features is None else features,
@@ -105,6 +107,7 @@ class Recorder:
         self._rows.append(tuple(noted[name] for name in _ROWS))
         self.shown.append(len(self))
         self._looked.append(bool(noted["looked"][0]))
+        self._cuts.append(bool(noted["cut"][0]))
         self._times_s.append(float(noted["time_s"][0]))
         self._camera.append(noted["camera"])
         self._confirmed.update(noted["confirmed"].tolist())
@@ -134,6 +137,7 @@ class Recorder:
             embedding_ids=np.array(list(self._embedding_sums), np.int64),
             embeddings=embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True),
             looked=np.array(self._looked, bool),
+            cuts=np.array(self._cuts, bool),
         )
         return table[one & np.isin(table.ids, list(self._confirmed | self._pending))].ordered
 

@@ -41,7 +41,7 @@ class TrackTable:
         camera: (F, 2, 3) float64 camera motion from the frame before to each frame.
         embedding_ids: (L,) int64 ids of tracks with an embedding.
         embeddings: (L, D) float32 unit vectors: their mean.
-        looked: (F,) bool, which frames were looked at.
+        looked: (F,) bool, which frames were looked at. cuts: (F,) bool, which are the first behind a cut.
     """
 
     frames: Ints
@@ -57,6 +57,7 @@ class TrackTable:
     embedding_ids: Ints
     embeddings: Floats
     looked: NDArray[np.bool_]
+    cuts: NDArray[np.bool_]
 
     @classmethod
     def empty(cls) -> TrackTable:
@@ -64,7 +65,7 @@ class TrackTable:
         number, box, score = np.zeros(0, np.int64), np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
         camera, embeddings = np.zeros((0, 2, 3)), np.zeros((0, 0), np.float32)
         rows = number, number, box, score, number, number, number, number
-        return cls(*rows, np.zeros(0), camera, number, embeddings, np.zeros(0, bool))
+        return cls(*rows, np.zeros(0), camera, number, embeddings, *np.zeros((2, 0), bool))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -83,6 +84,7 @@ class TrackTable:
             interval_s=float(self.times_s[near] - self.times_s[near - 1]) if len(self.times_s) > 1 else 0.0,
             names=names,
             looked=bool(self.looked[frame]),
+            cut=bool(self.cuts[frame]),
         )
 
     @property
@@ -99,6 +101,12 @@ class TrackTable:
     def row_times_s(self) -> Array:
         """(R,) time of each row."""
         return self.times_s[self.frames]
+
+    @property
+    def runs(self) -> Ints:
+        """(R,) numbers, equal for rows of one track with no cut between, of a table ordered by id and frame."""
+        shots = np.cumsum(self.cuts)[self.frames]
+        return np.cumsum((np.diff(self.ids, prepend=-1) != 0) | (np.diff(shots, prepend=-1) != 0))
 
 
 def columns(rows: TrackTable | Tracks) -> dict[str, Any]:
@@ -120,7 +128,7 @@ def filled(table: TrackTable, limit_s: float) -> TrackTable:
     """
     seconds = table.row_times_s
     near = (np.diff(seconds) <= limit_s + 1e-6) | (np.diff(np.cumsum(table.looked)[table.frames]) == 1)
-    before = np.flatnonzero((np.diff(table.ids) == 0) & (np.diff(table.frames) > 1) & near)
+    before = np.flatnonzero((np.diff(table.runs) == 0) & (np.diff(table.frames) > 1) & near)
     missing = table.frames[before + 1] - table.frames[before] - 1
     left = np.repeat(before, missing)
     step = np.arange(len(left)) - np.repeat(np.cumsum(missing) - missing, missing) + 1
@@ -157,7 +165,7 @@ def _beyond(table: TrackTable) -> list[tuple[Ints, Ints]]:
         and (M,) the frame.
     """
     looks = np.flatnonzero(table.looked)
-    new = np.diff(table.ids, prepend=-1) != 0
+    new = np.diff(table.runs, prepend=-1) != 0
     first, last = np.flatnonzero(new), np.flatnonzero(np.append(new[1:], True)[: len(new)])
     several = first < last
     found = []
@@ -217,10 +225,10 @@ def smoothed(table: TrackTable, sigma_s: float, frame: int | None = None) -> Tra
 
 
 def _neighbours(table: TrackTable, reach_s: float) -> Iterator[tuple[Ints, Ints]]:
-    """Pairs of rows (P,), (P,) of one track not further apart in time, of a table ordered by id and frame."""
-    seconds = table.row_times_s
+    """Pairs of rows (P,), (P,) of one track in one shot, and not further apart in time, of a table by id and frame."""
+    seconds, runs = table.row_times_s, table.runs
     for step in range(1, len(table)):
-        near = np.flatnonzero((table.ids[step:] == table.ids[:-step]) & (seconds[step:] - seconds[:-step] <= reach_s))
+        near = np.flatnonzero((runs[step:] == runs[:-step]) & (seconds[step:] - seconds[:-step] <= reach_s))
         if not len(near):
             break
         yield near, near + step
@@ -229,9 +237,10 @@ def _neighbours(table: TrackTable, reach_s: float) -> Iterator[tuple[Ints, Ints]
 
 def _neighbours_of(table: TrackTable, rows: Ints) -> tuple[Ints, Ints]:
     """The same of these rows (N,), which are of one frame, and all others of their tracks."""
-    ids = table.ids[rows]
-    place = np.minimum(np.searchsorted(ids, table.ids), len(ids) - 1)
-    source = np.flatnonzero((ids[place] == table.ids) & (rows[place] != np.arange(len(table))))
+    runs = table.runs
+    own = runs[rows]
+    place = np.minimum(np.searchsorted(own, runs), len(own) - 1)
+    source = np.flatnonzero((own[place] == runs) & (rows[place] != np.arange(len(table))))
     return rows[place[source]], source
 
 

@@ -167,6 +167,7 @@ def _table(detected: Annotations, piece: Ints, track: Ints, looks: Mapping[int, 
         embedding_ids=np.array(known, np.int64),
         embeddings=embeddings.reshape(len(known), -1 if known else 0),
         looked=np.ones(detected.frame_count, bool),
+        cuts=np.zeros(detected.frame_count, bool),
     )
 
 

@@ -166,6 +166,7 @@ def _around(before: Seen, after: Seen, cut: int, new: Ints, beyond_s: float) -> 
         times_s=both("times_s"),
         camera=both("camera"),
         looked=both("looked"),
+        cuts=both("cuts"),
         embedding_ids=np.concatenate([before.table.embedding_ids, after.table.embedding_ids[fresh]]),
         embeddings=np.concatenate(embeddings) if embeddings else before.table.embeddings,
     ).ordered

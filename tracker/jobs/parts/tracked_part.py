@@ -76,7 +76,7 @@ class PartFiles:
         del found, soon
         data = columns(tracks) | {
             "frame": np.array([frame.number, frame.time_s, frame.late_s, frame.repeated]),
-            "of": np.array([tracks.time_s, tracks.interval_s, tracks.jitter, tracks.looked]),
+            "of": np.array([tracks.time_s, tracks.interval_s, tracks.jitter, tracks.looked, tracks.cut]),
             "renamed": np.array(list(tracks.renamed.items()), np.int64).reshape(-1, 2),
         }
         self._told.append(Columns(data=data))
@@ -90,7 +90,7 @@ class PartFiles:
         for position in range(len(self)):
             data: dict[str, Any] = dict(self._told[position].data)
             number, shown_s, late_s, repeated = data.pop("frame")
-            time_s, interval_s, jitter, looked = data.pop("of")
+            time_s, interval_s, jitter, looked, cut = data.pop("of")
             frame = Frame(_NO_IMAGE, int(number), float(shown_s), bool(repeated), float(late_s))
             renamed = dict(data.pop("renamed").tolist())
             told = Tracks(
@@ -101,6 +101,7 @@ class PartFiles:
                 renamed=renamed,
                 jitter=float(jitter),
                 looked=bool(looked),
+                cut=bool(cut),
                 detected=self.first.carried(position),
                 embedded=self.first.embedded(position),
             )

@@ -33,7 +33,7 @@ from tracker.system import state
 from tracker.system.files import holds, to_disk, writing
 from tracker.system.snapshots.packing import unpacked
 
-VERSION = 3
+VERSION = 4
 """Of what is saved around a tracker; raised with every change of a `Resumable`'s `saved` or of its meaning."""
 
 _KINDS: tuple[type, ...] = (Tracks, TrackTable, Detections, Columns, Masks, Waiting, Event, Count, GroundFilters)

@@ -27,7 +27,7 @@ from tracker.video.source import Frame
 _MOST = 1 << 18  # bytes of lines that are not needed any more, beyond which the file is made anew
 _FLOATS = ("xyxy", "scores")
 _WHOLE = ("ids", "classes", "raw_classes", "status", "detection_index", "pending")
-_PLAIN = ("time_s", "interval_s", "jitter", "looked")
+_PLAIN = ("time_s", "interval_s", "jitter", "looked", "cut")
 _ROUNDING_S = 1e-3  # of times in tables, at most
 
 FramePlace = tuple[int, float]  # number and time of a frame
