@@ -1,8 +1,9 @@
-"""Cameras of a recorded clip on loopback: MPEG-TS over TCP in real time, round and round, to whoever connects.
+"""Cameras of a recorded clip on loopback: MPEG-TS over TCP in real time, to and fro, to whoever connects.
 
     python scripts/studies/loopback.py CLIP --cameras 8 [--rate 10] [--height 1080]
 
 prints an address a line and serves until it is ended. Its packets are encoded once, so serving costs next to nothing.
+The clip goes forwards, then backwards, and so on: nobody jumps from where it ends to where it begins.
 """
 
 from __future__ import annotations
@@ -21,25 +22,21 @@ from typing import Annotated, Any
 
 import av
 import cv2
+import numpy as np
 import typer
 
 from options import study
 from tracker import open_source
+from tracker.structures import Image
 
 
 def encoded(clip: Path, rate: float, height: int) -> Path:
-    """The clip at this rate and height, with a key frame each second; made once."""
-    target = Path(tempfile.gettempdir()) / f"loopback-{clip.stem}-{rate:g}-{height}.mp4"
+    """The clip at this rate and height, there and back again, with a key frame each second; made once."""
+    target = Path(tempfile.gettempdir()) / f"loopback-{clip.stem}-{rate:g}-{height}-to-and-fro.mp4"
     if not target.is_file():
-        with open_source(clip) as source, av.open(str(target), "w") as container:
+        with av.open(str(target), "w") as container:
             stream: Any = None
-            due_s = 0.0
-            for frame in source:
-                if frame.time_s < due_s - 1e-6:
-                    continue
-                due_s += 1 / rate
-                tall, wide = frame.image.shape[:2]
-                image = cv2.resize(frame.image, (2 * round(wide * height / tall / 2), height))
+            for image in to_and_fro(clip, rate, height):
                 if stream is None:
                     options = {"preset": "veryfast", "crf": "23", "g": str(round(rate)), "bf": "0"}
                     stream = container.add_stream("libx264", rate=Fraction(rate), options=options)
@@ -49,6 +46,21 @@ def encoded(clip: Path, rate: float, height: int) -> Path:
             for packet in stream.encode(None):
                 container.mux(packet)
     return target
+
+
+def to_and_fro(clip: Path, rate: float, height: int) -> Iterator[Image]:
+    """The clip's pictures at this rate and height, then those between the last and the first, backwards."""
+    kept: list[Any] = []  # as JPEGs: they are many
+    with open_source(clip) as source:
+        for frame in source:
+            if frame.time_s < len(kept) / rate - 1e-6:
+                continue
+            tall, wide = frame.image.shape[:2]
+            image = cv2.resize(frame.image, (2 * round(wide * height / tall / 2), height))
+            kept.append(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
+            yield image
+    for jpeg in kept[-2:0:-1]:
+        yield np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)
 
 
 class Pipe:

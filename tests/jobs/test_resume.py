@@ -358,7 +358,7 @@ class TestWhatIsThere:
         elif damage == "edited":
             path.write_bytes(content[:-9] + b"\x01" + content[-8:])
         elif damage == "version":
-            path.write_bytes(content.replace(b'\\"version\\": %d' % state.VERSION, b'\\"version\\": 6'))
+            path.write_bytes(content.replace(b'\\"version\\": %d' % state.VERSION, b'\\"version\\": 99'))
             assert path.read_bytes() != content
         elif damage == "layout":
             about, arrays = state.read(path, "run")
