@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tracker.appearance.comparison import Comparison
 from tracker.appearance.contradiction import contrary_since, well_known
-from tracker.appearance.reidentification import Sightings, motion_odds, unmet
+from tracker.appearance.reidentification import Departed, Sightings, motion_odds, unmet
 from tracker.association.stages import FAR, WEAK, Matches, TrackPredictions
 from tracker.boxes import cxcywh_to_xyxy, largest, paired_fraction, paired_iou
 from tracker.config import BankConfig
@@ -22,6 +22,7 @@ from tracker.motion.adaptation.fusion import Mending, Precision, fused
 from tracker.motion.adaptation.habits import Habits, smoothness, turns
 from tracker.motion.adaptation.patience import Patience
 from tracker.motion.adaptation.scene_cuts import SceneCuts
+from tracker.motion.common_step import common_step
 from tracker.motion.predictor import Observations, Predictor
 from tracker.slots import Slots
 from tracker.structures import CONFIRMED, PREDICTED, TENTATIVE, Detections, Floats, Ints, Mask, Tracks
@@ -44,7 +45,7 @@ class TrackBank(Stateful):
     """
 
     saved: ClassVar[Names] = ("_predictor", "_precision", "_mending", "_habits", "_patience", "_births", "_cuts")
-    saved += ("slots", "live", "_departed", "_departed_s", "_pending")
+    saved += ("slots", "live", "_departed", "_pending")
     rebuilt = ("_new_ids", "_config", "_renamed", "_others", "_cut")
 
     def __init__(self, predictor: Predictor, config: BankConfig, new_ids: Callable[[int], Ints]) -> None:
@@ -58,8 +59,7 @@ class TrackBank(Stateful):
         self._pending: Ints = np.zeros(0, np.int64)  # slots of tracks that the last look would have confirmed otherwise
         self._others: Ints = np.zeros(0, np.int64)  # slots of tracks that are of another object from this frame on
         self.live: Ints = np.zeros(0, np.int64)
-        self._departed: Ints = np.zeros(0, np.int64)  # ids of confirmed tracks that ended a moment ago ...
-        self._departed_s = np.zeros(0)  # ... and when they were seen last
+        self._departed = Departed()
         self.slots = Slots()
 
     def _check_state(self) -> None:
@@ -67,7 +67,6 @@ class TrackBank(Stateful):
         fits(np.array_equal(np.sort(used), np.arange(len(self.slots))), "the tracks' slots")
         fits(bool((np.diff(self.ids(self.live), prepend=0) > 0).all()), "the tracks' ids")
         fits(bool(np.isin(self._pending, self.live).all()), "the pending tracks")
-        fits(len(self._departed) == len(self._departed_s), "number of departed tracks")
         try:
             self._predictor.snapshot(self.live, 0.0)
         except IndexError as error:
@@ -77,18 +76,23 @@ class TrackBank(Stateful):
         """Move every track with the camera: (2, 3) affine, previous frame to this one."""
         self._predictor.warp(self.live, affine)
 
-    def predict(self, time_s: float, gap: bool = False) -> TrackPredictions:
+    def predict(self, time_s: float, gap: bool = False, detected: Floats | None = None) -> TrackPredictions:
         """What the matching needs to know of the live tracks at `time_s`.
 
         Behind a gap between frames motion knows nothing of tracks unseen for longer than `lost_s` by now: they end.
+        Where what was `detected`, (M, 4) xyxy in pixels, is off them all by one step, the tracks are expected there.
         """
         if gap and (unseen := time_s - self.slots.seen_s.take(self.live) > self._config.lost_s).any():
             self._end(unseen, time_s)
         prediction = self._predictor.predict(self.live, time_s)
-        own, live = self.slots, self.live
+        own, live, xyxy = self.slots, self.live, prediction.xyxy
         own.expected[live], own.std[live] = prediction.cxcywh, prediction.std
+        followed = prediction.cxcywh[own.followed(live, time_s - self._config.coast_s)]
+        if detected is not None and (step := common_step(followed, detected)) is not None:
+            own.expected[live, :2] += step
+            xyxy = cxcywh_to_xyxy(own.expected.take(live, axis=0))
         status, classes = own.status.take(live), own.classes.take(live)
-        return TrackPredictions(prediction.xyxy, prediction.std, status, classes, *self._habits.of(classes, status))
+        return TrackPredictions(xyxy, prediction.std, status, classes, *self._habits.of(classes, status))
 
     def sure(self, confidence: Floats) -> Mask:
         """(M,) of calibrated scores, which are sure enough to confirm a track at once."""
@@ -106,15 +110,14 @@ class TrackBank(Stateful):
 
     def cut(self, matches: Matches, found: Detections, confidence: Floats, time_s: float) -> bool:
         """Is there a cut before this frame? Then all tracks end, and nothing matches."""
-        own, live = self.slots, self.live
-        known = (own.status.take(live) != TENTATIVE) & (time_s - own.seen_s.take(live) <= self._config.coast_s)
+        followed = self.slots.followed(self.live, time_s - self._config.coast_s)
         likely = confidence >= self._config.birth_score
-        counted = known.take(matches.tracks) & likely.take(matches.detections)
-        expected = cxcywh_to_xyxy(own.expected.take(live, axis=0))
-        overlaps = paired_iou(found.xyxy[matches.detections[counted]], expected[matches.tracks[counted]])
-        self._cut = self._cuts.behind(overlaps, expected[known], found.xyxy[likely], time_s)
+        counted = followed.take(matches.tracks) & likely.take(matches.detections)
+        expected = cxcywh_to_xyxy(self.slots.expected.take(self.live[matches.tracks[counted]], axis=0))
+        overlap = float(paired_iou(found.xyxy[matches.detections[counted]], expected).sum())
+        self._cut = self._cuts.behind(overlap, int(followed.sum()), int(likely.sum()), time_s)
         if self._cut:
-            self._end(np.ones(len(live), bool), time_s)
+            self._end(np.ones(len(self.live), bool), time_s)
         return self._cut
 
     def update(self, matches: Matches, found: Detections, confidence: Floats, time_s: float, size: FrameSize) -> None:
@@ -173,7 +176,7 @@ class TrackBank(Stateful):
     def _part(self, slots: Ints, time_s: float) -> None:
         """These tracks are of other objects by now, under new ids."""
         own = self.slots
-        self._depart(own.ids.take(slots), own.embedding_s.take(slots), time_s)
+        self._departed.add(own.ids.take(slots), own.embedding_s.take(slots), time_s - self._config.reid_s)
         own.ids[slots], own.born_s[slots], own.embedding_counts[slots] = self._new_ids(len(slots)), time_s, 0
         self.live = self.live[np.argsort(own.ids.take(self.live))]
         self._others = slots[:0]
@@ -204,8 +207,8 @@ class TrackBank(Stateful):
 
         As far back as young tracks reach, every last sighting is known.
         """
-        ids = np.concatenate([self._departed, self.slots.ids.take(self.live)])
-        return ids, np.concatenate([self._departed_s, self.slots.seen_s.take(self.live)])
+        ids = np.concatenate([self._departed.ids, self.slots.ids.take(self.live)])
+        return ids, np.concatenate([self._departed.seen_s, self.slots.seen_s.take(self.live)])
 
     def ids(self, slots: Ints) -> Ints:
         """Ids (N,) of the tracks in these slots."""
@@ -390,11 +393,5 @@ class TrackBank(Stateful):
         self.slots.free.extend(slots.tolist())
         self.live = self.live[~ended]
         confirmed = slots[self.slots.status.take(slots) != TENTATIVE]
-        if len(confirmed):
-            self._depart(self.slots.ids.take(confirmed), self.slots.seen_s.take(confirmed), time_s)
-
-    def _depart(self, ids: Ints, seen_s: NDArray[np.float64], time_s: float) -> None:
-        """Keep when these were seen last."""
-        departed_s = np.concatenate([self._departed_s, seen_s])
-        lately = time_s - departed_s <= self._config.reid_s
-        self._departed, self._departed_s = np.concatenate([self._departed, ids])[lately], departed_s[lately]
+        since_s = time_s - self._config.reid_s
+        self._departed.add(self.slots.ids.take(confirmed), self.slots.seen_s.take(confirmed), since_s)

@@ -70,6 +70,11 @@ class Slots(Stateful):
         """D, of the embeddings; 0 before any."""
         return self.embeddings.shape[1]
 
+    def followed(self, slots: Ints, since_s: float) -> Mask:
+        """(N,) which of these tracks are confirmed, were seen more than once, and since then."""
+        followed = (self.status.take(slots) != TENTATIVE) & (self.hits.take(slots) > 1)
+        return np.asarray(followed & (self.seen_s.take(slots) >= since_s))
+
     def claim(self, count: int) -> Ints:
         """`count` free slots; the arrays double when there are too few, and keep their size from then on."""
         if len(self.free) < count:

@@ -215,7 +215,7 @@ class Tracker(Stateful):
             gap = self._times.take(time_s)  # taken: what failed until here left no trace
             confidence = self._scale(found.scores) if self.config.association.stretch_scores else found.scores
             self._compensate(image, found.xyxy, affine, time_s)
-            tracks = self._bank.predict(time_s, gap)
+            tracks = self._bank.predict(time_s, gap, found.xyxy)
             motion = motion_similarity(tracks, found, self.config.association)
         with Timed(self.stage_seconds, "appearance"):
             found = self._embed(image, found, confidence, tracks, motion, time_s)

@@ -10,9 +10,27 @@ from numpy.typing import NDArray
 from tracker.appearance.gallery import Recall, combined
 from tracker.config import AssociationConfig
 from tracker.structures import Floats, Ints, Mask
+from tracker.system.state import Stateful, fits
 
 Sightings = tuple[Ints, NDArray[np.float64]]
 """Ids (K,) and when each was seen last (K,)."""
+
+
+class Departed(Stateful):
+    """Ids (K,) of confirmed tracks that ended a moment ago, and (K,) when each was seen last."""
+
+    saved = ("ids", "seen_s")
+
+    def __init__(self) -> None:
+        self.ids, self.seen_s = np.zeros(0, np.int64), np.zeros(0)
+
+    def add(self, ids: Ints, seen_s: NDArray[np.float64], since_s: float) -> None:
+        """Also these (N,), seen last at (N,); none that was not seen since then."""
+        ids, seen_s = np.concatenate([self.ids, ids]), np.concatenate([self.seen_s, seen_s])
+        self.ids, self.seen_s = ids[seen_s >= since_s], seen_s[seen_s >= since_s]
+
+    def _check_state(self) -> None:
+        fits(len(self.ids) == len(self.seen_s), "number of departed tracks")
 
 
 @dataclass(frozen=True, eq=False)

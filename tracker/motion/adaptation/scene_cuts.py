@@ -5,7 +5,7 @@ forecasts in every frame have all left them in one, while as many others are see
 differs from stream to stream, so a cut is what is far below the usual; where they fail often (players at a low frame
 rate, who pan with the camera), nothing can be told, and no cut is seen.
 
-A camera that jerks or pans does the same to all tracks, but the detections are those of before, all moved alike.
+A camera that jerks or pans does the same to all tracks, but by one step, which is expected by then (`common_step.py`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from tracker.boxes import xyxy_to_cxcywh
-from tracker.structures import Floats
 from tracker.system.state import Names, Stateful, fits
 
 _TRACKS, _DETECTIONS = 4, 3  # of so many at least it can be told
@@ -24,9 +22,6 @@ _MEMORY = 300.0  # looks that are looked back on
 _DEVIATIONS, _STEADY = 3.0, 0.4  # what is usual ends so far below the mean; if not above this, nothing is
 _SHARE = 0.3  # of the lowest usual overlap: what is below it is a cut
 _LONG = 2.0  # times the usual time between looks: behind so long a step forecasts do not hold anyway
-_ALIKE, _NEAR = 0.4, 0.25  # log of sizes' ratio, and sizes, within which two boxes may be one, moved
-_MOVED, _ALL = 0.5, 3  # share of boxes that moved alike, and least number: the camera did
-_MOST, _GUIDES = 200, 8  # boxes that this is asked of, on either side, and those whose step the others may share
 
 
 class SceneCuts(Stateful):
@@ -43,24 +38,23 @@ class SceneCuts(Stateful):
         self._looked_s = -np.inf
         self._step_s = 0.0  # usually from look to look; 0: not known yet
 
-    def behind(self, overlaps: Floats, expected: Floats, detected: Floats, time_s: float) -> bool:
+    def behind(self, overlap: float, tracks: int, detections: int, time_s: float) -> bool:
         """Is this look the first behind a cut? If not, it says how well forecasts hold.
 
         Args:
-            overlaps: (K,) IoU of those of these tracks and detections that match.
-            expected: (N, 4) xyxy in pixels, of tracks seen a moment ago. detected: (M, 4) likewise, of likely objects.
-            time_s: of the frame.
+            overlap: of these tracks, seen a moment ago, with those of these likely objects that match; a sum of IoU.
+            tracks, detections: how many. time_s: of the frame.
         """
         step_s, self._looked_s = time_s - self._looked_s, time_s
         usual_s = self._step_s or step_s
         if np.isfinite(step_s):
             self._step_s = usual_s + (min(step_s, _LONG * usual_s) - usual_s) / _WEIGHT
-        if len(expected) < _TRACKS or len(detected) < _DETECTIONS or step_s > _LONG * usual_s:
+        if tracks < _TRACKS or detections < _DETECTIONS or step_s > _LONG * usual_s:
             return False
-        holds = min(float(overlaps.sum()) / min(len(expected), len(detected)), 1.0)
+        holds = min(overlap / min(tracks, detections), 1.0)
         lowest = self.mean - _DEVIATIONS * max(self.square - self.mean**2, 0.0) ** 0.5
         if lowest > _STEADY and holds < _SHARE * lowest:
-            return not moved_alike(expected, detected)
+            return True
         self._weight = min(self._weight + 1, _MEMORY)
         self.mean += (holds - self.mean) / self._weight
         self.square += (holds**2 - self.square) / self._weight
@@ -69,19 +63,3 @@ class SceneCuts(Stateful):
     def _check_state(self) -> None:
         known = 0 <= self.mean <= 1 and 0 <= self.square <= 1 and self._weight >= _WEIGHT
         fits(known and 0 <= self._step_s < np.inf and self._looked_s < np.inf, "how well forecasts hold")
-
-
-def moved_alike(before: Floats, after: Floats) -> bool:
-    """Whether half of these boxes, (N, 4) xyxy, are among those, (M, 4), all moved by one step."""
-    start, end = xyxy_to_cxcywh(before[:_MOST, None]), xyxy_to_cxcywh(after[:_MOST])
-    size = np.sqrt(start[..., 2:].prod(axis=2, keepdims=True))
-    step = end[..., :2] - start[..., :2]  # (N, M, 2)
-    step[np.abs(np.log(end[..., 2:] / start[..., 2:])).max(axis=2) > _ALIKE] = np.inf  # of those that cannot be one
-    guides = np.linspace(0, len(step) - 1, min(len(step), _GUIDES)).astype(int)
-    fewest = max(_MOVED * min(step.shape[:2]), _ALL)
-    for guess in step[guides].reshape(-1, 2):
-        if np.isfinite(guess[0]):
-            near = (np.abs(step - guess) < _NEAR * size).all(axis=2)
-            if min(np.count_nonzero(near.any(axis=1)), np.count_nonzero(near.any(axis=0))) >= fewest:
-                return True
-    return False
