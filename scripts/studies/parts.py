@@ -3,11 +3,13 @@
     python scripts/studies/parts.py mot SETS/mot17 --parts 8
     python scripts/studies/parts.py replay VIDEO --times 20 --parts 8
     python scripts/studies/parts.py video VIDEO --times 20 --parts 8 --jobs 2 [--options='--config edge']
+    python scripts/studies/parts.py cuts SETS/mot17
 
 `mot`: the sequences of a folder laid end to end, detections given, tracked whole and in parts, online and offline, and
 both scored. `replay`: a video that is looked at once, every detection embedded, and tracked so many times in a row.
-`video`: a video that is repeated so many times, by `track batch` whole and in parts. All count the ids that are lost at
-a joint: those that the whole run has on both sides of it, and the parts not under one id.
+`video`: a video that is repeated so many times, by `track batch` whole and in parts. All these count the ids that are
+lost at a joint: those that the whole run has on both sides of it, and the parts not under one id. `cuts`: sequences end
+to end, the cuts between them that the tracker tells, and those that are none.
 """
 
 from __future__ import annotations
@@ -185,6 +187,17 @@ def mot(root: Path, count: int, folder: Path) -> None:
         tell_lost(*(results(out[name] / f"{NAME}.txt") for name in (one, two)), cuts, people)
 
 
+def cuts(root: Path, folder: Path) -> None:
+    """Sequences end to end: which cuts are told."""
+    tracker, sequences = Tracker(Config()), find_sequences([root])
+    frames = end_to_end(tracker, sequences, folder / "truth")
+    between = np.cumsum([sequence.length for sequence in sequences])[:-1] + 1
+    tracker.reset()
+    told = [one.number for one in frames if one.tracked(tracker).cut]
+    right = np.isin(told, between)
+    print(f"{len(frames)} frames, {len(between)} cuts, {right.sum()} told; told where there is none: {(~right).sum()}")
+
+
 def replay(video: Path, times: int, count: int, folder: Path) -> None:
     """A video that is looked at once, so many times in a row, whole and in parts."""
     tracker = Tracker(Config())
@@ -260,7 +273,7 @@ def video(source: Path, times: int, count: int, jobs: int, words: list[str], fol
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("mot", "replay", "video"))
+    parser.add_argument("what", choices=("mot", "replay", "video", "cuts"))
     parser.add_argument("path", type=Path)
     parser.add_argument("--parts", type=int, default=8)
     parser.add_argument("--times", type=int, default=20)
@@ -272,6 +285,8 @@ def main() -> None:
         folder = asked.keep or Path(scratch)
         if asked.what == "mot":
             mot(asked.path, asked.parts, folder)
+        elif asked.what == "cuts":
+            cuts(asked.path, folder)
         elif asked.what == "replay":
             replay(asked.path, asked.times, asked.parts, folder)
         else:
