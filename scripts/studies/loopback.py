@@ -1,4 +1,4 @@
-"""Cameras of a recorded clip on loopback: MPEG-TS over TCP in real time, to and fro, to whoever connects.
+"""Cameras of a recorded clip on loopback: MPEG-TS over TCP in real time, back and forth, to whoever connects.
 
     python scripts/studies/loopback.py CLIP --cameras 8 [--rate 10] [--height 1080]
 
@@ -32,11 +32,11 @@ from tracker.structures import Image
 
 def encoded(clip: Path, rate: float, height: int) -> Path:
     """The clip at this rate and height, there and back again, with a key frame each second; made once."""
-    target = Path(tempfile.gettempdir()) / f"loopback-{clip.stem}-{rate:g}-{height}-to-and-fro.mp4"
+    target = Path(tempfile.gettempdir()) / f"loopback-{clip.stem}-{rate:g}-{height}-back-and-forth.mp4"
     if not target.is_file():
         with av.open(str(target), "w") as container:
             stream: Any = None
-            for image in to_and_fro(clip, rate, height):
+            for image in back_and_forth(clip, rate, height):
                 if stream is None:
                     options = {"preset": "veryfast", "crf": "23", "g": str(round(rate)), "bf": "0"}
                     stream = container.add_stream("libx264", rate=Fraction(rate), options=options)
@@ -48,7 +48,7 @@ def encoded(clip: Path, rate: float, height: int) -> Path:
     return target
 
 
-def to_and_fro(clip: Path, rate: float, height: int) -> Iterator[Image]:
+def back_and_forth(clip: Path, rate: float, height: int) -> Iterator[Image]:
     """The clip's pictures at this rate and height, then those between the last and the first, backwards."""
     kept: list[Any] = []  # as JPEGs: they are many
     with open_source(clip) as source:
