@@ -87,10 +87,11 @@ class TrackBank(Stateful):
         prediction = self._predictor.predict(self.live, time_s)
         own, live, xyxy = self.slots, self.live, prediction.xyxy
         own.expected[live], own.std[live] = prediction.cxcywh, prediction.std
-        followed = prediction.cxcywh[own.followed(live, time_s - self._config.coast_s)]
-        if detected is not None and (step := common_step(followed, detected)) is not None:
-            own.expected[live, :2] += step
-            xyxy = cxcywh_to_xyxy(own.expected.take(live, axis=0))
+        if detected is not None:
+            followed = own.followed(live, time_s - self._config.coast_s)
+            if (step := common_step(prediction.cxcywh[followed], detected)) is not None:
+                own.expected[live, :2] += step
+                xyxy = cxcywh_to_xyxy(own.expected.take(live, axis=0))
         status, classes = own.status.take(live), own.classes.take(live)
         return TrackPredictions(xyxy, prediction.std, status, classes, *self._habits.of(classes, status))
 

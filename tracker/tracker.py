@@ -339,18 +339,18 @@ class Tracker(Stateful):
         time_s: float,
     ) -> tuple[Matches, Comparison | None]:
         """The one decision of a frame, by motion and appearance; and what it compared. Their scale learns of it."""
-        settings, appearance = self.config.association, None
+        settings, appearance, self.decision = self.config.association, None, None
         if found.features is not None and len(found):
             self._stream_scale.learn(found)
-            own, live = self._bank.slots, self._bank.live
+            own, live, status = self._bank.slots, self._bank.live, tracks.status
             bonus = partial(appearance_bonus, config=settings)
             odds = partial(self._stream_scale.log_odds, self.networks.calibration)
-            ages = own.ages(live, time_s)
-            appearance = Comparison(own.embeddings, live, ages, tracks.status, found, size, odds, bonus)
+            appearance = Comparison(own.embeddings, live, own.ages(live, time_s), status, found, size, odds, bonus)
         matches = associate(tracks.status, confidence, motion, appearance, settings)
         matches = add_far(matches, tracks, found, self._bank.sure(confidence), appearance, self._bank.reach)
-        decided = self._bank.ids(self._bank.live), tracks, found, given, confidence, motion, appearance, matches
-        self.decision = decision_of(*decided, settings) if self.keep_decision else None
+        if self.keep_decision:
+            decided = self._bank.ids(self._bank.live), tracks, found, given, confidence, motion, appearance, matches
+            self.decision = decision_of(*decided, settings)
         if self._bank.cut(matches, found, confidence, time_s):
             self._scale, self.decision = ScoreScale(), None
             return Matches.none(), None

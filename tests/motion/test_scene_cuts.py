@@ -119,8 +119,7 @@ def test_who_is_recognised_behind_a_cut_is_neither_filled_nor_smoothed_across_it
         if n in later:
             ids = seen[n].ids.copy()
             ids[row] = known
-            order = np.argsort(ids)
-            seen[n] = replace(replace(seen[n], ids=ids)[order])
+            seen[n] = replace(seen[n], ids=ids)[np.argsort(ids)]
         else:
             seen[n] = seen[n][np.delete(np.arange(len(seen[n])), row)]
     smoother: FixedLagSmoother[int] = FixedLagSmoother(0.5, Config().offline)

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker import Status, Tracks
+from tracker.boxes import xyxy_to_cxcywh
 from tracker.config import OfflineConfig
 from tracker.smoothing import fixed_lag
 from tracker.smoothing.fixed_lag import FixedLagSmoother
-from tracker.smoothing.track_table import TrackTable, filled, smoothed
+from tracker.smoothing.track_table import _FURTHEST, _LARGEST, TrackTable, filled, smoothed
 
 T, C, P = Status.TENTATIVE, Status.CONFIRMED, Status.PREDICTED
 STILL = np.eye(2, 3)
@@ -264,10 +265,14 @@ def test_with_all_the_time_it_tells_what_a_finished_video_shows(frames, seed):
         then = whole.at(number, {})
         assert now.ids.tolist() == then.ids.tolist() and now.status.tolist() == then.status.tolist()
         for row in np.flatnonzero(~np.isclose(now.xyxy, then.xyxy, atol=0.05, rtol=1e-4).all(axis=1)):
-            # as far as smoothing moves a box at most, a rounding error says whether it does, or it stays
-            seen = stream[number].xyxy[stream[number].ids == now.ids[row]][0]
-            stays = [np.allclose(boxes[row], seen, atol=0.05) for boxes in (now.xyxy, then.xyxy)]
-            assert stays.count(True) == 1, "one is smoothed, the other as detected"
+            # moved exactly as far as smoothing moves a box at most: a rounding error says whether it is, or stays
+            seen = xyxy_to_cxcywh(stream[number].xyxy[stream[number].ids == now.ids[row]][0])
+            found = [xyxy_to_cxcywh(boxes[row]) for boxes in (now.xyxy, then.xyxy)]
+            stays, moved = sorted(found, key=lambda box: float(np.abs(box - seen).max()))
+            np.testing.assert_allclose(stays, seen, atol=0.05)
+            far = np.hypot(*(moved - seen)[:2]) / seen[2:].min() / _FURTHEST
+            grown = np.abs(np.log(moved[2:] / seen[2:])).max() / np.log(_LARGEST)
+            assert max(far, grown) == pytest.approx(1, abs=0.01)
 
 
 def test_the_first_frame_that_shows_a_track_by_its_known_id_says_so():

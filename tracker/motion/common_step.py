@@ -43,9 +43,9 @@ def common_step(expected: Floats, detected: Floats) -> NDArray[np.float64] | Non
         places = np.floor(votes / cell + offset)
         _, of, count = np.unique(places, axis=0, return_inverse=True, return_counts=True)
         guess = votes[of.ravel() == count.argmax()].mean(axis=0)
-        near = (np.abs(step - guess) < reach).all(axis=2) & alike
         if np.abs(guess).max() < cell / 2:  # shorter steps take nobody off
             continue
+        near = (np.abs(step - guess) < reach).all(axis=2) & alike
         common = int(min(near.any(axis=1).sum(), near.any(axis=0).sum()))
         if common >= fewest:
             fewest, best = common + 1, np.median(step[near], axis=0)
